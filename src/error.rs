@@ -1,0 +1,96 @@
+//! The one error type of the crate: every variant says what is wrong, where, and what to do about it.
+
+/// A `Result` whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong. Each message is one sentence that names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A vector has another length than its column declares.
+    #[error("{column}: expected {expected} dimensions, got {got}{hint}")]
+    Dimension {
+        /// `table.column`.
+        column: String,
+        /// Dimensions the column declares.
+        expected: usize,
+        /// Dimensions of the value.
+        got: usize,
+        /// Extra advice, for example the name of the embedding model; empty when there is none.
+        hint: String,
+    },
+    /// A vector holds NaN or an infinity.
+    #[error("{column}: value {value} at index {index} is not a finite number")]
+    NotFinite {
+        /// `table.column`.
+        column: String,
+        /// 0-based index of the offending element.
+        index: usize,
+        /// The element as text.
+        value: String,
+    },
+    /// A value that cannot be used where it was given: type, range or shape.
+    #[error("{0}")]
+    Value(String),
+    /// The declaration of a table is wrong.
+    #[error("{0}")]
+    Schema(String),
+    /// The text of a full-text query cannot be used.
+    #[error("{0}")]
+    QueryText(String),
+    /// A unique key or a NOT NULL rule would be broken; nothing was changed.
+    #[error("{0}")]
+    Constraint(String),
+    /// There is no such table, column, command or option.
+    #[error("{0}")]
+    Unknown(String),
+    /// A hard limit was passed.
+    #[error("{what} is {got}, the limit is {max}")]
+    Limit {
+        /// What was too large.
+        what: String,
+        /// The value given.
+        got: u64,
+        /// The largest value allowed.
+        max: u64,
+    },
+    /// Stored bytes are damaged. The rows themselves are safe in `t_rows` and `t_vectors`.
+    #[error(
+        "{place} is damaged: {what}; run INSERT INTO t(t) VALUES('rebuild') to make the index anew from the rows"
+    )]
+    Corrupt {
+        /// Table, segment and payload.
+        place: String,
+        /// What was found.
+        what: String,
+    },
+    /// The file was written by a newer format version.
+    #[error("{table} has format version {file}, this nearlite reads up to {supported}; use a newer nearlite")]
+    NewerFormat {
+        /// The table.
+        table: String,
+        /// Version in the file.
+        file: i64,
+        /// Newest version this build reads.
+        supported: i64,
+    },
+    /// The statement was interrupted by `sqlite3_interrupt` or a progress callback.
+    #[error("interrupted")]
+    Interrupted,
+    /// SQLite itself reported an error.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The full-text engine reported an error.
+    #[error("full-text index: {0}")]
+    Text(String),
+    /// A row could not be turned into, or made from, the user's own type.
+    #[error("row conversion: {0}")]
+    Serde(String),
+}
+
+impl Error {
+    /// Damaged bytes at `place`.
+    pub(crate) fn corrupt(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Corrupt { place: place.into(), what: what.into() }
+    }
+}

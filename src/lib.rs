@@ -1,0 +1,17 @@
+//! nearlite: an embedded vector database in one SQLite file.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod bitmap;
+mod error;
+mod limits;
+mod schema;
+mod value;
+mod vector;
+
+pub use error::{Error, Result};
+pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
+pub use value::Value;
+pub use vector::{Codes, Metric, Store};
+
+pub use rusqlite;

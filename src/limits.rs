@@ -1,0 +1,19 @@
+//! Every hard limit, with its reason.
+
+/// Dimensions of a vector: one row of 16,384 floats is 64 KiB, still a sensible SQLite blob.
+pub const MAX_DIM: usize = 16_384;
+
+/// Columns of a collection; SQLite's own default limit is 2,000, our hidden columns take a few.
+pub const MAX_COLUMNS: usize = 1_000;
+
+/// Bytes of a full-text query: the query parser recurses, so its input is bounded.
+pub const MAX_QUERY_BYTES: usize = 16 * 1024;
+
+/// Nesting of parentheses in a full-text query, for the same reason.
+pub const MAX_QUERY_DEPTH: usize = 64;
+
+/// Bytes of one stored chunk of a payload: far below SQLite's 1 GB blob limit, large enough to read fast.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Largest `k`, `limit` or `ef_search` that is meant literally; more is treated as this.
+pub const MAX_K: usize = i32::MAX as usize;

@@ -1,0 +1,314 @@
+//! What a collection is: its columns, in order, and its table-wide options.
+//!
+//! A `Schema` is made by the builder below or parsed from `CREATE VIRTUAL TABLE` arguments, validated once by
+//! [`Schema::validate`] and stored as JSON in `t_config`. Its JSON form is part of the file format.
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::vector::{Codes, Metric, Store};
+use serde::{Deserialize, Serialize};
+
+/// Names that a user's column cannot have, because every table has hidden columns of these names.
+pub const RESERVED: [&str; 9] =
+    ["rank", "distance", "bm25", "score", "vector_rank", "text_rank", "k", "ef_search", "exact"];
+
+/// Type of a metadata column or of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    Text,
+    /// 64-bit integer.
+    Integer,
+    /// 64-bit float; integers are accepted and converted.
+    Real,
+    /// 0 or 1.
+    Boolean,
+}
+
+impl ColumnType {
+    /// The word used in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Integer => "INTEGER",
+            Self::Real => "REAL",
+            Self::Boolean => "BOOLEAN",
+        }
+    }
+}
+
+/// How a vector column is indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndexKind {
+    /// An HNSW graph.
+    Hnsw {
+        /// Links a node keeps on the upper layers; layer 0 keeps twice as many.
+        m: u16,
+        /// Breadth of the search for neighbours while building.
+        ef_construction: u16,
+    },
+    /// No graph: every search is an exact scan.
+    Flat,
+}
+
+impl Default for IndexKind {
+    fn default() -> Self {
+        Self::Hnsw { m: 16, ef_construction: 128 }
+    }
+}
+
+/// Everything declared of one vector column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VectorSpec {
+    /// Number of dimensions, 1 to 16,384.
+    pub dim: usize,
+    /// Distance measure.
+    pub metric: Metric,
+    /// Graph or flat.
+    pub index: IndexKind,
+    /// Codes the graph is walked on.
+    pub codes: Codes,
+    /// Precision of the stored vectors.
+    pub store: Store,
+}
+
+impl VectorSpec {
+    /// A column of `dim` dimensions with every other setting at its default.
+    pub fn new(dim: usize, metric: Metric) -> Self {
+        Self { dim, metric, index: IndexKind::default(), codes: Codes::default(), store: Store::default() }
+    }
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ColumnKind {
+    /// The primary key: `TEXT PRIMARY KEY`, or `INTEGER PRIMARY KEY`, which is the rowid itself.
+    Key(ColumnType),
+    /// Text searched by BM25.
+    FullText {
+        /// Multiplies the column's BM25 contribution.
+        weight: f32,
+    },
+    /// A typed, filterable value.
+    Metadata(ColumnType),
+    /// Stored only, any type.
+    Unindexed,
+    /// An embedding.
+    Vector(VectorSpec),
+}
+
+/// One declared column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Name as declared.
+    pub name: String,
+    /// What it is for.
+    pub kind: ColumnKind,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+}
+
+/// The declaration of a collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Schema {
+    /// Columns in declared order.
+    pub columns: Vec<Column>,
+    /// Name of the tokenizer of the FULLTEXT columns.
+    pub tokenizer: Option<String>,
+    /// Name of the embedding model, shown in dimension errors.
+    pub model: Option<String>,
+}
+
+impl Schema {
+    /// A schema without columns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with(mut self, name: impl Into<String>, kind: ColumnKind) -> Self {
+        self.columns.push(Column { name: name.into(), kind, not_null: false });
+        self
+    }
+
+    /// A text key, unique and never NULL.
+    pub fn key(mut self, name: impl Into<String>) -> Self {
+        self = self.with(name, ColumnKind::Key(ColumnType::Text));
+        self.not_null()
+    }
+
+    /// An integer key, which is the rowid.
+    pub fn integer_key(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Key(ColumnType::Integer))
+    }
+
+    /// A text column searched by BM25.
+    pub fn full_text(self, name: impl Into<String>) -> Self {
+        self.full_text_weighted(name, 1.0)
+    }
+
+    /// A text column searched by BM25 whose contribution is multiplied by `weight`.
+    pub fn full_text_weighted(self, name: impl Into<String>, weight: f32) -> Self {
+        self.with(name, ColumnKind::FullText { weight })
+    }
+
+    /// A filterable text column.
+    pub fn text(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Metadata(ColumnType::Text))
+    }
+
+    /// A filterable integer column.
+    pub fn integer(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Metadata(ColumnType::Integer))
+    }
+
+    /// A filterable floating-point column.
+    pub fn real(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Metadata(ColumnType::Real))
+    }
+
+    /// A filterable column of 0 and 1.
+    pub fn boolean(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Metadata(ColumnType::Boolean))
+    }
+
+    /// A column that is stored and returned, of any type, and not indexed.
+    pub fn unindexed(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Unindexed)
+    }
+
+    /// A vector column with default index settings.
+    pub fn vector(self, name: impl Into<String>, dim: usize, metric: Metric) -> Self {
+        self.vector_with(name, VectorSpec::new(dim, metric))
+    }
+
+    /// A vector column with every setting given.
+    pub fn vector_with(self, name: impl Into<String>, spec: VectorSpec) -> Self {
+        self.with(name, ColumnKind::Vector(spec))
+    }
+
+    /// Refuses NULL in the column declared last.
+    pub fn not_null(mut self) -> Self {
+        if let Some(last) = self.columns.last_mut() {
+            last.not_null = true;
+        }
+        self
+    }
+
+    /// Sets the tokenizer of the FULLTEXT columns.
+    pub fn tokenizer(mut self, name: impl Into<String>) -> Self {
+        self.tokenizer = Some(name.into());
+        self
+    }
+
+    /// Records the embedding model, shown when dimensions do not fit.
+    pub fn model(mut self, name: impl Into<String>) -> Self {
+        self.model = Some(name.into());
+        self
+    }
+
+    /// Position and declaration of the column called `name` (ASCII case ignored, as in SQLite).
+    pub fn find(&self, name: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Position and type of the primary key column.
+    pub fn key_column(&self) -> Option<(usize, ColumnType)> {
+        self.columns.iter().enumerate().find_map(|(at, column)| match column.kind {
+            ColumnKind::Key(kind) => Some((at, kind)),
+            _ => None,
+        })
+    }
+
+    /// Positions and settings of the vector columns, in declared order.
+    pub fn vectors(&self) -> impl Iterator<Item = (usize, &VectorSpec)> {
+        self.columns.iter().enumerate().filter_map(|(at, column)| match &column.kind {
+            ColumnKind::Vector(spec) => Some((at, spec)),
+            _ => None,
+        })
+    }
+
+    /// Positions and weights of the FULLTEXT columns, in declared order.
+    pub fn full_texts(&self) -> impl Iterator<Item = (usize, f32)> {
+        self.columns.iter().enumerate().filter_map(|(at, column)| match column.kind {
+            ColumnKind::FullText { weight } => Some((at, weight)),
+            _ => None,
+        })
+    }
+
+    /// Positions and types of the metadata columns, in declared order.
+    pub fn metadata(&self) -> impl Iterator<Item = (usize, ColumnType)> {
+        self.columns.iter().enumerate().filter_map(|(at, column)| match column.kind {
+            ColumnKind::Metadata(kind) => Some((at, kind)),
+            _ => None,
+        })
+    }
+
+    /// Checks names, counts and ranges for the table called `table`.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] or [`Error::Limit`] that names the column.
+    pub fn validate(&self, table: &str) -> Result<()> {
+        if self.columns.is_empty() {
+            return Err(Error::Schema(format!("{table}: declare at least one column")));
+        }
+        if self.columns.len() > limits::MAX_COLUMNS {
+            return Err(Error::Limit {
+                what: format!("{table}: number of columns"),
+                got: self.columns.len() as u64,
+                max: limits::MAX_COLUMNS as u64,
+            });
+        }
+        for (at, column) in self.columns.iter().enumerate() {
+            self.validate_column(table, at, column)?;
+        }
+        let keys = self.columns.iter().filter(|c| matches!(c.kind, ColumnKind::Key(_))).count();
+        if keys > 1 {
+            return Err(Error::Schema(format!("{table}: only one column can be the PRIMARY KEY")));
+        }
+        Ok(())
+    }
+
+    fn validate_column(&self, table: &str, at: usize, column: &Column) -> Result<()> {
+        let name = &column.name;
+        let bad = |why: String| Err(Error::Schema(format!("{table}.{name}: {why}")));
+        if name.is_empty() || name.contains('\0') {
+            return Err(Error::Schema(format!("{table}: column {} has no usable name", at + 1)));
+        }
+        let reserved = RESERVED.iter().chain(&["explain", "rowid", "oid", "_rowid_"]);
+        if reserved.into_iter().any(|word| name.eq_ignore_ascii_case(word))
+            || name.eq_ignore_ascii_case(table)
+        {
+            return bad("this name is reserved for a hidden column; choose another".into());
+        }
+        if self.find(name).is_some_and(|(first, _)| first != at) {
+            return bad("this name is declared twice".into());
+        }
+        match &column.kind {
+            ColumnKind::Key(ColumnType::Real | ColumnType::Boolean) => {
+                bad("a PRIMARY KEY must be TEXT or INTEGER".into())
+            }
+            ColumnKind::FullText { weight } if !(weight.is_finite() && *weight > 0.0) => {
+                bad(format!("WEIGHT must be a positive number, got {weight}"))
+            }
+            ColumnKind::Vector(spec) => {
+                if spec.dim == 0 || spec.dim > limits::MAX_DIM {
+                    return bad(format!(
+                        "a vector has 1 to {} dimensions, got {}",
+                        limits::MAX_DIM,
+                        spec.dim
+                    ));
+                }
+                if let IndexKind::Hnsw { m, ef_construction } = spec.index {
+                    if !(2..=256).contains(&m) {
+                        return bad(format!("m must be 2 to 256, got {m}"));
+                    }
+                    if !(4..=4096).contains(&ef_construction) {
+                        return bad(format!("ef_construction must be 4 to 4096, got {ef_construction}"));
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A value of a non-vector column, as SQLite knows it.
+
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use std::cmp::Ordering;
+
+/// NULL, 64-bit integer, 64-bit float, text or bytes.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Value {
+    /// SQL NULL.
+    Null,
+    /// INTEGER; a BOOLEAN column holds 0 or 1.
+    Integer(i64),
+    /// REAL, never NaN (SQLite has none).
+    Real(f64),
+    /// TEXT.
+    Text(String),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    /// Whether this is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// SQLite's name of the storage class.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "NULL",
+            Self::Integer(_) => "INTEGER",
+            Self::Real(_) => "REAL",
+            Self::Text(_) => "TEXT",
+            Self::Blob(_) => "BLOB",
+        }
+    }
+
+    /// The text, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// SQLite's order across storage classes: NULL, numbers by value, TEXT by bytes, BLOB by bytes.
+    pub fn sql_cmp(&self, other: &Self) -> Ordering {
+        fn class(value: &Value) -> u8 {
+            match value {
+                Value::Null => 0,
+                Value::Integer(_) | Value::Real(_) => 1,
+                Value::Text(_) => 2,
+                Value::Blob(_) => 3,
+            }
+        }
+        match (self, other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Real(a), Self::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+            (Self::Integer(a), Self::Real(b)) => cmp_int_real(*a, *b),
+            (Self::Real(a), Self::Integer(b)) => cmp_int_real(*b, *a).reverse(),
+            (Self::Text(a), Self::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+            (Self::Blob(a), Self::Blob(b)) => a.cmp(b),
+            _ => class(self).cmp(&class(other)),
+        }
+    }
+}
+
+/// Compares an integer with a float without losing bits above 2^53.
+pub fn cmp_int_real(int: i64, real: f64) -> Ordering {
+    if real < -9_223_372_036_854_775_808.0 {
+        return Ordering::Greater;
+    }
+    if real >= 9_223_372_036_854_775_808.0 {
+        return Ordering::Less;
+    }
+    let whole = real as i64;
+    int.cmp(&whole).then_with(|| 0.0_f64.partial_cmp(&(real - whole as f64)).unwrap_or(Ordering::Equal))
+}
+
+impl From<ValueRef<'_>> for Value {
+    /// Invalid UTF-8 in a TEXT is replaced, never lost.
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(i) => Self::Integer(i),
+            ValueRef::Real(r) => Self::Real(r),
+            ValueRef::Text(t) => Self::Text(String::from_utf8_lossy(t).into_owned()),
+            ValueRef::Blob(b) => Self::Blob(b.to_vec()),
+        }
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Owned(SqlValue::Null),
+            Self::Integer(i) => ToSqlOutput::Owned(SqlValue::Integer(*i)),
+            Self::Real(r) => ToSqlOutput::Owned(SqlValue::Real(*r)),
+            Self::Text(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
+            Self::Blob(b) => ToSqlOutput::Borrowed(ValueRef::Blob(b)),
+        })
+    }
+}
+
+macro_rules! from_integer {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Value {
+            fn from(value: $t) -> Self { Self::Integer(i64::from(value)) }
+        }
+    )*};
+}
+from_integer!(i8, i16, i32, i64, u8, u16, u32, bool);
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+impl From<f32> for Value {
+    fn from(value: f32) -> Self {
+        Self::Real(f64::from(value))
+    }
+}
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Blob(value)
+    }
+}
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_reals_compare_exactly_beyond_2_to_the_53() {
+        let big = 9_007_199_254_740_993_i64;
+        assert_eq!(cmp_int_real(big, 9_007_199_254_740_992.0), Ordering::Greater);
+        assert_eq!(cmp_int_real(i64::MAX, 9.3e18), Ordering::Less);
+        assert_eq!(cmp_int_real(i64::MIN, -9.3e18), Ordering::Greater);
+        assert_eq!(cmp_int_real(3, 3.5), Ordering::Less);
+        assert_eq!(cmp_int_real(-3, -3.5), Ordering::Greater);
+        assert_eq!(cmp_int_real(3, 3.0), Ordering::Equal);
+    }
+}
