@@ -6,6 +6,8 @@ mod bitmap;
 mod error;
 mod limits;
 mod schema;
+#[allow(dead_code)]
+mod storage;
 mod value;
 mod vector;
 
