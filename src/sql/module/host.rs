@@ -24,7 +24,10 @@ type VtabConfig = unsafe extern "C" fn(*mut ffi::sqlite3, c_int, ...) -> c_int;
 /// its `sqlite3_vtab_config`. Called by the entry points in `sqlite-ext/`, before any registration.
 #[cfg(feature = "loadable_extension")]
 #[doc(hidden)]
-pub fn set_host_routines(version: i32, vtab_config: unsafe extern "C" fn(*mut ffi::sqlite3, i32, ...) -> i32) {
+pub fn set_host_routines(
+    version: i32,
+    vtab_config: unsafe extern "C" fn(*mut ffi::sqlite3, i32, ...) -> i32,
+) {
     use std::sync::atomic::Ordering;
     routines::VERSION.store(version, Ordering::Release);
     routines::VTAB_CONFIG.store(vtab_config as *mut (), Ordering::Release);

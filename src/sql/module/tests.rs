@@ -11,15 +11,14 @@ struct Toy {
     host: Host,
 }
 
+thread_local!(static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
+
 #[derive(Default)]
-struct Log {
-    lines: RefCell<Vec<String>>,
-    connects: Cell<u32>,
-}
+struct Connects(Cell<u32>);
 
 impl Toy {
     fn log(&self, line: impl Into<String>) {
-        self.host.shared::<Log>().lines.borrow_mut().push(line.into());
+        LOG.with(|log| log.borrow_mut().push(line.into()));
     }
     fn rows(&self) -> String {
         format!("\"{}\".\"{}_rows\"", self.host.schema(), self.host.table())
@@ -36,9 +35,10 @@ impl VirtualTable for Toy {
         }
         host.config_constraint_support()?;
         host.config_innocuous()?;
-        let shared = host.shared::<Log>();
-        shared.connects.set(shared.connects.get() + 1);
+        let connects = host.shared::<Connects>();
+        connects.0.set(connects.0.get() + 1);
         let table = Self { host };
+        table.log(format!("connect {}", connects.0.get()));
         if create {
             let sql = format!("CREATE TABLE {}(id INTEGER PRIMARY KEY, a, b)", table.rows());
             table.host.connection().execute_batch(&sql)?;
@@ -124,7 +124,10 @@ impl VirtualTable for Toy {
     }
 
     fn rename(&self, new: &str) -> Result<()> {
-        Ok(self.host.connection().execute_batch(&format!("ALTER TABLE {} RENAME TO \"{new}_rows\"", self.rows()))?)
+        Ok(self
+            .host
+            .connection()
+            .execute_batch(&format!("ALTER TABLE {} RENAME TO \"{new}_rows\"", self.rows()))?)
     }
 
     fn integrity(&self, quick: bool) -> Result<Option<String>> {
@@ -189,8 +192,10 @@ impl VirtualCursor for ToyCursor {
             }
             _ => None,
         };
-        let mut statement =
-            self.host.connection().prepare_cached(&format!("SELECT id, a, b FROM {} ORDER BY id", self.from))?;
+        let mut statement = self
+            .host
+            .connection()
+            .prepare_cached(&format!("SELECT id, a, b FROM {} ORDER BY id", self.from))?;
         self.rows.clear();
         self.at = 0;
         let mut rows = statement.query([])?;
@@ -289,7 +294,6 @@ fn register(connection: &Connection) {
         Ok(())
     })
     .unwrap();
-    register_function(connection, "toy_log", 0, |_, _| Ok(())).unwrap();
 }
 
 fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>, rusqlite::Error> {
@@ -304,7 +308,9 @@ fn texts(connection: &Connection, sql: &str) -> Result<Vec<String>, rusqlite::Er
 
 fn failure(connection: &Connection, sql: &str) -> (i32, String) {
     match connection.execute_batch(sql).or_else(|_| texts(connection, sql).map(drop)) {
-        Err(rusqlite::Error::SqliteFailure(cause, message)) => (cause.extended_code, message.unwrap_or_default()),
+        Err(rusqlite::Error::SqliteFailure(cause, message)) => {
+            (cause.extended_code, message.unwrap_or_default())
+        }
         other => panic!("{sql}: {other:?}"),
     }
 }
@@ -369,7 +375,10 @@ fn conflict_clauses_reach_the_table_and_sqlite() {
     let c = open();
     c.execute_batch("CREATE VIRTUAL TABLE t USING toy(); INSERT INTO t(rowid, b) VALUES(1, 'old')").unwrap();
     c.execute_batch("INSERT OR IGNORE INTO t(rowid, b) VALUES(1, 'new'), (2, 'two')").unwrap();
-    assert_eq!(texts(&c, "SELECT rowid, b FROM t").unwrap(), ["Integer(1) Text(\"old\")", "Integer(2) Text(\"two\")"]);
+    assert_eq!(
+        texts(&c, "SELECT rowid, b FROM t").unwrap(),
+        ["Integer(1) Text(\"old\")", "Integer(2) Text(\"two\")"]
+    );
     c.execute_batch("INSERT OR REPLACE INTO t(rowid, b) VALUES(1, 'new')").unwrap();
     assert_eq!(texts(&c, "SELECT b FROM t WHERE rowid = 1").unwrap(), ["Text(\"new\")"]);
     failure(&c, "INSERT OR FAIL INTO t(rowid, b) VALUES(3, 'kept'), (1, 'refused')");
@@ -381,19 +390,135 @@ fn conflict_clauses_reach_the_table_and_sqlite() {
 #[test]
 fn unassigned_columns_are_reported_as_unchanged() {
     let c = open();
-    c.execute_batch("CREATE VIRTUAL TABLE t USING toy(); INSERT INTO t(a, b) VALUES(1, 2); UPDATE t SET b = 3")
+    c.execute_batch(
+        "CREATE VIRTUAL TABLE t USING toy(); INSERT INTO t(a, b) VALUES(1, 2); UPDATE t SET b = 3",
+    )
+    .unwrap();
+    assert!(take_log().contains(&"nochange true false".to_owned()));
+}
+
+#[test]
+fn the_planner_shows_literals() {
+    let c = open();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy()").unwrap();
+    texts(&c, "SELECT * FROM t WHERE a = 'shown'").unwrap();
+    assert!(take_log().contains(&"rhs Text(\"shown\")".to_owned()));
+}
+
+#[test]
+fn transactions_and_savepoints_reach_the_table() {
+    let c = open();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy()").unwrap();
+    take_log();
+    c.execute_batch("BEGIN; INSERT INTO t(a) VALUES(1); SAVEPOINT s; INSERT INTO t(a) VALUES(2)").unwrap();
+    c.execute_batch("ROLLBACK TO s; RELEASE s; COMMIT").unwrap();
+    assert_eq!(take_log(), ["begin", "savepoint 0", "rollback to 0", "release 0", "sync", "commit"]);
+    assert_eq!(texts(&c, "SELECT a FROM t").unwrap(), ["Integer(1)"]);
+    c.execute_batch("BEGIN; INSERT INTO t(a) VALUES(3); ROLLBACK").unwrap();
+    assert_eq!(take_log(), ["begin", "rollback"]);
+    assert_eq!(texts(&c, "SELECT a FROM t").unwrap(), ["Integer(1)"]);
+}
+
+#[test]
+fn a_trigger_may_reenter_the_table_that_fired_it() {
+    let c = open();
+    c.execute_batch(
+        "CREATE VIRTUAL TABLE t USING toy();
+         CREATE TRIGGER again AFTER INSERT ON t_rows WHEN new.a > 0 BEGIN INSERT INTO t(a) VALUES(new.a - 1); END;
+         PRAGMA recursive_triggers = 1;
+         INSERT INTO t(a) VALUES(3)",
+    )
+    .unwrap();
+    assert_eq!(texts(&c, "SELECT count(*), min(a) FROM t").unwrap(), ["Integer(4) Integer(0)"]);
+}
+
+#[test]
+fn tables_are_renamed_dropped_vacuumed_and_closed_with_statements_in_their_cache() {
+    let c = open();
+    c.execute_batch(
+        "CREATE VIRTUAL TABLE t USING toy(); INSERT INTO t(a) VALUES(1);
+         ALTER TABLE t RENAME TO u; INSERT INTO u(a) VALUES(2); VACUUM;",
+    )
+    .unwrap();
+    assert_eq!(texts(&c, "SELECT a FROM u").unwrap(), ["Integer(1)", "Integer(2)"]);
+    c.execute_batch("CREATE VIRTUAL TABLE gone USING toy(); INSERT INTO gone(a) VALUES(1); DROP TABLE gone")
         .unwrap();
-    assert!(log_of(&c).contains(&"nochange true false".to_owned()));
+    assert_eq!(
+        texts(&c, "SELECT name FROM sqlite_schema ORDER BY 1").unwrap(),
+        ["Text(\"u\")", "Text(\"u_rows\")"]
+    );
+    c.close().unwrap();
 }
 
-/// Reads the log through a table of the same module: shared state is per connection, not per table.
-fn log_of(c: &Connection) -> Vec<String> {
-    struct Probe;
-    thread_local!(static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
-    let _ = Probe;
-    c.execute_batch("CREATE VIRTUAL TABLE IF NOT EXISTS temp.probe USING toy()").unwrap();
-    register_probe(c, |lines| LINES.with(|kept| *kept.borrow_mut() = lines.to_vec()));
-    LINES.with(|kept| kept.borrow().clone())
+#[test]
+fn state_is_shared_by_the_tables_of_a_connection_and_survives_a_reparse() {
+    let c = open();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy(); CREATE VIRTUAL TABLE u USING toy()").unwrap();
+    c.execute_batch("VACUUM; SELECT * FROM t; SELECT * FROM u").unwrap();
+    assert!(take_log().iter().any(|line| line == "connect 3"), "the count went on");
+    register(&c);
+    c.execute_batch("SELECT * FROM t; CREATE VIRTUAL TABLE v USING toy()").unwrap();
 }
 
-fn register_probe(_: &Connection, _: impl Fn(&[String])) {}
+#[test]
+fn attached_schemas_get_their_own_shadow_tables() {
+    let c = open();
+    c.execute_batch("ATTACH ':memory:' AS other; CREATE VIRTUAL TABLE other.t USING toy()").unwrap();
+    c.execute_batch("INSERT INTO other.t(a) VALUES(5)").unwrap();
+    assert_eq!(texts(&c, "SELECT a FROM other.t_rows").unwrap(), ["Integer(5)"]);
+}
+
+#[test]
+fn integrity_check_shows_the_finding() {
+    let c = open();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy()").unwrap();
+    assert_eq!(texts(&c, "PRAGMA integrity_check").unwrap(), ["Text(\"t checked, quick false\")"]);
+    assert_eq!(texts(&c, "PRAGMA quick_check").unwrap(), ["Text(\"t checked, quick true\")"]);
+}
+
+#[test]
+fn a_defensive_connection_protects_shadow_tables_only_from_users() {
+    let c = open();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy()").unwrap();
+    c.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).unwrap();
+    assert!(failure(&c, "INSERT INTO t_rows(a) VALUES(1)").1.contains("may not be modified"));
+    c.execute_batch("INSERT INTO t(a) VALUES(1)").unwrap();
+}
+
+#[test]
+fn an_innocuous_table_works_in_views_of_an_untrusted_schema() {
+    let c = open();
+    c.execute_batch(
+        "CREATE VIRTUAL TABLE t USING toy(); CREATE VIEW v AS SELECT * FROM t; PRAGMA trusted_schema = 0",
+    )
+    .unwrap();
+    assert_eq!(texts(&c, "SELECT count(*) FROM v").unwrap(), ["Integer(0)"]);
+}
+
+#[test]
+fn an_eponymous_table_takes_arguments_and_cannot_be_created_or_written() {
+    let c = open();
+    assert_eq!(texts(&c, "SELECT sum(value) FROM counter(4)").unwrap(), ["Integer(6)"]);
+    assert_eq!(texts(&c, "SELECT a.value FROM counter(3) a, counter(a.value) b").unwrap().len(), 3);
+    assert!(failure(&c, "SELECT * FROM counter('x')").1.contains("counter: not a number"));
+    assert!(failure(&c, "SELECT * FROM counter").1.contains("no query solution"));
+    failure(&c, "CREATE VIRTUAL TABLE d USING counter()");
+    failure(&c, "INSERT INTO counter VALUES(1)");
+}
+
+#[test]
+fn a_pointer_of_another_type_under_the_same_name_is_not_taken() {
+    let c = open();
+    register_function(&c, "impostor", 0, |out, _| {
+        out.set_pointer(Box::new("text".to_owned()), c"asked");
+        Ok(())
+    })
+    .unwrap();
+    c.execute_batch("CREATE VIRTUAL TABLE t USING toy(); INSERT INTO t(a) VALUES(0)").unwrap();
+    // The toy reads "no pointer" as 0.
+    assert_eq!(texts(&c, "SELECT a FROM t WHERE toy MATCH impostor()").unwrap(), ["Integer(0)"]);
+}
+
+fn take_log() -> Vec<String> {
+    LOG.with(|log| log.take())
+}

@@ -34,7 +34,8 @@ pub(crate) fn register_module<T: VirtualTable>(connection: &Connection, name: &s
 unsafe extern "C" fn drop_shared(data: *mut c_void) {
     // SAFETY: the pointer of one `Rc::into_raw` above, given back once. Clones are used under the same
     // connection's mutex, so the count is never touched by two threads at a time.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Rc::from_raw(data.cast_const().cast::<Shared>()) })));
+    let _ =
+        catch_unwind(AssertUnwindSafe(|| drop(unsafe { Rc::from_raw(data.cast_const().cast::<Shared>()) })));
 }
 
 /// What a callback reports to SQLite.
@@ -262,7 +263,8 @@ impl<T: VirtualTable> Callbacks<T> {
                 let why = unsafe { CStr::from_ptr(ffi::sqlite3_errmsg(db)) }.to_string_lossy().into_owned();
                 return Err(Error::Schema(format!("{table}: SQLite refuses the declaration: {why}")));
             }
-            let base = ffi::sqlite3_vtab { pModule: std::ptr::null(), nRef: 0, zErrMsg: std::ptr::null_mut() };
+            let base =
+                ffi::sqlite3_vtab { pModule: std::ptr::null(), nRef: 0, zErrMsg: std::ptr::null_mut() };
             Ok(Box::into_raw(Box::new(Table { base, host, table: object })))
         });
         match outcome.map_err(failure_of) {
@@ -316,7 +318,10 @@ impl<T: VirtualTable> Callbacks<T> {
         }
     }
 
-    unsafe extern "C" fn best_index(vtab: *mut ffi::sqlite3_vtab, info: *mut ffi::sqlite3_index_info) -> c_int {
+    unsafe extern "C" fn best_index(
+        vtab: *mut ffi::sqlite3_vtab,
+        info: *mut ffi::sqlite3_index_info,
+    ) -> c_int {
         // SAFETY: SQLite's own arguments.
         let verdict = unsafe {
             Self::on_table(vtab, "xBestIndex", |table| table.best_index(&mut IndexInfo::new(info)))
@@ -397,10 +402,15 @@ impl<T: VirtualTable> Callbacks<T> {
         }
     }
 
-    unsafe extern "C" fn rowid(cursor: *mut ffi::sqlite3_vtab_cursor, place: *mut ffi::sqlite3_int64) -> c_int {
+    unsafe extern "C" fn rowid(
+        cursor: *mut ffi::sqlite3_vtab_cursor,
+        place: *mut ffi::sqlite3_int64,
+    ) -> c_int {
         // SAFETY: a live cursor and the place SQLite gave for the result.
         unsafe {
-            code(Self::on_cursor(cursor, "xRowid", |cursor| cursor.cursor.rowid()).map(|rowid| *place = rowid))
+            code(
+                Self::on_cursor(cursor, "xRowid", |cursor| cursor.cursor.rowid()).map(|rowid| *place = rowid),
+            )
         }
     }
 
@@ -411,7 +421,9 @@ impl<T: VirtualTable> Callbacks<T> {
         place: *mut ffi::sqlite3_int64,
     ) -> c_int {
         // SAFETY: a live table; inside xUpdate, as the conflict call demands.
-        let conflict = match unsafe { ffi::sqlite3_vtab_on_conflict((*vtab.cast::<Table<T>>()).host.connection().handle()) } {
+        let conflict = match unsafe {
+            ffi::sqlite3_vtab_on_conflict((*vtab.cast::<Table<T>>()).host.connection().handle())
+        } {
             ffi::SQLITE_ROLLBACK => Conflict::Rollback,
             ffi::SQLITE_IGNORE => Conflict::Ignore,
             ffi::SQLITE_FAIL => Conflict::Fail,

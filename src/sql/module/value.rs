@@ -261,12 +261,7 @@ impl Output<'_> {
         let tagged = Box::into_raw(Box::new(Tagged { kind: TypeId::of::<T>(), value: *value }));
         // SAFETY: SQLite owns the box from here and frees it once, through `drop_tagged`, also on failure.
         unsafe {
-            ffi::sqlite3_result_pointer(
-                self.context,
-                tagged.cast(),
-                name.as_ptr(),
-                Some(drop_tagged::<T>),
-            );
+            ffi::sqlite3_result_pointer(self.context, tagged.cast(), name.as_ptr(), Some(drop_tagged::<T>));
         }
     }
 
