@@ -3,16 +3,24 @@
 #![warn(missing_docs)]
 
 mod bitmap;
+mod columns;
 mod error;
+mod hnsw;
 mod limits;
+mod query;
 mod schema;
-#[allow(dead_code)]
+mod segment;
+mod sql;
 mod storage;
+mod text;
 mod value;
 mod vector;
 
 pub use error::{Error, Result};
+pub use query::filter::{ColumnRef, Filter, col};
+pub use query::fusion::Fusion;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
+pub use sql::register;
 pub use value::Value;
 pub use vector::{Codes, Metric, Store};
 
