@@ -1,8 +1,10 @@
 //! The filter of a query as one bitmap per part of the view, live rows only, with its exact cardinality.
 
+use super::filter::Predicate;
 use super::request::{Request, TextLeg};
 use super::source::Source;
 use crate::bitmap::Bitmap;
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
@@ -19,9 +21,13 @@ pub struct Masks {
 impl Masks {
     /// Evaluates the request's filter and required texts on `view`.
     pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
+        let predicate = match &request.filter {
+            Some(filter) => Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?),
+            None => None,
+        };
         let mut parts = Vec::with_capacity(view.parts());
         for part in 0..view.parts() {
-            parts.push(filtered(source, view, request, part)?);
+            parts.push(filtered(source, view, predicate.as_ref(), part)?);
         }
         for leg in &request.must_match {
             require_text(source, view, leg, &mut parts)?;
@@ -45,16 +51,20 @@ impl Masks {
     }
 }
 
-fn filtered(source: &Source<'_>, view: &View, request: &Request, part: usize) -> Result<Option<Arc<Bitmap>>> {
+fn filtered(
+    source: &Source<'_>,
+    view: &View,
+    predicate: Option<&Predicate>,
+    part: usize,
+) -> Result<Option<Arc<Bitmap>>> {
     let alive = view.part_alive(part);
-    let Some(filter) = &request.filter else { return Ok(alive.map(Arc::new)) };
+    let Some(predicate) = predicate else { return Ok(alive.map(Arc::new)) };
     if view.part_len(part) == 0 {
         return Ok(Some(Arc::new(Bitmap::empty(0))));
     }
-    let passing =
-        view.predicate(source.storage, source.conn, source.schema, part, filter.cache_key(), |columns| {
-            filter.eval(columns, source.schema, &|keys| source.resolve_keys(keys))
-        })?;
+    let (storage, conn, schema) = (source.storage, source.conn, source.schema);
+    let make = |columns: &Columns| predicate.eval(columns);
+    let passing = view.predicate(storage, conn, schema, part, predicate.cache_key(), make)?;
     Ok(Some(match alive {
         None => passing,
         Some(mut alive) => {

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::segment::View;
 use crate::text::TextQuery;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// One matching row.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub struct Match {
 
 /// A running text search.
 pub struct Matching {
-    query: TextQuery,
+    query: Arc<TextQuery>,
     limit: usize,
     found: Vec<Match>,
     next: usize,
@@ -36,14 +37,14 @@ pub struct Matching {
 impl Matching {
     /// Parses the leg; the search starts when the first row is taken.
     pub fn new(source: &Source<'_>, view: &View, leg: &TextLeg, batch: usize) -> Result<Self> {
-        let query = parse_text(source, view, leg)?;
+        let query = Arc::new(parse_text(source, view, leg)?);
         let exhausted = query.is_empty();
         let limit = batch.max(16);
         Ok(Self { query, limit, found: Vec::new(), next: 0, seen: HashSet::new(), started: false, exhausted })
     }
 
     /// The parsed query, for snippets and for filling scores.
-    pub fn query(&self) -> &TextQuery {
+    pub fn query(&self) -> &Arc<TextQuery> {
         &self.query
     }
 

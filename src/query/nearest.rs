@@ -121,7 +121,7 @@ impl Nearest {
                 break;
             };
             let distance = f64::from(near.distance);
-            let holds = |(op, bound): &(Op, f64)| op.holds(distance.total_cmp(bound));
+            let holds = |(op, bound): &(Op, f64)| op.accepts(distance.total_cmp(bound));
             if self.within.iter().all(holds) {
                 return Ok(Some(near));
             }

@@ -132,7 +132,7 @@ impl Search {
     }
 
     /// The parsed text of the text leg, for snippets.
-    pub fn text_query(&self) -> Option<&TextQuery> {
+    pub fn text_query(&self) -> Option<&Arc<TextQuery>> {
         match &self.legs {
             Legs::Vector(_) => None,
             Legs::Text(matching) => Some(matching.query()),

@@ -41,22 +41,18 @@ impl SegmentColumns {
     }
 
     /// The bitmap stored under `key`, or the one `make` builds.
-    pub fn predicate(
-        &self,
-        key: Option<String>,
-        make: impl FnOnce(&Columns) -> crate::Result<Bitmap>,
-    ) -> crate::Result<Arc<Bitmap>> {
-        let Some(key) = key else { return Ok(Arc::new(make(&self.columns)?)) };
+    pub fn predicate(&self, key: Option<String>, make: impl FnOnce(&Columns) -> Bitmap) -> Arc<Bitmap> {
+        let Some(key) = key else { return Arc::new(make(&self.columns)) };
         if let Some(found) = self.predicates.lock().get(&key) {
-            return Ok(Arc::clone(found));
+            return Arc::clone(found);
         }
-        let made = Arc::new(make(&self.columns)?);
+        let made = Arc::new(make(&self.columns));
         let mut cache = self.predicates.lock();
         if cache.len() >= PREDICATES {
             cache.clear();
         }
         cache.insert(key, Arc::clone(&made));
-        Ok(made)
+        made
     }
 }
 

@@ -15,11 +15,11 @@ mod verify;
 mod view;
 mod views;
 
-pub use delta::Delta;
+pub use delta::{Delta, stored_positions};
 pub use merge::{automerge, optimize};
 pub use seal::{rebuild, seal};
 pub use segment::Segment;
 pub use stored::{decode_vector, encode_vector};
 pub use verify::verify;
-pub use view::{SegmentView, TextView, View};
+pub use view::{SegmentView, TextView, View, text_config};
 pub use views::Views;

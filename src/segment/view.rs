@@ -148,11 +148,11 @@ impl View {
         schema: &Schema,
         part: usize,
         key: Option<String>,
-        make: impl FnOnce(&Columns) -> Result<Bitmap>,
+        make: impl FnOnce(&Columns) -> Bitmap,
     ) -> Result<Arc<Bitmap>> {
         match self.segments.get(part) {
-            Some(view) => view.segment.columns(storage, conn, schema)?.predicate(key, make),
-            None => Ok(Arc::new(make(self.delta.columns(schema))?)),
+            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.predicate(key, make)),
+            None => Ok(Arc::new(make(self.delta.columns(schema)))),
         }
     }
 

@@ -79,7 +79,7 @@ impl Term {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, symbol) = rest.split_at(digits);
         let at = number.parse::<usize>().ok();
-        let op = Op::from_symbol(symbol);
+        let op = operator(symbol);
         Some(match (letter, at) {
             ("v", Some(at)) => Self::Vector(at),
             ("t", at) => Self::Text(at),
@@ -177,6 +177,10 @@ impl Plan {
     pub fn is_search(&self) -> bool {
         self.terms.iter().any(|term| matches!(term, Term::Vector(_) | Term::Text(_)))
     }
+}
+
+fn operator(symbol: &str) -> Option<Op> {
+    [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge].into_iter().find(|op| op.symbol() == symbol)
 }
 
 fn comparison(op: ConstraintOp) -> Option<Op> {

@@ -1,12 +1,11 @@
 //! From a plan and its argument values to a search request.
 
-use super::cursor::{Knobs, narrow};
+use super::cursor::Knobs;
 use super::functions::{HYBRID_POINTER, HybridQuery};
 use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
 use super::vector_value;
-use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{self, HybridOptions};
@@ -148,7 +147,7 @@ fn hybrid_legs(
         },
     };
     if let Some(value) = &asked.vector {
-        request.vector = vector_leg(shared, at, value.into(), asked.subtype)?;
+        request.vector = vector_leg(shared, at, value.as_ref(), asked.subtype)?;
     }
     if let Some(text) = &asked.text {
         texts.insert(0, TextLeg { query: text.clone(), field: None });
@@ -215,16 +214,9 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
             if prefix.is_empty() {
                 return None;
             }
-            Filter::Prefix { column: column_name(shared, at), prefix: prefix.to_owned(), nocase: !glob }
+            Filter::Prefix { column: column_name(shared, at), prefix: prefix.to_owned(), ignore_case: !glob }
         }
-        Term::Rowid(op) => {
-            let mut range = (i64::MIN, i64::MAX);
-            narrow(&mut range, op, &value);
-            Filter::And(vec![
-                Filter::RowidCompare { op: Op::Ge, value: range.0 },
-                Filter::RowidCompare { op: Op::Le, value: range.1 },
-            ])
-        }
+        Term::Rowid(op) => Filter::Compare { column: "rowid".into(), op, value },
         Term::Key => match value {
             Value::Text(key) => Filter::Keys(vec![key]),
             _ => return None,
