@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod bitmap;
+mod columns;
 mod error;
 mod limits;
 mod schema;
