@@ -6,11 +6,14 @@ mod bitmap;
 mod columns;
 mod error;
 mod limits;
+mod query;
 mod schema;
 mod value;
 mod vector;
 
+pub use columns::Op;
 pub use error::{Error, Result};
+pub use query::filter::{ColumnRef, Filter, col};
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use value::Value;
 pub use vector::{Codes, Metric, Store};

@@ -16,6 +16,8 @@ mod packed;
 use crate::bitmap::Bitmap;
 use crate::schema::ColumnType;
 use crate::value::Value;
+pub use column::starts_with;
+
 use column::{Builder, Column, Ints};
 use serde::{Deserialize, Serialize};
 
@@ -225,7 +227,12 @@ impl Columns {
 
     /// The rows where `rowid op value`.
     pub fn rowids(&self, op: Op, value: i64) -> Bitmap {
-        self.rowids.compare(op, &Value::Integer(value))
+        self.rowid_compare(op, &Value::Integer(value))
+    }
+
+    /// The rows whose rowid compares so with any value, by the rules of an INTEGER column.
+    pub fn rowid_compare(&self, op: Op, value: &Value) -> Bitmap {
+        self.rowids.compare(op, &affinity::apply(ColumnType::Integer, value))
     }
 
     /// The rows whose rowid is one of `ids`, which may be unsorted, repeated and many.

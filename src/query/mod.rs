@@ -1,0 +1,4 @@
+//! Queries: the filter and its evaluation, and the fusion of the legs of a hybrid query.
+
+pub mod filter;
+pub mod fusion;
