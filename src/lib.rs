@@ -14,6 +14,7 @@ mod vector;
 pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
+pub use query::fusion::Fusion;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use value::Value;
 pub use vector::{Codes, Metric, Store};
