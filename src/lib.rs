@@ -16,6 +16,7 @@ mod text;
 mod value;
 mod vector;
 
+pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
 pub use query::fusion::Fusion;
