@@ -6,6 +6,7 @@ mod bitmap;
 mod error;
 mod limits;
 mod schema;
+mod text;
 mod value;
 mod vector;
 
