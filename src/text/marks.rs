@@ -17,13 +17,15 @@ struct Mark {
 }
 
 fn find(config: &TextConfig, query: &TextQuery, field: usize, text: &str) -> (Vec<Token>, Vec<Mark>) {
-    let (Some(root), Ok(analysis)) = (&query.root, config.analysis()) else { return Default::default() };
+    let Ok(analysis) = config.analysis() else { return Default::default() };
     let mut leaves: Vec<&Leaf> = Vec::new();
-    root.wanted_leaves(&mut |leaf| {
-        if leaf.scope.contains(field) {
-            leaves.push(leaf);
-        }
-    });
+    if let Some(root) = &query.root {
+        root.wanted_leaves(&mut |leaf| {
+            if leaf.scope.contains(field) {
+                leaves.push(leaf);
+            }
+        });
+    }
     let mut tokens = Vec::new();
     let mut analyzer = analysis.analyzer();
     let mut stream = analyzer.token_stream(text);

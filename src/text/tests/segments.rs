@@ -65,7 +65,30 @@ fn a_merge_equals_an_index_built_from_the_live_documents() {
         for text in QUERIES {
             let query = built.parse(text, None).unwrap();
             let expected = built.search(&query, &[], 500).unwrap();
-            assert_eq!(merged.search(&query, &[], 500).unwrap(), expected, "{text}");
+            let got = merged.search(&query, &[], 500).unwrap();
+            assert_eq!(got.len(), expected.len(), "{text}");
+            // Where documents fall out, tantivy estimates the tokens that are left from the rounded field lengths.
+            for (got, expected) in got.iter().zip(&expected) {
+                assert_eq!(got.ord, expected.ord, "{text}");
+                assert!((got.score / expected.score - 1.0).abs() < 0.01, "{text}: {got:?} {expected:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_merge_without_dead_documents_scores_exactly_like_an_index_built_at_once() {
+    let config = plain();
+    let docs = corpus(400, 12);
+    let parts = [of(&config, &docs[..150]), of(&config, &docs[150..])];
+    let merged = merge(&config, &[(&parts[0], None), (&parts[1], Some(&Bitmap::full(250)))]).unwrap();
+    let merged = open(&config, &[&Arc::new(TextPayload::decode(merged).unwrap())]);
+    let built = open(&config, &[&of(&config, &docs)]);
+    for text in QUERIES {
+        let query = built.parse(text, None).unwrap();
+        for limit in [10, 500] {
+            let expected = built.search(&query, &[], limit).unwrap();
+            assert_eq!(merged.search(&query, &[], limit).unwrap(), expected, "{text}");
         }
     }
 }
