@@ -16,7 +16,9 @@
 //! No token is ever dropped for its length: tokens are cut at [`MAX_TOKEN_BYTES`], in documents and queries alike.
 
 use crate::error::{Error, Result};
-use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer};
+use tantivy::tokenizer::{
+    AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
+};
 
 /// Longer tokens are cut here, at a character boundary: enough to tell real words and ids apart.
 const MAX_TOKEN_BYTES: usize = 256;
@@ -140,9 +142,9 @@ impl Analysis {
                 _ => false,
             };
             let covered = short
-                && tokens
-                    .last()
-                    .is_some_and(|(last, _)| last.offset_to == token.offset_to && last.offset_from < token.offset_from);
+                && tokens.last().is_some_and(|(last, _)| {
+                    last.offset_to == token.offset_to && last.offset_from < token.offset_from
+                });
             if !covered {
                 tokens.push((token.clone(), short));
             }
@@ -240,8 +242,9 @@ impl ScanStream<'_> {
                 let mut chars = word.char_indices();
                 let (_, first) = chars.next()?;
                 if !is_unspaced(first) {
-                    let len =
-                        word.find(|c: char| !in_word(c) || (is_unspaced(c) && !is_mark(c))).unwrap_or(word.len());
+                    let len = word
+                        .find(|c: char| !in_word(c) || (is_unspaced(c) && !is_mark(c)))
+                        .unwrap_or(word.len());
                     return Some((begin, begin + len, begin + len));
                 }
                 // Marks cling to their letter, so that a pair is two letters in Thai as in Chinese.

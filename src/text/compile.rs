@@ -10,11 +10,12 @@ use super::query_text::{Leaf, Matcher, Node};
 use super::{TextConfig, engine};
 use crate::error::Result;
 use tantivy::query::{
-    AllQuery, BitSetDocSet, BooleanQuery, BoostQuery, ConstScoreQuery, ConstScorer, EmptyQuery, EnableScoring,
-    Explanation, FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, Query, Scorer, TermQuery, Weight,
+    AllQuery, BitSetDocSet, BooleanQuery, BoostQuery, ConstScoreQuery, ConstScorer, EmptyQuery,
+    EnableScoring, Explanation, FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, Query, Scorer,
+    TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{BitSet, Score, Searcher, SegmentReader, TantivyError, Term};
+use tantivy::{BitSet, DocId, DocSet, Score, Searcher, SegmentReader, TantivyError, Term};
 
 /// A phrase that ends in a prefix tries this many continuations, in alphabetical order.
 const MAX_PHRASE_ENDINGS: u32 = 1024;
@@ -31,28 +32,31 @@ type Clauses = Vec<(Occur, Box<dyn Query>)>;
 impl Compiler<'_> {
     pub(super) fn compile(&self, root: &Node) -> Result<Box<dyn Query>> {
         let mut clauses = Vec::new();
-        self.node(root, Occur::Should, &mut clauses)?;
+        self.node(root, Occur::Should, false, &mut clauses)?;
         Ok(boolean(clauses))
     }
 
-    /// Adds what `node` means to `clauses`; unions inside a union are flattened.
-    fn node(&self, node: &Node, occur: Occur, clauses: &mut Clauses) -> Result<()> {
-        let only_should = |children: &[(Occur, Node)]| children.iter().all(|(occur, _)| *occur == Occur::Should);
+    /// Adds what `node` means to `clauses`; unions inside a union are flattened. `forbidden`: it stands somewhere
+    /// below a `NOT`.
+    fn node(&self, node: &Node, occur: Occur, forbidden: bool, clauses: &mut Clauses) -> Result<()> {
+        let only_should =
+            |children: &[(Occur, Node)]| children.iter().all(|(occur, _)| *occur == Occur::Should);
+        let forbidden = forbidden || occur == Occur::MustNot;
         match node {
-            Node::Leaf(leaf) if occur == Occur::Should => self.leaf(leaf, clauses),
+            Node::Leaf(leaf) if occur == Occur::Should => self.leaf(leaf, forbidden, clauses),
             Node::Group(children) if occur == Occur::Should && only_should(children) => {
-                children.iter().try_for_each(|(occur, child)| self.node(child, *occur, clauses))
+                children.iter().try_for_each(|(occur, child)| self.node(child, *occur, forbidden, clauses))
             }
             Node::Leaf(leaf) => {
                 let mut inner = Vec::new();
-                self.leaf(leaf, &mut inner)?;
+                self.leaf(leaf, forbidden, &mut inner)?;
                 clauses.push((occur, boolean(inner)));
                 Ok(())
             }
             Node::Group(children) => {
                 let mut inner = Vec::new();
                 for (occur, child) in children {
-                    self.node(child, *occur, &mut inner)?;
+                    self.node(child, *occur, forbidden, &mut inner)?;
                 }
                 if inner.iter().all(|(occur, _)| *occur == Occur::MustNot) {
                     // Only forbidden words: everything else matches and scores nothing.
@@ -65,12 +69,14 @@ impl Compiler<'_> {
     }
 
     /// Adds one `Should` clause a field.
-    fn leaf(&self, leaf: &Leaf, clauses: &mut Clauses) -> Result<()> {
+    fn leaf(&self, leaf: &Leaf, forbidden: bool, clauses: &mut Clauses) -> Result<()> {
         for (at, field) in self.config.fields.iter().enumerate() {
             if !leaf.scope.contains(at) {
                 continue;
             }
             let query = self.matcher(&leaf.matcher, Field::from_field_id(at as u32))?;
+            let phrase = matches!(leaf.matcher, Matcher::Phrase { .. });
+            let query = if forbidden && phrase { Box::new(PlainSeek(query)) } else { query };
             let weight = field.weight * leaf.boost;
             let query = if weight == 1.0 { query } else { Box::new(BoostQuery::new(query, weight)) };
             clauses.push((Occur::Should, query));
@@ -127,6 +133,63 @@ fn boolean(mut clauses: Clauses) -> Box<dyn Query> {
     if clauses.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(clauses)) }
 }
 
+/// A query whose scorers seek in the plain way.
+///
+/// tantivy's exclusion probes its scorers with `seek_danger` at documents they have already passed; its phrase scorer
+/// asserts (in debug builds) that nobody does. The default `seek_danger` has no such condition.
+#[derive(Debug)]
+struct PlainSeek(Box<dyn Query>);
+
+impl Clone for PlainSeek {
+    fn clone(&self) -> Self {
+        Self(self.0.box_clone())
+    }
+}
+
+impl Query for PlainSeek {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(PlainSeekWeight(self.0.weight(scoring)?)))
+    }
+}
+
+struct PlainSeekWeight(Box<dyn Weight>);
+
+impl Weight for PlainSeekWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        Ok(Box::new(PlainSeekScorer(self.0.scorer(reader, boost)?)))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.0.explain(reader, doc)
+    }
+}
+
+struct PlainSeekScorer(Box<dyn Scorer>);
+
+impl DocSet for PlainSeekScorer {
+    fn advance(&mut self) -> DocId {
+        self.0.advance()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        self.0.seek(target)
+    }
+
+    fn doc(&self) -> DocId {
+        self.0.doc()
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.0.size_hint()
+    }
+}
+
+impl Scorer for PlainSeekScorer {
+    fn score(&mut self) -> Score {
+        self.0.score()
+    }
+}
+
 /// Documents with a term that begins with `prefix`, or with the term `also`.
 #[derive(Debug, Clone)]
 struct PrefixQuery {
@@ -177,7 +240,7 @@ impl Weight for PrefixWeight {
         Ok(Box::new(ConstScorer::new(BitSetDocSet::from(docs), boost)))
     }
 
-    fn explain(&self, _: &SegmentReader, _: u32) -> tantivy::Result<Explanation> {
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
         Err(TantivyError::InvalidArgument("prefixes are not explained".into()))
     }
 }

@@ -56,7 +56,8 @@ impl ViewDirectory {
                 files.insert(PathBuf::from(format!("{id}.{extension}")), part.payload.file(at));
             }
             let docs = part.payload.docs();
-            let dead = part.deleted.map_or(0, |set| set.iter().take_while(|ord| (*ord as usize) < docs).count());
+            let dead =
+                part.deleted.map_or(0, |set| set.iter().take_while(|ord| (*ord as usize) < docs).count());
             let deletes = match part.deleted {
                 Some(deleted) if dead > 0 => {
                     let bytes = alive_file(docs as u32, deleted).map_err(engine)?;

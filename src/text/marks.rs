@@ -17,13 +17,15 @@ struct Mark {
 }
 
 fn find(config: &TextConfig, query: &TextQuery, field: usize, text: &str) -> (Vec<Token>, Vec<Mark>) {
-    let (Some(root), Ok(analysis)) = (&query.root, config.analysis()) else { return Default::default() };
+    let Ok(analysis) = config.analysis() else { return Default::default() };
     let mut leaves: Vec<&Leaf> = Vec::new();
-    root.wanted_leaves(&mut |leaf| {
-        if leaf.scope.contains(field) {
-            leaves.push(leaf);
-        }
-    });
+    if let Some(root) = &query.root {
+        root.wanted_leaves(&mut |leaf| {
+            if leaf.scope.contains(field) {
+                leaves.push(leaf);
+            }
+        });
+    }
     let mut tokens = Vec::new();
     let mut analyzer = analysis.analyzer();
     let mut stream = analyzer.token_stream(text);
@@ -199,7 +201,9 @@ fn best_start(tokens: &[Token], marks: &[Mark], text: &str, max_tokens: usize) -
     let mut head = 0;
     for (tail, mark) in marks.iter().enumerate() {
         let start = mark.tokens.0;
-        while let Some(next) = marks.get(head).filter(|next| next.tokens.1 < start + max_tokens || head <= tail) {
+        while let Some(next) =
+            marks.get(head).filter(|next| next.tokens.1 < start + max_tokens || head <= tail)
+        {
             *counts.entry(next.leaf).or_default() += 1;
             head += 1;
         }
@@ -224,5 +228,6 @@ fn best_start(tokens: &[Token], marks: &[Mark], text: &str, max_tokens: usize) -
 
 fn begins_sentence(tokens: &[Token], text: &str, at: usize) -> bool {
     let gap = text.get(tokens[at - 1].offset_to..tokens[at].offset_from).unwrap_or_default();
-    gap.contains(['\n', '。', '！', '？']) || (gap.contains(['.', '!', '?']) && gap.ends_with(char::is_whitespace))
+    gap.contains(['\n', '。', '！', '？'])
+        || (gap.contains(['.', '!', '?']) && gap.ends_with(char::is_whitespace))
 }

@@ -61,10 +61,20 @@ impl Scope {
 pub(super) enum Matcher {
     Term(String),
     /// Tokens with their relative positions; `prefix`: the last one is only the beginning of a token.
-    Phrase { tokens: Vec<(usize, String)>, slop: u32, prefix: bool },
+    Phrase {
+        tokens: Vec<(usize, String)>,
+        slop: u32,
+        prefix: bool,
+    },
     /// Tokens that begin with `prefix`, and the token `also`: the stem of the same word.
-    Prefix { prefix: String, also: Option<String> },
-    Fuzzy { term: String, distance: u8 },
+    Prefix {
+        prefix: String,
+        also: Option<String>,
+    },
+    Fuzzy {
+        term: String,
+        distance: u8,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -129,11 +139,21 @@ impl TextQuery {
     /// [`Error::Limit`] when the text is too long or too deep.
     pub fn parse(config: &TextConfig, query: &str, field: Option<usize>) -> Result<Self> {
         if query.len() > limits::MAX_QUERY_BYTES {
-            return Err(limit("length of the full-text query in bytes", query.len(), limits::MAX_QUERY_BYTES));
+            return Err(limit(
+                "length of the full-text query in bytes",
+                query.len(),
+                limits::MAX_QUERY_BYTES,
+            ));
         }
         let scope = field.map_or(Scope::All, Scope::One);
-        let mut parser =
-            Parser { config, analysis: config.analysis()?, text: query, at: 0, depth: 0, warnings: Vec::new() };
+        let mut parser = Parser {
+            config,
+            analysis: config.analysis()?,
+            text: query,
+            at: 0,
+            depth: 0,
+            warnings: Vec::new(),
+        };
         let root = parser.clauses(scope, false)?;
         let clauses = root.as_ref().map_or(0, Node::count_leaves) * config.fields.len().max(1);
         if clauses > MAX_CLAUSES {
@@ -220,7 +240,8 @@ impl<'a> Parser<'a> {
             }
             if matches!(first, '+' | '-') {
                 self.at += 1;
-                let signed = self.rest().chars().next().is_some_and(|next| !next.is_whitespace() && next != ')');
+                let signed =
+                    self.rest().chars().next().is_some_and(|next| !next.is_whitespace() && next != ')');
                 if signed {
                     occur = if first == '+' { Occur::Must } else { Occur::MustNot };
                 }
@@ -291,7 +312,8 @@ impl<'a> Parser<'a> {
     /// Reads `~N`, `*` and `^N` behind a phrase; behind a group only `^N`.
     fn suffix(&mut self, phrase: bool) -> Suffix {
         let rest = self.rest();
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"')).unwrap_or(rest.len());
         let mut suffix = Suffix::default();
         let mut left = &rest[..end];
         loop {

@@ -109,9 +109,10 @@ impl TextSearcher {
 
     /// The segments that have a tantivy reader.
     fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
-        self.segments.iter().enumerate().filter_map(|(at, slot)| {
-            Some((at, self.searcher.segment_readers().get(slot.reader?)?))
-        })
+        self.segments
+            .iter()
+            .enumerate()
+            .filter_map(|(at, slot)| Some((at, self.searcher.segment_readers().get(slot.reader?)?)))
     }
 
     fn weight(&self, root: &Node, scoring: bool) -> Result<Box<dyn Weight>> {
@@ -129,7 +130,12 @@ impl TextSearcher {
     ///
     /// # Errors
     /// [`crate::Error::Text`] when tantivy fails on the bytes.
-    pub fn search(&self, query: &TextQuery, allowed: &[Option<Bitmap>], limit: usize) -> Result<Vec<TextHit>> {
+    pub fn search(
+        &self,
+        query: &TextQuery,
+        allowed: &[Option<Bitmap>],
+        limit: usize,
+    ) -> Result<Vec<TextHit>> {
         let Some(root) = query.root.as_ref().filter(|_| limit > 0) else { return Ok(Vec::new()) };
         guarded("searching text", || {
             let weight = self.weight(root, true)?;

@@ -84,11 +84,18 @@ fn every_form_of_the_query_language_finds_what_it_should() {
 #[test]
 fn a_restricted_query_searches_only_that_column() {
     let library = library();
-    for (text, field, expected) in
-        [("sqlite", 0, vec![0, 3]), ("sqlite", 1, vec![1]), ("body:sqlite", 0, vec![]), ("(vec* -sqlite)", 1, vec![0])]
-    {
+    for (text, field, expected) in [
+        ("sqlite", 0, vec![0, 3]),
+        ("sqlite", 1, vec![1]),
+        ("body:sqlite", 0, vec![]),
+        ("(vec* -sqlite)", 1, vec![0]),
+    ] {
         let query = library.parse(text, Some(field)).unwrap();
-        assert_eq!(library.matching(&query).unwrap()[0].iter().collect::<Vec<_>>(), expected, "{text} in {field}");
+        assert_eq!(
+            library.matching(&query).unwrap()[0].iter().collect::<Vec<_>>(),
+            expected,
+            "{text} in {field}"
+        );
     }
 }
 
@@ -104,7 +111,9 @@ fn only_forbidden_words_match_everything_else_with_score_zero() {
 #[test]
 fn queries_without_words_are_empty_and_find_nothing() {
     let library = library();
-    for text in ["", " \t\n", "...", "\"\"", "()", "\u{0}", "\"!?\"", "AND", "+", "title:()", "*", "((()))", "🙂"] {
+    for text in
+        ["", " \t\n", "...", "\"\"", "()", "\u{0}", "\"!?\"", "AND", "+", "title:()", "*", "((()))", "🙂"]
+    {
         let query = library.parse(text, None).unwrap();
         assert!(query.is_empty(), "{text:?}");
         assert!(library.search(&query, &[], 10).unwrap().is_empty());
@@ -141,7 +150,7 @@ fn long_and_deep_queries_are_refused_or_answered_but_never_crash() {
     }
     let word = "x".repeat(16_000);
     for text in [word.clone(), format!("{word}*"), format!("{}~2", &word[..9000]), format!("\"{word} a\"")] {
-        assert_eq!(found(&library, &text), []);
+        assert!(found(&library, &text).is_empty());
     }
 }
 
@@ -149,8 +158,9 @@ fn long_and_deep_queries_are_refused_or_answered_but_never_crash() {
 fn random_text_never_fails_to_parse_or_search() {
     let library = library();
     let pieces = [
-        "sqlite", "a", " ", "(", ")", "\"", "+", "-", "AND ", "OR ", "NOT ", "title:", "body:", "*", "~", "~1", "^2",
-        "東京", "é", "\u{301}", "\u{0}", ":", "\\", "[", "ß", "İ", "\u{200d}", "🙂", "١٢", "^", "9", "\u{feff}",
+        "sqlite", "a", " ", "(", ")", "\"", "+", "-", "AND ", "OR ", "NOT ", "title:", "body:", "*", "~",
+        "~1", "^2", "東京", "é", "\u{301}", "\u{0}", ":", "\\", "[", "ß", "İ", "\u{200d}", "🙂", "١٢", "^",
+        "9", "\u{feff}",
     ];
     let mut dice = Dice(42);
     for _ in 0..3000 {
@@ -232,8 +242,8 @@ fn tokenizers_do_what_their_names_say() {
         ("en_stem", "running*", &[0, 1, 3]),
         ("en_stem", "ru*", &[0, 1, 3]),
         ("en_stem", "\"haus run\"~2", &[1]),
-        ("de_stem", "hauses", &[1]),
-        ("de_stem", "häuser", &[0]),
+        ("de_stem", "hauses", &[0, 1]),
+        ("de_stem", "häuser", &[0, 1]),
         ("whitespace", "Foo_Bar", &[2]),
         ("whitespace", "foo", &[]),
         ("raw", "Running", &[3]),
@@ -256,8 +266,10 @@ fn tokenizers_do_what_their_names_say() {
 
 #[test]
 fn every_listed_stemmer_indexes_odd_words() {
-    for name in ["ar", "da", "de", "el", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pt", "ro", "ru", "sv", "ta", "tr"]
-    {
+    for name in [
+        "ar", "da", "de", "el", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pt", "ro", "ru", "sv", "ta",
+        "tr",
+    ] {
         let config = config(&[("body", 1.0)], &format!("{name}_stem"));
         config.validate().unwrap();
         let words = "αντιθετε running Häuser книгами مكتبات நூல்கள் kitapları '' a ß İIı ﬁ 東京 \u{301}";

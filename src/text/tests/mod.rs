@@ -23,7 +23,8 @@ fn plain() -> TextConfig {
 }
 
 fn bytes_of(config: &TextConfig, docs: &[&[Option<&str>]]) -> Vec<u8> {
-    build(config, &mut docs.iter().map(|doc| doc.iter().map(|text| text.map(Cow::Borrowed)).collect())).unwrap()
+    build(config, &mut docs.iter().map(|doc| doc.iter().map(|text| text.map(Cow::Borrowed)).collect()))
+        .unwrap()
 }
 
 fn payload(config: &TextConfig, docs: &[&[Option<&str>]]) -> Arc<TextPayload> {

@@ -20,11 +20,17 @@ fn json_lines(path: PathBuf) -> Vec<serde_json::Value> {
 }
 
 /// Mean nDCG@10 over the judged queries of scifact.
-fn ndcg(path: &std::path::Path, config: &TextConfig, texts: &dyn Fn(&serde_json::Value) -> Vec<String>) -> f64 {
+fn ndcg(
+    path: &std::path::Path,
+    config: &TextConfig,
+    texts: &dyn Fn(&serde_json::Value) -> Vec<String>,
+) -> f64 {
     let corpus = json_lines(path.join("corpus.jsonl"));
-    let bytes =
-        build(config, &mut corpus.iter().map(|doc| texts(doc).into_iter().map(|text| Some(text.into())).collect()))
-            .unwrap();
+    let bytes = build(
+        config,
+        &mut corpus.iter().map(|doc| texts(doc).into_iter().map(|text| Some(text.into())).collect()),
+    )
+    .unwrap();
     let searcher = open(config, &[&Arc::new(TextPayload::decode(bytes).unwrap())]);
     let ids: Vec<String> = corpus.iter().map(|doc| text_of(&doc["_id"])).collect();
     let mut judged: HashMap<String, HashMap<String, f64>> = HashMap::new();
@@ -62,7 +68,8 @@ fn text_of(value: &serde_json::Value) -> String {
 #[test]
 fn bm25_ranks_scifact_as_well_as_published() {
     let Some(path) = data("scifact") else { return };
-    let joined = |doc: &serde_json::Value| vec![format!("{} {}", text_of(&doc["title"]), text_of(&doc["text"]))];
+    let joined =
+        |doc: &serde_json::Value| vec![format!("{} {}", text_of(&doc["title"]), text_of(&doc["text"]))];
     let apart = |doc: &serde_json::Value| vec![text_of(&doc["title"]), text_of(&doc["text"])];
     let one = ndcg(&path, &config(&[("all", 1.0)], "en_stem"), &joined);
     let unstemmed = ndcg(&path, &config(&[("all", 1.0)], "default"), &joined);

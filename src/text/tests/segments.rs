@@ -49,8 +49,12 @@ fn a_merge_equals_an_index_built_from_the_live_documents() {
     for second in [None, Some(&none)] {
         let merged =
             merge(&config, &[(&parts[2], None), (&parts[0], Some(&alive)), (&parts[1], second)]).unwrap();
-        let mut live: Vec<String> =
-            docs[..150].iter().enumerate().filter(|(at, _)| at % 3 != 1).map(|(_, doc)| doc.clone()).collect();
+        let mut live: Vec<String> = docs[..150]
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| at % 3 != 1)
+            .map(|(_, doc)| doc.clone())
+            .collect();
         if second.is_none() {
             live.extend_from_slice(&docs[150..]);
         }
@@ -61,7 +65,30 @@ fn a_merge_equals_an_index_built_from_the_live_documents() {
         for text in QUERIES {
             let query = built.parse(text, None).unwrap();
             let expected = built.search(&query, &[], 500).unwrap();
-            assert_eq!(merged.search(&query, &[], 500).unwrap(), expected, "{text}");
+            let got = merged.search(&query, &[], 500).unwrap();
+            assert_eq!(got.len(), expected.len(), "{text}");
+            // Where documents fall out, tantivy estimates the tokens that are left from the rounded field lengths.
+            for (got, expected) in got.iter().zip(&expected) {
+                assert_eq!(got.ord, expected.ord, "{text}");
+                assert!((got.score / expected.score - 1.0).abs() < 0.01, "{text}: {got:?} {expected:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_merge_without_dead_documents_scores_exactly_like_an_index_built_at_once() {
+    let config = plain();
+    let docs = corpus(400, 12);
+    let parts = [of(&config, &docs[..150]), of(&config, &docs[150..])];
+    let merged = merge(&config, &[(&parts[0], None), (&parts[1], Some(&Bitmap::full(250)))]).unwrap();
+    let merged = open(&config, &[&Arc::new(TextPayload::decode(merged).unwrap())]);
+    let built = open(&config, &[&of(&config, &docs)]);
+    for text in QUERIES {
+        let query = built.parse(text, None).unwrap();
+        for limit in [10, 500] {
+            let expected = built.search(&query, &[], limit).unwrap();
+            assert_eq!(merged.search(&query, &[], limit).unwrap(), expected, "{text}");
         }
     }
 }
@@ -74,7 +101,7 @@ fn merging_nothing_alive_gives_an_empty_index() {
         let inputs: Vec<_> = inputs.iter().map(|(payload, alive)| (*payload, alive.as_ref())).collect();
         let merged = Arc::new(TextPayload::decode(merge(&config, &inputs).unwrap()).unwrap());
         assert_eq!(merged.docs(), 0);
-        assert_eq!(hits(&open(&config, &[&merged]), "a"), []);
+        assert!(hits(&open(&config, &[&merged]), "a").is_empty());
     }
 }
 
@@ -100,7 +127,7 @@ fn an_index_of_empty_documents_alone_can_be_searched_and_merged() {
     let empty = payload(&config, &[&[None], &[Some("")]]);
     assert_eq!(empty.docs(), 2);
     let words = bodies(&config, &["a b", "c"]);
-    assert_eq!(hits(&open(&config, &[&empty]), "a b*"), []);
+    assert!(hits(&open(&config, &[&empty]), "a b*").is_empty());
     let merged = merge(&config, &[(&empty, None), (&words, None), (&empty, None)]).unwrap();
     let merged = Arc::new(TextPayload::decode(merged).unwrap());
     assert_eq!(merged.docs(), 6);
@@ -112,7 +139,8 @@ fn deleted_documents_never_come_back() {
     let config = plain();
     let docs = corpus(300, 3);
     let deleted = Bitmap::from_fn(300, |ord| ord % 2 == 0 || ord > 250);
-    let segments = [(of(&config, &docs), Some(deleted.clone())), (of(&config, &docs[..5]), Some(Bitmap::full(5)))];
+    let segments =
+        [(of(&config, &docs), Some(deleted.clone())), (of(&config, &docs[..5]), Some(Bitmap::full(5)))];
     let searcher = TextSearcher::open(&config, &segments).unwrap();
     for text in QUERIES.into_iter().chain(["NOT w1"]) {
         let query = searcher.parse(text, None).unwrap();
@@ -142,8 +170,9 @@ fn masks_are_applied_before_the_cut_whatever_their_size() {
         for every in [1, 2, 10, 90, 500, 5000] {
             let masks = [Some(Bitmap::from_fn(2000, |ord| ord % every == every - 1)), None];
             for masks in [&masks[..], &masks[..1]] {
-                let allowed =
-                    |hit: &&TextHit| masks[0].as_ref().is_some_and(|mask| hit.segment > 0 || mask.contains(hit.ord));
+                let allowed = |hit: &&TextHit| {
+                    masks[0].as_ref().is_some_and(|mask| hit.segment > 0 || mask.contains(hit.ord))
+                };
                 let expected: Vec<TextHit> = all.iter().filter(allowed).take(10).copied().collect();
                 let got = searcher.search(&query, masks, 10).unwrap();
                 assert_eq!(got.len(), expected.len(), "{text} every {every}");
