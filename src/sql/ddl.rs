@@ -1,0 +1,525 @@
+//! The arguments of `CREATE VIRTUAL TABLE t USING nearlite(...)`: text to [`Schema`] ([`parse`]) and back ([`write`]).
+//!
+//! ```text
+//! argument := column | option                        keywords in any case; comments and blanks between tokens
+//! column   := name (scalar | text | vector | stored)
+//! scalar   := (TEXT | INTEGER | INT | REAL | DOUBLE | FLOAT | BOOLEAN | BOOL) { PRIMARY KEY | NOT NULL }
+//! text     := [TEXT] FULLTEXT { WEIGHT number | NOT NULL }
+//! vector   := (VECTOR '(' dim ')' | VECTOR '[' dim ']' | FLOAT '[' dim ']')
+//!             { METRIC (cosine | l2 | ip) | INDEX (flat | hnsw ['(' {(m | ef_construction) '=' int} ')'])
+//!             | CODES (int8 | none | bit) | STORE (f32 | f16) | NOT NULL }
+//! stored   := [any type] UNINDEXED { NOT NULL }
+//! option   := (tokenizer | model) '=' (string | name | number)
+//! name     := word | "quoted" | `quoted` | [quoted]
+//! ```
+//! The words after a type come in any order, each at most once. A column always says what it is: a bare name is an
+//! error, because a forgotten type would otherwise decide silently what can be searched and filtered.
+
+use crate::error::{Error, Result};
+use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
+use crate::vector::{Codes, Metric, Store};
+
+const TYPES: [&str; 9] =
+    ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "VECTOR(n)"];
+const OPTIONS: [&str; 2] = ["tokenizer", "model"];
+
+/// Parses the declared arguments of the table called `table` and validates the result.
+pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
+    let mut schema = Schema::new();
+    for text in declared {
+        let tokens = tokenize(text).map_err(|why| Error::Schema(format!("{table}: {why} in: {text}")))?;
+        let mut parser = Parser { table, column: None, tokens: &tokens, at: 0 };
+        match tokens.as_slice() {
+            [] => {}
+            [Token::Word(name), Token::Sign('='), ..] => parser.option(name, &mut schema)?,
+            _ => {
+                let column = parser.column()?;
+                schema.columns.push(column);
+            }
+        }
+    }
+    schema.validate(table)?;
+    Ok(schema)
+}
+
+/// The declared arguments that [`parse`] reads back as `schema`, joined by commas.
+pub(crate) fn write(schema: &Schema) -> String {
+    let columns = schema.columns.iter().map(write_column);
+    let option = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("{name} = '{}'", value.replace('\'', "''")))
+    };
+    let options = [option("tokenizer", &schema.tokenizer), option("model", &schema.model)];
+    columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+}
+
+fn write_column(column: &Column) -> String {
+    let name = column.name.replace('"', "\"\"");
+    let kind = match &column.kind {
+        ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),
+        ColumnKind::FullText { weight } => format!("TEXT FULLTEXT WEIGHT {weight}"),
+        ColumnKind::Metadata(kind) => kind.name().to_owned(),
+        ColumnKind::Unindexed => "UNINDEXED".to_owned(),
+        ColumnKind::Vector(spec) => {
+            let index = match spec.index {
+                IndexKind::Flat => "flat".to_owned(),
+                IndexKind::Hnsw { m, ef_construction } => {
+                    format!("hnsw(m={m}, ef_construction={ef_construction})")
+                }
+            };
+            let store = match spec.store {
+                Store::F32 => "f32",
+                Store::F16 => "f16",
+            };
+            format!(
+                "VECTOR({}) METRIC {} INDEX {index} CODES {} STORE {store}",
+                spec.dim,
+                spec.metric.name(),
+                spec.codes.name()
+            )
+        }
+    };
+    // A text key refuses NULL by itself.
+    let implied = matches!(column.kind, ColumnKind::Key(ColumnType::Text));
+    let not_null = if column.not_null && !implied { " NOT NULL" } else { "" };
+    format!("\"{name}\" {kind}{not_null}")
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    /// A bare word or number, as written.
+    Word(String),
+    /// A quoted name, without its quotes.
+    Quoted(String),
+    /// A string literal, without its quotes.
+    Text(String),
+    Sign(char),
+}
+
+impl Token {
+    /// As the user wrote it, near enough to find it.
+    fn shown(&self) -> String {
+        match self {
+            Self::Word(word) => word.clone(),
+            Self::Quoted(name) => format!("\"{name}\""),
+            Self::Text(text) => format!("'{text}'"),
+            Self::Sign(sign) => sign.to_string(),
+        }
+    }
+}
+
+fn tokenize(text: &str) -> Result<Vec<Token>, String> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() {
+            rest = rest.trim_start();
+        } else if rest.starts_with("--") {
+            rest = rest.split_once('\n').map_or("", |(_, after)| after);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, after)| after);
+        } else if matches!(first, '"' | '`' | '\'') {
+            let (content, after) = quoted(rest, first)?;
+            tokens.push(if first == '\'' { Token::Text(content) } else { Token::Quoted(content) });
+            rest = after;
+        } else if first == '[' && tokens.is_empty() {
+            // Only a name starts an argument; later on a bracket belongs to FLOAT[n].
+            let (content, after) = rest[1..].split_once(']').ok_or("a [ without its ]")?;
+            tokens.push(Token::Quoted(content.to_owned()));
+            rest = after;
+        } else if is_word(first) {
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            tokens.push(Token::Word(word.to_owned()));
+            rest = after;
+        } else {
+            tokens.push(Token::Sign(first));
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    Ok(tokens)
+}
+
+/// Numbers are words, too: `2.0`, `1e3`. A sign is not.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '$' | '.') || !c.is_ascii() && !c.is_whitespace()
+}
+
+/// The content of the literal at the start of `text`, where a doubled quote stands for one, and what follows it.
+fn quoted(text: &str, quote: char) -> Result<(String, &str), String> {
+    let mut content = String::new();
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c != quote {
+            content.push(c);
+        } else if chars.next_if(|&(_, next)| next == quote).is_some() {
+            content.push(quote);
+        } else {
+            return Ok((content, &text[at + quote.len_utf8()..]));
+        }
+    }
+    Err(format!("a {quote} without its end"))
+}
+
+struct Parser<'a> {
+    table: &'a str,
+    column: Option<String>,
+    tokens: &'a [Token],
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    /// Takes the next token if it is the bare word `word` in any case.
+    fn take(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Word(next)) if next.eq_ignore_ascii_case(word));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn take_sign(&mut self, sign: char) -> bool {
+        let found = self.peek() == Some(&Token::Sign(sign));
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The place, for errors: `table.column` or `table`.
+    fn place(&self) -> String {
+        match &self.column {
+            Some(column) => format!("{}.{column}", self.table),
+            None => self.table.to_owned(),
+        }
+    }
+
+    fn error<T>(&self, what: impl std::fmt::Display) -> Result<T> {
+        Err(Error::Schema(format!("{}: {what}", self.place())))
+    }
+
+    /// "X is not understood here", with what would be and the nearest word of it.
+    fn unexpected<T>(&self, allowed: &[&str]) -> Result<T> {
+        let allowed_text = allowed.join(", ");
+        let Some(token) = self.peek() else {
+            return self
+                .error(format_args!("the declaration ends too early; expected one of: {allowed_text}"));
+        };
+        let shown = token.shown();
+        let hint = nearest(&shown, allowed).map_or(String::new(), |word| format!(" (did you mean {word}?)"));
+        self.error(format_args!("{shown} is not understood here{hint}; expected one of: {allowed_text}"))
+    }
+
+    /// One word out of `words`, by its position.
+    fn choice(&mut self, words: &[&str]) -> Result<usize> {
+        match words.iter().position(|word| self.take(word)) {
+            Some(at) => Ok(at),
+            None => self.unexpected(words),
+        }
+    }
+
+    fn number<T: std::str::FromStr>(&mut self, what: &str) -> Result<T> {
+        let minus = if self.take_sign('-') { "-" } else { "" };
+        let shown = self.peek().map_or("nothing".to_owned(), Token::shown);
+        let parsed = match self.peek() {
+            Some(Token::Word(word)) => format!("{minus}{word}").parse().ok(),
+            _ => None,
+        };
+        self.at += 1;
+        match parsed {
+            Some(number) => Ok(number),
+            None => self.error(format_args!("{what} must be a number in range, got {minus}{shown}")),
+        }
+    }
+
+    fn option(&mut self, name: &str, schema: &mut Schema) -> Result<()> {
+        let lower = name.to_ascii_lowercase();
+        let slot = match lower.as_str() {
+            "tokenizer" => &mut schema.tokenizer,
+            "model" => &mut schema.model,
+            "content" | "content_rowid" => {
+                return self.error(format_args!(
+                    "{lower}= (an index over an existing table) is not supported yet; \
+                     insert the rows into the nearlite table"
+                ));
+            }
+            _ => return self.unexpected(&OPTIONS),
+        };
+        if slot.is_some() {
+            return self.error(format_args!("{lower}= is given twice"));
+        }
+        self.at = 2;
+        let value = match self.peek() {
+            Some(Token::Word(value) | Token::Quoted(value) | Token::Text(value)) => value.clone(),
+            _ => return self.error(format_args!("{lower}= needs a value, for example {lower} = 'name'")),
+        };
+        self.at += 1;
+        *slot = Some(value);
+        match self.peek() {
+            None => Ok(()),
+            Some(extra) => {
+                let extra = extra.shown();
+                self.error(format_args!("{extra} after {lower}= is not understood; expected a comma"))
+            }
+        }
+    }
+
+    fn column(&mut self) -> Result<Column> {
+        let name = match self.peek() {
+            Some(Token::Word(name) | Token::Quoted(name)) => name.clone(),
+            other => {
+                let shown = other.map_or(String::new(), Token::shown);
+                return self.error(format_args!("{shown} cannot start a column; expected its name"));
+            }
+        };
+        self.at = 1;
+        self.column = Some(name.clone());
+        let (kind, not_null) = self.kind()?;
+        Ok(Column { name, kind, not_null })
+    }
+
+    fn kind(&mut self) -> Result<(ColumnKind, bool)> {
+        if self.peek().is_none() {
+            return self.error(format_args!(
+                "the column needs a type; expected one of: {}, FULLTEXT, UNINDEXED",
+                TYPES.join(", ")
+            ));
+        }
+        if self.take("FULLTEXT") {
+            return self.full_text();
+        }
+        if self.take("UNINDEXED") {
+            return self.stored();
+        }
+        if self.take("VECTOR") {
+            return self.vector();
+        }
+        if self.take("FLOAT") {
+            return match self.peek() {
+                Some(Token::Sign('[')) => self.vector(),
+                Some(Token::Sign('(')) => {
+                    self.error("write VECTOR(n) or FLOAT[n] for a vector, REAL for a number")
+                }
+                _ => self.scalar(ColumnType::Real),
+            };
+        }
+        for (word, kind) in [
+            ("TEXT", ColumnType::Text),
+            ("INTEGER", ColumnType::Integer),
+            ("INT", ColumnType::Integer),
+            ("REAL", ColumnType::Real),
+            ("DOUBLE", ColumnType::Real),
+            ("BOOLEAN", ColumnType::Boolean),
+            ("BOOL", ColumnType::Boolean),
+        ] {
+            if self.take(word) {
+                return self.scalar(kind);
+            }
+        }
+        // A column that is only stored may have any type in front of UNINDEXED: JSON, BLOB, VARCHAR(20).
+        let end = match &self.tokens[self.at..] {
+            [Token::Word(_), next, ..] if is_keyword(next, "UNINDEXED") => Some(self.at + 1),
+            [Token::Word(_), Token::Sign('('), ..] => {
+                let close = self.tokens.iter().position(|token| *token == Token::Sign(')'));
+                close.map(|close| close + 1)
+            }
+            _ => None,
+        };
+        if let Some(end) = end.filter(|&end| self.tokens.get(end).is_some_and(|t| is_keyword(t, "UNINDEXED")))
+        {
+            self.at = end + 1;
+            return self.stored();
+        }
+        if matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case("BLOB")) {
+            return self.error(
+                "a BLOB can be stored but not filtered; write BLOB UNINDEXED, or VECTOR(n) for a vector",
+            );
+        }
+        self.unexpected(&[&TYPES[..], &["FULLTEXT", "UNINDEXED"]].concat())
+    }
+
+    fn not_null(&mut self, not_null: &mut bool) -> Result<bool> {
+        if !self.take("NOT") {
+            return Ok(false);
+        }
+        self.choice(&["NULL"])?;
+        self.once(not_null, "NOT NULL")?;
+        Ok(true)
+    }
+
+    /// Notes that a word was seen, unless it was before.
+    fn once(&self, seen: &mut bool, word: &str) -> Result<()> {
+        if std::mem::replace(seen, true) {
+            return self.error(format_args!("{word} is given twice"));
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, kind: ColumnType) -> Result<(ColumnKind, bool)> {
+        let (mut not_null, mut key) = (false, false);
+        while self.peek().is_some() {
+            if self.not_null(&mut not_null)? {
+            } else if self.take("PRIMARY") {
+                self.choice(&["KEY"])?;
+                self.once(&mut key, "PRIMARY KEY")?;
+            } else if !key && self.peek().is_some_and(|token| is_keyword(token, "FULLTEXT")) {
+                if kind != ColumnType::Text {
+                    return self.error(format_args!("FULLTEXT needs TEXT, not {}", kind.name()));
+                }
+                self.at += 1;
+                let (kind, later) = self.full_text()?;
+                return self.joined(kind, not_null, later);
+            } else if !key && self.take("UNINDEXED") {
+                let (kind, later) = self.stored()?;
+                return self.joined(kind, not_null, later);
+            } else {
+                let text: &[&str] = if kind == ColumnType::Text && !key { &["FULLTEXT"] } else { &[] };
+                let open: &[&str] = if key { &[] } else { &["PRIMARY KEY", "UNINDEXED"] };
+                return self.unexpected(&[open, text, &["NOT NULL"]].concat());
+            }
+        }
+        if key {
+            return Ok((ColumnKind::Key(kind), not_null || kind == ColumnType::Text));
+        }
+        Ok((ColumnKind::Metadata(kind), not_null))
+    }
+
+    fn joined(&self, kind: ColumnKind, before: bool, after: bool) -> Result<(ColumnKind, bool)> {
+        let mut not_null = before;
+        if after {
+            self.once(&mut not_null, "NOT NULL")?;
+        }
+        Ok((kind, not_null))
+    }
+
+    fn full_text(&mut self) -> Result<(ColumnKind, bool)> {
+        let (mut not_null, mut weighted, mut weight) = (false, false, 1.0);
+        while self.peek().is_some() {
+            if self.not_null(&mut not_null)? {
+            } else if self.take("WEIGHT") {
+                self.once(&mut weighted, "WEIGHT")?;
+                weight = self.number("WEIGHT")?;
+            } else {
+                return self.unexpected(&["WEIGHT", "NOT NULL"]);
+            }
+        }
+        Ok((ColumnKind::FullText { weight }, not_null))
+    }
+
+    fn stored(&mut self) -> Result<(ColumnKind, bool)> {
+        let mut not_null = false;
+        while self.peek().is_some() {
+            if !self.not_null(&mut not_null)? {
+                return self.unexpected(&["NOT NULL"]);
+            }
+        }
+        Ok((ColumnKind::Unindexed, not_null))
+    }
+
+    fn vector(&mut self) -> Result<(ColumnKind, bool)> {
+        let close = if self.take_sign('(') {
+            ')'
+        } else if self.take_sign('[') {
+            ']'
+        } else {
+            return self.error("a vector needs its number of dimensions, for example VECTOR(384)");
+        };
+        let dim = self.number("the number of dimensions")?;
+        if !self.take_sign(close) {
+            return self.unexpected(&[&close.to_string()]);
+        }
+        let mut spec = VectorSpec::new(dim, Metric::default());
+        let (mut not_null, mut metric, mut index, mut codes, mut store) = (false, false, false, false, false);
+        while self.peek().is_some() {
+            if self.not_null(&mut not_null)? {
+            } else if self.take("METRIC") {
+                self.once(&mut metric, "METRIC")?;
+                let metrics = [Metric::Cosine, Metric::L2, Metric::Ip];
+                spec.metric = metrics[self.choice(&metrics.map(Metric::name))?];
+            } else if self.take("INDEX") {
+                self.once(&mut index, "INDEX")?;
+                spec.index = self.index()?;
+            } else if self.take("CODES") {
+                self.once(&mut codes, "CODES")?;
+                let all = [Codes::Int8, Codes::None, Codes::Bit];
+                spec.codes = all[self.choice(&all.map(Codes::name))?];
+            } else if self.take("STORE") {
+                self.once(&mut store, "STORE")?;
+                spec.store = [Store::F32, Store::F16][self.choice(&["f32", "f16"])?];
+            } else {
+                return self.unexpected(&["METRIC", "INDEX", "CODES", "STORE", "NOT NULL"]);
+            }
+        }
+        Ok((ColumnKind::Vector(spec), not_null))
+    }
+
+    fn index(&mut self) -> Result<IndexKind> {
+        if self.choice(&["hnsw", "flat"])? == 1 {
+            return Ok(IndexKind::Flat);
+        }
+        let IndexKind::Hnsw { mut m, mut ef_construction } = IndexKind::default() else {
+            return Ok(IndexKind::Flat);
+        };
+        let (mut seen_m, mut seen_ef) = (false, false);
+        if self.take_sign('(') {
+            while !self.take_sign(')') {
+                let which = self.choice(&["m", "ef_construction"])?;
+                if !self.take_sign('=') {
+                    return self.unexpected(&["="]);
+                }
+                if which == 0 {
+                    self.once(&mut seen_m, "m")?;
+                    m = self.number("m")?;
+                } else {
+                    self.once(&mut seen_ef, "ef_construction")?;
+                    ef_construction = self.number("ef_construction")?;
+                }
+                if !self.take_sign(',') && self.peek() != Some(&Token::Sign(')')) {
+                    return self.unexpected(&[",", ")"]);
+                }
+            }
+        }
+        Ok(IndexKind::Hnsw { m, ef_construction })
+    }
+}
+
+fn is_keyword(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word))
+}
+
+/// The allowed word that `word` is most likely a misspelling of.
+pub(crate) fn nearest<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
+    if word.len() > 40 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    let distance = |known: &str| {
+        // Of "VECTOR(n)" and "PRIMARY KEY" the first word counts.
+        let first = known.split(['(', ' ']).next().unwrap_or(known);
+        edits(&word, &first.to_ascii_lowercase())
+    };
+    let nearest = allowed.iter().map(|known| (distance(known), *known)).min()?;
+    // More edits than this and any two short words are "near".
+    (nearest.0 <= 1 + word.len() / 4).then_some(nearest.1)
+}
+
+/// Number of insertions, deletions, substitutions and swaps of neighbours between two words.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let substitute = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = substitute.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if swap { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests;
