@@ -3,6 +3,7 @@
 mod ddl;
 mod functions;
 mod module;
+mod vector_value;
 
 #[cfg(feature = "loadable_extension")]
 pub use module::set_host_routines;
