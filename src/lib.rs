@@ -26,3 +26,6 @@ pub use value::Value;
 pub use vector::{Codes, Metric, Store};
 
 pub use rusqlite;
+#[cfg(feature = "loadable_extension")]
+#[doc(hidden)]
+pub use sql::set_host_routines;

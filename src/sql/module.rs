@@ -22,7 +22,7 @@ pub(crate) use function::{AuxFunction, FunctionContext, overload_function, regis
 pub(crate) use host::{Host, sqlite_version};
 pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo, OrderBy};
 pub(crate) use trampoline::register_module;
-pub(crate) use value::{Args, Output};
+pub(crate) use value::{Args, Output, f32_slice};
 
 #[cfg(feature = "loadable_extension")]
 pub use host::set_host_routines;

@@ -15,6 +15,8 @@ pub(crate) type FunctionContext<'a> = Output<'a>;
 pub(crate) type AuxFunction = fn(&mut FunctionContext<'_>, &Args<'_>) -> Result<()>;
 
 /// Registers the deterministic, innocuous scalar function `name` of `nargs` arguments (-1: any number).
+///
+/// Where it exists and a statement is running (`SELECT load_extension(...)`, a second time), it stays as it is.
 pub(crate) fn register_function(
     connection: &Connection,
     name: &str,
@@ -28,7 +30,7 @@ pub(crate) fn register_function(
         | ffi::SQLITE_SUBTYPE
         | ffi::SQLITE_RESULT_SUBTYPE;
     // SAFETY: an open handle; the client data is a function pointer, which lives for ever and needs no destructor.
-    check(unsafe {
+    let code = unsafe {
         ffi::sqlite3_create_function_v2(
             connection.handle(),
             name.as_ptr(),
@@ -40,7 +42,8 @@ pub(crate) fn register_function(
             None,
             None,
         )
-    })
+    };
+    if code == ffi::SQLITE_BUSY { Ok(()) } else { check(code) }
 }
 
 /// Declares `name` so that a table can give it a meaning ([`super::VirtualTable::find_function`]).

@@ -285,3 +285,13 @@ unsafe extern "C" fn drop_tagged<T>(pointer: *mut c_void) {
     // SAFETY: SQLite passes back what `set_pointer` gave it, once.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(pointer.cast::<Tagged<T>>()) })));
 }
+
+/// The `f32`s in `bytes` in place; `None` where they are not aligned, or not in this machine's byte order.
+pub(crate) fn f32_slice(bytes: &[u8]) -> Option<&[f32]> {
+    if cfg!(target_endian = "big") {
+        return None;
+    }
+    // SAFETY: any four bytes are an f32.
+    let (before, middle, after) = unsafe { bytes.align_to::<f32>() };
+    (before.is_empty() && after.is_empty()).then_some(middle)
+}
