@@ -1,7 +1,7 @@
 //! From a plan and its argument values to a search request.
 
 use super::cursor::Knobs;
-use super::functions::{HYBRID_POINTER, HybridQuery};
+use super::functions::{HYBRID, HybridQuery};
 use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
@@ -36,7 +36,7 @@ pub fn build(
         let value = args.value(position);
         match *term {
             Term::Vector(at) => {
-                if args.pointer::<HybridQuery>(position, HYBRID_POINTER).is_some() {
+                if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
                     let table = &shared.storage.table;
                     return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
                 }
@@ -44,7 +44,7 @@ pub fn build(
                 request.vector = Some(leg);
             }
             Term::Text(field) => {
-                if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID_POINTER) {
+                if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
                     hybrid = true;
                     hybrid_legs(shared, asked, &mut request, &mut texts)?;
                     continue;
@@ -120,9 +120,14 @@ fn vector_leg(shared: &Shared, at: usize, value: ValueRef<'_>, subtype: u32) -> 
     let column = &shared.schema.columns[at];
     let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
     let model = shared.schema.model.as_deref();
-    let query = vector_value::parse(&shared.storage.table, &column.name, dim, model, value, subtype)?;
+    if value == ValueRef::Null {
+        return Ok(None);
+    }
+    let name = format!("{}.{}", shared.storage.table, column.name);
+    let target = vector_value::Target { name: &name, dim: Some(dim), model };
+    let query = vector_value::read(value, subtype, &target)?.into_owned();
     let nth = shared.schema.vectors().take_while(|(v, _)| *v < at).count();
-    Ok(query.map(|query| VectorLeg { column: nth, query: query.into_owned() }))
+    Ok(Some(VectorLeg { column: nth, query }))
 }
 
 fn hybrid_legs(

@@ -198,19 +198,15 @@ fn check_vector<'a>(
     at: usize,
 ) -> Result<Option<std::borrow::Cow<'a, [f32]>>> {
     let ColumnKind::Vector(spec) = &column.kind else { return Ok(None) };
-    let model = shared.schema.model.as_deref();
-    let parsed = vector_value::parse(
-        &shared.storage.table,
-        &column.name,
-        spec.dim,
-        model,
-        values.value(at),
-        values.subtype(at),
-    )?;
-    if parsed.is_none() {
+    let value = values.value(at);
+    if value == ValueRef::Null {
         refuse_null(shared, column)?;
+        return Ok(None);
     }
-    Ok(parsed)
+    let name = format!("{}.{}", shared.storage.table, column.name);
+    let model = shared.schema.model.as_deref();
+    let target = vector_value::Target { name: &name, dim: Some(spec.dim), model };
+    vector_value::read(value, values.subtype(at), &target).map(Some)
 }
 
 fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Option<i64>> {
