@@ -1,13 +1,59 @@
-//! Scalar SQL functions.
+//! Scalar SQL functions and `vec_each`: sqlite-vec's names and meanings, and our own.
+//!
+//! A user who moves from sqlite-vec finds the results alike, with these departures, each towards an error or a
+//! defined value instead of a silent surprise:
+//! * NaN and infinities are refused everywhere, and so is JSON that is cut short or followed by more text;
+//! * the cosine distance to a zero vector is 1 (there NULL), and a zero vector normalizes to itself (there NaN);
+//! * `vec_to_json` writes the shortest digits that read back to the same `f32` (there six decimals);
+//! * a vector marked `int8` or `bit` is not taken for `f32`; distances are summed in `f64`.
 
-use super::module::register_function;
+mod each;
+mod hybrid;
+mod vector;
+
+pub(crate) use hybrid::{HYBRID, HybridQuery};
+
+use super::module::{AuxFunction, register_function, register_module};
 use crate::error::Result;
 use rusqlite::Connection;
 
-/// Registers every scalar function on `connection`.
-pub(super) fn register(connection: &Connection) -> Result<()> {
-    register_function(connection, "nearlite_version", 0, |out, _| {
+/// Every scalar function with its number of arguments.
+const FUNCTIONS: [(&str, i32, AuxFunction); 19] = [
+    ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
-    })
+    }),
+    // The sqlite-vec release whose functions these are.
+    ("vec_version", 0, |out, _| {
+        out.set_text("v0.1.9-nearlite");
+        Ok(())
+    }),
+    ("vec_f32", 1, vector::f32),
+    ("vec_int8", 1, vector::int8),
+    ("vec_bit", 1, vector::bit),
+    ("vec_length", 1, vector::length),
+    ("vec_type", 1, vector::kind),
+    ("vec_add", 2, vector::add),
+    ("vec_sub", 2, vector::sub),
+    ("vec_normalize", 1, vector::normalize),
+    ("vec_slice", 3, vector::slice),
+    ("vec_to_json", 1, vector::to_json),
+    ("vec_distance_cosine", 2, vector::distance_cosine),
+    ("vec_distance_l2", 2, vector::distance_l2),
+    ("vec_distance_l1", 2, vector::distance_l1),
+    ("vec_distance_hamming", 2, vector::distance_hamming),
+    ("vec_quantize_binary", 1, vector::quantize_binary),
+    ("hybrid_query", 2, hybrid::query),
+    ("hybrid_query", 3, hybrid::query),
+];
+
+/// Registers every function on `connection`.
+pub(super) fn register(connection: &Connection) -> Result<()> {
+    for (name, nargs, function) in FUNCTIONS {
+        register_function(connection, name, nargs, function)?;
+    }
+    register_module::<each::Each>(connection, "vec_each")
 }
+
+#[cfg(test)]
+mod tests;

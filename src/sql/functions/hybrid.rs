@@ -1,0 +1,53 @@
+//! `hybrid_query(text, vector [, options])`: the right side of a hybrid MATCH.
+
+use crate::error::{Error, Result};
+use crate::sql::module::{Args, FunctionContext};
+use crate::value::Value;
+use rusqlite::types::ValueRef;
+use std::ffi::CStr;
+
+/// Name of the pointer value that carries a [`HybridQuery`] from the function to the table.
+pub(crate) const HYBRID: &CStr = c"nearlite_hybrid";
+
+/// The arguments, not yet checked against a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HybridQuery {
+    /// Text leg; `None` for NULL.
+    pub(crate) text: Option<String>,
+    /// Vector leg, a BLOB or JSON as given; `None` for NULL.
+    pub(crate) vector: Option<Value>,
+    /// Subtype of the vector.
+    pub(crate) subtype: u32,
+    /// JSON.
+    pub(crate) options: Option<String>,
+}
+
+/// `hybrid_query(text, vector [, options])`.
+pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let vector = match args.value(1) {
+        ValueRef::Null => None,
+        value @ (ValueRef::Blob(_) | ValueRef::Text(_)) => Some(Value::from(value)),
+        other => {
+            let kind = Value::from(other).type_name();
+            return Err(Error::Value(format!(
+                "hybrid_query: the vector is a BLOB of little-endian f32 or a JSON array, got {kind}"
+            )));
+        }
+    };
+    let query = HybridQuery {
+        text: text(args.value(0), "the query text")?,
+        vector,
+        subtype: args.subtype(1),
+        options: text(args.value(2), "the options")?,
+    };
+    out.set_pointer(Box::new(query), HYBRID);
+    Ok(())
+}
+
+fn text(value: ValueRef<'_>, what: &str) -> Result<Option<String>> {
+    match Value::from(value) {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(text)),
+        other => Err(Error::Value(format!("hybrid_query: {what} must be TEXT, got {}", other.type_name()))),
+    }
+}
