@@ -161,3 +161,45 @@ unsafe fn say(message: *mut *mut c_char, api: *mut sqlite3_api_routines, text: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    unsafe extern "C" fn version_3_37() -> c_int {
+        3_037_002
+    }
+
+    unsafe extern "C" fn allocate(size: c_int) -> *mut std::ffi::c_void {
+        vec![0_u8; size as usize].leak().as_mut_ptr().cast()
+    }
+
+    #[test]
+    fn a_host_that_is_too_old_is_told_so() {
+        // SAFETY: zero is `None` for every field.
+        let mut api: sqlite3_api_routines = unsafe { std::mem::zeroed() };
+        api.libversion_number = Some(version_3_37);
+        api.malloc = Some(allocate);
+        let mut message = std::ptr::null_mut();
+        // SAFETY: the handle is not touched before the version is checked.
+        let code = unsafe { sqlite3_nearlite_init(std::ptr::null_mut(), &raw mut message, &raw mut api) };
+        assert_eq!(code, ffi::SQLITE_ERROR);
+        // SAFETY: set by the call.
+        let message = unsafe { CStr::from_ptr(message) }.to_str().unwrap();
+        assert!(message.starts_with("nearlite needs SQLite 3.38 or newer, this is 3.37.2"), "{message}");
+    }
+
+    #[test]
+    fn an_older_host_is_read_only_as_far_as_its_table_goes() {
+        let sizes =
+            [3_038_000, 3_039_000, 3_040_001, 3_041_000, 3_043_000, 3_044_000, 3_054_001].map(known_bytes);
+        assert!(sizes.is_sorted());
+        let fields = |from: usize, to: usize| (sizes[to] - sizes[from]) / size_of::<usize>();
+        // What sqlite3ext.h lists under 3.39, 3.40, 3.41, 3.43, 3.44 and later.
+        assert_eq!(
+            [fields(0, 1), fields(1, 2), fields(2, 3), fields(3, 4), fields(4, 5), fields(5, 6)],
+            [3, 1, 1, 1, 2, 0]
+        );
+    }
+}

@@ -94,13 +94,15 @@ impl Host {
         Rc::clone(entry).downcast().unwrap_or_default()
     }
 
-    /// Whether `sqlite3_interrupt` was called; always `false` before SQLite 3.41, which cannot say.
+    /// Whether `sqlite3_interrupt` was called. Always `false` before SQLite 3.41, which cannot say, and in a build
+    /// that links a system SQLite, where naming the function would demand 3.41.
     pub(crate) fn interrupted(&self) -> bool {
-        if sqlite_version() < 3_041_000 {
-            return false;
+        #[cfg(any(feature = "bundled", feature = "loadable_extension"))]
+        if sqlite_version() >= 3_041_000 {
+            // SAFETY: the handle is open while a Host lives.
+            return unsafe { ffi::sqlite3_is_interrupted(self.0.connection.handle()) != 0 };
         }
-        // SAFETY: the handle is open while a Host lives.
-        unsafe { ffi::sqlite3_is_interrupted(self.0.connection.handle()) != 0 }
+        false
     }
 
     /// Declares, inside `connect`, that the table handles ON CONFLICT itself.
