@@ -6,8 +6,8 @@
 //! nulls      = 0:u8 | 1:u8 word:u64*ceil(rows/64)          bits beyond `rows` are zero
 //! data       = ints (INTEGER, BOOLEAN) | real:f64*rows (REAL, no NaN) | dictionary packed (TEXT)
 //! ints       = base:i64  packed                            value = base + code, within i64
-//! dictionary = count:u32  end:u32*count  bytes             strictly ascending UTF-8 texts; `end`s index `bytes`
-//! packed     = width:u8 (0, 1, 8, 16, 32, 64)  codes       `rows` codes of that many bits; width 1 in u64 words
+//! dictionary = count:u32  packed (the ends)  bytes         strictly ascending UTF-8 texts; the ends index `bytes`
+//! packed     = width:u8 (0, 1, 8, 16, 32, 64)  codes       as many codes of that many bits; width 1 in u64 words
 //! ```
 //! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL.
 
@@ -42,7 +42,7 @@ pub fn encode(rowids: &Ints, columns: &[Column]) -> Vec<u8> {
             Data::Reals(reals) => reals.iter().for_each(|real| out.extend(real.to_le_bytes())),
             Data::Texts { dictionary, codes, .. } => {
                 out.extend((dictionary.len() as u32).to_le_bytes());
-                dictionary.ends.iter().for_each(|end| out.extend(end.to_le_bytes()));
+                put_packed(&mut out, &dictionary.ends);
                 out.extend(dictionary.bytes.as_bytes());
                 put_packed(&mut out, codes);
             }
@@ -207,16 +207,23 @@ impl<'a> Reader<'a> {
 
     fn dictionary(&mut self) -> Result<Dictionary, String> {
         let count = self.u32()? as usize;
-        let ends: Vec<u32> = self.arrays(count)?.iter().map(|end| u32::from_le_bytes(*end)).collect();
-        if !ends.is_sorted() {
+        let (ends, last) = self.packed(count)?;
+        // A width of 0 takes no bytes, so nothing else would bound a false count.
+        if count > 1 && ends == Packed::Zero {
+            return Err(format!("{count} texts have no length"));
+        }
+        if (1..count).any(|code| ends.get(code - 1) >= ends.get(code)) {
             return Err("the ends of the texts are not ascending".into());
         }
-        let bytes = self.take(ends.last().copied().unwrap_or(0) as usize)?;
+        let last = usize::try_from(last).map_err(|_| "a text ends beyond memory")?;
+        let bytes = self.take(if count == 0 { 0 } else { last })?;
         let bytes = std::str::from_utf8(bytes).map_err(|error| format!("texts are not UTF-8: {error}"))?;
-        if let Some(end) = ends.iter().find(|end| !bytes.is_char_boundary(**end as usize)) {
+        if let Some(end) =
+            (0..count).map(|code| ends.get(code)).find(|end| !bytes.is_char_boundary(*end as usize))
+        {
             return Err(format!("a text ends inside a character, at byte {end}"));
         }
-        let dictionary = Dictionary { bytes: bytes.to_owned(), ends };
+        let dictionary = Dictionary { bytes: bytes.to_owned(), ends, count };
         if (1..dictionary.len()).any(|code| dictionary.get(code - 1) >= dictionary.get(code)) {
             return Err("the texts are not in ascending order".into());
         }

@@ -85,7 +85,15 @@ impl Ints {
             wanted.iter().for_each(|id| rows.or(&self.range(i128::from(*id), i128::from(*id))));
             return rows;
         }
-        Bitmap::from_fn(self.len, |at| wanted.binary_search(&self.get(at)).is_ok())
+        // Most rows are turned away by one bit of a hash of their value, before the search in the sorted list.
+        let bits = (wanted.len() * 8).next_power_of_two();
+        let slot = |id: i64| ((id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (bits - 1);
+        let mut hashed = Bitmap::empty(bits);
+        wanted.iter().for_each(|id| hashed.insert(slot(*id) as u32));
+        Bitmap::from_fn(self.len, |at| {
+            let id = self.get(at);
+            hashed.contains(slot(id) as u32) && wanted.binary_search(&id).is_ok()
+        })
     }
 }
 
@@ -117,32 +125,38 @@ fn int_range(op: Op, value: &Value) -> Option<(i128, i128)> {
 }
 
 /// Sorted distinct texts, one after the other.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dictionary {
     pub bytes: String,
     /// Where each text ends.
-    pub ends: Vec<u32>,
+    pub ends: Packed,
+    /// Number of texts.
+    pub count: usize,
 }
 
 impl Dictionary {
     fn from_sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut dictionary = Self::default();
+        let mut bytes = String::new();
+        let mut ends = Vec::new();
         for text in texts {
-            dictionary.bytes.push_str(text);
-            dictionary.ends.push(dictionary.bytes.len() as u32);
+            bytes.push_str(text);
+            ends.push(bytes.len() as u64);
         }
-        dictionary
+        let count = ends.len();
+        Self { ends: Packed::new(ends.into_iter(), bytes.len() as u64), bytes, count }
     }
 
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.count
     }
 
     /// The text of `code`; empty when there is no such code.
     pub fn get(&self, code: usize) -> &str {
-        let start = if code == 0 { 0 } else { self.ends.get(code - 1).copied().unwrap_or(0) };
-        let end = self.ends.get(code).copied().unwrap_or(start);
-        self.bytes.get(start as usize..end as usize).unwrap_or("")
+        if code >= self.count {
+            return "";
+        }
+        let start = if code == 0 { 0 } else { self.ends.get(code - 1) };
+        self.bytes.get(start as usize..self.ends.get(code) as usize).unwrap_or("")
     }
 
     /// Number of texts for which `before` holds; it must hold for a prefix of the dictionary.
@@ -200,7 +214,7 @@ impl Column {
             Data::Ints(ints) => ints.memory_bytes(),
             Data::Reals(reals) => reals.len() * 8,
             Data::Texts { dictionary, codes, .. } => {
-                dictionary.bytes.len() + dictionary.ends.len() * 4 + codes.memory_bytes()
+                dictionary.bytes.len() + dictionary.ends.memory_bytes() + codes.memory_bytes()
             }
         };
         data + self.nulls.as_ref().map_or(0, Bitmap::memory_bytes)
@@ -375,8 +389,8 @@ fn code_range(codes: &Packed, len: usize, range: &std::ops::Range<usize>) -> Bit
 
 /// The rows whose code is in `sorted`: by a few ranges where its codes are neighbours, else by a set of codes.
 fn code_set(codes: &Packed, len: usize, distinct: usize, sorted: &[u32]) -> Bitmap {
-    let runs: Vec<&[u32]> = sorted.chunk_by(|a, b| a + 1 == *b).take(9).collect();
-    if runs.len() <= 8 {
+    let runs: Vec<&[u32]> = sorted.chunk_by(|a, b| a + 1 == *b).take(3).collect();
+    if runs.len() <= 2 {
         let mut rows = Bitmap::empty(len);
         for run in runs {
             let start = run[0] as usize;

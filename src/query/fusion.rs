@@ -97,7 +97,7 @@ impl Fusion {
     }
 
     /// Whether [`fuse`] uses the true scores of rows that a leg did not return.
-    pub fn wants_fill(&self) -> bool {
+    pub fn fills_missing(&self) -> bool {
         matches!(self, Self::Convex { .. })
     }
 
@@ -159,13 +159,14 @@ pub struct Fused {
     pub text: Option<LegScore>,
 }
 
-/// Computes the raw scores of rows that a leg did not return, in the order asked for; `None` where a row has none (it
-/// has no vector, or no term of the query).
-pub trait Fill {
+/// The true raw scores of rows that a leg did not return, computed by the caller. A row that has none (no vector, no
+/// term of the query) is left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fill {
     /// Exact distances to the query vector.
-    fn distances(&self, rows: &[RowId]) -> Vec<Option<f32>>;
+    pub vector: HashMap<RowId, f32>,
     /// BM25 scores.
-    fn bm25(&self, rows: &[RowId]) -> Vec<Option<f32>>;
+    pub text: HashMap<RowId, f32>,
 }
 
 /// Fuses the legs; best first. Without `fill` a row missed by a leg gets nothing from it. `tie` gives the rowid, the
@@ -175,7 +176,7 @@ pub fn fuse(
     metric: Metric,
     vector: &[LegHit],
     text: &[LegHit],
-    fill: Option<&dyn Fill>,
+    fill: Option<&Fill>,
     tie: &dyn Fn(RowId) -> i64,
 ) -> Vec<Fused> {
     let weights = fusion.weights().map(|weight| if weight.is_finite() { weight } else { 0.0 });
@@ -189,17 +190,13 @@ pub fn fuse(
             }
         }
     }
-    if fusion.wants_fill()
+    if fusion.fills_missing()
         && let Some(fill) = fill
     {
-        for leg in 0..2 {
-            let mut missing: Vec<RowId> =
-                rows.iter().filter(|(_, legs)| legs[leg].is_none()).map(|(id, _)| *id).collect();
-            missing.sort_unstable();
-            let raws = if leg == 0 { fill.distances(&missing) } else { fill.bm25(&missing) };
-            for (id, raw) in missing.iter().zip(raws) {
-                if let (Some(raw), Some(legs)) = (raw, rows.get_mut(id)) {
-                    legs[leg] = Some(leg_score(None, raw, weights[leg]));
+        for (id, legs) in &mut rows {
+            for (leg, raws) in [&fill.vector, &fill.text].into_iter().enumerate() {
+                if legs[leg].is_none() {
+                    legs[leg] = raws.get(id).map(|raw| leg_score(None, *raw, weights[leg]));
                 }
             }
         }

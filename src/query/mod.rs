@@ -5,13 +5,16 @@ pub mod filter;
 pub mod fusion;
 mod masks;
 mod matching;
+pub mod mmr;
 mod nearest;
 mod planner;
+mod recall;
 mod request;
 mod search;
 mod source;
 
 pub use filter::Filter;
+pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;
 pub use source::Source;

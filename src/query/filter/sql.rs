@@ -2,7 +2,7 @@
 
 use super::Filter;
 use crate::columns::Op;
-use crate::schema::Schema;
+use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::Value;
 
 /// Longest list written as single parameters; SQLite allows 32,766 in a statement.
@@ -22,7 +22,7 @@ impl Filter {
                 params.push(value.clone());
                 format!("{} {} ?", quote(column), op.symbol())
             }
-            Self::In { column, values } => in_list(&quote(column), values, params),
+            Self::In { column, values } => in_list(&quote(column), is_text(schema, column), values, params),
             Self::IsNull { column } => format!("{} IS NULL", quote(column)),
             Self::Prefix { column, prefix, ignore_case: true } => {
                 let escaped: String = prefix
@@ -49,13 +49,13 @@ impl Filter {
             }
             Self::Rowids(ids) => {
                 let values: Vec<Value> = ids.iter().map(|id| Value::Integer(*id)).collect();
-                in_list("rowid", &values, params)
+                in_list("rowid", false, &values, params)
             }
             Self::Keys(keys) => {
                 let column = schema.key_column().and_then(|(at, _)| schema.columns.get(at));
                 let name = column.map_or_else(|| "rowid".to_owned(), |column| quote(&column.name));
                 let values: Vec<Value> = keys.iter().map(|key| Value::Text(key.clone())).collect();
-                in_list(&name, &values, params)
+                in_list(&name, true, &values, params)
             }
             Self::And(filters) => joined(filters, " AND ", "1", schema, params),
             Self::Or(filters) => joined(filters, " OR ", "0", schema, params),
@@ -105,7 +105,14 @@ impl Filter {
     }
 }
 
-fn in_list(name: &str, values: &[Value], params: &mut Vec<Value>) -> String {
+fn is_text(schema: &Schema, column: &str) -> bool {
+    schema.find(column).is_some_and(|(_, column)| {
+        matches!(column.kind, ColumnKind::Key(ColumnType::Text) | ColumnKind::Metadata(ColumnType::Text))
+    })
+}
+
+/// `text` tells whether the column has TEXT affinity.
+fn in_list(name: &str, text: bool, values: &[Value], params: &mut Vec<Value>) -> String {
     if values.len() <= MAX_PARAMETERS {
         params.extend(values.iter().cloned());
         return format!("{name} IN ({})", vec!["?"; values.len()].join(", "));
@@ -116,6 +123,8 @@ fn in_list(name: &str, values: &[Value], params: &mut Vec<Value>) -> String {
     let array: Vec<serde_json::Value> = plain
         .into_iter()
         .map(|value| match value {
+            // Between two columns, here `name` and `value`, SQLite applies no TEXT affinity.
+            Value::Integer(int) if text => serde_json::Value::from(int.to_string()),
             Value::Integer(int) => serde_json::Value::from(*int),
             other => serde_json::Value::from(other.as_text().unwrap_or_default()),
         })

@@ -12,16 +12,6 @@ fn by_ord((_, ord): RowId) -> i64 {
     i64::from(ord)
 }
 
-struct Scores(HashMap<u32, (f32, f32)>);
-impl Fill for Scores {
-    fn distances(&self, rows: &[RowId]) -> Vec<Option<f32>> {
-        rows.iter().map(|(_, ord)| self.0.get(ord).map(|scores| scores.0)).collect()
-    }
-    fn bm25(&self, rows: &[RowId]) -> Vec<Option<f32>> {
-        rows.iter().map(|(_, ord)| self.0.get(ord).map(|scores| scores.1)).collect()
-    }
-}
-
 fn close(got: f32, expected: f64) {
     assert!((f64::from(got) - expected).abs() < 1e-6, "{got} is not {expected}");
 }
@@ -49,7 +39,8 @@ fn rrf_adds_the_reciprocals_of_ranks_from_one() {
 #[test]
 fn convex_scales_from_the_theoretical_minimum_and_fills_what_a_leg_missed() {
     let (vector, text) = (hits(&[(1, 0.2), (2, 0.6)]), hits(&[(2, 10.0), (3, 4.0)]));
-    let fill = Scores(HashMap::from([(1, (9.0, 2.0)), (3, (1.4, 9.0))]));
+    let fill =
+        Fill { vector: HashMap::from([((0, 3), 1.4), ((0, 1), 9.0)]), text: HashMap::from([((0, 1), 2.0)]) };
     let fused = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, Some(&fill), &by_ord);
     // Similarities 0.8, 0.4, filled -0.4 scale from -1 to 0.8: 1, 1.4/1.8, 0.6/1.8. BM25 from 0 to 10.
     assert_eq!(order(&fused), [2, 1, 3]);
