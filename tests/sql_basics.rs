@@ -83,3 +83,26 @@ fn updates_deletes_and_rollbacks_are_seen_at_once() {
     assert_eq!(ids(&conn, nearest), ["d1", "d2"]);
     conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')").unwrap();
 }
+
+#[test]
+fn info_and_recall_describe_the_table() {
+    let conn = open();
+    fill(&conn, 30);
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('flush'); DELETE FROM docs WHERE id IN ('d1', 'd2')").unwrap();
+    fill_one_more(&conn);
+    let counters: (i64, i64, i64, i64) = conn
+        .query_row("SELECT rows, delta, segments, dead FROM nearlite_info('docs')", [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+        })
+        .unwrap();
+    assert_eq!(counters, (29, 1, 1, 2));
+    let recall: f64 =
+        conn.query_row("SELECT nearlite_recall('docs', 'embedding', 10, 5)", [], |r| r.get(0)).unwrap();
+    assert_eq!(recall, 1.0);
+    let error = conn.query_row("SELECT nearlite_recall('docs', 'nope', 10, 5)", [], |_| Ok(())).unwrap_err();
+    assert!(error.to_string().contains("no vector column 'nope'"), "{error}");
+}
+
+fn fill_one_more(conn: &Connection) {
+    conn.execute("INSERT INTO docs(id, body, embedding) VALUES('x', 'new', '[0,1]')", []).unwrap();
+}

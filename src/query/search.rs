@@ -141,23 +141,6 @@ impl Search {
     }
 }
 
-/// Scores of rows that one leg did not return.
-#[derive(Default)]
-struct Filled {
-    vector: HashMap<fusion::RowId, f32>,
-    text: HashMap<fusion::RowId, f32>,
-}
-
-impl fusion::Fill for Filled {
-    fn distances(&self, rows: &[fusion::RowId]) -> Vec<Option<f32>> {
-        rows.iter().map(|id| self.vector.get(id).copied()).collect()
-    }
-
-    fn bm25(&self, rows: &[fusion::RowId]) -> Vec<Option<f32>> {
-        rows.iter().map(|id| self.text.get(id).copied()).collect()
-    }
-}
-
 impl Hybrid {
     fn next(
         &mut self,
@@ -214,21 +197,20 @@ impl Hybrid {
             self.matched.push(LegHit { id: (found.part, found.ord), rank, raw: found.score });
         }
         self.exhausted = ended == 2;
-        let filled = if request.hybrid.fusion.wants_fill() { Some(self.fill(source, view, request)?) } else { None };
-        let fill = filled.as_ref().map(|filled| filled as &dyn fusion::Fill);
+        let filled = if request.hybrid.fusion.fills_missing() { Some(self.fill(source, view, request)?) } else { None };
         let rowids = &self.rowids;
         let tie = |id: (u32, u32)| rowids.get(&id).copied().unwrap_or(i64::MAX);
         self.fused =
-            fusion::fuse(&request.hybrid.fusion, self.metric, &self.near, &self.matched, fill, &tie);
+            fusion::fuse(&request.hybrid.fusion, self.metric, &self.near, &self.matched, filled.as_ref(), &tie);
         self.next = 0;
         Ok(())
     }
 
     /// Raw scores of rows that only one leg returned, computed for the other.
-    fn fill(&self, source: &Source<'_>, view: &View, request: &Request) -> Result<Filled> {
+    fn fill(&self, source: &Source<'_>, view: &View, request: &Request) -> Result<fusion::Fill> {
         let near: HashSet<_> = self.near.iter().map(|hit| hit.id).collect();
         let matched: HashSet<_> = self.matched.iter().map(|hit| hit.id).collect();
-        let mut fill = Filled::default();
+        let mut fill = fusion::Fill::default();
         if let Some(leg) = &request.vector {
             let missing: Vec<_> = self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
             let mut ids = missing.iter();

@@ -109,6 +109,11 @@ pub fn put(id: SegmentId, kind: PayloadKind, payload: Payload, budget: usize) {
     }
 }
 
+/// Bytes a cached payload takes, 0 when it is not there.
+pub fn bytes(id: SegmentId, kind: PayloadKind) -> usize {
+    CACHE.lock().entries.get(&(id, kind)).map_or(0, |entry| entry.bytes)
+}
+
 /// Forgets a segment that was dropped.
 pub fn forget(id: SegmentId) {
     let mut cache = CACHE.lock();

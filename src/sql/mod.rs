@@ -6,6 +6,7 @@ mod commands;
 mod cursor;
 mod ddl;
 mod functions;
+mod info;
 mod module;
 mod plan;
 mod request;
@@ -32,5 +33,13 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
     for name in auxiliary::NAMES {
         module::overload_function(conn, name, -1)?;
     }
+    module::register_function(conn, "nearlite_recall", 4, |out, args| {
+        let recall = info::recall(&out.connection()?, args)?;
+        if let Some(recall) = recall {
+            out.set_real(recall);
+        }
+        Ok(())
+    })?;
+    module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<table::Table>(conn, "nearlite")
 }

@@ -178,6 +178,12 @@ impl Output<'_> {
         unsafe { ffi::sqlite3_vtab_nochange(self.context) != 0 }
     }
 
+    /// The connection that runs the function. Not owned: dropping it leaves SQLite's handle open.
+    pub(crate) fn connection(&self) -> Result<rusqlite::Connection> {
+        // SAFETY: a valid context has an open handle, which outlives this call of the function.
+        Ok(unsafe { rusqlite::Connection::from_handle(ffi::sqlite3_context_db_handle(self.context)) }?)
+    }
+
     /// NULL.
     pub(crate) fn set_null(&mut self) {
         // SAFETY: a valid context, here and in the other setters.

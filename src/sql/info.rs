@@ -1,0 +1,183 @@
+//! `nearlite_info('t')`: what a table holds and weighs. `nearlite_recall('t', 'column', sample, k)`: how good its
+//! graph is on its own rows.
+
+use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
+use crate::error::{Error, Result};
+use crate::query::{self, Source};
+use crate::schema::{ColumnKind, Schema};
+use crate::segment::{SegmentView, View, Views, cache};
+use crate::storage::{PayloadKind, Storage};
+use crate::value::Value;
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// Columns of `nearlite_info`; the counters of the table repeat in every row.
+const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
+     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, \"table\" HIDDEN)";
+
+/// Position of the argument among the columns.
+const ARGUMENT: i32 = 8;
+
+/// The table-valued function.
+pub struct Info {
+    host: Host,
+}
+
+impl VirtualTable for Info {
+    type Cursor = InfoCursor;
+    const SHADOWS: &'static [&'static str] = &[];
+    const EPONYMOUS: bool = true;
+
+    fn connect(host: Host, _: &[&str], _: bool) -> Result<(Self, String)> {
+        Ok((Self { host }, DECLARATION.into()))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+        let argument =
+            info.constraints().position(|c| c.column == ARGUMENT && c.op == ConstraintOp::Eq && c.usable);
+        let Some(argument) = argument else { return Ok(Verdict::Unusable) };
+        info.set_arg(argument, 0);
+        info.set_omit(argument);
+        info.set_cost(1_000.0);
+        info.set_rows(10);
+        Ok(Verdict::Plan)
+    }
+
+    fn open(&self) -> Result<InfoCursor> {
+        Ok(InfoCursor { host: self.host.clone(), rows: Vec::new(), at: 0 })
+    }
+}
+
+/// Rows are computed at once.
+pub struct InfoCursor {
+    host: Host,
+    rows: Vec<Vec<Value>>,
+    at: usize,
+}
+
+impl VirtualCursor for InfoCursor {
+    fn filter(&mut self, _: i32, _: &str, args: &Args<'_>) -> Result<()> {
+        self.at = 0;
+        let name = Value::from(args.value(0));
+        let Some(name) = name.as_text() else {
+            return Err(Error::Value("nearlite_info takes the name of a table".into()));
+        };
+        let conn = self.host.connection();
+        let (storage, schema) = open(conn, name)?;
+        self.rows = rows(&storage, conn, &schema)?;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.at += 1;
+        Ok(())
+    }
+
+    fn eof(&self) -> bool {
+        self.at >= self.rows.len()
+    }
+
+    fn column(&self, out: &mut Output<'_>, index: usize) -> Result<()> {
+        if let Some(value) = self.rows.get(self.at).and_then(|row| row.get(index)) {
+            out.set_value(value);
+        }
+        Ok(())
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(self.at as i64 + 1)
+    }
+}
+
+/// The collection called `name`, which may be given as `schema.table`.
+fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
+    let mut databases: Vec<String> = Vec::new();
+    let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
+    let found = list.query_map([], |row| row.get::<_, String>(0))?;
+    databases.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
+    let (wanted, table) = match name.split_once('.') {
+        Some((database, table)) if databases.iter().any(|d| d.eq_ignore_ascii_case(database)) => (Some(database), table),
+        _ => (None, name),
+    };
+    for database in databases.iter().filter(|d| wanted.is_none_or(|w| d.eq_ignore_ascii_case(w))) {
+        let quoted = database.replace('"', "\"\"");
+        let sql = format!(
+            "SELECT name FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND lower(name) = lower(?1) \
+             AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%'"
+        );
+        let mut statement = conn.prepare(&sql)?;
+        let mut rows = statement.query([table])?;
+        if let Some(row) = rows.next()? {
+            let table: String = row.get(0)?;
+            let schema = Storage::read_schema(conn, database, &table)?;
+            return Ok((Storage::new(database, &table, &schema), schema));
+        }
+    }
+    Err(Error::Unknown(format!("there is no nearlite table '{name}'")))
+}
+
+fn current(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Arc<View>> {
+    Views::default().current(storage, conn, schema, &storage.settings(conn)?)
+}
+
+fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec<Value>>> {
+    let view = current(storage, conn, schema)?;
+    let integer = |n: usize| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+    let dead: usize = view.segments.iter().map(|s| s.segment.rows() - s.live()).sum();
+    let counters =
+        [integer(view.live()), integer(view.delta.live()), integer(view.segments.len()), integer(dead)];
+    let row = |name: Value, kind: &str, disk: u64, memory: usize| {
+        let mut row = vec![name, Value::from(kind)];
+        row.extend(counters.iter().cloned());
+        row.extend([Value::Integer(i64::try_from(disk).unwrap_or(i64::MAX)), integer(memory)]);
+        row
+    };
+    let weigh = |kind: PayloadKind| {
+        let disk = |s: &SegmentView| s.segment.record.payload(kind).map_or(0, |entry| entry.bytes);
+        let memory = |s: &SegmentView| cache::bytes(s.segment.record.id, kind);
+        (view.segments.iter().map(disk).sum::<u64>(), view.segments.iter().map(memory).sum::<usize>())
+    };
+    let mut parts = Vec::new();
+    let (disk, memory) = weigh(PayloadKind::Columns);
+    parts.push(row(Value::Null, "metadata", disk, memory));
+    if schema.full_texts().next().is_some() {
+        let (disk, memory) = weigh(PayloadKind::Text);
+        parts.push(row(Value::Null, "full text", disk, memory));
+    }
+    for (nth, (at, _)) in schema.vectors().enumerate() {
+        let (disk, memory) = weigh(PayloadKind::Vector(nth as u32));
+        parts.push(row(Value::from(schema.columns[at].name.as_str()), "vector", disk, memory));
+    }
+    let total: u64 = view.segments.iter().flat_map(|s| &s.segment.record.directory).map(|e| e.bytes).sum();
+    let memory = parts.iter().filter_map(|row| if let Some(Value::Integer(n)) = row.last() { Some(*n) } else { None });
+    let memory = usize::try_from(memory.sum::<i64>()).unwrap_or(0) + view.delta.memory_bytes();
+    parts.insert(0, row(Value::from(storage.table.as_str()), "table", total, memory));
+    Ok(parts)
+}
+
+/// `nearlite_recall(table, column, sample, k)` for the connection that calls it.
+pub fn recall(conn: &Connection, args: &Args<'_>) -> Result<Option<f64>> {
+    let text = |at| Value::from(args.value(at)).as_text().map(str::to_owned);
+    let count = |at, name: &str| match Value::from(args.value(at)) {
+        Value::Integer(n) if n > 0 => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
+        _ => Err(Error::Value(format!("nearlite_recall: {name} must be a positive integer"))),
+    };
+    let (Some(table), Some(column)) = (text(0), text(1)) else {
+        return Err(Error::Value("nearlite_recall takes a table, a vector column, a sample size and k".into()));
+    };
+    let (sample, k) = (count(2, "sample")?, count(3, "k")?);
+    let (storage, schema) = open(conn, &table)?;
+    let nth = schema.vectors().position(|(at, _)| schema.columns[at].name.eq_ignore_ascii_case(&column));
+    let Some(nth) = nth else {
+        let vector = |c: &&crate::schema::Column| matches!(c.kind, ColumnKind::Vector(_));
+        let known: Vec<_> = schema.columns.iter().filter(vector).map(|c| c.name.as_str()).collect();
+        return Err(Error::Unknown(format!(
+            "{table} has no vector column '{column}'; vector columns are {}",
+            known.join(", ")
+        )));
+    };
+    let settings = storage.settings(conn)?;
+    let view = current(&storage, conn, &schema)?;
+    let source = Source { storage: &storage, conn, schema: &schema, settings: &settings };
+    query::recall(&source, &view, nth, sample, k)
+}
