@@ -11,7 +11,9 @@
 //! ```
 //! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL.
 
-use super::column::{Column, Data, Dictionary, Ints};
+use super::column::{Column, Data};
+use super::dictionary::Dictionary;
+use super::ints::Ints;
 use super::packed::{Packed, from_words};
 use crate::schema::ColumnType;
 

@@ -9,8 +9,11 @@
 //! Called by `segment` and `query`. Knows neither SQLite nor storage.
 
 pub mod affinity;
+mod builder;
 mod codec;
 mod column;
+mod dictionary;
+mod ints;
 mod packed;
 
 use crate::bitmap::Bitmap;
@@ -18,7 +21,9 @@ use crate::schema::ColumnType;
 use crate::value::Value;
 pub use column::starts_with;
 
-use column::{Builder, Column, Ints};
+use builder::Builder;
+use column::Column;
+use ints::Ints;
 use serde::{Deserialize, Serialize};
 
 /// A comparison operator.

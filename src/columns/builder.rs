@@ -1,0 +1,127 @@
+//! Collects the values of one column, row by row.
+
+use super::affinity;
+use super::column::{Column, Data};
+use super::dictionary::Dictionary;
+use super::ints::{Ints, exact_int};
+use super::packed::Packed;
+use crate::bitmap::Bitmap;
+use crate::schema::ColumnType;
+use crate::value::Value;
+use std::collections::HashMap;
+
+/// Collects the values of one column.
+pub struct Builder {
+    kind: ColumnType,
+    ints: Vec<i64>,
+    reals: Vec<f64>,
+    /// For each row the id of its text, in order of appearance.
+    ids: Vec<u32>,
+    texts: HashMap<String, u32>,
+    nulls: Vec<u32>,
+    len: usize,
+}
+
+impl Builder {
+    pub fn new(kind: ColumnType) -> Self {
+        Self {
+            kind,
+            ints: Vec::new(),
+            reals: Vec::new(),
+            ids: Vec::new(),
+            texts: HashMap::new(),
+            nulls: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// Appends a row; answers the id of its text, if it is text.
+    pub fn push(&mut self, value: Value) -> Option<u32> {
+        let value = match affinity::apply(self.kind, &value) {
+            std::borrow::Cow::Owned(converted) => converted,
+            std::borrow::Cow::Borrowed(_) => value,
+        };
+        match self.kind {
+            ColumnType::Integer | ColumnType::Boolean => {
+                let int = exact_int(&value);
+                self.note_null(int.is_none());
+                // Repeating a neighbour keeps the range of codes narrow.
+                let filler = self.ints.last().copied();
+                match int {
+                    Some(int) => self.ints.push(int),
+                    None => self.ints.push(filler.unwrap_or(0)),
+                }
+                None
+            }
+            ColumnType::Real => {
+                let real = match value {
+                    Value::Real(real) => Some(real),
+                    Value::Integer(int) => Some(int as f64),
+                    _ => None,
+                };
+                self.note_null(real.is_none());
+                self.reals.push(real.unwrap_or(0.0));
+                None
+            }
+            ColumnType::Text => {
+                let Value::Text(text) = value else {
+                    self.note_null(true);
+                    self.ids.push(u32::MAX);
+                    return None;
+                };
+                let next = self.texts.len() as u32;
+                let id = *self.texts.entry(text).or_insert(next);
+                self.push_text_id(id);
+                Some(id)
+            }
+        }
+    }
+
+    pub fn push_text_id(&mut self, id: u32) {
+        self.note_null(false);
+        self.ids.push(id);
+    }
+
+    fn note_null(&mut self, null: bool) {
+        if null {
+            self.nulls.push(self.len as u32);
+        }
+        self.len += 1;
+    }
+
+    pub fn finish(mut self) -> Column {
+        let len = self.len;
+        let nulls = (!self.nulls.is_empty()).then(|| {
+            let mut set = Bitmap::empty(len);
+            self.nulls.iter().for_each(|ord| set.insert(*ord));
+            set
+        });
+        let data = match self.kind {
+            ColumnType::Integer | ColumnType::Boolean => {
+                // Leading NULLs had no neighbour yet: they take the first real value.
+                if let Some(first) = (0..len).find(|at| self.nulls.get(*at) != Some(&(*at as u32))) {
+                    let value = self.ints[first];
+                    self.ints[..first].fill(value);
+                }
+                Data::Ints(Ints::from_values(&self.ints))
+            }
+            ColumnType::Real => Data::Reals(self.reals),
+            ColumnType::Text => {
+                let mut sorted: Vec<(&str, u32)> =
+                    self.texts.iter().map(|(text, id)| (text.as_str(), *id)).collect();
+                sorted.sort_unstable();
+                let mut code_of = vec![0_u64; sorted.len()];
+                for (code, (_, id)) in sorted.iter().enumerate() {
+                    code_of[*id as usize] = code as u64;
+                }
+                let codes = self.ids.iter().map(|id| code_of.get(*id as usize).copied().unwrap_or(0));
+                Data::Texts {
+                    codes: Packed::new(codes, sorted.len().saturating_sub(1) as u64),
+                    dictionary: Dictionary::from_sorted(sorted.iter().map(|(text, _)| *text)),
+                    len,
+                }
+            }
+        };
+        Column { kind: self.kind, data, nulls }
+    }
+}
