@@ -3,14 +3,23 @@
 #![warn(missing_docs)]
 
 mod bitmap;
+mod columns;
 mod error;
+mod hnsw;
 mod limits;
+mod query;
 mod schema;
+mod segment;
 mod sql;
+mod storage;
+mod text;
 mod value;
 mod vector;
 
+pub use columns::Op;
 pub use error::{Error, Result};
+pub use query::filter::{ColumnRef, Filter, col};
+pub use query::fusion::Fusion;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
 pub use value::Value;

@@ -40,6 +40,17 @@ impl Value {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    /// The value as rusqlite borrows it.
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(i) => ValueRef::Integer(*i),
+            Self::Real(r) => ValueRef::Real(*r),
+            Self::Text(t) => ValueRef::Text(t.as_bytes()),
+            Self::Blob(b) => ValueRef::Blob(b),
+        }
+    }
+
     /// SQLite's order across storage classes: NULL, numbers by value, TEXT by bytes, BLOB by bytes.
     pub fn sql_cmp(&self, other: &Self) -> Ordering {
         fn class(value: &Value) -> u8 {

@@ -1,20 +1,36 @@
 //! SQLite's door: the virtual table, its functions and the parser of its declaration.
 
+mod auxiliary;
+mod columns;
+mod commands;
+mod cursor;
 mod ddl;
 mod functions;
 mod module;
+mod plan;
+mod request;
+mod table;
+mod update;
 mod vector_value;
 
 #[cfg(feature = "loadable_extension")]
 pub use module::set_host_routines;
 
-use crate::error::Result;
-use rusqlite::Connection;
-
-/// Makes nearlite's tables and functions available on `connection`. Doing it again changes nothing.
+/// Registers the `nearlite` table and all SQL functions on a connection.
+///
+/// ```
+/// let conn = nearlite::rusqlite::Connection::open_in_memory()?;
+/// nearlite::register(&conn)?;
+/// conn.execute_batch("CREATE VIRTUAL TABLE notes USING nearlite(body TEXT FULLTEXT, embedding VECTOR(3))")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// [`crate::Error::Sqlite`] if SQLite refuses, for example while a statement that uses one of the functions runs.
-pub fn register(connection: &Connection) -> Result<()> {
-    functions::register(connection)
+/// What SQLite reports, for example on a closed connection.
+pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
+    functions::register(conn)?;
+    for name in auxiliary::NAMES {
+        module::overload_function(conn, name, -1)?;
+    }
+    module::register_module::<table::Table>(conn, "nearlite")
 }

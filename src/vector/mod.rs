@@ -1,5 +1,11 @@
 //! Vectors: types, metrics, kernels and codes. A leaf: knows no index and no storage.
 
+pub(crate) mod aligned;
+pub(crate) mod codes;
+pub(crate) mod half;
+pub(crate) mod kernels;
+pub(crate) mod metric;
 mod types;
 
+pub use half::{f16_to_f32, f32_to_f16};
 pub use types::{Codes, Metric, Store};

@@ -1,0 +1,225 @@
+//! The bytes of a segment's columns. All numbers are little-endian.
+//!
+//! ```text
+//! columns    = version:u8 (1)  rows:u32  count:u32  ints (the rowids)  column*count
+//! column     = type:u8 (0 TEXT, 1 INTEGER, 2 REAL, 3 BOOLEAN)  nulls  data
+//! nulls      = 0:u8 | 1:u8 word:u64*ceil(rows/64)          bits beyond `rows` are zero
+//! data       = ints (INTEGER, BOOLEAN) | real:f64*rows (REAL, no NaN) | dictionary packed (TEXT)
+//! ints       = base:i64  packed                            value = base + code, within i64
+//! dictionary = count:u32  end:u32*count  bytes             strictly ascending UTF-8 texts; `end`s index `bytes`
+//! packed     = width:u8 (0, 1, 8, 16, 32, 64)  codes       `rows` codes of that many bits; width 1 in u64 words
+//! ```
+//! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL.
+
+use super::column::{Column, Data, Dictionary, Ints};
+use super::packed::{Packed, from_words};
+use crate::schema::ColumnType;
+
+const VERSION: u8 = 1;
+
+fn type_code(kind: ColumnType) -> u8 {
+    match kind {
+        ColumnType::Text => 0,
+        ColumnType::Integer => 1,
+        ColumnType::Real => 2,
+        ColumnType::Boolean => 3,
+    }
+}
+
+pub fn encode(rowids: &Ints, columns: &[Column]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    out.extend((rowids.len() as u32).to_le_bytes());
+    out.extend((columns.len() as u32).to_le_bytes());
+    put_ints(&mut out, rowids);
+    for column in columns {
+        out.push(type_code(column.kind));
+        out.push(u8::from(column.nulls.is_some()));
+        if let Some(nulls) = &column.nulls {
+            nulls.words().iter().for_each(|word| out.extend(word.to_le_bytes()));
+        }
+        match &column.data {
+            Data::Ints(ints) => put_ints(&mut out, ints),
+            Data::Reals(reals) => reals.iter().for_each(|real| out.extend(real.to_le_bytes())),
+            Data::Texts { dictionary, codes, .. } => {
+                out.extend((dictionary.len() as u32).to_le_bytes());
+                dictionary.ends.iter().for_each(|end| out.extend(end.to_le_bytes()));
+                out.extend(dictionary.bytes.as_bytes());
+                put_packed(&mut out, codes);
+            }
+        }
+    }
+    out
+}
+
+fn put_ints(out: &mut Vec<u8>, ints: &Ints) {
+    out.extend(ints.base.to_le_bytes());
+    put_packed(out, &ints.codes);
+}
+
+fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
+    match packed {
+        Packed::Zero => out.push(0),
+        Packed::Bits(words) => {
+            out.push(1);
+            words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+        }
+        Packed::U8(codes) => {
+            out.push(8);
+            out.extend(codes);
+        }
+        Packed::U16(codes) => {
+            out.push(16);
+            codes.iter().for_each(|code| out.extend(code.to_le_bytes()));
+        }
+        Packed::U32(codes) => {
+            out.push(32);
+            codes.iter().for_each(|code| out.extend(code.to_le_bytes()));
+        }
+        Packed::U64(codes) => {
+            out.push(64);
+            codes.iter().for_each(|code| out.extend(code.to_le_bytes()));
+        }
+    }
+}
+
+pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<(Ints, Vec<Column>), String> {
+    let mut reader = Reader { rest: bytes };
+    let version = reader.u8()?;
+    if version != VERSION {
+        return Err(format!("columns have layout {version}, expected {VERSION}"));
+    }
+    let stored = reader.u32()? as usize;
+    if stored != rows {
+        return Err(format!("columns hold {stored} rows, the segment {rows}"));
+    }
+    let count = reader.u32()? as usize;
+    if count != types.len() {
+        return Err(format!("{count} columns are stored, the schema has {}", types.len()));
+    }
+    let rowids = reader.ints(rows)?;
+    let columns = types.iter().map(|kind| reader.column(*kind, rows)).collect::<Result<_, _>>()?;
+    if !reader.rest.is_empty() {
+        return Err(format!("{} bytes are left after the last column", reader.rest.len()));
+    }
+    Ok((rowids, columns))
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let Some((head, rest)) = self.rest.split_at_checked(count) else {
+            return Err(format!("columns end early: {count} bytes wanted, {} left", self.rest.len()));
+        };
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let Some((head, rest)) = self.rest.split_first_chunk() else {
+            return Err(format!("columns end early: {N} bytes wanted, {} left", self.rest.len()));
+        };
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    /// `count` numbers of `N` bytes.
+    fn arrays<const N: usize>(&mut self, count: usize) -> Result<&'a [[u8; N]], String> {
+        let length = count.checked_mul(N).ok_or("a length overflows")?;
+        Ok(self.take(length)?.as_chunks::<N>().0)
+    }
+
+    fn u8(&mut self) -> Result<u8, String> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn words(&mut self, rows: usize) -> Result<Vec<u64>, String> {
+        Ok(self.arrays(rows.div_ceil(64))?.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
+
+    /// The codes, and the largest of them.
+    fn packed(&mut self, rows: usize) -> Result<(Packed, u64), String> {
+        let packed = match self.u8()? {
+            0 => Packed::Zero,
+            1 => Packed::Bits(self.words(rows)?),
+            8 => Packed::U8(self.take(rows)?.to_vec()),
+            16 => Packed::U16(self.arrays(rows)?.iter().map(|code| u16::from_le_bytes(*code)).collect()),
+            32 => Packed::U32(self.arrays(rows)?.iter().map(|code| u32::from_le_bytes(*code)).collect()),
+            64 => Packed::U64(self.arrays(rows)?.iter().map(|code| u64::from_le_bytes(*code)).collect()),
+            width => return Err(format!("codes of {width} bits do not exist")),
+        };
+        let max = match &packed {
+            Packed::Zero => 0,
+            Packed::Bits(words) => u64::from(words.iter().any(|word| *word != 0)),
+            Packed::U8(codes) => codes.iter().copied().max().unwrap_or(0).into(),
+            Packed::U16(codes) => codes.iter().copied().max().unwrap_or(0).into(),
+            Packed::U32(codes) => codes.iter().copied().max().unwrap_or(0).into(),
+            Packed::U64(codes) => codes.iter().copied().max().unwrap_or(0),
+        };
+        Ok((packed, max))
+    }
+
+    fn ints(&mut self, rows: usize) -> Result<Ints, String> {
+        let base = i64::from_le_bytes(self.array()?);
+        let (codes, max) = self.packed(rows)?;
+        let max = i64::try_from(i128::from(base) + i128::from(max)).map_err(|_| "an integer overflows")?;
+        Ok(Ints { len: rows, base, max, codes })
+    }
+
+    fn column(&mut self, kind: ColumnType, rows: usize) -> Result<Column, String> {
+        let stored = self.u8()?;
+        if stored != type_code(kind) {
+            return Err(format!("a column of type {stored} stands where the schema has {}", kind.name()));
+        }
+        let nulls = match self.u8()? {
+            0 => None,
+            1 => Some(from_words(rows, self.words(rows)?.into_iter())),
+            flag => return Err(format!("{flag} does not say whether there are NULLs")),
+        };
+        let data = match kind {
+            ColumnType::Integer | ColumnType::Boolean => Data::Ints(self.ints(rows)?),
+            ColumnType::Real => {
+                let reals: Vec<f64> =
+                    self.arrays(rows)?.iter().map(|real| f64::from_le_bytes(*real)).collect();
+                if reals.iter().any(|real| real.is_nan()) {
+                    return Err("a REAL column holds NaN".into());
+                }
+                Data::Reals(reals)
+            }
+            ColumnType::Text => {
+                let dictionary = self.dictionary()?;
+                let (codes, max) = self.packed(rows)?;
+                let all_null = nulls.as_ref().map_or(rows == 0, |nulls| nulls.count() == rows);
+                if max as usize >= dictionary.len() && !(max == 0 && all_null) {
+                    return Err(format!("text code {max} of {} texts", dictionary.len()));
+                }
+                Data::Texts { dictionary, codes, len: rows }
+            }
+        };
+        Ok(Column { kind, data, nulls })
+    }
+
+    fn dictionary(&mut self) -> Result<Dictionary, String> {
+        let count = self.u32()? as usize;
+        let ends: Vec<u32> = self.arrays(count)?.iter().map(|end| u32::from_le_bytes(*end)).collect();
+        if !ends.is_sorted() {
+            return Err("the ends of the texts are not ascending".into());
+        }
+        let bytes = self.take(ends.last().copied().unwrap_or(0) as usize)?;
+        let bytes = std::str::from_utf8(bytes).map_err(|error| format!("texts are not UTF-8: {error}"))?;
+        if let Some(end) = ends.iter().find(|end| !bytes.is_char_boundary(**end as usize)) {
+            return Err(format!("a text ends inside a character, at byte {end}"));
+        }
+        let dictionary = Dictionary { bytes: bytes.to_owned(), ends };
+        if (1..dictionary.len()).any(|code| dictionary.get(code - 1) >= dictionary.get(code)) {
+            return Err("the texts are not in ascending order".into());
+        }
+        Ok(dictionary)
+    }
+}

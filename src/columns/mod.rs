@@ -1,0 +1,250 @@
+//! The typed metadata columns of one segment: values by ord, and predicates turned into sets of ords.
+//!
+//! Every column is an array of small unsigned codes in the order of its values (integers minus their minimum,
+//! ranks in a sorted dictionary for text) or an array of floats, plus a set of NULL rows. A comparison therefore
+//! becomes one inclusive range of codes, and [`packed::Packed::range`] answers it 64 rows at a time without a branch.
+//!
+//! Invariants: a column is immutable; a NULL row matches no comparison; the result of a predicate equals what
+//! SQLite answers for a column of the declared type (see [`affinity`]).
+//! Called by `segment` and `query`. Knows neither SQLite nor storage.
+
+pub mod affinity;
+mod codec;
+mod column;
+mod packed;
+
+use crate::bitmap::Bitmap;
+use crate::schema::ColumnType;
+use crate::value::Value;
+pub use column::starts_with;
+
+use column::{Builder, Column, Ints};
+use serde::{Deserialize, Serialize};
+
+/// A comparison operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Op {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+impl Op {
+    /// The operator in SQL.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "<>",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+
+    /// The operator that is true exactly where this one is false, NULL aside.
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+            Self::Lt => Self::Ge,
+            Self::Le => Self::Gt,
+            Self::Gt => Self::Le,
+            Self::Ge => Self::Lt,
+        }
+    }
+
+    /// Whether `left self right` holds when `left.cmp(right)` is `ordering`.
+    pub fn accepts(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::Ne => ordering.is_ne(),
+            Self::Lt => ordering.is_lt(),
+            Self::Le => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Ge => ordering.is_ge(),
+        }
+    }
+}
+
+/// All metadata columns of one segment, and its rowids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Columns {
+    rowids: Ints,
+    /// Ords in the order of their rowids, when that is not the order of the ords.
+    by_rowid: Option<Vec<u32>>,
+    columns: Vec<Column>,
+}
+
+impl Columns {
+    fn assemble(rowids: Ints, columns: Vec<Column>) -> Self {
+        let sorted = (1..rowids.len()).all(|at| rowids.get(at - 1) <= rowids.get(at));
+        let by_rowid = (!sorted).then(|| {
+            let mut ords: Vec<u32> = (0..rowids.len() as u32).collect();
+            ords.sort_by_cached_key(|ord| rowids.get(*ord as usize));
+            ords
+        });
+        Self { rowids, by_rowid, columns }
+    }
+
+    /// Builds from rows in ord order: the rowid, and the metadata values in the schema's metadata order.
+    ///
+    /// A missing value is NULL. Values were checked on insert; one of another type is converted as SQLite's
+    /// affinity would, and becomes NULL where that is impossible.
+    pub fn build(types: &[ColumnType], rows: &mut dyn Iterator<Item = (i64, Vec<Value>)>) -> Self {
+        let mut rowids = Vec::new();
+        let mut builders: Vec<Builder> = types.iter().map(|kind| Builder::new(*kind)).collect();
+        for (rowid, values) in rows {
+            rowids.push(rowid);
+            let mut values = values.into_iter();
+            for builder in &mut builders {
+                builder.push(values.next().unwrap_or(Value::Null));
+            }
+        }
+        Self::assemble(Ints::from_values(&rowids), builders.into_iter().map(Builder::finish).collect())
+    }
+
+    /// Concatenates the live rows of `inputs`, in order. `None` means that every row is alive.
+    pub fn merge(inputs: &[(&Self, Option<&Bitmap>)], types: &[ColumnType]) -> Self {
+        let live = |(columns, alive): &(&Self, Option<&Bitmap>)| -> Vec<u32> {
+            match alive {
+                Some(alive) => alive.iter().take_while(|ord| (*ord as usize) < columns.len()).collect(),
+                None => (0..columns.len() as u32).collect(),
+            }
+        };
+        let ords: Vec<Vec<u32>> = inputs.iter().map(live).collect();
+        let rowids: Vec<i64> = inputs
+            .iter()
+            .zip(&ords)
+            .flat_map(|((columns, _), ords)| ords.iter().map(|ord| columns.rowid(*ord)))
+            .collect();
+        let columns = types
+            .iter()
+            .enumerate()
+            .map(|(at, kind)| {
+                let parts: Vec<(Option<&Column>, &[u32])> = inputs
+                    .iter()
+                    .zip(&ords)
+                    .map(|((columns, _), ords)| (columns.columns.get(at), ords.as_slice()))
+                    .collect();
+                Column::merge(*kind, &parts)
+            })
+            .collect();
+        Self::assemble(Ints::from_values(&rowids), columns)
+    }
+
+    /// The bytes of these columns; the grammar stands in `codec.rs`.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(&self.rowids, &self.columns)
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, for a segment of `rows` rows.
+    ///
+    /// # Errors
+    /// Says what is wrong with the bytes. Never panics and never allocates more than a small multiple of them.
+    pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<Self, String> {
+        let (rowids, columns) = codec::decode(bytes, types, rows)?;
+        Ok(Self::assemble(rowids, columns))
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rowids.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes held in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.rowids.memory_bytes()
+            + self.by_rowid.as_ref().map_or(0, |ords| ords.len() * 4)
+            + self.columns.iter().map(Column::memory_bytes).sum::<usize>()
+    }
+
+    /// The rowid of `ord`; 0 beyond the last row.
+    pub fn rowid(&self, ord: u32) -> i64 {
+        if (ord as usize) < self.len() { self.rowids.get(ord as usize) } else { 0 }
+    }
+
+    /// The ord of `rowid`.
+    pub fn find_rowid(&self, rowid: i64) -> Option<u32> {
+        let ord_at = |at: usize| self.by_rowid.as_ref().map_or(at as u32, |ords| ords[at]);
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.rowids.get(ord_at(middle) as usize) < rowid {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low < self.len() && self.rowids.get(ord_at(low) as usize) == rowid).then(|| ord_at(low))
+    }
+
+    /// The value of `column` in row `ord`; NULL where there is no such column or row.
+    pub fn value(&self, column: usize, ord: u32) -> Value {
+        match self.columns.get(column) {
+            Some(column) if (ord as usize) < self.len() => column.value(ord as usize),
+            _ => Value::Null,
+        }
+    }
+
+    fn column(&self, column: usize, answer: impl FnOnce(&Column) -> Bitmap) -> Bitmap {
+        self.columns.get(column).map_or_else(|| Bitmap::empty(self.len()), answer)
+    }
+
+    /// The rows where `column op value` is true. NULL on either side is never true.
+    pub fn compare(&self, column: usize, op: Op, value: &Value) -> Bitmap {
+        self.column(column, |column| column.compare(op, value))
+    }
+
+    /// The rows where `column` is NULL.
+    pub fn is_null(&self, column: usize) -> Bitmap {
+        self.columns.get(column).map_or_else(|| Bitmap::full(self.len()), Column::nulls)
+    }
+
+    /// The rows where `column` equals one of `values`.
+    pub fn in_set(&self, column: usize, values: &[Value]) -> Bitmap {
+        self.column(column, |column| column.in_set(values))
+    }
+
+    /// The rows whose text starts with `prefix`; with `nocase`, ASCII letters match in either case.
+    pub fn text_prefix(&self, column: usize, prefix: &str, nocase: bool) -> Bitmap {
+        self.column(column, |column| column.text_prefix(prefix, nocase))
+    }
+
+    /// The rows where `rowid op value`.
+    pub fn rowids(&self, op: Op, value: i64) -> Bitmap {
+        self.rowid_compare(op, &Value::Integer(value))
+    }
+
+    /// The rows whose rowid compares so with any value, by the rules of an INTEGER column.
+    pub fn rowid_compare(&self, op: Op, value: &Value) -> Bitmap {
+        self.rowids.compare(op, &affinity::apply(ColumnType::Integer, value))
+    }
+
+    /// The rows whose rowid is one of `ids`, which may be unsorted, repeated and many.
+    pub fn rowid_set(&self, ids: &[i64]) -> Bitmap {
+        if ids.len() < self.len() / 16 {
+            let mut set = Bitmap::empty(self.len());
+            ids.iter().filter_map(|id| self.find_rowid(*id)).for_each(|ord| set.insert(ord));
+            return set;
+        }
+        self.rowids.in_ints(ids)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+use super::*;
+
+const TYPES: [ColumnType; 4] = [ColumnType::Text, ColumnType::Integer, ColumnType::Real, ColumnType::Boolean];
+
+fn rows(count: usize) -> Vec<(i64, Vec<Value>)> {
+    (0..count)
+        .map(|n| {
+            let mut values = vec![
+                Value::Text(format!("text {}", n * 7919 % 301)),
+                Value::Integer((n as i64 * 7919) % 100_003 - 7),
+                Value::Real(n as f64 / 3.0),
+                Value::from(n % 3 == 0),
+            ];
+            if n % 5 == 2 {
+                values[n % 4] = Value::Null;
+            }
+            (n as i64 * 977 % 1009, values)
+        })
+        .collect()
+}
+
+fn build(rows: &[(i64, Vec<Value>)]) -> Columns {
+    Columns::build(&TYPES, &mut rows.iter().cloned())
+}
+
+#[test]
+fn values_come_back_from_memory_and_from_bytes() {
+    for count in [0, 1, 2, 63, 64, 65, 1000] {
+        let rows = rows(count);
+        let built = build(&rows);
+        let read = Columns::decode(&built.encode(), &TYPES, count).unwrap();
+        assert_eq!(read, built);
+        for (ord, (rowid, values)) in rows.iter().enumerate() {
+            assert_eq!(read.rowid(ord as u32), *rowid);
+            assert_eq!(read.find_rowid(*rowid), Some(ord as u32));
+            for (column, value) in values.iter().enumerate() {
+                assert_eq!(read.value(column, ord as u32), *value, "row {ord} column {column}");
+            }
+        }
+        assert_eq!(read.find_rowid(-1), None);
+        assert_eq!(read.find_rowid(i64::MAX), None);
+        assert_eq!(read.value(0, count as u32), Value::Null);
+    }
+}
+
+#[test]
+fn integers_of_every_width_come_back_and_compare() {
+    let spans: [i128; 9] = [0, 1, 2, 255, 256, 65_535, 65_536, 1 << 33, i128::from(u64::MAX)];
+    for span in spans {
+        for base in [i128::from(i64::MIN), -3, 0, i128::from(i64::MAX) - span] {
+            let (Ok(low), Ok(high)) = (i64::try_from(base), i64::try_from(base + span)) else {
+                continue;
+            };
+            let middle = (base + span / 2) as i64;
+            let values = [low, high, middle, high, low, middle];
+            let rows = values.map(|value| (value, vec![Value::Integer(value)]));
+            let built = Columns::build(&[ColumnType::Integer], &mut rows.iter().cloned());
+            let read = Columns::decode(&built.encode(), &[ColumnType::Integer], 6).unwrap();
+            for op in [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge] {
+                for bound in [low, middle, high, low.saturating_sub(1), high.saturating_add(1)] {
+                    let expected = Bitmap::from_fn(6, |at| op.accepts(values[at].cmp(&bound)));
+                    assert_eq!(read.compare(0, op, &bound.into()), expected, "{values:?} {op:?} {bound}");
+                    assert_eq!(read.rowids(op, bound), expected);
+                }
+            }
+            assert_eq!(
+                read.in_set(0, &[low.into(), high.into()]).count(),
+                if span == 0 { 6 } else { 4 + 2 * usize::from(span == 1) }
+            );
+        }
+    }
+}
+
+#[test]
+fn merging_keeps_the_live_rows_in_order() {
+    let (first, second) = (rows(130), rows(70));
+    let (a, b) = (build(&first), build(&second));
+    let alive = Bitmap::from_fn(130, |ord| ord % 3 != 0);
+    let merged = Columns::merge(&[(&a, Some(&alive)), (&b, None)], &TYPES);
+    let expected: Vec<_> = first
+        .iter()
+        .enumerate()
+        .filter(|(ord, _)| ord % 3 != 0)
+        .map(|(_, row)| row.clone())
+        .chain(second)
+        .collect();
+    assert_eq!(merged, build(&expected));
+}
+
+#[test]
+fn rowid_sets_of_any_size_and_order_find_their_rows() {
+    for shape in 0..3_i64 {
+        let rowid = |n: i64| match shape {
+            0 => n + 10,
+            1 => (n * 7919) % 5003,
+            _ => n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64),
+        };
+        let columns = Columns::build(&[], &mut (0..5000).map(|n| (rowid(n), vec![])));
+        for count in [0, 1, 5, 400, 20_000] {
+            let mut ids: Vec<i64> = (0..count).map(|n| rowid((n * 31) % 9000)).collect();
+            ids.extend([i64::MAX, i64::MIN, 3, 3]);
+            let lookup: std::collections::HashSet<i64> = ids.iter().copied().collect();
+            let expected = Bitmap::from_fn(5000, |ord| lookup.contains(&rowid(ord as i64)));
+            assert_eq!(columns.rowid_set(&ids), expected, "shape {shape}, {count} ids");
+        }
+    }
+}
+
+#[test]
+fn a_float_becomes_the_text_that_sqlite_makes_of_it() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let mut cast = connection.prepare("SELECT CAST(? AS TEXT)").unwrap();
+    let mut bits = 1_u64;
+    let fixed = [
+        0.0,
+        -0.0,
+        0.1,
+        1.0,
+        1e15,
+        1e16,
+        1e17,
+        123456789012345678.0,
+        1e-4,
+        1e-5,
+        1e300,
+        5e-324,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        2.0f64.powi(53),
+    ];
+    let random = (0..20_000).map(|n| {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (bits >> 40) as f64 / [1.0, 100.0, 1e12, 1e-9][n % 4]
+    });
+    for real in fixed.into_iter().chain(random).filter(|real| !real.is_nan()) {
+        let text: String = cast.query_row([real], |row| row.get(0)).unwrap();
+        assert_eq!(affinity::real_to_text(real), text, "{real:e}");
+    }
+}
+
+#[test]
+fn mutilated_bytes_are_refused_or_harmless() {
+    let built = build(&rows(200));
+    let bytes = built.encode();
+    for end in 0..bytes.len() {
+        assert!(Columns::decode(&bytes[..end], &TYPES, 200).is_err(), "cut at {end}");
+    }
+    let mut state = 42_u64;
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let mut broken = bytes.clone();
+        for _ in 0..=(state % 3) {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = (state >> 33) as usize % broken.len();
+            broken[at] = (state >> 20) as u8;
+        }
+        if let Ok(columns) = Columns::decode(&broken, &TYPES, 200) {
+            read += 1;
+            for column in 0..4 {
+                for ord in 0..200 {
+                    columns.value(column, ord);
+                }
+                columns.compare(column, Op::Lt, &Value::Integer(3));
+                columns.compare(column, Op::Ge, &Value::from("text 2"));
+                columns.in_set(column, &[Value::Integer(3), Value::from("text 2"), Value::Integer(9)]);
+                columns.text_prefix(column, "Text", true);
+            }
+            columns.find_rowid(5);
+            Columns::merge(&[(&columns, None), (&built, None)], &TYPES);
+        }
+    }
+    assert!(read > 0);
+    assert!(Columns::decode(&bytes, &TYPES, 199).is_err());
+    assert!(Columns::decode(&bytes, &TYPES[..3], 200).is_err());
+}

@@ -1,0 +1,73 @@
+//! What a search did: plan, cardinalities and counters, shown by the `explain` column and `explain()`.
+
+use super::planner::Plan;
+use crate::hnsw::SearchStats;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How one part of the view was searched.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartTrace {
+    /// Position of the part; the delta comes last.
+    pub part: usize,
+    /// How it was searched.
+    pub plan: Plan,
+    /// Rows of the part.
+    pub rows: usize,
+    /// Rows that pass the filter.
+    pub passing: usize,
+}
+
+/// Counters of one search.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Trace {
+    /// Kind of search: `nearest`, `text`, `hybrid`.
+    pub kind: &'static str,
+    /// Rows that pass the filter, in all parts.
+    pub passing: usize,
+    /// Distances computed on codes or floats.
+    pub distances: u64,
+    /// Vertices expanded.
+    pub hops: u64,
+    /// Vectors read for exact distances.
+    pub reranked: u64,
+    /// Rows the text engine returned.
+    pub text_hits: u64,
+    /// Filtered walks that ran out of budget and were replaced by a scan.
+    pub fallbacks: u64,
+    /// Whether the caller took more rows than the first stage held.
+    pub full: bool,
+    /// Set when the text leg had nothing to search for and only the vector leg ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<&'static str>,
+    /// Parts of the view.
+    pub parts: Vec<PartTrace>,
+    /// Microseconds spent on the filter.
+    pub filter_us: u64,
+    /// Microseconds spent on the search so far.
+    pub search_us: u64,
+}
+
+impl Trace {
+    /// Notes how a part was searched.
+    pub fn part(&mut self, part: usize, plan: Plan, rows: usize, passing: usize) {
+        self.parts.retain(|known| known.part != part);
+        self.parts.push(PartTrace { part, plan, rows, passing });
+    }
+
+    /// Adds the counters of an index.
+    pub fn count(&mut self, stats: &SearchStats) {
+        self.distances += stats.distances;
+        self.hops += stats.hops;
+    }
+
+    /// As JSON text.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Microseconds since `start`.
+pub fn micros(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().min(Duration::from_secs(86_400)).as_micros()).unwrap_or(0)
+}

@@ -1,0 +1,337 @@
+//! The filter of a query: a tree over column names that users build, serialise and compare.
+//!
+//! A filter means what the same WHERE clause means in SQLite, three-valued logic included: a row qualifies where the
+//! filter is true, and the NOT of a comparison with NULL is not true. [`Filter::bind`] resolves the names against a
+//! schema, once a query; the [`Predicate`] it gives is evaluated for whole segments and for single rows.
+
+mod predicate;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+pub use predicate::Predicate;
+
+use crate::bitmap::Bitmap;
+use crate::columns::{Columns, Op};
+use crate::error::{Error, Result};
+use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// Deepest nesting of AND, OR and NOT, below SQLite's own limit of 1,000 for expressions.
+pub const MAX_DEPTH: usize = 250;
+
+/// Which rows a query may return.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Filter {
+    /// Every row.
+    All,
+    /// `column op value`. The column is a metadata column or the key.
+    Compare {
+        /// Name of the column; `rowid` is understood too.
+        column: String,
+        /// The operator.
+        op: Op,
+        /// The constant; compared by the rules of the column's affinity, so `'2020'` equals 2020 in an INTEGER column.
+        value: Value,
+    },
+    /// `column IN (values)`.
+    In {
+        /// Name of the column.
+        column: String,
+        /// The constants, in any order and number.
+        values: Vec<Value>,
+    },
+    /// `column IS NULL`.
+    IsNull {
+        /// Name of the column.
+        column: String,
+    },
+    /// The text starts with a prefix: `LIKE 'prefix%'`, or `GLOB 'prefix*'` when case matters.
+    Prefix {
+        /// Name of a TEXT column.
+        column: String,
+        /// The literal prefix.
+        prefix: String,
+        /// Whether ASCII letters match in either case, as in LIKE.
+        ignore_case: bool,
+    },
+    /// `rowid op value`.
+    RowidCompare(Op, i64),
+    /// `rowid IN (ids)`, in any order and number.
+    Rowids(Vec<i64>),
+    /// The text key is one of these.
+    Keys(Vec<String>),
+    /// Every one of them; true when there are none.
+    And(Vec<Filter>),
+    /// At least one of them; false when there are none.
+    Or(Vec<Filter>),
+    /// SQL's NOT: NULL stays NULL.
+    Not(Box<Filter>),
+}
+
+/// A column by name, from which comparisons are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnRef(String);
+
+/// The column called `name`: `col("year").ge(2020)`.
+pub fn col(name: impl Into<String>) -> ColumnRef {
+    ColumnRef(name.into())
+}
+
+impl ColumnRef {
+    fn compare(self, op: Op, value: impl Into<Value>) -> Filter {
+        Filter::Compare { column: self.0, op, value: value.into() }
+    }
+
+    /// `column = value`; never true for NULL.
+    pub fn eq(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Eq, value)
+    }
+
+    /// `column <> value`; never true for NULL.
+    pub fn ne(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Ne, value)
+    }
+
+    /// `column < value`.
+    pub fn lt(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Lt, value)
+    }
+
+    /// `column <= value`.
+    pub fn le(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Le, value)
+    }
+
+    /// `column > value`.
+    pub fn gt(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Gt, value)
+    }
+
+    /// `column >= value`.
+    pub fn ge(self, value: impl Into<Value>) -> Filter {
+        self.compare(Op::Ge, value)
+    }
+
+    /// `column BETWEEN low AND high`, both ends included.
+    pub fn between(self, low: impl Into<Value>, high: impl Into<Value>) -> Filter {
+        self.clone().ge(low).and(self.le(high))
+    }
+
+    /// `column IN (values)`.
+    pub fn is_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Filter {
+        Filter::In { column: self.0, values: values.into_iter().map(Into::into).collect() }
+    }
+
+    /// `column IS NULL`.
+    pub fn is_null(self) -> Filter {
+        Filter::IsNull { column: self.0 }
+    }
+
+    /// `column IS NOT NULL`.
+    pub fn is_not_null(self) -> Filter {
+        self.is_null().not()
+    }
+
+    /// `column LIKE 'prefix%'`, the prefix taken literally; ASCII letters match in either case.
+    pub fn like_prefix(self, prefix: impl Into<String>) -> Filter {
+        Filter::Prefix { column: self.0, prefix: prefix.into(), ignore_case: true }
+    }
+
+    /// The text starts with `prefix`, case included.
+    pub fn starts_with(self, prefix: impl Into<String>) -> Filter {
+        Filter::Prefix { column: self.0, prefix: prefix.into(), ignore_case: false }
+    }
+}
+
+impl Filter {
+    /// The rows with these rowids.
+    pub fn rowids(ids: impl IntoIterator<Item = i64>) -> Self {
+        Self::Rowids(ids.into_iter().collect())
+    }
+
+    /// The rows with these text keys.
+    pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self::Keys(keys.into_iter().map(Into::into).collect())
+    }
+
+    /// Both must hold.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, filter) | (filter, Self::All) => filter,
+            (Self::And(mut all), Self::And(more)) => {
+                all.extend(more);
+                Self::And(all)
+            }
+            (Self::And(mut all), filter) => {
+                all.push(filter);
+                Self::And(all)
+            }
+            (filter, Self::And(mut all)) => {
+                all.insert(0, filter);
+                Self::And(all)
+            }
+            (left, right) => Self::And(vec![left, right]),
+        }
+    }
+
+    /// At least one must hold.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Or(mut any), Self::Or(more)) => {
+                any.extend(more);
+                Self::Or(any)
+            }
+            (Self::Or(mut any), filter) => {
+                any.push(filter);
+                Self::Or(any)
+            }
+            (filter, Self::Or(mut any)) => {
+                any.insert(0, filter);
+                Self::Or(any)
+            }
+            (left, right) => Self::Or(vec![left, right]),
+        }
+    }
+
+    /// SQL's NOT: where the filter is NULL, so is its NOT.
+    #[allow(clippy::should_implement_trait, reason = "`!` is implemented too; the method chains better")]
+    pub fn not(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            filter => Self::Not(Box::new(filter)),
+        }
+    }
+
+    /// Checks that every column exists and can be filtered so, for the table called `table`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there, [`Error::Value`] for one that cannot be filtered so,
+    /// [`Error::Limit`] for a tree that is nested too deeply.
+    pub fn check(&self, table: &str, schema: &Schema) -> Result<()> {
+        self.check_at(table, schema, 0)
+    }
+
+    fn check_at(&self, table: &str, schema: &Schema, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::Limit {
+                what: format!("{table}: nesting of the filter"),
+                got: depth as u64,
+                max: MAX_DEPTH as u64,
+            });
+        }
+        match self {
+            Self::All | Self::RowidCompare(..) | Self::Rowids(_) => Ok(()),
+            Self::Keys(_) => match schema.key_column() {
+                Some((_, ColumnType::Text)) => Ok(()),
+                _ => Err(Error::Value(format!("{table} has no text key; filter by rowid or by a column"))),
+            },
+            Self::Compare { column, op, .. } => match target(table, schema, column)? {
+                Target::TextKey if !matches!(op, Op::Eq | Op::Ne) => Err(Error::Value(format!(
+                    "{table}.{column}: a text key can be filtered by =, <> and IN, not by {}",
+                    op.symbol()
+                ))),
+                _ => Ok(()),
+            },
+            Self::In { column, .. } | Self::IsNull { column } => target(table, schema, column).map(drop),
+            Self::Prefix { column, .. } => match target(table, schema, column)? {
+                Target::Metadata(_, ColumnType::Text) => Ok(()),
+                _ => Err(Error::Value(format!("{table}.{column}: only a TEXT column has a prefix"))),
+            },
+            Self::And(filters) | Self::Or(filters) => {
+                filters.iter().try_for_each(|filter| filter.check_at(table, schema, depth + 1))
+            }
+            Self::Not(filter) => filter.check_at(table, schema, depth + 1),
+        }
+    }
+
+    /// Checks the filter and resolves it against `schema`; `resolve_keys` gives the rowids of text keys, those that
+    /// exist, in any order.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check) and of `resolve_keys`.
+    pub fn bind(
+        &self,
+        table: &str,
+        schema: &Schema,
+        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
+    ) -> Result<Predicate> {
+        self.check(table, schema)?;
+        Predicate::new(self, schema, resolve_keys)
+    }
+
+    /// The ords of one segment for which the filter is true. For several segments, or for single rows,
+    /// [`bind`](Self::bind) once.
+    ///
+    /// # Errors
+    /// Those of [`bind`](Self::bind).
+    pub fn eval(
+        &self,
+        columns: &Columns,
+        schema: &Schema,
+        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
+    ) -> Result<Bitmap> {
+        Ok(self.bind("table", schema, resolve_keys)?.eval(columns))
+    }
+}
+
+/// What a column name of a filter stands for.
+enum Target {
+    Rowid,
+    TextKey,
+    /// Position among the metadata columns, and type.
+    Metadata(usize, ColumnType),
+}
+
+fn target(table: &str, schema: &Schema, name: &str) -> Result<Target> {
+    let Some((at, column)) = schema.find(name) else {
+        if ["rowid", "oid", "_rowid_"].iter().any(|word| name.eq_ignore_ascii_case(word)) {
+            return Ok(Target::Rowid);
+        }
+        let usable: Vec<&str> = schema
+            .columns
+            .iter()
+            .filter(|column| matches!(column.kind, ColumnKind::Metadata(_) | ColumnKind::Key(_)))
+            .map(|column| column.name.as_str())
+            .collect();
+        return Err(Error::Unknown(format!(
+            "{table} has no column {name}; columns that can be filtered: {}",
+            if usable.is_empty() { "rowid".to_owned() } else { usable.join(", ") }
+        )));
+    };
+    let what = match column.kind {
+        ColumnKind::Key(ColumnType::Text) => return Ok(Target::TextKey),
+        ColumnKind::Key(_) => return Ok(Target::Rowid),
+        ColumnKind::Metadata(kind) => {
+            let position = schema.metadata().position(|(declared, _)| declared == at).unwrap_or(0);
+            return Ok(Target::Metadata(position, kind));
+        }
+        ColumnKind::FullText { .. } => {
+            "a FULLTEXT column; search it with MATCH, or declare a metadata column"
+        }
+        ColumnKind::Unindexed => "UNINDEXED; declare it with a type to filter by it",
+        ColumnKind::Vector(_) => "a vector column; search it with MATCH and bound the distance",
+    };
+    Err(Error::Value(format!("{table}.{name} cannot be filtered: it is {what}")))
+}
+
+impl std::ops::Not for Filter {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self::not(self)
+    }
+}
+impl std::ops::BitAnd for Filter {
+    type Output = Self;
+    fn bitand(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+impl std::ops::BitOr for Filter {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        self.or(other)
+    }
+}

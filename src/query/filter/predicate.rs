@@ -1,0 +1,326 @@
+//! A filter bound to a schema: constants converted by affinity, keys resolved, ready to run on segments and rows.
+
+use super::{Filter, Target, target};
+use crate::bitmap::Bitmap;
+use crate::columns::{Columns, Op, affinity, starts_with};
+use crate::error::Result;
+use crate::schema::{ColumnType, Schema};
+use crate::value::Value;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Largest predicate whose bitmaps are worth caching, in bytes of its constants.
+const CACHEABLE_BYTES: usize = 4096;
+
+/// A filter that is ready to be evaluated; cheap to clone and to share between threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predicate {
+    root: Node,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    All,
+    /// The constant is never NULL and has the column's affinity applied.
+    Compare(usize, Op, Value),
+    /// Sorted and distinct, no NULL among the values; `null` tells whether there was one.
+    In {
+        column: usize,
+        values: Arc<[Value]>,
+        null: bool,
+    },
+    IsNull(usize),
+    Prefix {
+        column: usize,
+        prefix: String,
+        ignore_case: bool,
+    },
+    Rowid(Op, Value),
+    /// Sorted and distinct; a NULL in the list makes every row outside it NULL instead of false.
+    Rowids {
+        ids: Arc<[i64]>,
+        null: bool,
+    },
+    /// NULL for every row.
+    Unknown,
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Not(Box<Node>),
+}
+
+impl Predicate {
+    pub(super) fn new(
+        filter: &Filter,
+        schema: &Schema,
+        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
+    ) -> Result<Self> {
+        Ok(Self { root: node(filter, schema, resolve_keys)? })
+    }
+
+    /// Whether every row qualifies, whatever it holds.
+    pub fn is_all(&self) -> bool {
+        self.root == Node::All
+    }
+
+    /// The ords of a segment for which the filter is true.
+    pub fn eval(&self, columns: &Columns) -> Bitmap {
+        self.root.rows(columns, true)
+    }
+
+    /// The filter's value for one row, whose metadata values stand in the schema's metadata order; `None` is NULL.
+    pub fn matches(&self, rowid: i64, values: &[Value]) -> Option<bool> {
+        self.root.row(rowid, values)
+    }
+
+    /// A text that is equal for equal predicates, to cache bitmaps of immutable segments by; `None` when the
+    /// predicate is too large for that.
+    pub fn cache_key(&self) -> Option<String> {
+        let mut budget = CACHEABLE_BYTES;
+        if !self.root.fits(&mut budget) {
+            return None;
+        }
+        let mut key = String::new();
+        write!(key, "{:?}", self.root).ok()?;
+        Some(key)
+    }
+}
+
+fn node(
+    filter: &Filter,
+    schema: &Schema,
+    resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
+) -> Result<Node> {
+    let keys = |keys: &[String], null: bool| -> Result<Node> {
+        Ok(Node::Rowids { ids: sorted(resolve_keys(keys)?), null })
+    };
+    let list = |filters: &[Filter]| -> Result<Vec<Node>> {
+        filters.iter().map(|filter| node(filter, schema, resolve_keys)).collect()
+    };
+    Ok(match filter {
+        Filter::All => Node::All,
+        Filter::Compare { column, op, value } => match target("table", schema, column)? {
+            Target::Metadata(at, kind) => match affinity::apply(kind, value).into_owned() {
+                Value::Null => Node::Unknown,
+                value => Node::Compare(at, *op, value),
+            },
+            Target::Rowid => match affinity::apply(ColumnType::Integer, value).into_owned() {
+                Value::Null => Node::Unknown,
+                value => Node::Rowid(*op, value),
+            },
+            Target::TextKey => {
+                let equal = match affinity::apply(ColumnType::Text, value).into_owned() {
+                    Value::Null => return Ok(Node::Unknown),
+                    Value::Text(key) => keys(&[key], false)?,
+                    // A blob equals no text.
+                    _ => Node::Or(Vec::new()),
+                };
+                if *op == Op::Ne { Node::Not(Box::new(equal)) } else { equal }
+            }
+        },
+        Filter::In { column, values } => {
+            let target = target("table", schema, column)?;
+            let kind = match target {
+                Target::Metadata(_, kind) => kind,
+                Target::Rowid => ColumnType::Integer,
+                Target::TextKey => ColumnType::Text,
+            };
+            let mut constants: Vec<Value> =
+                values.iter().map(|value| affinity::apply(kind, value).into_owned()).collect();
+            let count = constants.len();
+            constants.retain(|value| !value.is_null());
+            let null = constants.len() < count;
+            match target {
+                Target::Metadata(column, _) => {
+                    constants.sort_unstable_by(Value::sql_cmp);
+                    constants.dedup_by(|a, b| a.sql_cmp(b).is_eq());
+                    Node::In { column, values: constants.into(), null }
+                }
+                Target::Rowid => {
+                    let ids = constants.iter().filter_map(|value| match value {
+                        Value::Integer(int) => Some(*int),
+                        Value::Real(real) => {
+                            let int = *real as i64;
+                            Value::Integer(int).sql_cmp(value).is_eq().then_some(int)
+                        }
+                        _ => None,
+                    });
+                    Node::Rowids { ids: sorted(ids.collect()), null }
+                }
+                Target::TextKey => {
+                    let texts: Vec<String> = constants
+                        .into_iter()
+                        .filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None })
+                        .collect();
+                    keys(&texts, null)?
+                }
+            }
+        }
+        Filter::IsNull { column } => match target("table", schema, column)? {
+            Target::Metadata(at, _) => Node::IsNull(at),
+            Target::Rowid | Target::TextKey => Node::Or(Vec::new()),
+        },
+        Filter::Prefix { column, prefix, ignore_case } => match target("table", schema, column)? {
+            Target::Metadata(column, _) => {
+                Node::Prefix { column, prefix: prefix.clone(), ignore_case: *ignore_case }
+            }
+            Target::Rowid | Target::TextKey => Node::Unknown,
+        },
+        Filter::RowidCompare(op, value) => Node::Rowid(*op, Value::Integer(*value)),
+        Filter::Rowids(ids) => Node::Rowids { ids: sorted(ids.clone()), null: false },
+        Filter::Keys(names) => keys(names, false)?,
+        Filter::And(filters) => Node::And(list(filters)?),
+        Filter::Or(filters) => Node::Or(list(filters)?),
+        Filter::Not(filter) => Node::Not(Box::new(node(filter, schema, resolve_keys)?)),
+    })
+}
+
+fn sorted(mut ids: Vec<i64>) -> Arc<[i64]> {
+    if !ids.is_sorted_by(|a, b| a < b) {
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    ids.into()
+}
+
+impl Node {
+    /// The rows where this is `want`. NOT is pushed down by asking for the other truth value, which leaves the rows
+    /// where it is NULL out of both answers.
+    fn rows(&self, columns: &Columns, want: bool) -> Bitmap {
+        let len = columns.len();
+        let constant = |holds: bool| if holds { Bitmap::full(len) } else { Bitmap::empty(len) };
+        match self {
+            Self::All => constant(want),
+            Self::Unknown => constant(false),
+            Self::Compare(column, op, value) => {
+                columns.compare(*column, if want { *op } else { op.inverse() }, value)
+            }
+            Self::In { column, values, null } => {
+                if want {
+                    return columns.in_set(*column, values);
+                }
+                if values.is_empty() && !*null {
+                    // `NULL IN ()` is false, not NULL.
+                    return constant(true);
+                }
+                if *null {
+                    return constant(false);
+                }
+                let mut rows = columns.in_set(*column, values);
+                rows.or(&columns.is_null(*column));
+                rows.negate();
+                rows
+            }
+            Self::IsNull(column) => {
+                let mut rows = columns.is_null(*column);
+                if !want {
+                    rows.negate();
+                }
+                rows
+            }
+            Self::Prefix { column, prefix, ignore_case } => {
+                let mut rows = columns.text_prefix(*column, prefix, *ignore_case);
+                if !want {
+                    rows.or(&columns.is_null(*column));
+                    rows.negate();
+                }
+                rows
+            }
+            Self::Rowid(op, value) => columns.rowid_compare(if want { *op } else { op.inverse() }, value),
+            Self::Rowids { ids, null } => {
+                if !want && *null {
+                    return constant(false);
+                }
+                let mut rows = columns.rowid_set(ids);
+                if !want {
+                    rows.negate();
+                }
+                rows
+            }
+            Self::Not(node) => node.rows(columns, !want),
+            // AND is true where all are true and false where any is false; OR the other way round.
+            Self::And(nodes) | Self::Or(nodes) => {
+                let all = matches!(self, Self::And(_)) == want;
+                let mut rows: Option<Bitmap> = None;
+                for node in nodes {
+                    let more = node.rows(columns, want);
+                    match &mut rows {
+                        None => rows = Some(more),
+                        Some(rows) if all => rows.and(&more),
+                        Some(rows) => rows.or(&more),
+                    }
+                }
+                rows.unwrap_or_else(|| constant(all))
+            }
+        }
+    }
+
+    fn row(&self, rowid: i64, values: &[Value]) -> Option<bool> {
+        let value = |column: usize| values.get(column).unwrap_or(&Value::Null);
+        match self {
+            Self::All => Some(true),
+            Self::Unknown => None,
+            Self::Compare(column, op, constant) => {
+                let value = value(*column);
+                (!value.is_null()).then(|| op.accepts(value.sql_cmp(constant)))
+            }
+            Self::In { column, values, null } => {
+                if values.is_empty() && !*null {
+                    return Some(false);
+                }
+                let value = value(*column);
+                if value.is_null() {
+                    return None;
+                }
+                let found = values.binary_search_by(|probe| probe.sql_cmp(value)).is_ok();
+                if found || !*null { Some(found) } else { None }
+            }
+            Self::IsNull(column) => Some(value(*column).is_null()),
+            Self::Prefix { column, prefix, ignore_case } => {
+                let text = value(*column).as_text()?;
+                Some(starts_with(text, prefix, *ignore_case))
+            }
+            Self::Rowid(op, constant) => Some(op.accepts(Value::Integer(rowid).sql_cmp(constant))),
+            Self::Rowids { ids, null } => {
+                let found = ids.binary_search(&rowid).is_ok();
+                if found || !*null { Some(found) } else { None }
+            }
+            Self::Not(node) => node.row(rowid, values).map(|holds| !holds),
+            Self::And(nodes) => three_valued(nodes, rowid, values, true),
+            Self::Or(nodes) => three_valued(nodes, rowid, values, false),
+        }
+    }
+
+    /// Takes the size of the constants out of `budget`; false when they do not fit.
+    fn fits(&self, budget: &mut usize) -> bool {
+        let of = |value: &Value| match value {
+            Value::Text(text) => text.len() + 8,
+            Value::Blob(blob) => blob.len() * 4 + 8,
+            _ => 8,
+        };
+        let size = match self {
+            Self::All | Self::Unknown | Self::IsNull(_) => 8,
+            Self::Compare(_, _, value) | Self::Rowid(_, value) => of(value),
+            Self::In { values, .. } => values.iter().take(*budget).map(of).sum::<usize>() + 8,
+            Self::Prefix { prefix, .. } => prefix.len() + 8,
+            Self::Rowids { ids, .. } => ids.len() * 8 + 8,
+            Self::Not(node) => return node.fits(budget),
+            Self::And(nodes) | Self::Or(nodes) => return nodes.iter().all(|node| node.fits(budget)),
+        };
+        let fits = size <= *budget;
+        *budget = budget.saturating_sub(size);
+        fits
+    }
+}
+
+/// AND (`neutral` true) or OR (`neutral` false): the other value wins, then NULL, then the neutral value.
+fn three_valued(nodes: &[Node], rowid: i64, values: &[Value], neutral: bool) -> Option<bool> {
+    let mut answer = Some(neutral);
+    for node in nodes {
+        match node.row(rowid, values) {
+            Some(holds) if holds != neutral => return Some(holds),
+            Some(_) => {}
+            None => answer = None,
+        }
+    }
+    answer
+}

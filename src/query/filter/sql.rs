@@ -1,0 +1,145 @@
+//! A filter as SQL: with parameters, to run; and as a short text, to show in a plan.
+
+use super::Filter;
+use crate::columns::Op;
+use crate::schema::Schema;
+use crate::value::Value;
+
+/// Longest list written as single parameters; SQLite allows 32,766 in a statement.
+const MAX_PARAMETERS: usize = 64;
+
+/// `name` as a quoted SQL identifier.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Filter {
+    /// The same filter as an SQL expression; its `?`s stand for the values appended to `params`, in order.
+    pub fn to_sql(&self, schema: &Schema, params: &mut Vec<Value>) -> String {
+        match self {
+            Self::All => "1".to_owned(),
+            Self::Compare { column, op, value } => {
+                params.push(value.clone());
+                format!("{} {} ?", quote(column), op.symbol())
+            }
+            Self::In { column, values } => in_list(&quote(column), values, params),
+            Self::IsNull { column } => format!("{} IS NULL", quote(column)),
+            Self::Prefix { column, prefix, ignore_case: true } => {
+                let escaped: String = prefix
+                    .chars()
+                    .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
+                    .collect();
+                params.push(Value::Text(escaped + "%"));
+                format!("{} LIKE ? ESCAPE '\\'", quote(column))
+            }
+            Self::Prefix { column, prefix, ignore_case: false } => {
+                let mut pattern = String::new();
+                for c in prefix.chars() {
+                    match c {
+                        '*' | '?' | '[' => pattern.extend(['[', c, ']']),
+                        _ => pattern.push(c),
+                    }
+                }
+                params.push(Value::Text(pattern + "*"));
+                format!("{} GLOB ?", quote(column))
+            }
+            Self::RowidCompare(op, value) => {
+                params.push(Value::Integer(*value));
+                format!("rowid {} ?", op.symbol())
+            }
+            Self::Rowids(ids) => {
+                let values: Vec<Value> = ids.iter().map(|id| Value::Integer(*id)).collect();
+                in_list("rowid", &values, params)
+            }
+            Self::Keys(keys) => {
+                let column = schema.key_column().and_then(|(at, _)| schema.columns.get(at));
+                let name = column.map_or_else(|| "rowid".to_owned(), |column| quote(&column.name));
+                let values: Vec<Value> = keys.iter().map(|key| Value::Text(key.clone())).collect();
+                in_list(&name, &values, params)
+            }
+            Self::And(filters) => joined(filters, " AND ", "1", schema, params),
+            Self::Or(filters) => joined(filters, " OR ", "0", schema, params),
+            Self::Not(filter) => format!("NOT ({})", filter.to_sql(schema, params)),
+        }
+    }
+
+    /// The filter with its constants left out, as plans show it: `lang = ?, year >= ?`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::And(filters) => {
+                filters.iter().map(|filter| filter.described(true)).collect::<Vec<_>>().join(", ")
+            }
+            filter => filter.described(false),
+        }
+    }
+
+    fn described(&self, nested: bool) -> String {
+        let list = |filters: &[Self], word: &str, empty: &str| {
+            let all: Vec<String> = filters.iter().map(|filter| filter.described(true)).collect();
+            match all.len() {
+                0 => empty.to_owned(),
+                1 => all.concat(),
+                _ if nested => format!("({})", all.join(word)),
+                _ => all.join(word),
+            }
+        };
+        match self {
+            Self::All => "true".to_owned(),
+            Self::Compare { column, op, .. } => format!("{column} {} ?", op.symbol()),
+            Self::In { column, .. } => format!("{column} IN (...)"),
+            Self::IsNull { column } => format!("{column} IS NULL"),
+            Self::Prefix { column, ignore_case: true, .. } => format!("{column} LIKE ?"),
+            Self::Prefix { column, .. } => format!("{column} GLOB ?"),
+            Self::RowidCompare(op, _) => format!("rowid {} ?", op.symbol()),
+            Self::Rowids(_) => "rowid IN (...)".to_owned(),
+            Self::Keys(_) => "key IN (...)".to_owned(),
+            Self::And(filters) => list(filters, " AND ", "true"),
+            Self::Or(filters) => list(filters, " OR ", "false"),
+            Self::Not(filter) => match filter.as_ref() {
+                Self::IsNull { column } => format!("{column} IS NOT NULL"),
+                Self::Compare { column, op: Op::Eq, .. } => format!("NOT {column} = ?"),
+                filter => format!("NOT ({})", filter.described(false)),
+            },
+        }
+    }
+}
+
+fn in_list(name: &str, values: &[Value], params: &mut Vec<Value>) -> String {
+    if values.len() <= MAX_PARAMETERS {
+        params.extend(values.iter().cloned());
+        return format!("{name} IN ({})", vec!["?"; values.len()].join(", "));
+    }
+    // Integers and texts go into one JSON array; the rest, which JSON cannot carry exactly, stay parameters.
+    let (plain, rest): (Vec<&Value>, Vec<&Value>) =
+        values.iter().partition(|value| matches!(value, Value::Integer(_) | Value::Text(_)));
+    let array: Vec<serde_json::Value> = plain
+        .into_iter()
+        .map(|value| match value {
+            Value::Integer(int) => serde_json::Value::from(*int),
+            other => serde_json::Value::from(other.as_text().unwrap_or_default()),
+        })
+        .collect();
+    params.push(Value::Text(serde_json::Value::Array(array).to_string()));
+    let mut sql = format!("{name} IN (SELECT value FROM json_each(?))");
+    for chunk in rest.chunks(MAX_PARAMETERS) {
+        params.extend(chunk.iter().map(|value| (*value).clone()));
+        sql += &format!(" OR {name} IN ({})", vec!["?"; chunk.len()].join(", "));
+    }
+    format!("({sql})")
+}
+
+/// The filters in parentheses with `word` between them, as a balanced tree: SQLite limits the depth of an expression,
+/// and a plain chain of n terms is n deep.
+fn joined(filters: &[Filter], word: &str, empty: &str, schema: &Schema, params: &mut Vec<Value>) -> String {
+    match filters {
+        [] => empty.to_owned(),
+        [filter] => filter.to_sql(schema, params),
+        _ => {
+            let (left, right) = filters.split_at(filters.len() / 2);
+            let left = joined(left, word, empty, schema, params);
+            let right = joined(right, word, empty, schema, params);
+            format!("({left}{word}{right})")
+        }
+    }
+}

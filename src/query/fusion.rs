@@ -1,0 +1,326 @@
+//! Fusion: one ranked list out of the vector leg and the text leg of a hybrid query.
+//!
+//! Three formulas, chosen by [`Fusion`]; larger fused scores are better in all of them:
+//!
+//! * **rrf** (Cormack, Clarke, Büttcher 2009): `sum of weight / (k + rank)`, ranks from 1. Looks at ranks only, so it
+//!   needs no tuning; a leg that did not return the row adds nothing. The scores are no similarities (two legs at
+//!   k = 60 reach 0.033): never put a threshold on them.
+//! * **convex** (Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t` with scores scaled from the *theoretical*
+//!   minimum (cosine similarity -1, BM25 0) to the best of the list, so that the scale does not depend on how deep the
+//!   list is. A row that one leg missed gets its true score there, computed by the caller (`fill`).
+//! * **dbsf** (Qdrant): scores scaled from `mean - 3 sd` to `mean + 3 sd` of their leg, clamped to 0..1, times weight.
+//!
+//! Invariant: the order is total and deterministic (score, number of legs, best rank, rowid) and no score is NaN.
+
+mod options;
+#[cfg(test)]
+mod tests;
+
+pub use options::{HybridOptions, parse_options};
+
+use crate::error::{Error, Result};
+use crate::vector::Metric;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// How the two legs of a hybrid query become one order. Weights are for the vector leg, then the text leg.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Fusion {
+    /// Reciprocal rank fusion.
+    Rrf {
+        /// Larger values make the top ranks count less: 2 to 10 for "one right answer", 60 for browsing.
+        k: f32,
+        /// Weight of each leg.
+        weights: [f32; 2],
+    },
+    /// Convex combination of scaled scores.
+    Convex {
+        /// Weight of the vector leg, 0 to 1; the text leg has the rest.
+        alpha: f32,
+    },
+    /// Distribution-based score fusion.
+    Dbsf {
+        /// Weight of each leg.
+        weights: [f32; 2],
+    },
+}
+
+impl Fusion {
+    /// Reciprocal rank fusion with k = 60 and equal weights.
+    pub fn rrf() -> Self {
+        Self::Rrf { k: 60.0, weights: [1.0, 1.0] }
+    }
+
+    /// Convex combination; `alpha` is the weight of the vector leg, 0 to 1.
+    pub fn convex(alpha: f32) -> Self {
+        Self::Convex { alpha }
+    }
+
+    /// Distribution-based score fusion with equal weights.
+    pub fn dbsf() -> Self {
+        Self::Dbsf { weights: [1.0, 1.0] }
+    }
+
+    /// The word used in SQL.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rrf { .. } => "rrf",
+            Self::Convex { .. } => "convex",
+            Self::Dbsf { .. } => "dbsf",
+        }
+    }
+
+    /// Checks the numbers: k and the weights finite and not negative, not both weights 0, alpha within 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Value`] that shows the number.
+    pub fn check(&self) -> Result<()> {
+        let bad = |why: String| Err(Error::Value(format!("fusion {}: {why}", self.name())));
+        match *self {
+            Self::Rrf { k, .. } if !(k.is_finite() && k >= 0.0) => {
+                bad(format!("k must be a number of at least 0, got {k}"))
+            }
+            Self::Convex { alpha } if !(0.0..=1.0).contains(&alpha) => {
+                bad(format!("alpha must be from 0 (text only) to 1 (vector only), got {alpha}"))
+            }
+            Self::Rrf { weights: [vector, text], .. } | Self::Dbsf { weights: [vector, text] }
+                if !(vector.is_finite() && text.is_finite())
+                    || vector < 0.0
+                    || text < 0.0
+                    || vector + text == 0.0 =>
+            {
+                bad(format!("weights must be at least 0 and not both 0, got [{vector}, {text}]"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether [`fuse`] uses the true scores of rows that a leg did not return.
+    pub fn wants_fill(&self) -> bool {
+        matches!(self, Self::Convex { .. })
+    }
+
+    fn weights(&self) -> [f32; 2] {
+        match *self {
+            Self::Rrf { weights, .. } | Self::Dbsf { weights } => weights,
+            Self::Convex { alpha } => [alpha, 1.0 - alpha],
+        }
+    }
+}
+
+impl Default for Fusion {
+    fn default() -> Self {
+        Self::rrf()
+    }
+}
+
+/// A row of a view: the segment's number and the ord in it.
+pub type RowId = (u32, u32);
+
+/// One hit of a leg.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LegHit {
+    /// The row.
+    pub id: RowId,
+    /// Rank in the leg, from 1.
+    pub rank: u32,
+    /// Distance (smaller is better) or BM25 (larger is better).
+    pub raw: f32,
+}
+
+/// What one leg gave to a fused row.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LegScore {
+    /// Rank in the leg, from 1; `None` when the leg did not return the row.
+    pub rank: Option<u32>,
+    /// Distance or BM25.
+    pub raw: f32,
+    /// The score as the formula uses it, before the weight.
+    pub normalized: f32,
+    /// Weight of the leg.
+    pub weight: f32,
+    /// `weight * normalized`: what was added to the fused score.
+    pub contribution: f32,
+    /// Whether the leg did not return the row and its score was computed afterwards.
+    pub filled: bool,
+}
+
+/// A fused row, and why it stands where it stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fused {
+    /// The row.
+    pub id: RowId,
+    /// Larger is better; never NaN.
+    pub score: f32,
+    /// The vector leg.
+    pub vector: Option<LegScore>,
+    /// The text leg.
+    pub text: Option<LegScore>,
+}
+
+/// Computes the raw scores of rows that a leg did not return, in the order asked for; `None` where a row has none (it
+/// has no vector, or no term of the query).
+pub trait Fill {
+    /// Exact distances to the query vector.
+    fn distances(&self, rows: &[RowId]) -> Vec<Option<f32>>;
+    /// BM25 scores.
+    fn bm25(&self, rows: &[RowId]) -> Vec<Option<f32>>;
+}
+
+/// Fuses the legs; best first. Without `fill` a row missed by a leg gets nothing from it. `tie` gives the rowid, the
+/// last word between rows that are equal in everything else.
+pub fn fuse(
+    fusion: &Fusion,
+    metric: Metric,
+    vector: &[LegHit],
+    text: &[LegHit],
+    fill: Option<&dyn Fill>,
+    tie: &dyn Fn(RowId) -> i64,
+) -> Vec<Fused> {
+    let weights = fusion.weights().map(|weight| if weight.is_finite() { weight } else { 0.0 });
+    let mut rows: HashMap<RowId, [Option<LegScore>; 2]> = HashMap::with_capacity(vector.len() + text.len());
+    for (leg, hits) in [vector, text].into_iter().enumerate() {
+        for hit in hits {
+            let known = &mut rows.entry(hit.id).or_default()[leg];
+            // A row that a leg returns twice counts at its better rank.
+            if known.is_none_or(|known| known.rank.is_none_or(|rank| hit.rank < rank)) {
+                *known = Some(leg_score(Some(hit.rank), hit.raw, weights[leg]));
+            }
+        }
+    }
+    if fusion.wants_fill()
+        && let Some(fill) = fill
+    {
+        for leg in 0..2 {
+            let mut missing: Vec<RowId> =
+                rows.iter().filter(|(_, legs)| legs[leg].is_none()).map(|(id, _)| *id).collect();
+            missing.sort_unstable();
+            let raws = if leg == 0 { fill.distances(&missing) } else { fill.bm25(&missing) };
+            for (id, raw) in missing.iter().zip(raws) {
+                if let (Some(raw), Some(legs)) = (raw, rows.get_mut(id)) {
+                    legs[leg] = Some(leg_score(None, raw, weights[leg]));
+                }
+            }
+        }
+    }
+    for leg in 0..2 {
+        // Statistics are of what the leg returned, in rank order, so that the sums do not depend on hashing.
+        let mut hits: Vec<&LegHit> = [vector, text][leg].iter().collect();
+        hits.sort_unstable_by_key(|hit| (hit.rank, hit.id));
+        let scores: Vec<f64> = hits.iter().map(|hit| goodness(metric, leg, hit.raw)).collect();
+        let filled = rows.values().filter_map(|legs| legs[leg]).filter(|score| score.filled);
+        let filled: Vec<f64> = filled.map(|score| goodness(metric, leg, score.raw)).collect();
+        let scale = Scale::new(fusion, metric, leg, &scores, &filled);
+        for legs in rows.values_mut() {
+            if let Some(score) = &mut legs[leg] {
+                let normalized = scale.apply(score.rank, goodness(metric, leg, score.raw));
+                let contribution = f64::from(score.weight) * normalized;
+                score.normalized = normalized as f32;
+                score.contribution = contribution as f32;
+            }
+        }
+    }
+    let mut fused: Vec<Fused> = rows
+        .into_iter()
+        .map(|(id, [vector, text])| {
+            let of = |leg: Option<LegScore>| leg.map_or(0.0, |leg| leg.contribution);
+            // Adding 0.0 turns -0.0 into 0.0, so that total_cmp sees equal scores as equal.
+            Fused { id, score: (of(vector) + of(text)).clamp(f32::MIN, f32::MAX) + 0.0, vector, text }
+        })
+        .collect();
+    fused.sort_by_cached_key(|row| {
+        let ranks = [row.vector, row.text].map(|leg| leg.and_then(|leg| leg.rank));
+        let legs = ranks.iter().flatten().count();
+        let best = ranks.into_iter().flatten().min().unwrap_or(u32::MAX);
+        (Descending(row.score), std::cmp::Reverse(legs), best, tie(row.id), row.id)
+    });
+    fused
+}
+
+/// Orders floats from the largest to the smallest.
+struct Descending(f32);
+impl Ord for Descending {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.total_cmp(&self.0)
+    }
+}
+impl PartialOrd for Descending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Descending {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Descending {}
+
+fn leg_score(rank: Option<u32>, raw: f32, weight: f32) -> LegScore {
+    LegScore { rank, raw, normalized: 0.0, weight, contribution: 0.0, filled: rank.is_none() }
+}
+
+/// The raw score as "larger is better", finite.
+///
+/// Cosine becomes the similarity, ip the dot product, L2 `1 / (1 + distance)`: the only bounded, monotone choice that
+/// has a theoretical minimum, 0.
+fn goodness(metric: Metric, leg: usize, raw: f32) -> f64 {
+    let raw = f64::from(raw);
+    let good = match (leg, metric) {
+        (0, Metric::Cosine) => 1.0 - raw,
+        (0, Metric::L2) => 1.0 / (1.0 + raw.max(0.0)),
+        (0, Metric::Ip) => -raw,
+        _ => raw,
+    };
+    if good.is_finite() { good } else { f64::from(f32::MAX) * if good == f64::INFINITY { 1.0 } else { -1.0 } }
+}
+
+/// How a leg's scores are scaled.
+enum Scale {
+    /// `1 / (k + rank)`.
+    Reciprocal { k: f64 },
+    /// `(score - low) / width`, clamped to 0..1.
+    Linear { low: f64, width: f64 },
+    /// Every score is this.
+    Constant(f64),
+}
+
+impl Scale {
+    /// `scores` are those the leg returned, `filled` those computed afterwards.
+    fn new(fusion: &Fusion, metric: Metric, leg: usize, scores: &[f64], filled: &[f64]) -> Self {
+        match fusion {
+            Fusion::Rrf { k, .. } => Self::Reciprocal { k: f64::from(*k).max(0.0) },
+            Fusion::Convex { .. } => {
+                let all = || scores.iter().chain(filled).copied();
+                let max = all().fold(f64::NEG_INFINITY, f64::max);
+                let low = match (leg, metric) {
+                    (0, Metric::Cosine) => -1.0,
+                    // A dot product has no lower bound: the worst score seen, but at most 0.
+                    (0, Metric::Ip) => all().fold(0.0, f64::min),
+                    _ => 0.0,
+                };
+                let width = max - low;
+                if width > 0.0 { Self::Linear { low, width } } else { Self::Constant(0.0) }
+            }
+            Fusion::Dbsf { .. } => {
+                let count = scores.len() as f64;
+                let mean = scores.iter().sum::<f64>() / count;
+                let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (count - 1.0);
+                let deviation = variance.sqrt();
+                if scores.len() < 2 || deviation.is_nan() || deviation <= mean.abs() * 1e-9 {
+                    return Self::Constant(0.5);
+                }
+                Self::Linear { low: mean - 3.0 * deviation, width: 6.0 * deviation }
+            }
+        }
+    }
+
+    fn apply(&self, rank: Option<u32>, score: f64) -> f64 {
+        match self {
+            Self::Reciprocal { k } => rank.map_or(0.0, |rank| 1.0 / (k + f64::from(rank.max(1)))),
+            Self::Linear { low, width } => ((score - low) / width).clamp(0.0, 1.0),
+            Self::Constant(value) => *value,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The JSON options of `hybrid_query(text, vector, options)`.
+
+use super::Fusion;
+use crate::error::{Error, Result};
+use serde_json::Value as Json;
+
+/// Largest depth of a leg: beyond a few hundred the fused order hardly changes, the time does.
+const MAX_DEPTH: usize = 10_000;
+
+/// How a hybrid query is run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HybridOptions {
+    /// How the legs are fused.
+    pub fusion: Fusion,
+    /// Rows each leg contributes; `None` for [`HybridOptions::depth_for`]'s own choice.
+    pub depth: Option<usize>,
+    /// The vector column; `None` for the table's only one.
+    pub column: Option<String>,
+    /// Breadth of the graph walk; `None` for the table's setting.
+    pub ef_search: Option<usize>,
+}
+
+impl HybridOptions {
+    /// Rows each leg must contribute so that `wanted` (limit + offset) fused rows are sound.
+    pub fn depth_for(&self, wanted: usize) -> usize {
+        self.depth.unwrap_or_else(|| wanted.saturating_mul(4).max(100)).max(wanted)
+    }
+}
+
+/// Parses the options; an empty text means the defaults.
+///
+/// # Errors
+/// [`Error::Value`] that shows the word or value and what is allowed there.
+pub fn parse_options(json: &str) -> Result<HybridOptions> {
+    let bad = |why: String| Err(Error::Value(format!("hybrid_query options: {why}")));
+    let mut options = HybridOptions::default();
+    if json.trim().is_empty() {
+        return Ok(options);
+    }
+    let map = match serde_json::from_str(json) {
+        Ok(Json::Object(map)) => map,
+        Ok(other) => return bad(format!("expected a JSON object like {{\"fusion\":\"rrf\"}}, got {other}")),
+        Err(error) => return bad(format!("not valid JSON: {error}")),
+    };
+    let (mut k, mut alpha, mut weights) = (None, None, None);
+    for (name, value) in &map {
+        let wrong = |allowed: &str| bad(format!("\"{name}\" must be {allowed}, got {value}"));
+        let number = |low: f64, high: f64| {
+            value.as_f64().filter(|number| (low..=high).contains(number)).map(|number| number as f32)
+        };
+        let count = |max: usize| {
+            value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=max).contains(n))
+        };
+        match name.as_str() {
+            "fusion" => {
+                options.fusion = match value.as_str() {
+                    Some("rrf") => Fusion::rrf(),
+                    Some("convex") => Fusion::convex(0.5),
+                    Some("dbsf") => Fusion::dbsf(),
+                    _ => return wrong("\"rrf\", \"convex\" or \"dbsf\""),
+                };
+            }
+            "k" => match number(0.0, 1e6) {
+                Some(number) => k = Some(number),
+                None => return wrong("a number from 0 to 1000000"),
+            },
+            "alpha" => match number(0.0, 1.0) {
+                Some(number) => alpha = Some(number),
+                None => return wrong("a number from 0 (text only) to 1 (vector only)"),
+            },
+            "weights" => match parse_weights(value) {
+                Some(pair) => weights = Some(pair),
+                None => {
+                    return wrong("two numbers from 0 to 1000000, [vector, text], that are not both 0");
+                }
+            },
+            "depth" => match count(MAX_DEPTH) {
+                Some(number) => options.depth = Some(number),
+                None => return wrong(&format!("a whole number from 1 to {MAX_DEPTH}")),
+            },
+            "ef_search" => match count(crate::limits::MAX_K) {
+                Some(number) => options.ef_search = Some(number),
+                None => return wrong("a whole number of at least 1"),
+            },
+            "column" => match value.as_str() {
+                Some(text) => options.column = Some(text.to_owned()),
+                None => return wrong("the name of a vector column"),
+            },
+            _ => {
+                return bad(format!(
+                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search"
+                ));
+            }
+        }
+    }
+    if alpha.is_some() && !map.contains_key("fusion") {
+        return bad("\"alpha\" needs \"fusion\":\"convex\"".to_owned());
+    }
+    // Knobs of a formula that was not chosen are checked and unused, so that one word switches the formula.
+    match &mut options.fusion {
+        Fusion::Rrf { k: own, weights: pair } => {
+            *own = k.unwrap_or(*own);
+            *pair = weights.unwrap_or(*pair);
+        }
+        Fusion::Convex { alpha: own } => {
+            let shared = weights.map(|[vector, text]| vector / (vector + text));
+            *own = alpha.or(shared).unwrap_or(*own);
+        }
+        Fusion::Dbsf { weights: pair } => *pair = weights.unwrap_or(*pair),
+    }
+    Ok(options)
+}
+
+fn parse_weights(value: &Json) -> Option<[f32; 2]> {
+    let [vector, text] = value.as_array()?.as_slice() else {
+        return None;
+    };
+    let weight = |value: &Json| value.as_f64().filter(|weight| (0.0..=1e6).contains(weight));
+    let (vector, text) = (weight(vector)? as f32, weight(text)? as f32);
+    (vector + text > 0.0).then_some([vector, text])
+}

@@ -1,0 +1,187 @@
+use super::*;
+
+fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
+    list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
+}
+
+fn order(fused: &[Fused]) -> Vec<u32> {
+    fused.iter().map(|row| row.id.1).collect()
+}
+
+fn by_ord((_, ord): RowId) -> i64 {
+    i64::from(ord)
+}
+
+struct Scores(HashMap<u32, (f32, f32)>);
+impl Fill for Scores {
+    fn distances(&self, rows: &[RowId]) -> Vec<Option<f32>> {
+        rows.iter().map(|(_, ord)| self.0.get(ord).map(|scores| scores.0)).collect()
+    }
+    fn bm25(&self, rows: &[RowId]) -> Vec<Option<f32>> {
+        rows.iter().map(|(_, ord)| self.0.get(ord).map(|scores| scores.1)).collect()
+    }
+}
+
+fn close(got: f32, expected: f64) {
+    assert!((f64::from(got) - expected).abs() < 1e-6, "{got} is not {expected}");
+}
+
+#[test]
+fn rrf_adds_the_reciprocals_of_ranks_from_one() {
+    let (vector, text) = (hits(&[(7, 0.1), (8, 0.2), (9, 0.3)]), hits(&[(9, 5.0), (7, 4.0), (6, 1.0)]));
+    let fused = fuse(&Fusion::rrf(), Metric::Cosine, &vector, &text, None, &by_ord);
+    assert_eq!(order(&fused), [7, 9, 8, 6]);
+    close(fused[0].score, 1.0 / 61.0 + 1.0 / 62.0);
+    close(fused[1].score, 1.0 / 63.0 + 1.0 / 61.0);
+    close(fused[2].score, 1.0 / 62.0);
+    close(fused[3].score, 1.0 / 63.0);
+    let seven = fused[0].vector.unwrap();
+    assert_eq!((seven.rank, seven.raw, seven.weight, seven.filled), (Some(1), 0.1, 1.0, false));
+    assert_eq!(fused[2].text, None);
+
+    let weighted = Fusion::Rrf { k: 2.0, weights: [1.0, 3.0] };
+    let fused = fuse(&weighted, Metric::Cosine, &vector, &text, None, &by_ord);
+    assert_eq!(order(&fused), [9, 7, 6, 8]);
+    close(fused[0].score, 1.0 / 5.0 + 3.0 / 3.0);
+    close(fused[1].score, 1.0 / 3.0 + 3.0 / 4.0);
+}
+
+#[test]
+fn convex_scales_from_the_theoretical_minimum_and_fills_what_a_leg_missed() {
+    let (vector, text) = (hits(&[(1, 0.2), (2, 0.6)]), hits(&[(2, 10.0), (3, 4.0)]));
+    let fill = Scores(HashMap::from([(1, (9.0, 2.0)), (3, (1.4, 9.0))]));
+    let fused = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, Some(&fill), &by_ord);
+    // Similarities 0.8, 0.4, filled -0.4 scale from -1 to 0.8: 1, 1.4/1.8, 0.6/1.8. BM25 from 0 to 10.
+    assert_eq!(order(&fused), [2, 1, 3]);
+    close(fused[0].score, 0.5 * (1.4 / 1.8) + 0.5);
+    close(fused[1].score, 0.5 + 0.5 * 0.2);
+    close(fused[2].score, 0.5 * (0.6 / 1.8) + 0.5 * 0.4);
+    assert!(fused[2].vector.unwrap().filled && fused[2].vector.unwrap().rank.is_none());
+    let bare = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, None, &by_ord);
+    close(bare[1].score, 0.5);
+    assert_eq!(bare[1].text, None);
+}
+
+#[test]
+fn convex_bounds_every_metric() {
+    let (vector, text) = (hits(&[(1, 0.0), (2, 3.0)]), hits(&[(2, 1.0)]));
+    let fused = fuse(&Fusion::convex(1.0), Metric::L2, &vector, &text, None, &by_ord);
+    close(fused[0].score, 1.0);
+    close(fused[1].score, 0.25);
+    let vector = hits(&[(1, -6.0), (2, -1.0), (3, 2.0)]);
+    let fused = fuse(&Fusion::convex(1.0), Metric::Ip, &vector, &[], None, &by_ord);
+    close(fused[1].score, 3.0 / 8.0);
+    close(fused[2].score, 0.0);
+}
+
+#[test]
+fn dbsf_scales_by_three_standard_deviations() {
+    let vector = hits(&[(1, 0.1), (2, 0.2), (3, 0.3)]);
+    let text = hits(&[(3, 8.0)]);
+    let fused = fuse(&Fusion::dbsf(), Metric::Cosine, &vector, &text, None, &by_ord);
+    // Similarities 0.9, 0.8, 0.7: mean 0.8, sample deviation 0.1; one text hit counts 0.5.
+    assert_eq!(order(&fused), [3, 1, 2]);
+    close(fused[0].score, 0.2 / 0.6 + 0.5);
+    close(fused[1].score, 0.4 / 0.6);
+    close(fused[2].score, 0.3 / 0.6);
+    let equal = fuse(&Fusion::dbsf(), Metric::Cosine, &hits(&[(1, 0.1), (2, 0.1)]), &[], None, &by_ord);
+    close(equal[0].score, 0.5);
+}
+
+#[test]
+fn ties_go_to_more_legs_then_better_rank_then_smaller_rowid() {
+    let equal = hits(&[(5, 0.5), (4, 0.5)]);
+    let fused = fuse(&Fusion::dbsf(), Metric::Cosine, &equal, &[], None, &|_| 0);
+    assert_eq!(order(&fused), [5, 4], "the better rank");
+    let two = Fusion::Rrf { k: 0.0, weights: [1.0, 1.0] };
+    let fused =
+        fuse(&two, Metric::Cosine, &hits(&[(1, 0.1), (2, 0.2)]), &hits(&[(3, 9.0), (2, 8.0)]), None, &by_ord);
+    assert_eq!(order(&fused), [2, 1, 3], "1/2 + 1/2 in two legs before 1 in one; then the rowid");
+    let fused =
+        fuse(&two, Metric::Cosine, &hits(&[(1, 0.1), (2, 0.2)]), &hits(&[(3, 9.0)]), None, &|(_, ord)| {
+            -i64::from(ord)
+        });
+    assert_eq!(order(&fused), [3, 1, 2]);
+}
+
+#[test]
+fn no_input_gives_nan_and_an_empty_leg_is_no_error() {
+    let odd = hits(&[(1, f32::NAN), (2, f32::INFINITY), (3, f32::NEG_INFINITY), (4, 0.0), (5, f32::MAX)]);
+    for fusion in [
+        Fusion::rrf(),
+        Fusion::convex(0.3),
+        Fusion::dbsf(),
+        Fusion::Rrf { k: f32::NAN, weights: [f32::NAN, 1.0] },
+    ] {
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            for (vector, text) in [(&odd[..], &odd[..]), (&odd, &[]), (&[], &odd), (&odd[..1], &odd[1..2])] {
+                let fused = fuse(&fusion, metric, vector, text, None, &by_ord);
+                assert!(fused.iter().all(|row| row.score.is_finite()), "{fusion:?} {metric:?} {fused:?}");
+                assert_eq!(
+                    fused.len(),
+                    vector.len().max(text.len()).max(if vector.len() == 1 { 2 } else { 0 })
+                );
+            }
+        }
+        assert!(fuse(&fusion, Metric::Cosine, &[], &[], None, &by_ord).is_empty());
+    }
+}
+
+#[test]
+fn a_fusion_that_makes_no_sense_is_refused() {
+    for good in [Fusion::rrf(), Fusion::convex(0.0), Fusion::convex(1.0), Fusion::dbsf()] {
+        good.check().unwrap();
+    }
+    for bad in [
+        Fusion::Rrf { k: -1.0, weights: [1.0, 1.0] },
+        Fusion::Rrf { k: 60.0, weights: [0.0, 0.0] },
+        Fusion::Dbsf { weights: [f32::NAN, 1.0] },
+        Fusion::convex(1.1),
+        Fusion::convex(f32::NAN),
+    ] {
+        assert!(bad.check().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn options_are_read_and_their_mistakes_explained() {
+    let read = |json: &str| parse_options(json).unwrap();
+    assert_eq!(read(""), HybridOptions::default());
+    assert_eq!(read("{}").fusion, Fusion::rrf());
+    assert_eq!(read(r#"{"k":5,"weights":[2,1]}"#).fusion, Fusion::Rrf { k: 5.0, weights: [2.0, 1.0] });
+    assert_eq!(read(r#"{"alpha":0.7,"fusion":"convex"}"#).fusion, Fusion::convex(0.7));
+    assert_eq!(read(r#"{"fusion":"convex","weights":[3,1]}"#).fusion, Fusion::convex(0.75));
+    let all = read(r#"{"fusion":"dbsf","weights":[1,2],"depth":50,"column":"e","ef_search":80}"#);
+    assert_eq!((all.depth, all.column.as_deref(), all.ef_search), (Some(50), Some("e"), Some(80)));
+    assert_eq!((all.depth_for(10), all.depth_for(70)), (50, 70));
+    assert_eq!((read("{}").depth_for(10), read("{}").depth_for(30)), (100, 120));
+    let every = r#"{"fusion":"rrf","k":60,"alpha":0.5,"weights":[1,1],"depth":100,"column":"embedding","ef_search":100}"#;
+    assert_eq!(read(every).fusion, Fusion::rrf());
+    assert_eq!(read(&every.replace("rrf", "convex")).fusion, Fusion::convex(0.5));
+    let error = |json: &str| parse_options(json).unwrap_err().to_string();
+    assert_eq!(
+        error(r#"{"fusoin":"rrf"}"#),
+        "hybrid_query options: unknown word \"fusoin\"; allowed are fusion, k, alpha, weights, depth, column, ef_search"
+    );
+    assert_eq!(
+        error(r#"{"fusion":"rff"}"#),
+        "hybrid_query options: \"fusion\" must be \"rrf\", \"convex\" or \"dbsf\", got \"rff\""
+    );
+    for wrong in [
+        r#"{"k":-1}"#,
+        r#"{"k":"60"}"#,
+        r#"{"alpha":0.5}"#,
+        r#"{"fusion":"convex","alpha":1.5}"#,
+        r#"{"weights":[1]}"#,
+        r#"{"weights":[0,0]}"#,
+        r#"{"depth":0}"#,
+        r#"{"depth":1.5}"#,
+        r#"{"column":3}"#,
+        "[1]",
+        "{",
+        "3",
+        r#"{"ef_search":null}"#,
+    ] {
+        assert!(error(wrong).starts_with("hybrid_query options: "), "{wrong}");
+    }
+}

@@ -1,0 +1,110 @@
+//! The filter of a query as one bitmap per part of the view, live rows only, with its exact cardinality.
+
+use super::filter::Predicate;
+use super::request::{Request, TextLeg};
+use super::source::Source;
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::segment::View;
+use crate::text::TextQuery;
+use std::sync::Arc;
+
+/// Which rows qualify, part by part.
+pub struct Masks {
+    /// `None` where every row of the part qualifies.
+    pub parts: Vec<Option<Arc<Bitmap>>>,
+    /// Qualifying rows of each part.
+    pub counts: Vec<usize>,
+}
+
+impl Masks {
+    /// Evaluates the request's filter and required texts on `view`.
+    pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
+        let predicate = match &request.filter {
+            Some(filter) => Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?),
+            None => None,
+        };
+        let mut parts = Vec::with_capacity(view.parts());
+        for part in 0..view.parts() {
+            parts.push(filtered(source, view, predicate.as_ref(), part)?);
+        }
+        for leg in &request.must_match {
+            require_text(source, view, leg, &mut parts)?;
+        }
+        let counts = parts
+            .iter()
+            .enumerate()
+            .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
+            .collect();
+        Ok(Self { parts, counts })
+    }
+
+    /// Qualifying rows in all parts.
+    pub fn total(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
+    /// Whether a row qualifies.
+    pub fn contains(&self, part: usize, ord: u32) -> bool {
+        self.parts.get(part).is_some_and(|mask| mask.as_ref().is_none_or(|mask| mask.contains(ord)))
+    }
+}
+
+fn filtered(
+    source: &Source<'_>,
+    view: &View,
+    predicate: Option<&Predicate>,
+    part: usize,
+) -> Result<Option<Arc<Bitmap>>> {
+    let alive = view.part_alive(part);
+    let Some(predicate) = predicate else { return Ok(alive.map(Arc::new)) };
+    if view.part_len(part) == 0 {
+        return Ok(Some(Arc::new(Bitmap::empty(0))));
+    }
+    let (storage, conn, schema) = (source.storage, source.conn, source.schema);
+    let make = |columns: &Columns| predicate.eval(columns);
+    let passing = view.predicate(storage, conn, schema, part, predicate.cache_key(), make)?;
+    Ok(Some(match alive {
+        None => passing,
+        Some(mut alive) => {
+            alive.and(&passing);
+            Arc::new(alive)
+        }
+    }))
+}
+
+/// Parses a text leg against the view's searcher.
+pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<TextQuery> {
+    if source.schema.full_texts().next().is_none() {
+        let table = &source.storage.table;
+        return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
+    }
+    view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field)
+}
+
+fn require_text(
+    source: &Source<'_>,
+    view: &View,
+    leg: &TextLeg,
+    parts: &mut [Option<Arc<Bitmap>>],
+) -> Result<()> {
+    let query = parse_text(source, view, leg)?;
+    let text = view.text(source.storage, source.conn, source.schema)?;
+    let mut matching: Vec<Bitmap> = (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
+    for (segment, found) in text.searcher.matching(&query)?.iter().enumerate() {
+        let (part, base) = text.locate(segment, 0);
+        if part < view.segments.len() {
+            matching[part].or(found);
+        } else {
+            found.iter().for_each(|ord| matching[part].insert(base + ord));
+        }
+    }
+    for (mask, mut found) in parts.iter_mut().zip(matching) {
+        if let Some(mask) = mask.as_ref() {
+            found.and(mask);
+        }
+        *mask = Some(Arc::new(found));
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Queries: the filter, the plan, the legs, their fusion, and rows handed out one by one.
+
+pub mod explain;
+pub mod filter;
+pub mod fusion;
+mod masks;
+mod matching;
+mod nearest;
+mod planner;
+mod request;
+mod search;
+mod source;
+
+pub use filter::Filter;
+pub use request::{Hit, Request, TextLeg, VectorLeg};
+pub use search::Search;
+pub use source::Source;

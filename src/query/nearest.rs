@@ -1,0 +1,309 @@
+//! The vector leg: rows in order of exact distance, as many as the caller takes.
+//!
+//! The first stage asks every part for its best candidates by code and reranks them on the stored vectors, lazily.
+//! A caller who takes more than that stage holds gets the second: every qualifying row by code, reranked with the
+//! provable error bound of the codes, so the order is exact and no row is ever left out.
+
+use super::explain::Trace;
+use super::masks::Masks;
+use super::planner::{self, Plan};
+use super::request::{Request, VectorLeg};
+use super::source::Source;
+use crate::columns::Op;
+use crate::error::Result;
+use crate::hnsw::SearchStats;
+use crate::segment::View;
+use crate::vector::{Metric, metric};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashSet};
+
+/// A row by code: not reranked yet.
+#[derive(Debug, Clone, Copy)]
+struct Coded {
+    distance: f32,
+    part: u32,
+    ord: u32,
+    /// Delta rows are compared on their floats at once.
+    exact: bool,
+}
+
+/// A row with its exact distance; ordered by distance, then rowid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Exact distance.
+    pub distance: f32,
+    /// Identity.
+    pub rowid: i64,
+    /// Part of the view.
+    pub part: u32,
+    /// Row of the part.
+    pub ord: u32,
+}
+
+impl Eq for Near {}
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Near {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.distance.total_cmp(&other.distance).then(self.rowid.cmp(&other.rowid))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    First,
+    Full,
+}
+
+/// A running vector search.
+pub struct Nearest {
+    leg: VectorLeg,
+    metric: Metric,
+    within: Vec<(Op, f64)>,
+    ef: usize,
+    exact: bool,
+    batch: usize,
+    stage: Stage,
+    pool: Vec<Coded>,
+    next: usize,
+    ready: BinaryHeap<Reverse<Near>>,
+    /// Rows reranked in the first stage; the second leaves them out.
+    seen: HashSet<(u32, u32)>,
+    bound: f32,
+    reranked: usize,
+    target: usize,
+    done: bool,
+}
+
+impl Nearest {
+    /// A search for the request's vector leg; nothing is computed before the first row is taken.
+    pub fn new(source: &Source<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
+        let metric = source.schema.vectors().nth(leg.column).map_or(Metric::Cosine, |(_, spec)| spec.metric);
+        let ef = match (request.ef, source.settings.ef_search) {
+            (Some(ef), _) => ef,
+            (None, 0) => planner::DEFAULT_EF,
+            (None, ef) => ef,
+        };
+        Self {
+            leg: leg.clone(),
+            metric,
+            within: request.within.clone(),
+            ef: ef.max(1),
+            exact: request.exact,
+            batch,
+            stage: Stage::New,
+            pool: Vec::new(),
+            next: 0,
+            ready: BinaryHeap::new(),
+            seen: HashSet::new(),
+            bound: 0.0,
+            reranked: 0,
+            target: 2 * batch + 8,
+            done: false,
+        }
+    }
+
+    /// The next row in order of distance.
+    pub fn next(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        trace: &mut Trace,
+    ) -> Result<Option<Near>> {
+        while !self.done {
+            let Some(near) = self.advance(source, view, masks, trace)? else {
+                self.done = true;
+                break;
+            };
+            let distance = f64::from(near.distance);
+            let holds = |(op, bound): &(Op, f64)| op.accepts(distance.total_cmp(bound));
+            if self.within.iter().all(holds) {
+                return Ok(Some(near));
+            }
+            let beyond = |(op, _): &&(Op, f64)| matches!(op, Op::Lt | Op::Le);
+            // Distances only grow, so the first row beyond an upper bound ends the search.
+            if self.within.iter().filter(beyond).any(|bound| !holds(bound)) {
+                self.done = true;
+            }
+        }
+        Ok(None)
+    }
+
+    fn advance(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        trace: &mut Trace,
+    ) -> Result<Option<Near>> {
+        if self.stage == Stage::New {
+            if self.exact { self.collect_all(source, view, masks, trace)? } else { self.collect_best(source, view, masks, trace)? }
+        }
+        loop {
+            if self.settled() {
+                if let Some(Reverse(near)) = self.ready.pop() {
+                    return Ok(Some(near));
+                }
+                if self.stage == Stage::Full {
+                    return Ok(None);
+                }
+                self.collect_all(source, view, masks, trace)?;
+                continue;
+            }
+            self.rerank(source, view, trace)?;
+        }
+    }
+
+    /// Whether the best reranked row can be handed out (or there is none left to rerank).
+    fn settled(&self) -> bool {
+        let Some(coded) = self.pool.get(self.next) else { return true };
+        match (self.stage, self.ready.peek()) {
+            (_, None) => false,
+            (Stage::Full, Some(Reverse(near))) => near.distance <= coded.distance - self.bound,
+            (_, Some(_)) => self.reranked >= self.target,
+        }
+    }
+
+    /// Computes exact distances for the next candidates of the pool.
+    fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
+        let count = match self.stage {
+            Stage::Full => 16,
+            _ if self.reranked < self.target => self.target - self.reranked,
+            _ => self.target,
+        };
+        if self.reranked >= self.target {
+            self.target += count;
+        }
+        let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
+        let mut rowids = Vec::with_capacity(batch.len());
+        for coded in batch {
+            let rowid = source.rowid(view, coded.part as usize, coded.ord)?;
+            if coded.exact {
+                self.ready.push(Reverse(Near { distance: coded.distance, rowid, part: coded.part, ord: coded.ord }));
+            } else {
+                rowids.push((rowid, coded.part, coded.ord));
+            }
+            if self.stage == Stage::First {
+                self.seen.insert((coded.part, coded.ord));
+            }
+        }
+        self.next += batch.len();
+        self.reranked += batch.len();
+        trace.reranked += rowids.len() as u64;
+        let (metric, query, ready) = (self.metric, &self.leg.query, &mut self.ready);
+        let mut ids = rowids.iter();
+        source.for_each_vector(self.leg.column, rowids.iter().map(|(rowid, ..)| *rowid), |vector| {
+            if let (Some((rowid, part, ord)), Some(vector)) = (ids.next(), vector) {
+                let distance = metric::distance(metric, query, vector);
+                ready.push(Reverse(Near { distance, rowid: *rowid, part: *part, ord: *ord }));
+            }
+            Ok(())
+        })
+    }
+
+    /// First stage: the best of every part, by graph or scan.
+    fn collect_best(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+        self.stage = Stage::First;
+        let want = self.target.max(self.ef);
+        // Beyond the last candidate of a part that has more rows, the merged order is not known.
+        let mut horizon = f32::INFINITY;
+        for part in 0..view.parts() {
+            let passing = masks.counts[part];
+            let rows = view.part_len(part);
+            let mask = masks.parts[part].as_deref();
+            let Some(segment) = view.segments.get(part) else {
+                trace.part(part, Plan::Delta, rows, passing);
+                self.collect_delta(view, masks, part, trace);
+                continue;
+            };
+            let mut plan = planner::choose(rows, passing, want, self.ef, false);
+            if plan == Plan::Nothing {
+                trace.part(part, plan, rows, passing);
+                continue;
+            }
+            let index = segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
+            let mut stats = SearchStats::default();
+            let mut found = Vec::new();
+            if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
+                let budget = (plan == Plan::FilteredGraph).then(|| planner::budget(passing));
+                let outcome = index.search(&self.leg.query, want, self.ef, mask, budget, &mut stats);
+                if outcome.complete {
+                    found = outcome.candidates;
+                } else {
+                    plan = Plan::Scan;
+                    trace.fallbacks += 1;
+                }
+            }
+            if plan == Plan::Scan {
+                found = index.scan(&self.leg.query, want, mask, &mut stats);
+            }
+            trace.part(part, plan, rows, passing);
+            trace.count(&stats);
+            if found.len() < passing
+                && let Some(last) = found.last()
+            {
+                horizon = horizon.min(last.distance);
+            }
+            let part = part as u32;
+            self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
+        }
+        self.pool.retain(|coded| coded.distance <= horizon);
+        self.sort_pool();
+        Ok(())
+    }
+
+    /// Second stage: every qualifying row by code.
+    fn collect_all(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+        self.stage = Stage::Full;
+        self.pool.clear();
+        self.next = 0;
+        trace.full = true;
+        for part in 0..view.parts() {
+            let passing = masks.counts[part];
+            let Some(segment) = view.segments.get(part) else {
+                self.collect_delta(view, masks, part, trace);
+                continue;
+            };
+            if passing == 0 {
+                continue;
+            }
+            let index = segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
+            let mut stats = SearchStats::default();
+            let found = index.scan(&self.leg.query, passing, masks.parts[part].as_deref(), &mut stats);
+            self.bound = self.bound.max(index.error_bound(&self.leg.query));
+            trace.part(part, Plan::Scan, view.part_len(part), passing);
+            trace.count(&stats);
+            let part = part as u32;
+            self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
+        }
+        let seen = &self.seen;
+        self.pool.retain(|coded| !seen.contains(&(coded.part, coded.ord)));
+        self.sort_pool();
+        Ok(())
+    }
+
+    fn collect_delta(&mut self, view: &View, masks: &Masks, part: usize, trace: &mut Trace) {
+        let Some(vectors) = view.delta.vectors(self.leg.column) else { return };
+        let dim = self.leg.query.len();
+        for (slot, vector) in vectors.data.chunks_exact(dim).enumerate() {
+            if vectors.present[slot] && masks.contains(part, slot as u32) {
+                let distance = metric::distance(self.metric, &self.leg.query, vector);
+                self.pool.push(Coded { distance, part: part as u32, ord: slot as u32, exact: true });
+                trace.distances += 1;
+            }
+        }
+    }
+
+    fn sort_pool(&mut self) {
+        self.pool.sort_unstable_by(|a, b| {
+            a.distance.total_cmp(&b.distance).then(a.part.cmp(&b.part)).then(a.ord.cmp(&b.ord))
+        });
+        // A delta row's exact distance needs no rerank, so everything it needs is to be in order.
+        self.batch = self.batch.max(1);
+    }
+}

@@ -1,0 +1,86 @@
+//! What is asked for, and what one answer row carries.
+
+use super::filter::Filter;
+use super::fusion::{Fused, HybridOptions};
+use crate::columns::Op;
+
+/// Rows near a vector.
+#[derive(Debug, Clone)]
+pub struct VectorLeg {
+    /// Which vector column, counted among the vector columns.
+    pub column: usize,
+    /// The query vector, of the column's dimension, all finite.
+    pub query: Vec<f32>,
+}
+
+/// Rows that match a text.
+#[derive(Debug, Clone)]
+pub struct TextLeg {
+    /// Query text.
+    pub query: String,
+    /// Which FULLTEXT column, counted among them; `None` for all.
+    pub field: Option<usize>,
+}
+
+/// A search over one collection.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The vector leg.
+    pub vector: Option<VectorLeg>,
+    /// The text leg.
+    pub text: Option<TextLeg>,
+    /// Texts that every row must match besides.
+    pub must_match: Vec<TextLeg>,
+    /// Rows that qualify.
+    pub filter: Option<Filter>,
+    /// Bounds on the distance of the vector leg; all must hold.
+    pub within: Vec<(Op, f64)>,
+    /// Rows returned at most.
+    pub limit: Option<usize>,
+    /// Rows the caller will probably take: sizes the first batch, never the answer.
+    pub hint: Option<usize>,
+    /// Breadth of graph searches.
+    pub ef: Option<usize>,
+    /// Exact search: no graph.
+    pub exact: bool,
+    /// How two legs are fused.
+    pub hybrid: HybridOptions,
+}
+
+impl Request {
+    /// Rows to prepare for in the first batch.
+    pub fn first_batch(&self) -> usize {
+        self.limit.into_iter().chain(self.hint).min().unwrap_or(10).clamp(1, 10_000)
+    }
+}
+
+/// One answer row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Identity of the row.
+    pub rowid: i64,
+    /// Exact distance, where the vector leg returned the row.
+    pub distance: Option<f32>,
+    /// BM25 score, where the row matches the text.
+    pub bm25: Option<f32>,
+    /// Fused score of a hybrid search.
+    pub score: Option<f32>,
+    /// 1-based rank in the vector leg of a hybrid search.
+    pub vector_rank: Option<u32>,
+    /// 1-based rank in the text leg of a hybrid search.
+    pub text_rank: Option<u32>,
+    /// How each leg contributed to a hybrid score.
+    pub fused: Option<Box<Fused>>,
+}
+
+impl Hit {
+    /// Ascending means best first, whatever kind of search it was.
+    pub fn rank(&self) -> f64 {
+        match (self.score, self.distance, self.bm25) {
+            (Some(score), ..) => -f64::from(score),
+            (None, Some(distance), _) => f64::from(distance),
+            (None, None, Some(bm25)) => -f64::from(bm25),
+            (None, None, None) => 0.0,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A running search: one leg, or two legs fused. Rows are computed as the caller takes them.
+
+use super::explain::{Trace, micros};
+use super::fusion::{self, Fused, LegHit};
+use super::masks::Masks;
+use super::matching::Matching;
+use super::nearest::Nearest;
+use super::request::{Hit, Request};
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::segment::View;
+use crate::text::TextQuery;
+use crate::vector::{Metric, metric};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Candidates a leg gives to fusion at least.
+const DEPTH: usize = 100;
+
+/// A search in progress. Holds its view, so writes that happen meanwhile do not disturb it.
+pub struct Search {
+    view: Arc<View>,
+    masks: Masks,
+    request: Request,
+    legs: Legs,
+    trace: Trace,
+    taken: usize,
+}
+
+enum Legs {
+    Vector(Box<Nearest>),
+    Text(Box<Matching>),
+    Hybrid(Box<Hybrid>),
+}
+
+struct Hybrid {
+    vector: Nearest,
+    text: Matching,
+    metric: Metric,
+    depth: usize,
+    near: Vec<LegHit>,
+    matched: Vec<LegHit>,
+    rowids: HashMap<(u32, u32), i64>,
+    fused: Vec<Fused>,
+    next: usize,
+    given: HashSet<(u32, u32)>,
+    started: bool,
+    exhausted: bool,
+}
+
+impl Search {
+    /// Plans `request` on `view`.
+    pub fn start(source: &Source<'_>, view: Arc<View>, request: Request) -> Result<Self> {
+        let clock = Instant::now();
+        let mut trace = Trace::default();
+        let masks = Masks::build(source, &view, &request)?;
+        trace.passing = masks.total();
+        trace.filter_us = micros(clock);
+        let batch = request.first_batch();
+        let legs = match (&request.vector, &request.text) {
+            (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
+            (None, Some(text)) => Legs::Text(Box::new(Matching::new(source, &view, text, batch)?)),
+            (Some(vector), Some(text)) => {
+                let depth = request.hybrid.depth.unwrap_or(DEPTH.max(4 * batch));
+                let text = Matching::new(source, &view, text, depth)?;
+                if text.query().is_empty() {
+                    trace.degraded = Some("the query text has no searchable word: vector only");
+                }
+                let metric = source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
+                Legs::Hybrid(Box::new(Hybrid {
+                    vector: Nearest::new(source, &request, vector, depth),
+                    text,
+                    metric,
+                    depth,
+                    near: Vec::new(),
+                    matched: Vec::new(),
+                    rowids: HashMap::new(),
+                    fused: Vec::new(),
+                    next: 0,
+                    given: HashSet::new(),
+                    started: false,
+                    exhausted: false,
+                }))
+            }
+            (None, None) => return Err(Error::Value("a search needs a vector, a text or both".into())),
+        };
+        trace.kind = match legs {
+            Legs::Vector(_) => "nearest",
+            Legs::Text(_) => "text",
+            Legs::Hybrid(_) => "hybrid",
+        };
+        Ok(Self { view, masks, request, legs, trace, taken: 0 })
+    }
+
+    /// The next row, best first; `None` when every qualifying row was given or the limit is reached.
+    pub fn next(&mut self, source: &Source<'_>) -> Result<Option<Hit>> {
+        if self.request.limit.is_some_and(|limit| self.taken >= limit) {
+            return Ok(None);
+        }
+        let clock = Instant::now();
+        let Self { view, masks, trace, .. } = self;
+        let hit = match &mut self.legs {
+            Legs::Vector(nearest) => nearest.next(source, view, masks, trace)?.map(|near| Hit {
+                rowid: near.rowid,
+                distance: Some(near.distance),
+                bm25: None,
+                score: None,
+                vector_rank: None,
+                text_rank: None,
+                fused: None,
+            }),
+            Legs::Text(matching) => matching.next(source, view, masks, trace)?.map(|found| Hit {
+                rowid: found.rowid,
+                distance: None,
+                bm25: Some(found.score),
+                score: None,
+                vector_rank: None,
+                text_rank: None,
+                fused: None,
+            }),
+            Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
+        };
+        self.trace.search_us += micros(clock);
+        self.taken += usize::from(hit.is_some());
+        Ok(hit)
+    }
+
+    /// What was done so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The parsed text of the text leg, for snippets.
+    pub fn text_query(&self) -> Option<&Arc<TextQuery>> {
+        match &self.legs {
+            Legs::Vector(_) => None,
+            Legs::Text(matching) => Some(matching.query()),
+            Legs::Hybrid(hybrid) => Some(hybrid.text.query()),
+        }
+    }
+}
+
+/// Scores of rows that one leg did not return.
+#[derive(Default)]
+struct Filled {
+    vector: HashMap<fusion::RowId, f32>,
+    text: HashMap<fusion::RowId, f32>,
+}
+
+impl fusion::Fill for Filled {
+    fn distances(&self, rows: &[fusion::RowId]) -> Vec<Option<f32>> {
+        rows.iter().map(|id| self.vector.get(id).copied()).collect()
+    }
+
+    fn bm25(&self, rows: &[fusion::RowId]) -> Vec<Option<f32>> {
+        rows.iter().map(|id| self.text.get(id).copied()).collect()
+    }
+}
+
+impl Hybrid {
+    fn next(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        request: &Request,
+        trace: &mut Trace,
+    ) -> Result<Option<Hit>> {
+        loop {
+            while let Some(fused) = self.fused.get(self.next) {
+                self.next += 1;
+                if self.given.insert(fused.id) {
+                    return Ok(Some(self.hit(fused)));
+                }
+            }
+            if self.exhausted {
+                return Ok(None);
+            }
+            if self.started {
+                self.depth = self.depth.saturating_mul(4);
+            }
+            self.started = true;
+            self.deepen(source, view, masks, request, trace)?;
+        }
+    }
+
+    /// Takes each leg to the current depth and fuses anew.
+    fn deepen(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        request: &Request,
+        trace: &mut Trace,
+    ) -> Result<()> {
+        let mut ended = 0;
+        while self.near.len() < self.depth {
+            let Some(near) = self.vector.next(source, view, masks, trace)? else {
+                ended += 1;
+                break;
+            };
+            self.rowids.insert((near.part, near.ord), near.rowid);
+            let rank = self.near.len() as u32 + 1;
+            self.near.push(LegHit { id: (near.part, near.ord), rank, raw: near.distance });
+        }
+        while self.matched.len() < self.depth {
+            let Some(found) = self.text.next(source, view, masks, trace)? else {
+                ended += 1;
+                break;
+            };
+            self.rowids.insert((found.part, found.ord), found.rowid);
+            let rank = self.matched.len() as u32 + 1;
+            self.matched.push(LegHit { id: (found.part, found.ord), rank, raw: found.score });
+        }
+        self.exhausted = ended == 2;
+        let filled = if request.hybrid.fusion.wants_fill() { Some(self.fill(source, view, request)?) } else { None };
+        let fill = filled.as_ref().map(|filled| filled as &dyn fusion::Fill);
+        let rowids = &self.rowids;
+        let tie = |id: (u32, u32)| rowids.get(&id).copied().unwrap_or(i64::MAX);
+        self.fused =
+            fusion::fuse(&request.hybrid.fusion, self.metric, &self.near, &self.matched, fill, &tie);
+        self.next = 0;
+        Ok(())
+    }
+
+    /// Raw scores of rows that only one leg returned, computed for the other.
+    fn fill(&self, source: &Source<'_>, view: &View, request: &Request) -> Result<Filled> {
+        let near: HashSet<_> = self.near.iter().map(|hit| hit.id).collect();
+        let matched: HashSet<_> = self.matched.iter().map(|hit| hit.id).collect();
+        let mut fill = Filled::default();
+        if let Some(leg) = &request.vector {
+            let missing: Vec<_> = self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
+            let mut ids = missing.iter();
+            let rowids = missing.iter().map(|id| self.rowids.get(id).copied().unwrap_or(i64::MAX));
+            source.for_each_vector(leg.column, rowids, |vector| {
+                if let (Some(id), Some(vector)) = (ids.next(), vector) {
+                    fill.vector.insert(*id, metric::distance(self.metric, &leg.query, vector));
+                }
+                Ok(())
+            })?;
+        }
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        let missing: Vec<_> = self.near.iter().filter(|hit| !matched.contains(&hit.id)).map(|h| h.id).collect();
+        let documents: Vec<_> = missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+        for (id, score) in missing.into_iter().zip(text.searcher.score(self.text.query(), &documents)?) {
+            if let Some(score) = score {
+                fill.text.insert(id, score);
+            }
+        }
+        Ok(fill)
+    }
+
+    fn hit(&self, fused: &Fused) -> Hit {
+        let near = fused.vector.as_ref().filter(|leg| !leg.filled);
+        let matched = fused.text.as_ref().filter(|leg| !leg.filled);
+        Hit {
+            rowid: self.rowids.get(&fused.id).copied().unwrap_or(0),
+            distance: near.map(|leg| leg.raw),
+            bm25: matched.map(|leg| leg.raw),
+            score: Some(fused.score),
+            vector_rank: near.and_then(|leg| leg.rank),
+            text_rank: matched.and_then(|leg| leg.rank),
+            fused: Some(Box::new(fused.clone())),
+        }
+    }
+}

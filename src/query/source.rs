@@ -1,0 +1,55 @@
+//! Where a query gets its data: the collection's storage on the caller's connection, and the collection's schema.
+
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::segment::{View, decode_vector};
+use crate::storage::{Settings, Storage};
+use crate::value::Value;
+use rusqlite::Connection;
+
+/// Borrowed for the length of one call; a running search keeps no connection.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Shadow tables.
+    pub storage: &'a Storage,
+    /// The caller's connection, inside a read transaction.
+    pub conn: &'a Connection,
+    /// Declared columns.
+    pub schema: &'a Schema,
+    /// Settings of the table.
+    pub settings: &'a Settings,
+}
+
+impl Source<'_> {
+    /// Rowid of a row of a view.
+    pub fn rowid(&self, view: &View, part: usize, ord: u32) -> Result<i64> {
+        view.rowid(self.storage, self.conn, self.schema, part, ord)
+    }
+
+    /// Rowids of keys, for filters; keys that do not exist are left out.
+    pub fn resolve_keys(&self, keys: &[String]) -> Result<Vec<i64>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
+        }
+        Ok(found)
+    }
+
+    /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
+    pub fn for_each_vector(
+        &self,
+        column: usize,
+        rowids: impl IntoIterator<Item = i64>,
+        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+    ) -> Result<()> {
+        let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
+        let mut scratch = vec![0.0_f32; spec.dim];
+        self.storage.for_each_vector(self.conn, column, rowids, |bytes| match bytes {
+            Some(bytes) => {
+                decode_vector(spec, bytes, &mut scratch, &self.storage.name("vectors"))?;
+                each(Some(&scratch))
+            }
+            None => each(None),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Process-wide cache of decoded payloads, keyed by the segment's random name, with a byte budget.
+//!
+//! Invariant: equal key means equal bytes, so an entry can be useless but never wrong, whatever was rolled back,
+//! copied or attached meanwhile. Entries in use live on through their `Arc` when they are evicted.
+
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::hnsw::VectorIndex;
+use crate::storage::{PayloadKind, SegmentId};
+use crate::text::TextPayload;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::LazyLock;
+
+/// A decoded payload.
+#[derive(Clone)]
+pub enum Payload {
+    /// Rowids and metadata.
+    Columns(Arc<SegmentColumns>),
+    /// Full-text index.
+    Text(Arc<TextPayload>),
+    /// Codes and graph.
+    Vector(Arc<VectorIndex>),
+}
+
+/// Columns of a segment with the bitmaps of predicates that were asked before.
+pub struct SegmentColumns {
+    /// The columns.
+    pub columns: Columns,
+    predicates: Mutex<HashMap<String, Arc<Bitmap>>>,
+}
+
+/// Cached predicate bitmaps per segment; the cache starts over when it is full.
+const PREDICATES: usize = 64;
+
+impl SegmentColumns {
+    /// Wraps decoded columns.
+    pub fn new(columns: Columns) -> Self {
+        Self { columns, predicates: Mutex::default() }
+    }
+
+    /// The bitmap stored under `key`, or the one `make` builds.
+    pub fn predicate(&self, key: Option<String>, make: impl FnOnce(&Columns) -> Bitmap) -> Arc<Bitmap> {
+        let Some(key) = key else { return Arc::new(make(&self.columns)) };
+        if let Some(found) = self.predicates.lock().get(&key) {
+            return Arc::clone(found);
+        }
+        let made = Arc::new(make(&self.columns));
+        let mut cache = self.predicates.lock();
+        if cache.len() >= PREDICATES {
+            cache.clear();
+        }
+        cache.insert(key, Arc::clone(&made));
+        made
+    }
+}
+
+impl Payload {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Columns(columns) => columns.columns.memory_bytes(),
+            Self::Text(text) => text.memory_bytes(),
+            Self::Vector(index) => index.memory_bytes(),
+        }
+    }
+}
+
+struct Entry {
+    payload: Payload,
+    bytes: usize,
+    used: u64,
+}
+
+#[derive(Default)]
+struct Cache {
+    entries: HashMap<(SegmentId, PayloadKind), Entry>,
+    bytes: usize,
+    clock: u64,
+}
+
+static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
+
+/// The cached payload, if it is there.
+pub fn get(id: SegmentId, kind: PayloadKind) -> Option<Payload> {
+    let mut cache = CACHE.lock();
+    cache.clock += 1;
+    let now = cache.clock;
+    let entry = cache.entries.get_mut(&(id, kind))?;
+    entry.used = now;
+    Some(entry.payload.clone())
+}
+
+/// Adds a payload and evicts the longest unused ones beyond `budget` bytes.
+pub fn put(id: SegmentId, kind: PayloadKind, payload: Payload, budget: usize) {
+    let mut cache = CACHE.lock();
+    cache.clock += 1;
+    let (bytes, used) = (payload.bytes(), cache.clock);
+    if let Some(old) = cache.entries.insert((id, kind), Entry { payload, bytes, used }) {
+        cache.bytes -= old.bytes;
+    }
+    cache.bytes += bytes;
+    while cache.bytes > budget && cache.entries.len() > 1 {
+        let oldest = cache.entries.iter().filter(|(key, _)| **key != (id, kind)).min_by_key(|(_, e)| e.used);
+        let Some(key) = oldest.map(|(key, _)| *key) else { break };
+        if let Some(entry) = cache.entries.remove(&key) {
+            cache.bytes -= entry.bytes;
+        }
+    }
+}
+
+/// Forgets a segment that was dropped.
+pub fn forget(id: SegmentId) {
+    let mut cache = CACHE.lock();
+    let gone: Vec<_> = cache.entries.keys().filter(|(of, _)| *of == id).copied().collect();
+    for key in gone {
+        if let Some(entry) = cache.entries.remove(&key) {
+            cache.bytes -= entry.bytes;
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The delta: rows that are in no segment yet, held in memory and searched exactly.
+//!
+//! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
+//! from full blocks of slots (text blocks) stays valid while the delta grows.
+
+use super::stored::decode_vector;
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::Result;
+use crate::schema::{ColumnType, Schema};
+use crate::storage::{LogEntry, LogOp, Storage};
+use crate::text::{self, TextConfig, TextPayload};
+use crate::value::Value;
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// Slots of one in-memory text index; small, because the last block is made anew after every write.
+const TEXT_BLOCK: usize = 64;
+
+/// Vectors of one column, row-major by slot.
+#[derive(Debug, Clone, Default)]
+pub struct DeltaVectors {
+    /// `slots x dim` values.
+    pub data: Vec<f32>,
+    /// Slots that have a vector.
+    pub present: Vec<bool>,
+}
+
+/// Rows written since the last seal.
+pub struct Delta {
+    rowids: Vec<i64>,
+    dead: Vec<bool>,
+    by_row: HashMap<i64, u32>,
+    metadata: Vec<Vec<Value>>,
+    vectors: Vec<DeltaVectors>,
+    columns: OnceLock<Arc<Columns>>,
+    /// Complete blocks only; the open block at the end is rebuilt per view.
+    text_blocks: Mutex<Vec<Arc<TextPayload>>>,
+}
+
+impl Clone for Delta {
+    fn clone(&self) -> Self {
+        Self {
+            rowids: self.rowids.clone(),
+            dead: self.dead.clone(),
+            by_row: self.by_row.clone(),
+            metadata: self.metadata.clone(),
+            vectors: self.vectors.clone(),
+            columns: self.columns.clone(),
+            text_blocks: Mutex::new(self.text_blocks.lock().clone()),
+        }
+    }
+}
+
+impl Delta {
+    /// No rows.
+    pub fn new(schema: &Schema) -> Self {
+        Self {
+            rowids: Vec::new(),
+            dead: Vec::new(),
+            by_row: HashMap::new(),
+            metadata: Vec::new(),
+            vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
+            columns: OnceLock::new(),
+            text_blocks: Mutex::default(),
+        }
+    }
+
+    /// Slots, dead ones included.
+    pub fn slots(&self) -> usize {
+        self.rowids.len()
+    }
+
+    /// Live rows.
+    pub fn live(&self) -> usize {
+        self.by_row.len()
+    }
+
+    /// Row in a slot.
+    pub fn rowid(&self, slot: u32) -> i64 {
+        self.rowids.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether a row is here.
+    pub fn contains(&self, rowid: i64) -> bool {
+        self.by_row.contains_key(&rowid)
+    }
+
+    /// The live slots.
+    pub fn alive(&self) -> Bitmap {
+        Bitmap::from_fn(self.slots(), |slot| !self.dead[slot])
+    }
+
+    /// Vectors of the `at`-th vector column.
+    pub fn vectors(&self, at: usize) -> Option<&DeltaVectors> {
+        self.vectors.get(at)
+    }
+
+    /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. Kills are the view's matter.
+    pub fn apply(
+        &mut self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        entries: &[LogEntry],
+    ) -> Result<()> {
+        // A row may come and go several times in one batch; only where it ended up counts.
+        let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
+        for (at, entry) in entries.iter().enumerate() {
+            if !matches!(entry.op, LogOp::Kill { .. }) {
+                last.insert(entry.rowid, at);
+            }
+        }
+        let mut touched = false;
+        for (at, entry) in entries.iter().enumerate() {
+            if last.get(&entry.rowid) != Some(&at) {
+                continue;
+            }
+            touched = true;
+            if let Some(old) = self.by_row.remove(&entry.rowid) {
+                self.dead[old as usize] = true;
+            }
+            if entry.op == LogOp::Add {
+                self.push(storage, conn, schema, entry.rowid)?;
+            }
+        }
+        if touched {
+            self.columns = OnceLock::new();
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, storage: &Storage, conn: &Connection, schema: &Schema, rowid: i64) -> Result<()> {
+        let place = || format!("{} row {rowid}", storage.table);
+        let Some(row) = storage.row(conn, rowid)? else {
+            return Err(crate::Error::corrupt(place(), "the log names a row that t_rows does not have"));
+        };
+        let metadata = metadata_of(schema, &row.values);
+        for (at, (_, spec)) in schema.vectors().enumerate() {
+            let column = &mut self.vectors[at];
+            let start = column.data.len();
+            column.data.resize(start + spec.dim, 0.0);
+            let mut present = false;
+            storage.for_each_vector(conn, at, [rowid], |bytes| {
+                if let Some(bytes) = bytes {
+                    decode_vector(spec, bytes, &mut column.data[start..], &place())?;
+                    present = true;
+                }
+                Ok(())
+            })?;
+            column.present.push(present);
+        }
+        self.metadata.push(metadata);
+        self.by_row.insert(rowid, self.rowids.len() as u32);
+        self.rowids.push(rowid);
+        self.dead.push(false);
+        Ok(())
+    }
+
+    /// Metadata columns over all slots, so that filters run as they do on a segment.
+    pub fn columns(&self, schema: &Schema) -> &Arc<Columns> {
+        self.columns.get_or_init(|| {
+            let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+            let mut rows = self.rowids.iter().copied().zip(self.metadata.iter().cloned());
+            Arc::new(Columns::build(&types, &mut rows))
+        })
+    }
+
+    /// In-memory text indexes over the slots, each with the bitmap of its dead documents.
+    pub fn text(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        config: &TextConfig,
+    ) -> Result<Vec<(Arc<TextPayload>, Option<Bitmap>)>> {
+        let mut blocks = self.text_blocks.lock();
+        let complete = self.slots() / TEXT_BLOCK;
+        let build = |block: usize| -> Result<Arc<TextPayload>> {
+            let slots = block * TEXT_BLOCK..((block + 1) * TEXT_BLOCK).min(self.slots());
+            let mut documents = Vec::with_capacity(slots.len());
+            for slot in slots {
+                let row = if self.dead[slot] { None } else { storage.row(conn, self.rowids[slot])? };
+                documents.push(texts_of(schema, row.map(|row| row.values)));
+            }
+            let bytes = text::build(config, &mut documents.into_iter())?;
+            TextPayload::decode(bytes).map(Arc::new).map_err(crate::Error::Text)
+        };
+        while blocks.len() < complete {
+            let made = build(blocks.len())?;
+            blocks.push(made);
+        }
+        let mut all = blocks.clone();
+        drop(blocks);
+        if self.slots() > complete * TEXT_BLOCK {
+            all.push(build(complete)?);
+        }
+        Ok(all
+            .into_iter()
+            .enumerate()
+            .map(|(block, payload)| {
+                let base = block * TEXT_BLOCK;
+                let dead = Bitmap::from_fn(payload.docs(), |i| self.dead.get(base + i).copied().unwrap_or(true));
+                (payload, (!dead.is_empty()).then_some(dead))
+            })
+            .collect())
+    }
+
+    /// Text index that holds `slot`.
+    pub fn text_block(slot: u32) -> usize {
+        slot as usize / TEXT_BLOCK
+    }
+
+    /// First slot of the `block`-th text index.
+    pub fn text_base(block: usize) -> u32 {
+        (block * TEXT_BLOCK) as u32
+    }
+
+    /// Bytes held in memory, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.vectors.iter().map(|v| v.data.len() * 4).sum::<usize>() + self.slots() * 64
+    }
+}
+
+/// Positions of the schema's columns within a stored row (vector columns and an INTEGER key take none).
+pub fn stored_positions(schema: &Schema) -> impl Iterator<Item = Option<usize>> + '_ {
+    let mut next = 0;
+    schema.columns.iter().map(move |column| {
+        let stored = !matches!(
+            column.kind,
+            crate::schema::ColumnKind::Vector(_) | crate::schema::ColumnKind::Key(ColumnType::Integer)
+        );
+        stored.then(|| {
+            next += 1;
+            next - 1
+        })
+    })
+}
+
+/// The metadata values of a stored row, in the order of the schema's metadata columns.
+pub fn metadata_of(schema: &Schema, values: &[Value]) -> Vec<Value> {
+    let positions: Vec<_> = stored_positions(schema).collect();
+    schema
+        .metadata()
+        .map(|(at, _)| positions[at].and_then(|p| values.get(p)).cloned().unwrap_or(Value::Null))
+        .collect()
+}
+
+/// The texts of a stored row, in the order of the schema's FULLTEXT columns; a missing row has none.
+pub fn texts_of(schema: &Schema, values: Option<Vec<Value>>) -> Vec<Option<Cow<'static, str>>> {
+    let positions: Vec<_> = stored_positions(schema).collect();
+    let mut values = values.unwrap_or_default();
+    schema
+        .full_texts()
+        .map(|(at, _)| match positions[at].and_then(|p| values.get_mut(p)) {
+            Some(Value::Text(text)) => Some(Cow::Owned(std::mem::take(text))),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! Builds the payloads of a new segment from rows and writes them.
+
+use super::delta::{metadata_of, texts_of};
+use super::stored::decode_vector;
+use super::view::text_config;
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::hnsw::{Rows, VectorIndex};
+use crate::schema::{ColumnType, Schema, VectorSpec};
+use crate::storage::{PayloadEntry, PayloadKind, Storage};
+use crate::text;
+use rusqlite::Connection;
+
+/// Called with (done, total) while long work runs; answering false stops it.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
+
+/// All vectors of one column for the given rows, row-major, and which rows have one.
+pub struct LoadedVectors {
+    data: Vec<f32>,
+    present: Option<Bitmap>,
+    dim: usize,
+}
+
+impl LoadedVectors {
+    /// Reads the column from `t_vectors`.
+    pub fn read(
+        storage: &Storage,
+        conn: &Connection,
+        (at, spec): (usize, &VectorSpec),
+        rowids: &[i64],
+    ) -> Result<Self> {
+        let mut data = vec![0.0_f32; rowids.len() * spec.dim];
+        let mut present = Bitmap::full(rowids.len());
+        let mut ord = 0_usize;
+        let mut missing = false;
+        storage.for_each_vector(conn, at, rowids.iter().copied(), |bytes| {
+            let out = &mut data[ord * spec.dim..(ord + 1) * spec.dim];
+            match bytes {
+                Some(bytes) => {
+                    let place = || format!("{} row {}", storage.table, rowids[ord]);
+                    decode_vector(spec, bytes, out, &place())?;
+                }
+                None => {
+                    present.remove(ord as u32);
+                    missing = true;
+                }
+            }
+            ord += 1;
+            Ok(())
+        })?;
+        Ok(Self { data, present: missing.then_some(present), dim: spec.dim })
+    }
+
+    /// As the graph builder takes them.
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { dim: self.dim, data: &self.data, present: self.present.as_ref() }
+    }
+}
+
+/// Threads for building: all cores.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Builds and writes every payload of a segment of the rows `rowids`, in that order.
+pub fn write_new(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    rowids: &[i64],
+    progress: Progress<'_>,
+) -> Result<Vec<PayloadEntry>> {
+    let mut directory = Vec::new();
+    let missing = |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
+
+    let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+    let mut failed = None;
+    let mut rows = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
+        Ok(Some(row)) => Some((*rowid, metadata_of(schema, &row.values))),
+        Ok(None) => {
+            failed = Some(missing(*rowid));
+            None
+        }
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let columns = Columns::build(&types, &mut rows);
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
+
+    if schema.full_texts().next().is_some() {
+        let mut failed = None;
+        let mut documents = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
+            Ok(row) => Some(texts_of(schema, row.map(|row| row.values))),
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        });
+        let bytes = text::build(&text_config(schema), &mut documents)?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        directory.push(storage.write_payload(conn, PayloadKind::Text, &bytes)?);
+    }
+
+    for (at, (_, spec)) in schema.vectors().enumerate() {
+        let vectors = LoadedVectors::read(storage, conn, (at, spec), rowids)?;
+        let index = VectorIndex::build(spec, &vectors.rows(), threads(), progress)?;
+        drop(vectors);
+        let kind = PayloadKind::Vector(at as u32);
+        directory.push(storage.write_payload(conn, kind, &index.encode())?);
+    }
+    Ok(directory)
+}

@@ -1,0 +1,68 @@
+//! Seal: the rows of the delta become a segment, kills become tombstones, the log starts empty.
+
+use super::payloads::{self, Progress};
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::storage::{LogOp, Storage};
+use roaring::RoaringBitmap;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Seals everything in the log; answers the number of rows that became a segment.
+pub fn seal(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<usize> {
+    let entries = storage.log_since(conn, 0)?;
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let mut rows: BTreeSet<i64> = BTreeSet::new();
+    let mut kills: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
+    for entry in &entries {
+        match entry.op {
+            LogOp::Add => {
+                rows.insert(entry.rowid);
+            }
+            LogOp::Remove => {
+                rows.remove(&entry.rowid);
+            }
+            LogOp::Kill { segment, ord } => {
+                kills.entry(segment).or_default().insert(ord);
+            }
+        }
+    }
+    fold_kills(storage, conn, kills)?;
+    let rowids: Vec<i64> = rows.into_iter().collect();
+    if !rowids.is_empty() {
+        let directory = payloads::write_new(storage, conn, schema, &rowids, progress)?;
+        storage.add_segment(conn, rowids.len(), directory)?;
+    }
+    storage.log_clear(conn)?;
+    storage.renew_nonce(conn)?;
+    Ok(rowids.len())
+}
+
+fn fold_kills(storage: &Storage, conn: &Connection, mut kills: BTreeMap<i64, RoaringBitmap>) -> Result<()> {
+    if kills.is_empty() {
+        return Ok(());
+    }
+    for record in storage.segments(conn)? {
+        let Some(new) = kills.remove(&record.seq) else { continue };
+        let dead = storage.tombstones(conn, &record)? | new;
+        if dead.len() == record.rows as u64 {
+            storage.drop_segment(conn, &record)?;
+        } else {
+            storage.set_tombstones(conn, record.seq, &dead)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the whole index anew from `t_rows` and `t_vectors`, as one segment.
+pub fn rebuild(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<()> {
+    storage.drop_index(conn)?;
+    let rowids = storage.all_rowids(conn)?;
+    if !rowids.is_empty() {
+        let directory = payloads::write_new(storage, conn, schema, &rowids, progress)?;
+        storage.add_segment(conn, rowids.len(), directory)?;
+    }
+    storage.renew_nonce(conn)
+}

@@ -1,0 +1,116 @@
+//! One immutable segment: a directory of payloads that are loaded when first needed.
+
+use super::cache::{self, Payload, SegmentColumns};
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::hnsw::VectorIndex;
+use crate::schema::{ColumnType, Schema};
+use crate::storage::{PayloadKind, SegmentRecord, Storage};
+use crate::text::TextPayload;
+use rusqlite::Connection;
+use std::sync::{Arc, OnceLock};
+
+/// A segment as one view sees it; holds on to the payloads it has loaded.
+pub struct Segment {
+    /// Its row in `t_segments`.
+    pub record: SegmentRecord,
+    columns: OnceLock<Arc<SegmentColumns>>,
+    text: OnceLock<Arc<TextPayload>>,
+    vectors: Vec<OnceLock<Arc<VectorIndex>>>,
+    budget: usize,
+}
+
+impl Segment {
+    /// A segment none of whose payloads is loaded yet.
+    pub fn new(record: SegmentRecord, schema: &Schema, cache_mb: usize) -> Self {
+        let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
+        let budget = cache_mb.saturating_mul(1 << 20);
+        Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, budget }
+    }
+
+    /// Rows, dead ones included.
+    pub fn rows(&self) -> usize {
+        self.record.rows
+    }
+
+    fn load(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        kind: PayloadKind,
+        decode: impl FnOnce(Vec<u8>) -> Result<Payload, String>,
+    ) -> Result<Payload> {
+        if let Some(found) = cache::get(self.record.id, kind) {
+            return Ok(found);
+        }
+        let place = storage.place(self.record.id, kind);
+        let entry = self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
+        let bytes = storage.read_payload(conn, entry, &place)?;
+        let payload = decode(bytes).map_err(|what| Error::corrupt(&place, what))?;
+        cache::put(self.record.id, kind, payload.clone(), self.budget);
+        Ok(payload)
+    }
+
+    /// Rowids and metadata columns.
+    pub fn columns(&self, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<&Arc<SegmentColumns>> {
+        if let Some(found) = self.columns.get() {
+            return Ok(found);
+        }
+        let loaded = self.load(storage, conn, PayloadKind::Columns, |bytes| {
+            let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+            let columns = Columns::decode(&bytes, &types, self.record.rows)?;
+            Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
+        })?;
+        match loaded {
+            Payload::Columns(columns) => Ok(self.columns.get_or_init(|| columns)),
+            _ => Err(self.mixed_up(storage)),
+        }
+    }
+
+    /// The full-text index.
+    pub fn text(&self, storage: &Storage, conn: &Connection) -> Result<&Arc<TextPayload>> {
+        if let Some(found) = self.text.get() {
+            return Ok(found);
+        }
+        let loaded = self.load(storage, conn, PayloadKind::Text, |bytes| {
+            let text = TextPayload::decode(bytes)?;
+            if text.docs() != self.record.rows {
+                return Err(format!("{} documents where {} belong", text.docs(), self.record.rows));
+            }
+            Ok(Payload::Text(Arc::new(text)))
+        })?;
+        match loaded {
+            Payload::Text(text) => Ok(self.text.get_or_init(|| text)),
+            _ => Err(self.mixed_up(storage)),
+        }
+    }
+
+    /// Codes and graph of the `at`-th vector column.
+    pub fn vector(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        at: usize,
+    ) -> Result<&Arc<VectorIndex>> {
+        let (slot, spec) = match (self.vectors.get(at), schema.vectors().nth(at)) {
+            (Some(slot), Some((_, spec))) => (slot, spec),
+            _ => return Err(Error::Unknown(format!("{}: no vector column {at}", storage.table))),
+        };
+        if let Some(found) = slot.get() {
+            return Ok(found);
+        }
+        let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
+        let loaded = self.load(storage, conn, kind, |bytes| {
+            Ok(Payload::Vector(Arc::new(VectorIndex::decode(bytes, spec, self.record.rows)?)))
+        })?;
+        match loaded {
+            Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
+            _ => Err(self.mixed_up(storage)),
+        }
+    }
+
+    fn mixed_up(&self, storage: &Storage) -> Error {
+        Error::corrupt(storage.place(self.record.id, "payload"), "the cache holds another kind of payload")
+    }
+}

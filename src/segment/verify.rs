@@ -1,0 +1,94 @@
+//! Integrity check: the index against the rows it was made from.
+
+use super::view::View;
+use super::{Views, decode_vector};
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::storage::{PayloadKind, Settings, Storage};
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+
+/// Checks everything that is derived; answers one sentence for each defect found.
+pub fn verify(storage: &Storage, conn: &Connection, schema: &Schema, settings: &Settings) -> Result<Vec<String>> {
+    let mut defects = Vec::new();
+    let view = match Views::default().current(storage, conn, schema, settings) {
+        Ok(view) => view,
+        Err(error @ crate::Error::Corrupt { .. }) => return Ok(vec![error.to_string()]),
+        Err(error) => return Err(error),
+    };
+    check_payloads(storage, conn, &view, &mut defects)?;
+    if !defects.is_empty() {
+        return Ok(defects);
+    }
+    if let Err(error) = check_rows(storage, conn, schema, &view, &mut defects) {
+        match error {
+            crate::Error::Corrupt { .. } => defects.push(error.to_string()),
+            other => return Err(other),
+        }
+    }
+    Ok(defects)
+}
+
+fn check_payloads(storage: &Storage, conn: &Connection, view: &View, defects: &mut Vec<String>) -> Result<()> {
+    for part in &view.segments {
+        for entry in &part.segment.record.directory {
+            let place = storage.place(part.segment.record.id, entry.kind);
+            match storage.read_payload(conn, entry, &place) {
+                Ok(_) => {}
+                Err(error @ crate::Error::Corrupt { .. }) => defects.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_rows(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    view: &View,
+    defects: &mut Vec<String>,
+) -> Result<()> {
+    let table = &storage.table;
+    let mut indexed: BTreeSet<i64> = BTreeSet::new();
+    for part in 0..view.parts() {
+        let alive = view.part_alive(part);
+        for ord in 0..view.part_len(part) as u32 {
+            if alive.as_ref().is_none_or(|alive| alive.contains(ord)) {
+                let rowid = view.rowid(storage, conn, schema, part, ord)?;
+                if !indexed.insert(rowid) {
+                    defects.push(format!("{table}: row {rowid} is indexed twice"));
+                }
+            }
+        }
+    }
+    let stored: BTreeSet<i64> = storage.all_rowids(conn)?.into_iter().collect();
+    for rowid in stored.difference(&indexed).take(10) {
+        defects.push(format!("{table}: row {rowid} is not indexed"));
+    }
+    for rowid in indexed.difference(&stored).take(10) {
+        defects.push(format!("{table}: row {rowid} is indexed but not stored"));
+    }
+    for part in &view.segments {
+        if schema.full_texts().next().is_some() {
+            part.segment.text(storage, conn)?;
+        }
+        for (at, _) in schema.vectors().enumerate() {
+            part.segment.vector(storage, conn, schema, at)?;
+            debug_assert!(part.segment.record.payload(PayloadKind::Vector(at as u32)).is_some());
+        }
+    }
+    for (at, (_, spec)) in schema.vectors().enumerate() {
+        let mut scratch = vec![0.0; spec.dim];
+        let mut rowids = stored.iter();
+        storage.for_each_vector(conn, at, stored.iter().copied(), |bytes| {
+            let rowid = rowids.next().copied().unwrap_or(0);
+            match bytes {
+                Some(bytes) => decode_vector(spec, bytes, &mut scratch, &format!("{table} row {rowid}")),
+                None => Ok(()),
+            }
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! What one snapshot of a collection sees. Immutable once shared.
+
+use super::delta::Delta;
+use super::segment::Segment;
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::storage::{LogPosition, Storage};
+use crate::text::{Field, TextConfig, TextSearcher};
+use rusqlite::Connection;
+use std::sync::{Arc, OnceLock};
+
+/// A segment with the rows that are dead in this view.
+#[derive(Clone)]
+pub struct SegmentView {
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// Dead rows, if there are any.
+    pub dead: Option<Bitmap>,
+}
+
+impl SegmentView {
+    /// Live rows.
+    pub fn live(&self) -> usize {
+        self.segment.rows() - self.dead.as_ref().map_or(0, Bitmap::count)
+    }
+}
+
+/// One searcher over the text of all segments and of the delta.
+pub struct TextView {
+    /// The searcher; its segment `i` is the view's segment `i`, then come the delta's blocks.
+    pub searcher: TextSearcher,
+    segments: usize,
+    /// Documents of each of the searcher's segments.
+    docs: Vec<usize>,
+}
+
+impl TextView {
+    /// Part and ord of a document of the searcher.
+    pub fn locate(&self, segment: usize, ord: u32) -> (usize, u32) {
+        if segment < self.segments {
+            (segment, ord)
+        } else {
+            (self.segments, Delta::text_base(segment - self.segments) + ord)
+        }
+    }
+
+    /// The searcher's address of a row of a part.
+    pub fn document(&self, part: usize, ord: u32) -> (usize, u32) {
+        if part < self.segments {
+            (part, ord)
+        } else {
+            let block = Delta::text_block(ord);
+            (self.segments + block, ord - Delta::text_base(block))
+        }
+    }
+
+    /// Masks over parts (segments, then delta) as masks over the searcher's segments.
+    pub fn masks(&self, parts: &[Option<Arc<Bitmap>>]) -> Vec<Option<Bitmap>> {
+        let of = |document: usize, docs: usize| {
+            let (part, base) = self.locate(document, 0);
+            let mask = parts.get(part)?.as_ref()?;
+            if part < self.segments {
+                return Some(Bitmap::clone(mask));
+            }
+            Some(Bitmap::from_fn(docs, |i| mask.contains(base + i as u32)))
+        };
+        self.docs.iter().enumerate().map(|(document, docs)| of(document, *docs)).collect()
+    }
+}
+
+/// Segments, tombstones and delta of one snapshot. The delta counts as the last part.
+#[derive(Clone)]
+pub struct View {
+    /// Root nonce it was read under.
+    pub nonce: [u8; 16],
+    /// Where the log ended.
+    pub position: LogPosition,
+    /// Sealed parts, oldest first.
+    pub segments: Vec<SegmentView>,
+    /// Rows in no segment.
+    pub delta: Delta,
+    pub(super) text: OnceLock<Arc<TextView>>,
+}
+
+impl View {
+    /// Number of parts: segments and the delta.
+    pub fn parts(&self) -> usize {
+        self.segments.len() + 1
+    }
+
+    /// Rows of a part, dead ones included.
+    pub fn part_len(&self, part: usize) -> usize {
+        self.segments.get(part).map_or_else(|| self.delta.slots(), |s| s.segment.rows())
+    }
+
+    /// Live rows of a part; `None` when all are alive.
+    pub fn part_alive(&self, part: usize) -> Option<Bitmap> {
+        match self.segments.get(part) {
+            Some(segment) => segment.dead.as_ref().map(|dead| {
+                let mut alive = dead.clone();
+                alive.negate();
+                alive
+            }),
+            None if self.delta.live() == self.delta.slots() => None,
+            None => Some(self.delta.alive()),
+        }
+    }
+
+    /// Live rows of all parts.
+    pub fn live(&self) -> usize {
+        self.segments.iter().map(SegmentView::live).sum::<usize>() + self.delta.live()
+    }
+
+    /// Rowid of a row; the part's columns must be loaded.
+    pub fn rowid(&self, storage: &Storage, conn: &Connection, schema: &Schema, part: usize, ord: u32) -> Result<i64> {
+        match self.segments.get(part) {
+            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.columns.rowid(ord)),
+            None => Ok(self.delta.rowid(ord)),
+        }
+    }
+
+    /// Where a live row is: part and ord.
+    pub fn find(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        rowid: i64,
+    ) -> Result<Option<(usize, u32)>> {
+        for (part, view) in self.segments.iter().enumerate().rev() {
+            let columns = view.segment.columns(storage, conn, schema)?;
+            if let Some(ord) = columns.columns.find_rowid(rowid)
+                && !view.dead.as_ref().is_some_and(|dead| dead.contains(ord))
+            {
+                return Ok(Some((part, ord)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.
+    pub fn predicate(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        part: usize,
+        key: Option<String>,
+        make: impl FnOnce(&Columns) -> Bitmap,
+    ) -> Result<Arc<Bitmap>> {
+        match self.segments.get(part) {
+            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.predicate(key, make)),
+            None => Ok(Arc::new(make(self.delta.columns(schema)))),
+        }
+    }
+
+    /// The text searcher of this view, opened at first use.
+    pub fn text(&self, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<&Arc<TextView>> {
+        if let Some(found) = self.text.get() {
+            return Ok(found);
+        }
+        let config = text_config(schema);
+        let mut inputs = Vec::with_capacity(self.segments.len() + 1);
+        for view in &self.segments {
+            inputs.push((Arc::clone(view.segment.text(storage, conn)?), view.dead.clone()));
+        }
+        inputs.extend(self.delta.text(storage, conn, schema, &config)?);
+        let docs = inputs.iter().map(|(payload, _)| payload.docs()).collect();
+        let searcher = TextSearcher::open(&config, &inputs)?;
+        Ok(self.text.get_or_init(|| Arc::new(TextView { searcher, segments: self.segments.len(), docs })))
+    }
+}
+
+/// Settings of the text layer that `schema` asks for.
+pub fn text_config(schema: &Schema) -> TextConfig {
+    let fields = schema
+        .full_texts()
+        .map(|(at, weight)| Field { name: schema.columns[at].name.clone(), weight })
+        .collect();
+    TextConfig { fields, tokenizer: schema.tokenizer.clone() }
+}

@@ -1,0 +1,113 @@
+//! Finds the view of the current snapshot, from memory where the root nonce and the log say it is still right.
+
+use super::delta::Delta;
+use super::segment::Segment;
+use super::view::{SegmentView, View};
+use crate::bitmap::Bitmap;
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::sync::{Arc, OnceLock};
+
+/// The last view of one table on one connection. A cache: it may be dropped at any moment.
+#[derive(Default)]
+pub struct Views {
+    last: Mutex<Option<Arc<View>>>,
+}
+
+impl Views {
+    /// The view of the current snapshot. Call inside a read transaction.
+    pub fn current(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        settings: &Settings,
+    ) -> Result<Arc<View>> {
+        let nonce = storage.nonce(conn)?;
+        let end = storage.log_end(conn)?;
+        let mut slot = self.last.lock();
+        let view = match slot.take() {
+            Some(view) if view.nonce == nonce && view.position == end => view,
+            Some(view)
+                if view.nonce == nonce
+                    && view.position.seq <= end.seq
+                    && storage.log_has(conn, view.position)? =>
+            {
+                catch_up(view, storage, conn, schema)?
+            }
+            Some(view) if view.nonce == nonce => Arc::new(open(storage, conn, schema, settings, nonce, Some(&view))?),
+            other => Arc::new(open(storage, conn, schema, settings, nonce, other.as_deref())?),
+        };
+        *slot = Some(Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// Forgets the view, for example because a setting changed.
+    pub fn forget(&self) {
+        *self.last.lock() = None;
+    }
+}
+
+fn open(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    settings: &Settings,
+    nonce: [u8; 16],
+    old: Option<&View>,
+) -> Result<View> {
+    let mut segments = Vec::new();
+    for record in storage.segments(conn)? {
+        let dead = storage.tombstones(conn, &record)?;
+        let dead = (!dead.is_empty()).then(|| {
+            let mut bitmap = Bitmap::empty(record.rows);
+            dead.iter().for_each(|ord| bitmap.insert(ord));
+            bitmap
+        });
+        // Segments that are still there keep their loaded payloads, even past the cache's budget.
+        let known = old.and_then(|view| view.segments.iter().find(|s| s.segment.record == record));
+        let segment = match known {
+            Some(known) => Arc::clone(&known.segment),
+            None => Arc::new(Segment::new(record, schema, settings.cache_mb)),
+        };
+        segments.push(SegmentView { segment, dead });
+    }
+    let position = LogPosition::default();
+    let mut view = View { nonce, position, segments, delta: Delta::new(schema), text: OnceLock::new() };
+    replay(&mut view, storage, conn, schema)?;
+    Ok(view)
+}
+
+fn catch_up(mut view: Arc<View>, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Arc<View>> {
+    // In place when no cursor holds the view, on a copy otherwise.
+    replay(Arc::make_mut(&mut view), storage, conn, schema)?;
+    Ok(view)
+}
+
+fn replay(view: &mut View, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<()> {
+    let entries = storage.log_since(conn, view.position.seq)?;
+    let Some(last) = entries.last() else { return Ok(()) };
+    let position = last.position;
+    for entry in &entries {
+        kill(view, storage, entry)?;
+    }
+    view.delta.apply(storage, conn, schema, &entries)?;
+    view.text = OnceLock::new();
+    view.position = position;
+    Ok(())
+}
+
+fn kill(view: &mut View, storage: &Storage, entry: &LogEntry) -> Result<()> {
+    let LogOp::Kill { segment, ord } = entry.op else { return Ok(()) };
+    let place = || Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment");
+    let target = view.segments.iter_mut().find(|s| s.segment.record.seq == segment).ok_or_else(place)?;
+    let rows = target.segment.rows();
+    if ord as usize >= rows {
+        return Err(place());
+    }
+    target.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
+    Ok(())
+}

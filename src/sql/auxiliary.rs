@@ -1,0 +1,157 @@
+//! `snippet()`, `highlight()` and `bm25()`: functions of the current row of a text search, called as in FTS5.
+
+use super::module::{Args, AuxFunction, FunctionContext};
+use super::request::Asked;
+use super::table::Shared;
+use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::segment::{stored_positions, text_config};
+use crate::text::{self, TextQuery};
+use crate::value::Value;
+use rusqlite::types::ValueRef;
+use std::ffi::CStr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What the column named like the table carries: the current row and the query.
+pub struct RowHandle {
+    /// The table.
+    pub shared: Rc<Shared>,
+    /// Current row.
+    pub rowid: i64,
+    /// Its score.
+    pub bm25: Option<f32>,
+    /// The parsed text, where the query has one.
+    pub text: Option<Arc<TextQuery>>,
+    /// What was asked.
+    pub asked: Rc<Asked>,
+}
+
+impl RowHandle {
+    /// Name of the pointer type.
+    pub const NAME: &'static CStr = c"nearlite_row";
+}
+
+/// The function of this name.
+pub fn find(name: &str) -> Option<AuxFunction> {
+    match name.to_ascii_lowercase().as_str() {
+        "snippet" => Some(snippet),
+        "highlight" => Some(highlight),
+        "bm25" => Some(bm25),
+        _ => None,
+    }
+}
+
+/// Names and argument counts to declare, so that SQL can call them at all.
+pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
+
+fn handle<'a>(args: &Args<'a>, function: &str) -> Result<&'a RowHandle> {
+    args.pointer::<RowHandle>(0, RowHandle::NAME).ok_or_else(|| {
+        Error::Value(format!("{function}() needs a search: its first argument is the table, beside a MATCH"))
+    })
+}
+
+fn text_arg(args: &Args<'_>, at: usize, default: &str) -> String {
+    match Value::from(args.value(at)) {
+        Value::Text(text) => text,
+        Value::Integer(int) => int.to_string(),
+        _ => default.to_owned(),
+    }
+}
+
+/// The FULLTEXT column that an argument names, by name or by 0-based position among all columns; negative or NULL
+/// means the column the query was restricted to, or the first that has a text.
+fn field_of(handle: &RowHandle, args: &Args<'_>, function: &str) -> Result<Option<usize>> {
+    let schema = &handle.shared.schema;
+    let table = &handle.shared.storage.table;
+    let at = match args.value(1) {
+        ValueRef::Null => return Ok(handle.asked.field),
+        ValueRef::Integer(at) if at < 0 => return Ok(handle.asked.field),
+        ValueRef::Integer(at) => usize::try_from(at).ok(),
+        _ => schema.find(&text_arg(args, 1, "")).map(|(at, _)| at),
+    };
+    match schema.full_texts().position(|(column, _)| Some(column) == at) {
+        Some(field) => Ok(Some(field)),
+        None => {
+            let known: Vec<_> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
+            Err(Error::Unknown(format!(
+                "{table}: {function}() takes a FULLTEXT column, one of {}; got {}",
+                known.join(", "),
+                text_arg(args, 1, "?")
+            )))
+        }
+    }
+}
+
+fn column_text(schema: &Schema, values: &[Value], field: usize) -> Option<String> {
+    let (at, _) = schema.full_texts().nth(field)?;
+    let position = stored_positions(schema).nth(at)??;
+    values.get(position)?.as_text().map(str::to_owned)
+}
+
+/// The text to mark up and its field.
+fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, String)>> {
+    let shared = &handle.shared;
+    let Some(row) = shared.storage.row(shared.host.connection(), handle.rowid)? else { return Ok(None) };
+    let schema = &shared.schema;
+    if let Some(field) = field {
+        return Ok(column_text(schema, &row.values, field).map(|text| (field, text)));
+    }
+    // The first column in which the query marks something, as FTS5 does for column -1.
+    let config = text_config(schema);
+    let mut first = None;
+    for field in 0..schema.full_texts().count() {
+        let Some(text) = column_text(schema, &row.values, field) else { continue };
+        if let Some(query) = &handle.text
+            && text::highlight(&config, query, field, &text, "\u{1}", "").contains('\u{1}')
+        {
+            return Ok(Some((field, text)));
+        }
+        first = first.or(Some((field, text)));
+    }
+    Ok(first)
+}
+
+fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let handle = handle(args, "snippet")?;
+    let field = field_of(handle, args, "snippet")?;
+    let Some((field, text)) = text_of(handle, field)? else { return Ok(()) };
+    let before = text_arg(args, 2, "");
+    let after = text_arg(args, 3, "");
+    let ellipsis = text_arg(args, 4, "…");
+    let tokens = match args.value(5) {
+        ValueRef::Integer(tokens) => usize::try_from(tokens.clamp(1, 1_000)).unwrap_or(16),
+        _ => 16,
+    };
+    let config = text_config(&handle.shared.schema);
+    match &handle.text {
+        Some(query) => {
+            out.set_text(&text::snippet(&config, query, field, &text, &before, &after, &ellipsis, tokens));
+        }
+        None => out.set_text(&text),
+    }
+    Ok(())
+}
+
+fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let handle = handle(args, "highlight")?;
+    let field = field_of(handle, args, "highlight")?;
+    let Some((field, text)) = text_of(handle, field)? else { return Ok(()) };
+    let before = text_arg(args, 2, "");
+    let after = text_arg(args, 3, "");
+    let config = text_config(&handle.shared.schema);
+    match &handle.text {
+        Some(query) => out.set_text(&text::highlight(&config, query, field, &text, &before, &after)),
+        None => out.set_text(&text),
+    }
+    Ok(())
+}
+
+/// As in FTS5: smaller is better, so it is the negated score.
+fn bm25(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let handle = handle(args, "bm25")?;
+    if let Some(score) = handle.bm25 {
+        out.set_real(-f64::from(score));
+    }
+    Ok(())
+}

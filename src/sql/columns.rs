@@ -1,0 +1,92 @@
+//! The columns a table shows to SQLite: the user's, then the hidden ones in a fixed order.
+
+use crate::schema::{ColumnKind, ColumnType, Schema};
+
+/// A hidden column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden {
+    /// Named like the table: MATCH for text and hybrid queries, commands, and the handle of `snippet()`.
+    Table,
+    /// Ascending is best first.
+    Rank,
+    /// Exact distance.
+    Distance,
+    /// BM25 score.
+    Bm25,
+    /// Fused score.
+    Score,
+    /// Rank in the vector leg.
+    VectorRank,
+    /// Rank in the text leg.
+    TextRank,
+    /// Rows returned at most.
+    K,
+    /// Breadth of graph searches.
+    EfSearch,
+    /// Exact search.
+    Exact,
+    /// Plan and counters as JSON.
+    Explain,
+}
+
+const HIDDEN: [(Hidden, &str, &str); 11] = [
+    (Hidden::Table, "", ""),
+    (Hidden::Rank, "rank", "REAL"),
+    (Hidden::Distance, "distance", "REAL"),
+    (Hidden::Bm25, "bm25", "REAL"),
+    (Hidden::Score, "score", "REAL"),
+    (Hidden::VectorRank, "vector_rank", "INTEGER"),
+    (Hidden::TextRank, "text_rank", "INTEGER"),
+    (Hidden::K, "k", "INTEGER"),
+    (Hidden::EfSearch, "ef_search", "INTEGER"),
+    (Hidden::Exact, "exact", "INTEGER"),
+    (Hidden::Explain, "explain", "TEXT"),
+];
+
+/// What a column number of SQLite means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Column of the schema.
+    User(usize),
+    /// Hidden column.
+    Hidden(Hidden),
+    /// The rowid.
+    Rowid,
+}
+
+impl Place {
+    /// Meaning of column `number`; -1 is the rowid, as is a column declared INTEGER PRIMARY KEY.
+    pub fn of(schema: &Schema, number: i32) -> Option<Self> {
+        let Ok(at) = usize::try_from(number) else { return Some(Self::Rowid) };
+        match schema.columns.get(at) {
+            Some(column) if column.kind == ColumnKind::Key(ColumnType::Integer) => Some(Self::Rowid),
+            Some(_) => Some(Self::User(at)),
+            None => HIDDEN.get(at - schema.columns.len()).map(|(hidden, ..)| Self::Hidden(*hidden)),
+        }
+    }
+}
+
+/// Number of a hidden column.
+pub fn hidden_at(schema: &Schema, hidden: Hidden) -> usize {
+    schema.columns.len() + HIDDEN.iter().position(|(h, ..)| *h == hidden).unwrap_or(0)
+}
+
+/// The `CREATE TABLE` text that tells SQLite the columns.
+pub fn declaration(schema: &Schema, table: &str) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let mut parts = Vec::new();
+    for column in &schema.columns {
+        let kind = match &column.kind {
+            ColumnKind::Key(kind) | ColumnKind::Metadata(kind) => kind.name(),
+            ColumnKind::FullText { .. } => "TEXT",
+            ColumnKind::Unindexed => "",
+            ColumnKind::Vector(_) => "BLOB",
+        };
+        parts.push(format!("{} {kind}", quoted(&column.name)));
+    }
+    for (hidden, name, kind) in HIDDEN {
+        let name = if hidden == Hidden::Table { table } else { name };
+        parts.push(format!("{} {kind} HIDDEN", quoted(name)));
+    }
+    format!("CREATE TABLE x({})", parts.join(", "))
+}

@@ -1,0 +1,56 @@
+//! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
+
+use super::table::Shared;
+use crate::error::{Error, Result};
+use crate::segment;
+use crate::storage::Settings;
+use rusqlite::types::ValueRef;
+
+/// Commands without an argument.
+const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", "flush"];
+
+/// Runs a command, or stores a setting when there is an argument.
+pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
+    let table = &shared.storage.table;
+    let Ok(command) = command.as_str() else {
+        return Err(Error::Unknown(format!("{table}: a command is a text; commands are {}", COMMANDS.join(", "))));
+    };
+    if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
+        let value = match argument {
+            ValueRef::Integer(value) => value,
+            ValueRef::Null => {
+                return Err(Error::Value(format!(
+                    "{table}: the setting {command} needs a value: INSERT INTO {table}({table}, rank) VALUES('{command}', ...)"
+                )));
+            }
+            other => {
+                return Err(Error::Value(format!("{table}: {command} must be an integer, got {}", other.data_type())));
+            }
+        };
+        let conn = shared.host.connection();
+        shared.storage.set(conn, command, value)?;
+        // Everything cached under the nonce, settings among it, is read anew.
+        return shared.storage.renew_nonce(conn);
+    }
+    let settings = shared.settings()?;
+    let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
+    let mut go_on = |_, _| !shared.host.interrupted();
+    match command {
+        "flush" => segment::seal(storage, conn, schema, &mut go_on).map(drop),
+        "merge" => shared.seal(),
+        "optimize" => segment::optimize(storage, conn, schema, &settings, &mut go_on),
+        "rebuild" => segment::rebuild(storage, conn, schema, &mut go_on),
+        "integrity-check" => {
+            let defects = segment::verify(storage, conn, schema, &settings)?;
+            if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table.clone(), defects.join("; "))) }
+        }
+        other => {
+            let settings: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+            Err(Error::Unknown(format!(
+                "{table}: unknown command '{other}'; commands are {}; settings are {}",
+                COMMANDS.join(", "),
+                settings.join(", ")
+            )))
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! A scan over a collection: a search, or rows in order of rowid.
+
+use super::auxiliary::RowHandle;
+use super::columns::{Hidden, Place};
+use super::module::{Args, Output, VirtualCursor};
+use super::plan::{Plan, Term};
+use super::request;
+use super::table::{Shared, place};
+use crate::columns::Op;
+use crate::error::Result;
+use crate::query::{Hit, Search};
+use crate::segment::{decode_vector, stored_positions};
+use crate::storage::{Row, VectorBytes};
+use crate::value::Value;
+use crate::vector::Store;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+/// Rows fetched at once by a plain scan.
+const BATCH: usize = 128;
+
+/// A cursor of a [`super::table::Table`].
+pub struct TableCursor {
+    shared: Rc<Shared>,
+    positions: Vec<Option<usize>>,
+    scan: Scan,
+    knobs: Knobs,
+}
+
+/// Values of the knob columns, which read back what the query asked for.
+#[derive(Default, Clone, Copy)]
+pub struct Knobs {
+    /// `k = ?`.
+    pub k: Option<i64>,
+    /// `ef_search = ?`.
+    pub ef_search: Option<i64>,
+    /// `exact = ?`.
+    pub exact: Option<i64>,
+}
+
+enum Scan {
+    Done,
+    Search(Box<SearchScan>),
+    Rows(RowScan),
+}
+
+struct SearchScan {
+    search: Search,
+    hit: Hit,
+    query: Rc<request::Asked>,
+    row: OnceCell<Option<Row>>,
+    vectors: OnceCell<VectorBytes>,
+}
+
+struct RowScan {
+    rows: Vec<Row>,
+    at: usize,
+    range: (i64, i64),
+    descending: bool,
+    left: usize,
+    vectors: RefCell<Option<(i64, VectorBytes)>>,
+}
+
+impl TableCursor {
+    /// A cursor that has no rows yet.
+    pub fn new(shared: Rc<Shared>) -> Self {
+        let positions = stored_positions(&shared.schema).collect();
+        Self { shared, positions, scan: Scan::Done, knobs: Knobs::default() }
+    }
+
+    fn start_search(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
+        let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)? else {
+            return Ok(());
+        };
+        let view = self.shared.view()?;
+        let mut search = self.shared.with_source(|source| Search::start(source, view, request))?;
+        if let Some(hit) = self.shared.with_source(|source| search.next(source))? {
+            let query = Rc::new(asked);
+            let scan = SearchScan { search, hit, query, row: OnceCell::new(), vectors: OnceCell::new() };
+            self.scan = Scan::Search(Box::new(scan));
+        }
+        Ok(())
+    }
+
+    fn start_rows(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
+        let mut range = (i64::MIN, i64::MAX);
+        let mut left = usize::MAX;
+        for (position, term) in plan.terms.iter().enumerate() {
+            let value = Value::from(args.value(position));
+            match term {
+                Term::Rowid(op) => narrow(&mut range, *op, &value),
+                Term::Key => {
+                    let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
+                    let rowid = Value::from(found);
+                    narrow(&mut range, Op::Eq, &rowid);
+                }
+                _ => {
+                    if let Some(limit) = request::knob(&self.shared, *term, &value, &mut self.knobs)? {
+                        left = left.min(limit);
+                    }
+                }
+            }
+        }
+        let (rows, vectors) = (Vec::new(), RefCell::new(None));
+        let mut scan = RowScan { rows, at: 0, range, descending: plan.descending, left, vectors };
+        if scan.fetch(&self.shared)? {
+            self.scan = Scan::Rows(scan);
+        }
+        Ok(())
+    }
+
+    fn user_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
+        let schema = &self.shared.schema;
+        let (storage, conn) = (&self.shared.storage, self.shared.host.connection());
+        if let Some(position) = self.positions.get(at).copied().flatten() {
+            let value = match &self.scan {
+                Scan::Search(scan) => {
+                    if scan.row.get().is_none() {
+                        let row = storage.row(conn, scan.hit.rowid)?;
+                        let _ = scan.row.set(row);
+                    }
+                    scan.row.get().and_then(|row| row.as_ref()).and_then(|row| row.values.get(position))
+                }
+                Scan::Rows(scan) => scan.rows.get(scan.at).and_then(|row| row.values.get(position)),
+                Scan::Done => None,
+            };
+            out.set_value(value.unwrap_or(&Value::Null));
+            return Ok(());
+        }
+        let Some((nth, (_, spec))) = schema.vectors().enumerate().find(|(_, (column, _))| *column == at) else {
+            return Ok(());
+        };
+        let give = |out: &mut Output<'_>, vectors: &VectorBytes| -> Result<()> {
+            let Some(Some(bytes)) = vectors.get(nth) else { return Ok(()) };
+            if spec.store == Store::F32 {
+                out.set_blob(bytes);
+                return Ok(());
+            }
+            let mut floats = vec![0.0; spec.dim];
+            decode_vector(spec, bytes, &mut floats, &storage.name("vectors"))?;
+            let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
+            out.set_blob(&bytes);
+            Ok(())
+        };
+        match &self.scan {
+            Scan::Search(scan) => {
+                if scan.vectors.get().is_none() {
+                    let vectors = storage.vectors(conn, scan.hit.rowid)?;
+                    let _ = scan.vectors.set(vectors);
+                }
+                scan.vectors.get().map_or(Ok(()), |vectors| give(out, vectors))
+            }
+            Scan::Rows(scan) => {
+                let Some(row) = scan.rows.get(scan.at) else { return Ok(()) };
+                let mut cached = scan.vectors.borrow_mut();
+                if cached.as_ref().is_none_or(|(of, _)| *of != row.rowid) {
+                    *cached = Some((row.rowid, storage.vectors(conn, row.rowid)?));
+                }
+                cached.as_ref().map_or(Ok(()), |(_, vectors)| give(out, vectors))
+            }
+            Scan::Done => Ok(()),
+        }
+    }
+
+    fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) {
+        let integer = |out: &mut Output<'_>, value: Option<i64>| {
+            if let Some(value) = value {
+                out.set_integer(value);
+            }
+        };
+        match hidden {
+            Hidden::K => return integer(out, self.knobs.k),
+            Hidden::EfSearch => return integer(out, self.knobs.ef_search),
+            Hidden::Exact => return integer(out, self.knobs.exact),
+            _ => {}
+        }
+        let Scan::Search(scan) = &self.scan else { return };
+        let real = |out: &mut Output<'_>, value: Option<f32>| {
+            if let Some(value) = value {
+                out.set_real(f64::from(value));
+            }
+        };
+        match hidden {
+            Hidden::Table => {
+                let handle = RowHandle {
+                    shared: Rc::clone(&self.shared),
+                    rowid: scan.hit.rowid,
+                    bm25: scan.hit.bm25,
+                    text: scan.search.text_query().cloned(),
+                    asked: Rc::clone(&scan.query),
+                };
+                out.set_pointer(Box::new(handle), RowHandle::NAME);
+            }
+            Hidden::Rank => out.set_real(scan.hit.rank()),
+            Hidden::Distance => real(out, scan.hit.distance),
+            Hidden::Bm25 => real(out, scan.hit.bm25),
+            Hidden::Score => real(out, scan.hit.score),
+            Hidden::VectorRank => integer(out, scan.hit.vector_rank.map(i64::from)),
+            Hidden::TextRank => integer(out, scan.hit.text_rank.map(i64::from)),
+            Hidden::Explain => out.set_text(&scan.search.trace().json()),
+            Hidden::K | Hidden::EfSearch | Hidden::Exact => {}
+        }
+    }
+}
+
+impl VirtualCursor for TableCursor {
+    fn filter(&mut self, _idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
+        self.scan = Scan::Done;
+        self.knobs = Knobs::default();
+        let plan = Plan::read(idx_str)?;
+        if plan.is_search() { self.start_search(&plan, args) } else { self.start_rows(&plan, args) }
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let more = match &mut self.scan {
+            Scan::Done => false,
+            Scan::Rows(scan) => scan.next(&self.shared)?,
+            Scan::Search(scan) => {
+                if self.shared.host.interrupted() {
+                    return Err(crate::Error::Interrupted);
+                }
+                let hit = self.shared.with_source(|source| scan.search.next(source))?;
+                scan.row = OnceCell::new();
+                scan.vectors = OnceCell::new();
+                match hit {
+                    Some(hit) => {
+                        scan.hit = hit;
+                        true
+                    }
+                    None => false,
+                }
+            }
+        };
+        if !more {
+            self.scan = Scan::Done;
+        }
+        Ok(())
+    }
+
+    fn eof(&self) -> bool {
+        matches!(self.scan, Scan::Done)
+    }
+
+    fn column(&self, out: &mut Output<'_>, index: usize) -> Result<()> {
+        if out.nochange() {
+            return Ok(());
+        }
+        match place(&self.shared, index) {
+            Some(Place::User(at)) => self.user_column(out, at),
+            Some(Place::Rowid) => {
+                out.set_integer(self.rowid()?);
+                Ok(())
+            }
+            Some(Place::Hidden(hidden)) => {
+                self.hidden_column(out, hidden);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(match &self.scan {
+            Scan::Search(scan) => scan.hit.rowid,
+            Scan::Rows(scan) => scan.rows.get(scan.at).map_or(0, |row| row.rowid),
+            Scan::Done => 0,
+        })
+    }
+}
+
+impl RowScan {
+    fn next(&mut self, shared: &Shared) -> Result<bool> {
+        self.at += 1;
+        if self.at < self.rows.len() { Ok(true) } else { self.fetch(shared) }
+    }
+
+    /// Reads the next batch; false at the end.
+    fn fetch(&mut self, shared: &Shared) -> Result<bool> {
+        let count = BATCH.min(self.left);
+        if count == 0 || self.range.0 > self.range.1 {
+            return Ok(false);
+        }
+        let (storage, conn) = (&shared.storage, shared.host.connection());
+        self.rows = storage.rows_between(conn, self.range, self.descending, count)?;
+        self.at = 0;
+        self.left -= self.rows.len();
+        let Some(last) = self.rows.last() else { return Ok(false) };
+        // The next batch starts behind the last row; at the end of the number line there is none.
+        let next = if self.descending { last.rowid.checked_sub(1) } else { last.rowid.checked_add(1) };
+        match (next, self.descending) {
+            (Some(next), false) => self.range.0 = next,
+            (Some(next), true) => self.range.1 = next,
+            (None, _) => self.left = 0,
+        }
+        Ok(true)
+    }
+}
+
+/// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
+pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
+    const EMPTY: (i64, i64) = (1, 0);
+    // An integer is smaller than any text or blob; NULL compares with nothing.
+    let bound = match value {
+        Value::Null => {
+            *range = EMPTY;
+            return;
+        }
+        Value::Text(_) | Value::Blob(_) => {
+            if matches!(op, Op::Eq | Op::Gt | Op::Ge) {
+                // Text that looks like a number is converted by SQLite before the comparison; it checks again.
+                if let Some(number) = value.as_text().and_then(|t| t.trim().parse::<f64>().ok()) {
+                    return narrow(range, op, &Value::Real(number));
+                }
+                *range = EMPTY;
+            }
+            return;
+        }
+        Value::Integer(int) => (*int, *int),
+        // The integers around a float: SQLite checks the term itself, so the range may be one too wide.
+        Value::Real(real) => (real.floor() as i64, real.ceil() as i64),
+    };
+    match op {
+        Op::Eq => {
+            range.0 = range.0.max(bound.0);
+            range.1 = range.1.min(bound.1);
+        }
+        Op::Gt | Op::Ge => range.0 = range.0.max(bound.0),
+        Op::Lt | Op::Le => range.1 = range.1.min(bound.1),
+        Op::Ne => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_never_lose_a_rowid_that_sqlite_would_keep() {
+        let narrowed = |op, value| {
+            let mut range = (i64::MIN, i64::MAX);
+            narrow(&mut range, op, &value);
+            range
+        };
+        assert_eq!(narrowed(Op::Eq, Value::Integer(5)), (5, 5));
+        assert_eq!(narrowed(Op::Gt, Value::Real(2.5)).0, 2);
+        assert_eq!(narrowed(Op::Le, Value::Real(2.5)).1, 3);
+        assert_eq!(narrowed(Op::Lt, Value::Text("x".into())), (i64::MIN, i64::MAX));
+        assert_eq!(narrowed(Op::Eq, Value::Text(" 7 ".into())), (7, 7));
+        let (low, high) = narrowed(Op::Gt, Value::Null);
+        assert!(low > high);
+    }
+}

@@ -1,0 +1,246 @@
+//! From a plan and its argument values to a search request.
+
+use super::cursor::Knobs;
+use super::functions::{HYBRID, HybridQuery};
+use super::module::Args;
+use super::plan::{Plan, Term};
+use super::table::Shared;
+use super::vector_value;
+use crate::error::{Error, Result};
+use crate::limits::MAX_K;
+use crate::query::fusion::{self, HybridOptions};
+use crate::query::{Filter, Request, TextLeg, VectorLeg};
+use crate::schema::{ColumnKind, VectorSpec};
+use crate::value::Value;
+use rusqlite::types::ValueRef;
+
+/// What the query asked for, kept for functions of the result row.
+pub struct Asked {
+    /// FULLTEXT column the text was restricted to.
+    pub field: Option<usize>,
+}
+
+/// Builds the request; `None` when a NULL says that nothing can match.
+pub fn build(
+    shared: &Shared,
+    plan: &Plan,
+    args: &Args<'_>,
+    knobs: &mut Knobs,
+) -> Result<Option<(Request, Asked)>> {
+    let mut request = Request::default();
+    let mut filters = Vec::new();
+    let mut texts: Vec<TextLeg> = Vec::new();
+    let mut hybrid = false;
+    let (mut limit, mut offset) = (None::<usize>, 0_usize);
+    for (position, term) in plan.terms.iter().enumerate() {
+        let value = args.value(position);
+        match *term {
+            Term::Vector(at) => {
+                if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
+                    let table = &shared.storage.table;
+                    return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
+                }
+                let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else { return Ok(None) };
+                request.vector = Some(leg);
+            }
+            Term::Text(field) => {
+                if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
+                    hybrid = true;
+                    hybrid_legs(shared, asked, &mut request, &mut texts)?;
+                    continue;
+                }
+                let field = field.map(|at| shared.schema.full_texts().take_while(|(f, _)| *f < at).count());
+                match value {
+                    ValueRef::Null => return Ok(None),
+                    ValueRef::Text(_) => {
+                        let query = Value::from(value).as_text().unwrap_or_default().to_owned();
+                        texts.push(TextLeg { query, field });
+                    }
+                    other => {
+                        let table = &shared.storage.table;
+                        let kind = other.data_type();
+                        return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
+                    }
+                }
+            }
+            Term::Distance(op) => match value {
+                ValueRef::Integer(bound) => request.within.push((op, bound as f64)),
+                ValueRef::Real(bound) => request.within.push((op, bound)),
+                ValueRef::Null => return Ok(None),
+                // Left to SQLite, which checks the term itself.
+                _ => {}
+            },
+            Term::K | Term::Ef | Term::Exact => {
+                let value = Value::from(value);
+                match term {
+                    Term::K => match knob(shared, *term, &value, knobs)? {
+                        Some(k) => request.limit = Some(request.limit.map_or(k, |old| old.min(k))),
+                        None => return Ok(None),
+                    },
+                    Term::Ef => request.ef = knob(shared, *term, &value, knobs)?,
+                    _ => request.exact = knob(shared, *term, &value, knobs)? == Some(1),
+                }
+            }
+            Term::Limit => limit = count(value),
+            Term::Offset => offset = count(value).unwrap_or(0),
+            Term::In(_) | Term::RowidIn | Term::KeyIn => {
+                filters.push(list_filter(shared, *term, args.in_values(position)?));
+            }
+            _ => filters.extend(filter_of(shared, *term, Value::from(value))),
+        }
+    }
+    request.hint = limit.map(|limit| limit.saturating_add(offset));
+    request.filter = match filters.len() {
+        0 => None,
+        1 => filters.pop(),
+        _ => Some(Filter::And(filters)),
+    };
+    let field = texts.first().and_then(|leg| leg.field);
+    place_texts(&mut request, texts, hybrid);
+    if request.vector.is_none() && request.text.is_none() {
+        return Ok(None);
+    }
+    Ok(Some((request, Asked { field })))
+}
+
+/// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.
+fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool) {
+    if texts.is_empty() {
+        return;
+    }
+    let first = texts.remove(0);
+    request.must_match = texts;
+    if request.vector.is_some() && !hybrid {
+        request.must_match.push(first.clone());
+    }
+    request.text = Some(first);
+}
+
+fn vector_leg(shared: &Shared, at: usize, value: ValueRef<'_>, subtype: u32) -> Result<Option<VectorLeg>> {
+    let column = &shared.schema.columns[at];
+    let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
+    let model = shared.schema.model.as_deref();
+    if value == ValueRef::Null {
+        return Ok(None);
+    }
+    let name = format!("{}.{}", shared.storage.table, column.name);
+    let target = vector_value::Target { name: &name, dim: Some(dim), model };
+    let query = vector_value::read(value, subtype, &target)?.into_owned();
+    let nth = shared.schema.vectors().take_while(|(v, _)| *v < at).count();
+    Ok(Some(VectorLeg { column: nth, query }))
+}
+
+fn hybrid_legs(
+    shared: &Shared,
+    asked: &HybridQuery,
+    request: &mut Request,
+    texts: &mut Vec<TextLeg>,
+) -> Result<()> {
+    let table = &shared.storage.table;
+    let options: HybridOptions = match &asked.options {
+        Some(json) => fusion::parse_options(json)?,
+        None => HybridOptions::default(),
+    };
+    let at = match &options.column {
+        Some(name) => match shared.schema.find(name) {
+            Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
+            _ => return Err(Error::Unknown(format!("{table}: hybrid_query: there is no vector column '{name}'"))),
+        },
+        None => match shared.schema.vectors().next() {
+            Some((at, _)) => at,
+            None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
+        },
+    };
+    if let Some(value) = &asked.vector {
+        request.vector = vector_leg(shared, at, value.as_ref(), asked.subtype)?;
+    }
+    if let Some(text) = &asked.text {
+        texts.insert(0, TextLeg { query: text.clone(), field: None });
+    }
+    request.ef = request.ef.or(options.ef_search);
+    request.hybrid = options;
+    Ok(())
+}
+
+/// Checks a knob's value and notes it for reading back. NULL gives `None`.
+pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Result<Option<usize>> {
+    let table = &shared.storage.table;
+    let (name, low, slot) = match term {
+        Term::K => ("k", 0, &mut knobs.k),
+        Term::Ef => ("ef_search", 1, &mut knobs.ef_search),
+        Term::Exact => ("exact", 0, &mut knobs.exact),
+        _ => return Ok(None),
+    };
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::Integer(number) => *number,
+        Value::Real(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i64,
+        other => {
+            return Err(Error::Value(format!("{table}: {name} must be an integer, got {}", shown(other))));
+        }
+    };
+    if number < low {
+        return Err(Error::Value(format!("{table}: {name} must be {low} or more, got {number}")));
+    }
+    *slot = Some(number);
+    if term == Term::Exact {
+        return Ok(Some(usize::from(number != 0)));
+    }
+    Ok(Some(usize::try_from(number).unwrap_or(MAX_K).min(MAX_K)))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Real(real) => real.to_string(),
+        Value::Text(text) => format!("'{}'", text.chars().take(40).collect::<String>()),
+        other => other.type_name().to_owned(),
+    }
+}
+
+/// A LIMIT or OFFSET as a hint; negative means none.
+fn count(value: ValueRef<'_>) -> Option<usize> {
+    if let ValueRef::Integer(count) = value { usize::try_from(count).ok() } else { None }
+}
+
+fn column_name(shared: &Shared, at: usize) -> String {
+    shared.schema.columns[at].name.clone()
+}
+
+fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
+    Some(match term {
+        Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
+        Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
+        Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
+        Term::Pattern(at, glob) => {
+            let text = value.as_text()?;
+            let wild: &[char] = if glob { &['*', '?', '['] } else { &['%', '_'] };
+            // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
+            let prefix = &text[..text.find(wild).unwrap_or(text.len())];
+            if prefix.is_empty() {
+                return None;
+            }
+            Filter::Prefix { column: column_name(shared, at), prefix: prefix.to_owned(), ignore_case: !glob }
+        }
+        Term::Rowid(op) => Filter::Compare { column: "rowid".into(), op, value },
+        Term::Key => match value {
+            Value::Text(key) => Filter::Keys(vec![key]),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Filter {
+    match term {
+        Term::In(at) => Filter::In { column: column_name(shared, at), values },
+        Term::KeyIn => Filter::Keys(
+            values.into_iter().filter_map(|v| if let Value::Text(text) = v { Some(text) } else { None }).collect(),
+        ),
+        _ => Filter::rowids(values.into_iter().filter_map(|value| match value {
+            Value::Integer(rowid) => Some(rowid),
+            Value::Real(real) if real.fract() == 0.0 && real.abs() < 9.2e18 => Some(real as i64),
+            Value::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        })),
+    }
+}

@@ -1,0 +1,198 @@
+//! The virtual table: one collection on one connection, and where its parts meet.
+
+use super::columns::{self, Hidden, Place};
+use super::cursor::TableCursor;
+use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
+use super::{auxiliary, commands, ddl, plan, update};
+use crate::error::{Error, Result};
+use crate::query::Source;
+use crate::schema::Schema;
+use crate::segment::{self, View, Views};
+use crate::storage::{SHADOWS, Settings, Storage};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal.
+const SEAL_AT_ONCE: i64 = 262_144;
+
+/// What the table and its cursors share.
+pub struct Shared {
+    /// Connection and names.
+    pub host: Host,
+    /// Shadow tables.
+    pub storage: Storage,
+    /// Declared columns.
+    pub schema: Schema,
+    views: Views,
+    settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
+    written: Cell<bool>,
+}
+
+impl Shared {
+    /// Settings of the table in the current snapshot.
+    pub fn settings(&self) -> Result<Rc<Settings>> {
+        let conn = self.host.connection();
+        let nonce = self.storage.nonce(conn)?;
+        if let Some((of, settings)) = &*self.settings.borrow()
+            && *of == nonce
+        {
+            return Ok(Rc::clone(settings));
+        }
+        let settings = Rc::new(self.storage.settings(conn)?);
+        *self.settings.borrow_mut() = Some((nonce, Rc::clone(&settings)));
+        Ok(settings)
+    }
+
+    /// Runs `work` with the data source of the current snapshot.
+    pub fn with_source<T>(&self, work: impl FnOnce(&Source<'_>) -> Result<T>) -> Result<T> {
+        let settings = self.settings()?;
+        let conn = self.host.connection();
+        work(&Source { storage: &self.storage, conn, schema: &self.schema, settings: &settings })
+    }
+
+    /// The view of the current snapshot.
+    pub fn view(&self) -> Result<Arc<View>> {
+        let settings = self.settings()?;
+        self.views.current(&self.storage, self.host.connection(), &self.schema, &settings)
+    }
+
+    /// Notes a write: the log may have to be sealed before the commit.
+    pub fn wrote(&self) -> Result<()> {
+        self.written.set(true);
+        let conn = self.host.connection();
+        if conn.last_insert_rowid() >= SEAL_AT_ONCE && self.storage.log_end(conn)?.seq >= SEAL_AT_ONCE {
+            self.seal()?;
+        }
+        Ok(())
+    }
+
+    /// Seals the log, then merges what the settings allow inside a commit.
+    pub fn seal(&self) -> Result<()> {
+        let settings = self.settings()?;
+        let (storage, conn, schema) = (&self.storage, self.host.connection(), &self.schema);
+        let mut go_on = |_, _| !self.host.interrupted();
+        segment::seal(storage, conn, schema, &mut go_on)?;
+        segment::automerge(storage, conn, schema, &settings, &mut go_on)?;
+        Ok(())
+    }
+}
+
+/// One `USING nearlite(...)` table.
+pub struct Table {
+    shared: Rc<Shared>,
+}
+
+impl VirtualTable for Table {
+    type Cursor = TableCursor;
+    const SHADOWS: &'static [&'static str] = SHADOWS;
+
+    fn connect(host: Host, args: &[&str], create: bool) -> Result<(Self, String)> {
+        let conn = host.connection();
+        let (database, table) = (host.schema().to_owned(), host.table().to_owned());
+        let schema = if create {
+            let schema = ddl::parse(&table, args.get(3..).unwrap_or_default())?;
+            crate::segment::text_config(&schema).validate()?;
+            Storage::new(&database, &table, &schema).create(conn, &schema)?;
+            schema
+        } else {
+            Storage::read_schema(conn, &database, &table)?
+        };
+        host.config_constraint_support()?;
+        host.config_innocuous()?;
+        let storage = Storage::new(&database, &table, &schema);
+        let declaration = columns::declaration(&schema, &table);
+        let shared = Shared {
+            host,
+            storage,
+            schema,
+            views: Views::default(),
+            settings: RefCell::default(),
+            written: Cell::new(false),
+        };
+        Ok((Self { shared: Rc::new(shared) }, declaration))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+        plan::best_index(&self.shared.schema, &self.shared.storage.table, info)
+    }
+
+    fn open(&self) -> Result<TableCursor> {
+        Ok(TableCursor::new(Rc::clone(&self.shared)))
+    }
+
+    fn update(&self, change: Change<'_>) -> Result<i64> {
+        let shared = &self.shared;
+        match change {
+            Change::Delete { rowid } => {
+                update::delete(shared, rowid)?;
+                shared.wrote()?;
+                Ok(0)
+            }
+            Change::Insert { rowid, values, conflict } => {
+                let command = columns::hidden_at(&shared.schema, Hidden::Table);
+                if !matches!(values.value(command), rusqlite::types::ValueRef::Null) {
+                    let argument = columns::hidden_at(&shared.schema, Hidden::Rank);
+                    commands::run(shared, values.value(command), values.value(argument))?;
+                    return Ok(0);
+                }
+                let rowid = update::insert(shared, rowid, &values, conflict)?;
+                shared.wrote()?;
+                Ok(rowid)
+            }
+            Change::Update { old_rowid, new_rowid, values, conflict } => {
+                update::update(shared, old_rowid, new_rowid, &values, conflict)?;
+                shared.wrote()?;
+                Ok(new_rowid)
+            }
+        }
+    }
+
+    fn destroy(&self) -> Result<()> {
+        let conn = self.shared.host.connection();
+        conn.flush_prepared_statement_cache();
+        self.shared.storage.destroy(conn)
+    }
+
+    fn rename(&self, new: &str) -> Result<()> {
+        let conn = self.shared.host.connection();
+        let taken = |name: &str| name.eq_ignore_ascii_case(new);
+        if let Some(column) = self.shared.schema.columns.iter().find(|c| taken(&c.name)) {
+            let table = &self.shared.storage.table;
+            return Err(Error::Schema(format!("{table} cannot be called {new}: it has a column {}", column.name)));
+        }
+        conn.flush_prepared_statement_cache();
+        self.shared.storage.rename(conn, new)
+    }
+
+    fn integrity(&self, quick: bool) -> Result<Option<String>> {
+        if quick {
+            return Ok(None);
+        }
+        let shared = &self.shared;
+        let settings = shared.settings()?;
+        let defects = segment::verify(&shared.storage, shared.host.connection(), &shared.schema, &settings)?;
+        Ok((!defects.is_empty()).then(|| defects.join("; ")))
+    }
+
+    fn sync(&self) -> Result<()> {
+        let shared = &self.shared;
+        if !shared.written.replace(false) {
+            return Ok(());
+        }
+        let bound = i64::try_from(shared.settings()?.delta_rows).unwrap_or(i64::MAX);
+        if shared.storage.log_end(shared.host.connection())?.seq >= bound {
+            shared.seal()?;
+        }
+        Ok(())
+    }
+
+    fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
+        auxiliary::find(name)
+    }
+}
+
+/// Meaning of a column number in this table.
+pub fn place(shared: &Shared, index: usize) -> Option<Place> {
+    Place::of(&shared.schema, i32::try_from(index).ok()?)
+}

@@ -1,0 +1,263 @@
+//! Writing rows: validation first, then `t_rows`, `t_vectors` and the log.
+//!
+//! SQLite keeps no statement journal for a single-row INSERT, so everything a user can get wrong is found before
+//! the first write.
+
+use super::module::{Args, Conflict};
+use super::table::Shared;
+use super::vector_value;
+use crate::error::{Error, Result};
+use crate::schema::{Column, ColumnKind, ColumnType};
+use crate::segment::encode_vector;
+use crate::storage::LogOp;
+use crate::value::Value;
+use rusqlite::types::ValueRef;
+
+/// A row checked against the schema, ready to be stored.
+struct Checked {
+    /// Values of `t_rows` in order.
+    values: Vec<Value>,
+    /// Stored bytes of each vector column.
+    vectors: Vec<Option<Vec<u8>>>,
+    /// The rowid that an INTEGER key asks for.
+    key_rowid: Option<i64>,
+}
+
+/// Inserts a row and returns its rowid.
+pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: Conflict) -> Result<i64> {
+    let checked = check(shared, values)?;
+    let rowid = match (rowid, checked.key_rowid) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(Error::Value(format!("{}: the row is given rowid {a} and key {b}", shared.storage.table)));
+        }
+        (a, b) => a.or(b),
+    };
+    resolve_conflicts(shared, rowid, &checked.values, None, conflict)?;
+    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let rowid = storage.insert_row(conn, rowid, &checked.values)?;
+    put_vectors(shared, rowid, &checked.vectors)?;
+    storage.log_append(conn, LogOp::Add, rowid)?;
+    Ok(rowid)
+}
+
+/// Deletes a row; nothing happens when it is not there.
+pub fn delete(shared: &Shared, rowid: i64) -> Result<()> {
+    unindex(shared, rowid)?;
+    shared.storage.delete_row(shared.host.connection(), rowid)?;
+    Ok(())
+}
+
+/// Changes a row, its rowid included.
+pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: Conflict) -> Result<()> {
+    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let Some(before) = storage.row(conn, old)? else {
+        return Err(Error::Value(format!("{}: row {old} is gone", storage.table)));
+    };
+    let mut vectors = storage.vectors(conn, old)?;
+    let mut row = before.values.clone();
+    let mut indexed = false;
+    let mut new = new;
+    let (mut stored, mut vector) = (0, 0);
+    for (at, column) in shared.schema.columns.iter().enumerate() {
+        let unchanged = values.nochange(at);
+        match &column.kind {
+            ColumnKind::Vector(spec) => {
+                if !unchanged {
+                    let bytes = check_vector(shared, column, values, at)?.map(|v| encode_vector(spec, &v));
+                    indexed |= bytes != vectors[vector];
+                    vectors[vector] = bytes;
+                }
+                vector += 1;
+            }
+            ColumnKind::Key(ColumnType::Integer) => {
+                if !unchanged && let Some(key) = check_rowid(shared, column, values.value(at))? {
+                    // `SET id = 5` moves the row, as for a rowid alias of an ordinary table.
+                    if key != old {
+                        new = key;
+                    }
+                }
+            }
+            kind => {
+                if !unchanged {
+                    let value = check_value(shared, column, values.value(at))?;
+                    let plain = matches!(kind, ColumnKind::Unindexed | ColumnKind::Key(_));
+                    indexed |= !plain && value != row[stored];
+                    row[stored] = value;
+                }
+                stored += 1;
+            }
+        }
+    }
+    resolve_conflicts(shared, Some(new), &row, Some(old), conflict)?;
+    if new != old {
+        delete(shared, old)?;
+        storage.insert_row(conn, Some(new), &row)?;
+        put_vectors(shared, new, &vectors)?;
+        return storage.log_append(conn, LogOp::Add, new);
+    }
+    if indexed {
+        unindex(shared, old)?;
+    }
+    storage.update_row(conn, old, &row)?;
+    if indexed {
+        put_vectors(shared, old, &vectors)?;
+        storage.log_append(conn, LogOp::Add, old)?;
+    }
+    Ok(())
+}
+
+fn put_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
+    let slices: Vec<Option<&[u8]>> = vectors.iter().map(Option::as_deref).collect();
+    shared.storage.put_vectors(shared.host.connection(), rowid, &slices)
+}
+
+/// Takes a row out of the index: out of the delta, or dead in its segment.
+fn unindex(shared: &Shared, rowid: i64) -> Result<()> {
+    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let view = shared.view()?;
+    let op = if view.delta.contains(rowid) {
+        LogOp::Remove
+    } else {
+        match view.find(storage, conn, &shared.schema, rowid)? {
+            Some((part, ord)) => LogOp::Kill { segment: view.segments[part].segment.record.seq, ord },
+            None => return Ok(()),
+        }
+    };
+    drop(view);
+    storage.log_append(conn, op, rowid)
+}
+
+/// Finds rows that the new row would collide with: removes them for REPLACE, reports them otherwise.
+fn resolve_conflicts(
+    shared: &Shared,
+    rowid: Option<i64>,
+    values: &[Value],
+    own: Option<i64>,
+    conflict: Conflict,
+) -> Result<()> {
+    let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
+    let mut clashes = Vec::new();
+    if let Some(rowid) = rowid
+        && Some(rowid) != own
+        && storage.row_exists(conn, rowid)?
+    {
+        let name = match schema.key_column() {
+            Some((at, ColumnType::Integer)) => schema.columns[at].name.as_str(),
+            _ => "rowid",
+        };
+        clashes.push((rowid, name, rowid.to_string()));
+    }
+    if let Some((at, ColumnType::Text)) = schema.key_column() {
+        let stored = schema.columns[..at].iter().filter(|c| !matches!(c.kind, ColumnKind::Vector(_))).count();
+        if let Some(key) = values.get(stored)
+            && let Some(found) = storage.rowid_of_key(conn, key)?
+            && Some(found) != own
+        {
+            clashes.push((found, schema.columns[at].name.as_str(), format!("'{}'", key.as_text().unwrap_or(""))));
+        }
+    }
+    for (rowid, column, value) in clashes {
+        if conflict != Conflict::Replace {
+            let table = &storage.table;
+            return Err(Error::Constraint(format!("UNIQUE constraint failed: {table}.{column}: {value} exists already")));
+        }
+        delete(shared, rowid)?;
+    }
+    Ok(())
+}
+
+fn check(shared: &Shared, values: &Args<'_>) -> Result<Checked> {
+    let mut checked = Checked { values: Vec::new(), vectors: Vec::new(), key_rowid: None };
+    for (at, column) in shared.schema.columns.iter().enumerate() {
+        match &column.kind {
+            ColumnKind::Vector(spec) => {
+                let vector = check_vector(shared, column, values, at)?;
+                checked.vectors.push(vector.map(|v| encode_vector(spec, &v)));
+            }
+            ColumnKind::Key(ColumnType::Integer) => {
+                checked.key_rowid = check_rowid(shared, column, values.value(at))?;
+            }
+            _ => checked.values.push(check_value(shared, column, values.value(at))?),
+        }
+    }
+    Ok(checked)
+}
+
+fn refuse_null(shared: &Shared, column: &Column) -> Result<()> {
+    if column.not_null {
+        let table = &shared.storage.table;
+        return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
+    }
+    Ok(())
+}
+
+fn check_vector<'a>(
+    shared: &Shared,
+    column: &Column,
+    values: &Args<'a>,
+    at: usize,
+) -> Result<Option<std::borrow::Cow<'a, [f32]>>> {
+    let ColumnKind::Vector(spec) = &column.kind else { return Ok(None) };
+    let value = values.value(at);
+    if value == ValueRef::Null {
+        refuse_null(shared, column)?;
+        return Ok(None);
+    }
+    let name = format!("{}.{}", shared.storage.table, column.name);
+    let model = shared.schema.model.as_deref();
+    let target = vector_value::Target { name: &name, dim: Some(spec.dim), model };
+    vector_value::read(value, values.subtype(at), &target).map(Some)
+}
+
+fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Option<i64>> {
+    match value {
+        ValueRef::Null => Ok(None),
+        ValueRef::Integer(rowid) => Ok(Some(rowid)),
+        other => Err(wrong_type(shared, column, "INTEGER", &Value::from(other))),
+    }
+}
+
+fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Value> {
+    let value = Value::from(value);
+    let expected = match &column.kind {
+        ColumnKind::Key(kind) | ColumnKind::Metadata(kind) => *kind,
+        ColumnKind::FullText { .. } => ColumnType::Text,
+        ColumnKind::Unindexed | ColumnKind::Vector(_) => {
+            if value.is_null() {
+                refuse_null(shared, column)?;
+            }
+            return Ok(value);
+        }
+    };
+    match (expected, value) {
+        (_, Value::Null) => {
+            if matches!(column.kind, ColumnKind::Key(_)) {
+                let table = &shared.storage.table;
+                return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
+            }
+            refuse_null(shared, column)?;
+            Ok(Value::Null)
+        }
+        (ColumnType::Text, value @ Value::Text(_))
+        | (ColumnType::Integer, value @ Value::Integer(_))
+        | (ColumnType::Real, value @ Value::Real(_))
+        | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
+        (ColumnType::Real, Value::Integer(int)) => Ok(Value::Real(int as f64)),
+        (ColumnType::Boolean, value @ Value::Integer(_)) => Err(wrong_type(shared, column, "BOOLEAN (0 or 1)", &value)),
+        (expected, value) => Err(wrong_type(shared, column, expected.name(), &value)),
+    }
+}
+
+fn wrong_type(shared: &Shared, column: &Column, expected: &str, value: &Value) -> Error {
+    let shown = match value {
+        Value::Text(text) => {
+            let cut: String = text.chars().take(40).collect();
+            format!("TEXT '{cut}{}'", if text.chars().count() > 40 { "…" } else { "" })
+        }
+        Value::Blob(bytes) => format!("a BLOB of {} bytes", bytes.len()),
+        Value::Integer(int) => format!("INTEGER {int}"),
+        Value::Real(real) => format!("REAL {real}"),
+        Value::Null => "NULL".into(),
+    };
+    Error::Value(format!("{}.{}: expected {expected}, got {shown}", shared.storage.table, column.name))
+}

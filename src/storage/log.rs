@@ -1,0 +1,131 @@
+//! `t_delta`: the append-only log of what changed since the last seal, and the root nonce.
+//!
+//! A cached replay of the log is valid up to the entry it ended at as long as that entry still carries the same
+//! random stamp: sequence numbers come back after a rollback, stamps do not.
+
+use super::Storage;
+use crate::error::Result;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// What one log entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOp {
+    /// The row is (again) in the delta, with the content it has in `t_rows` and `t_vectors`.
+    Add,
+    /// The row left the delta.
+    Remove,
+    /// `ord` of the segment with number `segment` is dead.
+    Kill {
+        /// Number of the segment (`t_segments.seq`).
+        segment: i64,
+        /// Row of the segment.
+        ord: u32,
+    },
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEntry {
+    /// What happened.
+    pub op: LogOp,
+    /// To which row.
+    pub rowid: i64,
+    /// Where the log stands after it.
+    pub position: LogPosition,
+}
+
+/// The last entry of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogPosition {
+    /// Sequence number, 0 before the first entry.
+    pub seq: i64,
+    /// Random stamp of that entry.
+    pub stamp: i64,
+}
+
+impl Storage {
+    /// The nonce that changes with every change to the set of segments.
+    pub fn nonce(&self, conn: &Connection) -> Result<[u8; 16]> {
+        let nonce = conn
+            .prepare_cached(&self.sql.nonce)?
+            .query_row([], |row| row.get::<_, Vec<u8>>(0))
+            .optional()?
+            .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+        nonce.ok_or_else(|| crate::Error::corrupt(format!("{}_root", self.table), "the root row is missing"))
+    }
+
+    /// Gives the root a fresh random nonce.
+    pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
+        let root = self.name("root");
+        conn.execute(&format!("INSERT OR REPLACE INTO {root}(id, nonce) VALUES(1, randomblob(16))"), [])?;
+        Ok(())
+    }
+
+    /// Where the log ends in the current snapshot.
+    pub fn log_end(&self, conn: &Connection) -> Result<LogPosition> {
+        Ok(conn
+            .prepare_cached(&self.sql.log_last)?
+            .query_row([], |row| Ok(LogPosition { seq: row.get(0)?, stamp: row.get(1)? }))
+            .optional()?
+            .unwrap_or_default())
+    }
+
+    /// Whether the log still has `position` as one of its entries.
+    pub fn log_has(&self, conn: &Connection, position: LogPosition) -> Result<bool> {
+        if position.seq == 0 {
+            return Ok(true);
+        }
+        let stamp: Option<i64> =
+            conn.prepare_cached(&self.sql.log_at)?.query_row([position.seq], |row| row.get(0)).optional()?;
+        Ok(stamp == Some(position.stamp))
+    }
+
+    /// All entries after sequence number `seq`.
+    pub fn log_since(&self, conn: &Connection, seq: i64) -> Result<Vec<LogEntry>> {
+        let mut statement = conn.prepare_cached(&self.sql.log_since)?;
+        let mut rows = statement.query([seq])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            let op = match row.get::<_, i64>(1)? {
+                1 => LogOp::Add,
+                2 => LogOp::Remove,
+                3 => LogOp::Kill {
+                    segment: row.get(3)?,
+                    ord: u32::try_from(row.get::<_, i64>(4)?)
+                        .map_err(|_| crate::Error::corrupt(format!("{}_delta", self.table), "ord out of range"))?,
+                },
+                other => {
+                    let what = format!("unknown operation {other}");
+                    return Err(crate::Error::corrupt(format!("{}_delta", self.table), what));
+                }
+            };
+            let position = LogPosition { seq: row.get(0)?, stamp: row.get(5)? };
+            entries.push(LogEntry { op, rowid: row.get(2)?, position });
+        }
+        Ok(entries)
+    }
+
+    /// Appends one entry.
+    pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
+        let mut statement = conn.prepare_cached(&self.sql.log_append)?;
+        match op {
+            LogOp::Add => statement.execute(params![1, rowid, None::<i64>, None::<i64>])?,
+            LogOp::Remove => statement.execute(params![2, rowid, None::<i64>, None::<i64>])?,
+            LogOp::Kill { segment, ord } => statement.execute(params![3, rowid, segment, ord])?,
+        };
+        Ok(())
+    }
+
+    /// Number of entries in the log.
+    pub fn log_len(&self, conn: &Connection) -> Result<usize> {
+        let sql = format!("SELECT count(*) FROM {}", self.name("delta"));
+        let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Empties the log; the caller renews the nonce.
+    pub fn log_clear(&self, conn: &Connection) -> Result<()> {
+        conn.execute(&format!("DELETE FROM {}", self.name("delta")), [])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! The only code that reads or writes shadow tables.
+//!
+//! [`Storage`] knows table names and SQL, never an index: payloads are bytes here. Every call runs on the
+//! caller's connection, inside whatever transaction it has open, so SQLite alone gives atomicity, isolation and
+//! crash safety. Nothing is remembered between calls except prepared statements.
+
+mod blobs;
+mod codec;
+mod log;
+mod rows;
+mod segments;
+mod shadow;
+
+pub use log::{LogEntry, LogOp, LogPosition};
+pub use rows::{Row, VectorBytes};
+pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
+pub use shadow::{SHADOWS, Settings, Storage};

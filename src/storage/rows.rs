@@ -1,0 +1,157 @@
+//! `t_rows` and `t_vectors`: the user's data, the source of truth for everything else.
+
+use super::Storage;
+use crate::error::{Error, Result};
+use crate::value::Value;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+/// Non-vector columns of a row in the schema's order (an INTEGER key has none: it is the rowid).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The row's identity.
+    pub rowid: i64,
+    /// Its values.
+    pub values: Vec<Value>,
+}
+
+/// Stored bytes of a row's vector columns, in order.
+pub type VectorBytes = Vec<Option<Vec<u8>>>;
+
+impl Storage {
+    /// The values of a row.
+    pub fn row(&self, conn: &Connection, rowid: i64) -> Result<Option<Row>> {
+        let mut statement = conn.prepare_cached(&self.sql.row_values)?;
+        let width = statement.column_count();
+        Ok(statement.query_row([rowid], |row| read_row(row, width)).optional()?)
+    }
+
+    /// Whether a row exists.
+    pub fn row_exists(&self, conn: &Connection, rowid: i64) -> Result<bool> {
+        Ok(conn.prepare_cached(&self.sql.row_exists)?.exists([rowid])?)
+    }
+
+    /// Up to `limit` rows with rowids in `low..=high`, ascending or descending.
+    pub fn rows_between(
+        &self,
+        conn: &Connection,
+        (low, high): (i64, i64),
+        descending: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
+        let listed = self.sql.row_values.trim_end_matches(" WHERE rowid = ?1");
+        let order = if descending { "DESC" } else { "ASC" };
+        let sql = format!("{listed} WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid {order} LIMIT ?3");
+        let mut statement = conn.prepare_cached(&sql)?;
+        let width = statement.column_count();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map([low, high, limit], |row| read_row(row, width))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// All rowids, ascending.
+    pub fn all_rowids(&self, conn: &Connection) -> Result<Vec<i64>> {
+        let mut statement = conn.prepare(&format!("SELECT rowid FROM {} ORDER BY rowid", self.name("rows")))?;
+        let ids = statement.query_map([], |row| row.get(0))?;
+        Ok(ids.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Number of rows.
+    pub fn row_count(&self, conn: &Connection) -> Result<usize> {
+        let sql = format!("SELECT count(*) FROM {}", self.name("rows"));
+        let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Rowid of the row with this key.
+    pub fn rowid_of_key(&self, conn: &Connection, key: &Value) -> Result<Option<i64>> {
+        Ok(conn.prepare_cached(&self.sql.key_rowid)?.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    /// Writes a new row; `None` lets SQLite choose the rowid, which is returned.
+    pub fn insert_row(&self, conn: &Connection, rowid: Option<i64>, values: &[Value]) -> Result<i64> {
+        let mut statement = conn.prepare_cached(&self.sql.row_insert)?;
+        let id = rowid.map_or(Value::Null, Value::Integer);
+        statement.execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+        Ok(rowid.unwrap_or_else(|| conn.last_insert_rowid()))
+    }
+
+    /// Replaces the values of an existing row.
+    pub fn update_row(&self, conn: &Connection, rowid: i64, values: &[Value]) -> Result<()> {
+        let id = Value::Integer(rowid);
+        conn.prepare_cached(&self.sql.row_update)?
+            .execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+        Ok(())
+    }
+
+    /// Removes a row with its vectors; answers whether it existed.
+    pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<bool> {
+        let gone = conn.prepare_cached(&self.sql.row_delete)?.execute([rowid])? > 0;
+        if !self.sql.vector_of.is_empty() {
+            conn.prepare_cached(&self.sql.vectors_delete)?.execute([rowid])?;
+        }
+        Ok(gone)
+    }
+
+    /// Writes the vectors of a row.
+    pub fn put_vectors(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
+        if vectors.is_empty() {
+            return Ok(());
+        }
+        struct Bytes<'a>(Option<&'a [u8]>);
+        impl rusqlite::ToSql for Bytes<'_> {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::Borrowed(self.0.map_or(ValueRef::Null, ValueRef::Blob)))
+            }
+        }
+        let mut statement = conn.prepare_cached(&self.sql.vectors_put)?;
+        statement.raw_bind_parameter(1, rowid)?;
+        for (at, vector) in vectors.iter().enumerate() {
+            statement.raw_bind_parameter(at + 2, Bytes(*vector))?;
+        }
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// All vectors of a row; all `None` when the row is missing.
+    pub fn vectors(&self, conn: &Connection, rowid: i64) -> Result<VectorBytes> {
+        let width = self.sql.vector_of.len();
+        if width == 0 {
+            return Ok(Vec::new());
+        }
+        let mut statement = conn.prepare_cached(&self.sql.vectors_of)?;
+        let mut rows = statement.query([rowid])?;
+        let Some(row) = rows.next()? else { return Ok(vec![None; width]) };
+        (0..width).map(|at| Ok(blob(row.get_ref(at + 1)?).map(<[u8]>::to_vec))).collect()
+    }
+
+    /// Hands the stored bytes of one vector of each row in `rowids` to `each`, in that order; `None` where the row
+    /// or the vector is missing.
+    pub fn for_each_vector(
+        &self,
+        conn: &Connection,
+        column: usize,
+        rowids: impl IntoIterator<Item = i64>,
+        mut each: impl FnMut(Option<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        let sql = self.sql.vector_of.get(column).ok_or_else(|| Error::Unknown("no such vector column".into()))?;
+        let mut statement = conn.prepare_cached(sql)?;
+        for rowid in rowids {
+            let mut rows = statement.query([rowid])?;
+            match rows.next()? {
+                Some(row) => each(blob(row.get_ref(0)?))?,
+                None => each(None)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
+    if let ValueRef::Blob(bytes) = value { Some(bytes) } else { None }
+}
+
+fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {
+    let values = (1..width).map(|at| Ok(Value::from(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
+    Ok(Row { rowid: row.get(0)?, values })
+}

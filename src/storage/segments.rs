@@ -1,0 +1,161 @@
+//! `t_segments` and `t_tombstones`: the directory of immutable segments and which of their rows are dead.
+
+use super::{Storage, codec};
+use crate::error::{Error, Result};
+use roaring::RoaringBitmap;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+/// Random name of a segment. Equal names mean equal bytes, in every file and every process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SegmentId(pub [u8; 16]);
+
+impl std::fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Which index of a segment a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PayloadKind {
+    /// Rowids and metadata columns.
+    Columns,
+    /// The full-text index.
+    Text,
+    /// Codes and graph of the n-th vector column.
+    Vector(u32),
+}
+
+impl std::fmt::Display for PayloadKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Columns => f.write_str("columns"),
+            Self::Text => f.write_str("text"),
+            Self::Vector(at) => write!(f, "vector {at}"),
+        }
+    }
+}
+
+/// Where the bytes of a payload are, and what they must add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayloadEntry {
+    /// What it is.
+    pub kind: PayloadKind,
+    /// `t_chunks.id` of the first chunk; the others follow without gaps.
+    pub first: i64,
+    /// Number of chunks.
+    pub chunks: u32,
+    /// Bytes in all chunks together.
+    pub bytes: u64,
+    /// CRC-32 over them.
+    pub checksum: u32,
+}
+
+/// One row of `t_segments`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentRecord {
+    /// Number within the table; log entries name segments by it.
+    pub seq: i64,
+    /// Random name.
+    pub id: SegmentId,
+    /// Rows, dead ones included.
+    pub rows: usize,
+    /// Its payloads.
+    pub directory: Vec<PayloadEntry>,
+}
+
+impl SegmentRecord {
+    /// The payload of this kind.
+    pub fn payload(&self, kind: PayloadKind) -> Option<&PayloadEntry> {
+        self.directory.iter().find(|entry| entry.kind == kind)
+    }
+}
+
+impl Storage {
+    /// A place for error messages: table, segment, payload.
+    pub fn place(&self, id: SegmentId, what: impl std::fmt::Display) -> String {
+        format!("{} segment {id} {what}", self.table)
+    }
+
+    /// All segments, oldest first.
+    pub fn segments(&self, conn: &Connection) -> Result<Vec<SegmentRecord>> {
+        let sql = format!("SELECT seq, id, rows, directory FROM {} ORDER BY seq", self.name("segments"));
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        let place = || format!("{}_segments", self.table);
+        while let Some(row) = rows.next()? {
+            let bytes = |at| row.get::<_, Vec<u8>>(at).map_err(|_| Error::corrupt(place(), "a value has a wrong type"));
+            let id = <[u8; 16]>::try_from(bytes(1)?).map_err(|_| Error::corrupt(place(), "a name is not 16 bytes"))?;
+            let count: i64 = row.get(2).map_err(|_| Error::corrupt(place(), "a row count has a wrong type"))?;
+            let count = u32::try_from(count).map_err(|_| Error::corrupt(place(), "a row count is out of range"))?;
+            let directory =
+                codec::decode(&bytes(3)?).map_err(|e| Error::corrupt(place(), format!("directory: {e}")))?;
+            found.push(SegmentRecord { seq: row.get(0)?, id: SegmentId(id), rows: count as usize, directory });
+        }
+        Ok(found)
+    }
+
+    /// Adds a segment and returns its record.
+    pub fn add_segment(&self, conn: &Connection, rows: usize, directory: Vec<PayloadEntry>) -> Result<SegmentRecord> {
+        let bytes = codec::encode(&directory).map_err(Error::Value)?;
+        let sql = format!("INSERT INTO {}(id, rows, directory) VALUES(randomblob(16), ?1, ?2)", self.name("segments"));
+        conn.prepare_cached(&sql)?.execute(params![rows as i64, bytes])?;
+        let seq = conn.last_insert_rowid();
+        let sql = format!("SELECT id FROM {} WHERE seq = ?1", self.name("segments"));
+        let id: Vec<u8> = conn.query_row(&sql, [seq], |row| row.get(0))?;
+        let id = <[u8; 16]>::try_from(id).map_err(|_| Error::corrupt(&self.table, "segment name"))?;
+        Ok(SegmentRecord { seq, id: SegmentId(id), rows, directory })
+    }
+
+    /// Removes a segment with its chunks and tombstones.
+    pub fn drop_segment(&self, conn: &Connection, record: &SegmentRecord) -> Result<()> {
+        for entry in &record.directory {
+            self.drop_payload(conn, entry)?;
+        }
+        conn.execute(&format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
+        conn.execute(&format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
+        Ok(())
+    }
+
+    /// Removes everything that can be made anew from `t_rows` and `t_vectors`.
+    pub fn drop_index(&self, conn: &Connection) -> Result<()> {
+        for suffix in ["segments", "chunks", "tombstones", "delta"] {
+            conn.execute(&format!("DELETE FROM {}", self.name(suffix)), [])?;
+        }
+        self.renew_nonce(conn)
+    }
+
+    /// Dead rows of a segment as of the last seal; the log may add more.
+    pub fn tombstones(&self, conn: &Connection, record: &SegmentRecord) -> Result<RoaringBitmap> {
+        let sql = format!("SELECT dead, checksum FROM {} WHERE segment = ?1", self.name("tombstones"));
+        let found: Option<(Vec<u8>, i64)> = conn
+            .prepare_cached(&sql)?
+            .query_row([record.seq], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .map_err(|_| Error::corrupt(self.place(record.id, "tombstones"), "a value has a wrong type"))?;
+        let Some((bytes, checksum)) = found else { return Ok(RoaringBitmap::new()) };
+        let place = || self.place(record.id, "tombstones");
+        if i64::from(crc32fast::hash(&bytes)) != checksum {
+            return Err(Error::corrupt(place(), "checksum mismatch"));
+        }
+        let dead =
+            RoaringBitmap::deserialize_from(&bytes[..]).map_err(|e| Error::corrupt(place(), e.to_string()))?;
+        match dead.max() {
+            Some(last) if last as usize >= record.rows => Err(Error::corrupt(place(), "a dead row is out of range")),
+            _ => Ok(dead),
+        }
+    }
+
+    /// Replaces the dead rows of a segment.
+    pub fn set_tombstones(&self, conn: &Connection, segment: i64, dead: &RoaringBitmap) -> Result<()> {
+        let mut bytes = Vec::with_capacity(dead.serialized_size());
+        dead.serialize_into(&mut bytes).map_err(|e| Error::Value(e.to_string()))?;
+        let checksum = i64::from(crc32fast::hash(&bytes));
+        let sql =
+            format!("INSERT OR REPLACE INTO {}(segment, dead, checksum) VALUES(?1, ?2, ?3)", self.name("tombstones"));
+        conn.prepare_cached(&sql)?.execute(params![segment, bytes, checksum])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,260 @@
+//! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
+
+use crate::error::{Error, Result};
+use crate::schema::{ColumnKind, ColumnType, Schema};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Suffixes of all shadow tables; `t_rows` and `t_vectors` are the truth, the others can be rebuilt from them.
+pub const SHADOWS: &[&str] = &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones"];
+
+/// Version of the file format this build writes, and the newest it reads.
+pub const FORMAT: i64 = 1;
+
+/// Settings that live in `t_config` and can be changed by a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Breadth of a graph search; 0 means chosen by the engine.
+    pub ef_search: usize,
+    /// Segments of one size class that start a merge; 0 turns merging inside commits off.
+    pub automerge: usize,
+    /// Rows outside segments that start a seal.
+    pub delta_rows: usize,
+    /// Budget of the process-wide cache in MiB.
+    pub cache_mb: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048 }
+    }
+}
+
+impl Settings {
+    /// Names of all settings with their allowed ranges.
+    pub const RANGES: [(&'static str, usize, usize); 4] = [
+        ("ef_search", 0, 100_000),
+        ("automerge", 0, 64),
+        ("delta_rows", 1, 1_000_000),
+        ("cache_mb", 1, 1_048_576),
+    ];
+
+    fn field(&mut self, name: &str) -> Option<&mut usize> {
+        match name {
+            "ef_search" => Some(&mut self.ef_search),
+            "automerge" => Some(&mut self.automerge),
+            "delta_rows" => Some(&mut self.delta_rows),
+            "cache_mb" => Some(&mut self.cache_mb),
+            _ => None,
+        }
+    }
+}
+
+/// Shadow tables of one collection on one connection: names and ready-made SQL.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// Schema name: `main`, `temp` or an attached database.
+    pub database: String,
+    /// Name of the collection.
+    pub table: String,
+    pub(super) sql: Sql,
+}
+
+/// Statements used on hot paths, formatted once.
+#[derive(Debug, Clone)]
+pub(super) struct Sql {
+    pub nonce: String,
+    pub log_last: String,
+    pub log_at: String,
+    pub log_since: String,
+    pub log_append: String,
+    pub row_values: String,
+    pub row_exists: String,
+    pub row_insert: String,
+    pub row_update: String,
+    pub row_delete: String,
+    pub key_rowid: String,
+    pub vectors_of: String,
+    pub vector_of: Vec<String>,
+    pub vectors_put: String,
+    pub vectors_delete: String,
+}
+
+/// `name` quoted as an SQL identifier.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl Storage {
+    /// The shadow tables of `database.table` for `schema`.
+    pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
+        let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
+        let (rows, vectors, delta) = (name("rows"), name("vectors"), name("delta"));
+        let columns: Vec<String> = schema
+            .columns
+            .iter()
+            .filter(|c| is_stored_value(&c.kind))
+            .map(|c| quoted(&c.name))
+            .collect();
+        let listed = columns.iter().map(|c| format!(", {c}")).collect::<String>();
+        let marks = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect::<String>();
+        let sets = columns.iter().enumerate().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect::<Vec<_>>().join(", ");
+        let width = schema.vectors().count();
+        let vector_columns = (0..width).map(|i| format!(", v{i}")).collect::<String>();
+        let vector_marks = (0..width).map(|i| format!(", ?{}", i + 2)).collect::<String>();
+        let key = match schema.key_column() {
+            Some((at, ColumnType::Text)) => quoted(&schema.columns[at].name),
+            _ => "rowid".to_owned(),
+        };
+        let sql = Sql {
+            nonce: format!("SELECT nonce FROM {} WHERE id = 1", name("root")),
+            log_last: format!("SELECT seq, stamp FROM {delta} ORDER BY seq DESC LIMIT 1"),
+            log_at: format!("SELECT stamp FROM {delta} WHERE seq = ?1"),
+            log_since: format!("SELECT seq, op, row, segment, ord, stamp FROM {delta} WHERE seq > ?1 ORDER BY seq"),
+            log_append: format!("INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, random())"),
+            row_values: format!("SELECT rowid{listed} FROM {rows} WHERE rowid = ?1"),
+            row_exists: format!("SELECT 1 FROM {rows} WHERE rowid = ?1"),
+            row_insert: format!("INSERT INTO {rows}(rowid{listed}) VALUES(?1{marks})"),
+            row_update: if sets.is_empty() {
+                format!("UPDATE {rows} SET rowid = rowid WHERE rowid = ?1")
+            } else {
+                format!("UPDATE {rows} SET {sets} WHERE rowid = ?1")
+            },
+            row_delete: format!("DELETE FROM {rows} WHERE rowid = ?1"),
+            key_rowid: format!("SELECT rowid FROM {rows} WHERE {key} = ?1"),
+            vectors_of: format!("SELECT rowid{vector_columns} FROM {vectors} WHERE rowid = ?1"),
+            vector_of: (0..width).map(|i| format!("SELECT v{i} FROM {vectors} WHERE rowid = ?1")).collect(),
+            vectors_put: format!("INSERT OR REPLACE INTO {vectors}(rowid{vector_columns}) VALUES(?1{vector_marks})"),
+            vectors_delete: format!("DELETE FROM {vectors} WHERE rowid = ?1"),
+        };
+        Self { database: database.to_owned(), table: table.to_owned(), sql }
+    }
+
+    /// Qualified, quoted name of the shadow table with `suffix`.
+    pub fn name(&self, suffix: &str) -> String {
+        format!("{}.{}", quoted(&self.database), quoted(&format!("{}_{suffix}", self.table)))
+    }
+
+    /// Creates all shadow tables and stores `schema`.
+    pub fn create(&self, conn: &Connection, schema: &Schema) -> Result<()> {
+        let mut rows = String::from("rowid INTEGER PRIMARY KEY");
+        for column in schema.columns.iter().filter(|c| is_stored_value(&c.kind)) {
+            rows.push_str(", ");
+            rows.push_str(&quoted(&column.name));
+            if matches!(column.kind, ColumnKind::Key(_)) {
+                rows.push_str(" NOT NULL UNIQUE");
+            }
+        }
+        let vectors: String = (0..schema.vectors().count()).map(|i| format!(", v{i} BLOB")).collect();
+        let name = |suffix: &str| self.name(suffix);
+        conn.execute_batch(&format!(
+            "CREATE TABLE {}(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value);
+             CREATE TABLE {}(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL);
+             CREATE TABLE {}({rows});
+             CREATE TABLE {}(rowid INTEGER PRIMARY KEY{vectors});
+             CREATE TABLE {}(seq INTEGER PRIMARY KEY, op INTEGER, row INTEGER, segment INTEGER, ord INTEGER, stamp INTEGER);
+             CREATE TABLE {}(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, rows INTEGER NOT NULL, directory BLOB NOT NULL);
+             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+             CREATE TABLE {}(segment INTEGER PRIMARY KEY, dead BLOB NOT NULL, checksum INTEGER NOT NULL);
+             INSERT INTO {}(id, nonce) VALUES(1, randomblob(16));",
+            name("config"),
+            name("root"),
+            name("rows"),
+            name("vectors"),
+            name("delta"),
+            name("segments"),
+            name("chunks"),
+            name("tombstones"),
+            name("root"),
+        ))?;
+        let json = serde_json::to_string(schema).map_err(|e| Error::Schema(e.to_string()))?;
+        self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))?;
+        self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))
+    }
+
+    /// Drops all shadow tables.
+    pub fn destroy(&self, conn: &Connection) -> Result<()> {
+        for suffix in SHADOWS {
+            conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", self.name(suffix)))?;
+        }
+        Ok(())
+    }
+
+    /// Renames all shadow tables for a collection that will be called `new`.
+    pub fn rename(&self, conn: &Connection, new: &str) -> Result<()> {
+        for suffix in SHADOWS {
+            let target = quoted(&format!("{new}_{suffix}"));
+            conn.execute_batch(&format!("ALTER TABLE {} RENAME TO {target}", self.name(suffix)))?;
+        }
+        Ok(())
+    }
+
+    fn set_config(&self, conn: &Connection, name: &str, value: &rusqlite::types::Value) -> Result<()> {
+        conn.prepare_cached(&format!("INSERT OR REPLACE INTO {}(id, name, value) VALUES((SELECT id FROM {} WHERE name = ?1), ?1, ?2)", self.name("config"), self.name("config")))?
+            .execute(rusqlite::params![name, value])?;
+        Ok(())
+    }
+
+    /// Reads the schema of an existing collection, after its format version.
+    ///
+    /// # Errors
+    /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
+    pub fn read_schema(conn: &Connection, database: &str, table: &str) -> Result<Schema> {
+        let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
+        let get = |name: &str| -> Result<Option<crate::Value>> {
+            Ok(conn
+                .query_row(&format!("SELECT value FROM {config} WHERE name = ?1"), [name], |row| {
+                    Ok(crate::Value::from(row.get_ref(0)?))
+                })
+                .optional()?)
+        };
+        let place = format!("{table}_config");
+        match get("format")? {
+            Some(crate::Value::Integer(FORMAT)) => {}
+            Some(crate::Value::Integer(file)) if file > FORMAT => {
+                return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
+            }
+            _ => return Err(Error::Unknown(format!("{place}: no usable format version; is this a nearlite table?"))),
+        }
+        let Some(crate::Value::Text(json)) = get("schema")? else {
+            return Err(Error::corrupt(place, "the schema is missing"));
+        };
+        let schema: Schema = serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
+        schema.validate(table).map_err(|e| Error::corrupt(place, e.to_string()))?;
+        Ok(schema)
+    }
+
+    /// The stored settings, defaults where none is stored.
+    pub fn settings(&self, conn: &Connection) -> Result<Settings> {
+        let mut settings = Settings::default();
+        let mut statement =
+            conn.prepare_cached(&format!("SELECT name, value FROM {} WHERE id > 2", self.name("config")))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (Ok(name), Ok(value)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };
+            if let (Some(field), Ok(value)) = (settings.field(&name), usize::try_from(value)) {
+                *field = value;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Stores one setting.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] lists the settings, [`Error::Value`] the allowed range.
+    pub fn set(&self, conn: &Connection, name: &str, value: i64) -> Result<()> {
+        let Some((name, low, high)) = Settings::RANGES.iter().find(|(known, ..)| *known == name) else {
+            let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+            return Err(Error::Unknown(format!("{}: unknown setting '{name}'; settings are {}", self.table, known.join(", "))));
+        };
+        if !usize::try_from(value).is_ok_and(|v| (*low..=*high).contains(&v)) {
+            return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));
+        }
+        self.set_config(conn, name, &rusqlite::types::Value::Integer(value))
+    }
+}
+
+/// Whether a column lives in `t_rows`. An INTEGER key is the rowid itself and needs no column of its own.
+pub(super) fn is_stored_value(kind: &ColumnKind) -> bool {
+    !matches!(kind, ColumnKind::Vector(_) | ColumnKind::Key(ColumnType::Integer))
+}

@@ -1,0 +1,233 @@
+//! `snippet` and `highlight`: the words of a query, marked in text that comes from the row.
+
+use super::TextConfig;
+use super::query_text::{Leaf, Matcher, TextQuery};
+use std::collections::HashMap;
+use std::ops::Range;
+use tantivy::tokenizer::{Token, TokenStream};
+
+/// More occurrences than this are not marked in one text.
+const MAX_MARKS: usize = 100_000;
+
+/// An occurrence of a leaf of the query.
+struct Mark {
+    /// First and last token.
+    tokens: (usize, usize),
+    leaf: usize,
+}
+
+fn find(config: &TextConfig, query: &TextQuery, field: usize, text: &str) -> (Vec<Token>, Vec<Mark>) {
+    let Ok(analysis) = config.analysis() else { return Default::default() };
+    let mut leaves: Vec<&Leaf> = Vec::new();
+    if let Some(root) = &query.root {
+        root.wanted_leaves(&mut |leaf| {
+            if leaf.scope.contains(field) {
+                leaves.push(leaf);
+            }
+        });
+    }
+    let mut tokens = Vec::new();
+    let mut analyzer = analysis.analyzer();
+    let mut stream = analyzer.token_stream(text);
+    while stream.advance() {
+        tokens.push(stream.token().clone());
+    }
+    let mut words: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, token) in tokens.iter().enumerate() {
+        words.entry(&token.text).or_default().push(at);
+    }
+    let mut marks = Vec::new();
+    for (number, leaf) in leaves.into_iter().enumerate() {
+        let mut mark = |first, last| {
+            if marks.len() < MAX_MARKS {
+                marks.push(Mark { tokens: (first, last), leaf: number });
+            }
+        };
+        let mut mark_words = |accept: &dyn Fn(&str) -> bool| {
+            for (word, places) in &words {
+                if accept(word) {
+                    places.iter().for_each(|at| mark(*at, *at));
+                }
+            }
+        };
+        match &leaf.matcher {
+            Matcher::Term(term) => {
+                words.get(term.as_str()).into_iter().flatten().for_each(|at| mark(*at, *at));
+            }
+            Matcher::Prefix { prefix, also } => {
+                mark_words(&|word| word.starts_with(prefix) || also.as_deref() == Some(word));
+            }
+            Matcher::Fuzzy { term, distance } => {
+                let term: Vec<char> = term.chars().collect();
+                mark_words(&|word| is_within(&term, word, usize::from(*distance)));
+            }
+            Matcher::Phrase { tokens: phrase, slop, prefix } => {
+                let Some((_, first)) = phrase.first() else { continue };
+                for start in words.get(first.as_str()).into_iter().flatten() {
+                    if let Some(end) = phrase_end(&tokens, *start, phrase, *slop as usize, *prefix) {
+                        mark(*start, end);
+                    }
+                }
+            }
+        }
+    }
+    marks.sort_by_key(|mark| (mark.tokens, mark.leaf));
+    (tokens, marks)
+}
+
+/// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
+/// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found.
+fn phrase_end(
+    tokens: &[Token],
+    start: usize,
+    phrase: &[(usize, String)],
+    slop: usize,
+    prefix: bool,
+) -> Option<usize> {
+    let mut at = start;
+    for (number, (_, wanted)) in phrase.iter().enumerate().skip(1) {
+        let step = phrase[number].0 - phrase[number - 1].0;
+        let last = number + 1 == phrase.len();
+        let found = (at + 1..tokens.len().min(at + step + slop + 1)).find(|next| {
+            let text = &tokens[*next].text;
+            text == wanted || (last && prefix && text.starts_with(wanted.as_str()))
+        })?;
+        at = found;
+    }
+    Some(at)
+}
+
+/// Whether `word` is at most `max` insertions, deletions, replacements or swaps of neighbours away from `term`.
+fn is_within(term: &[char], word: &str, max: usize) -> bool {
+    let word: Vec<char> = word.chars().take(term.len() + max + 1).collect();
+    if word.len().abs_diff(term.len()) > max {
+        return false;
+    }
+    let mut rows = [vec![0; word.len() + 1], (0..=word.len()).collect(), vec![0; word.len() + 1]];
+    for (i, a) in term.iter().enumerate() {
+        let [before, last, next] = &mut rows;
+        next[0] = i + 1;
+        for (j, b) in word.iter().enumerate() {
+            let replaced = last[j] + usize::from(a != b);
+            next[j + 1] = replaced.min(last[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && term[i - 1] == *b && *a == word[j - 1] {
+                next[j + 1] = next[j + 1].min(before[j - 1] + 1);
+            }
+        }
+        rows.rotate_left(1);
+    }
+    rows[1][word.len()] <= max
+}
+
+/// Byte ranges of the marks, merged where they overlap.
+fn ranges(tokens: &[Token], marks: &[Mark]) -> Vec<Range<usize>> {
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for mark in marks {
+        let (start, end) = (tokens[mark.tokens.0].offset_from, tokens[mark.tokens.1].offset_to);
+        match merged.last_mut() {
+            Some(last) if start < last.end => last.end = last.end.max(end),
+            _ => merged.push(start..end),
+        }
+    }
+    merged
+}
+
+fn wrap(text: &str, window: Range<usize>, ranges: &[Range<usize>], before: &str, after: &str) -> String {
+    let mut out = String::with_capacity(window.len() + ranges.len() * (before.len() + after.len()));
+    let mut at = window.start;
+    for range in ranges {
+        let (start, end) = (range.start.max(window.start), range.end.min(window.end));
+        if start >= end {
+            continue;
+        }
+        out.push_str(text.get(at..start).unwrap_or_default());
+        out.push_str(before);
+        out.push_str(text.get(start..end).unwrap_or_default());
+        out.push_str(after);
+        at = end;
+    }
+    out.push_str(text.get(at..window.end).unwrap_or_default());
+    out
+}
+
+/// The whole `text` of a field with every match between `before` and `after`.
+pub fn highlight(
+    config: &TextConfig,
+    query: &TextQuery,
+    field: usize,
+    text: &str,
+    before: &str,
+    after: &str,
+) -> String {
+    let (tokens, marks) = find(config, query, field, text);
+    wrap(text, 0..text.len(), &ranges(&tokens, &marks), before, after)
+}
+
+/// The stretch of at most `max_tokens` tokens that shows the most different words of the query, then the most
+/// matches, then comes first; marked as by [`highlight`]. `ellipsis` stands where text is left out.
+#[expect(clippy::too_many_arguments, reason = "the SQL function has these arguments")]
+pub fn snippet(
+    config: &TextConfig,
+    query: &TextQuery,
+    field: usize,
+    text: &str,
+    before: &str,
+    after: &str,
+    ellipsis: &str,
+    max_tokens: usize,
+) -> String {
+    let (tokens, marks) = find(config, query, field, text);
+    let max_tokens = max_tokens.max(1);
+    let first = if tokens.len() > max_tokens { best_start(&tokens, &marks, text, max_tokens) } else { 0 };
+    let last = (first + max_tokens).min(tokens.len());
+    let start = if first == 0 { 0 } else { tokens[first].offset_from };
+    let end = if last == tokens.len() { text.len() } else { tokens[last - 1].offset_to };
+    let mut out = String::new();
+    if first > 0 {
+        out.push_str(ellipsis);
+    }
+    out.push_str(&wrap(text, start..end, &ranges(&tokens, &marks), before, after));
+    if last < tokens.len() {
+        out.push_str(ellipsis);
+    }
+    out
+}
+
+/// First token of the best window. Windows that begin at a match are compared; the winner is then moved left, so that
+/// its matches stand in the middle or a sentence begins it.
+fn best_start(tokens: &[Token], marks: &[Mark], text: &str, max_tokens: usize) -> usize {
+    let mut best: Option<((usize, usize), usize, usize)> = None;
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    let mut head = 0;
+    for (tail, mark) in marks.iter().enumerate() {
+        let start = mark.tokens.0;
+        while let Some(next) =
+            marks.get(head).filter(|next| next.tokens.1 < start + max_tokens || head <= tail)
+        {
+            *counts.entry(next.leaf).or_default() += 1;
+            head += 1;
+        }
+        let value = (counts.len(), head - tail);
+        if best.is_none_or(|(most, _, _)| value > most) {
+            let end = marks[tail..head].iter().map(|mark| mark.tokens.1).max().unwrap_or(start);
+            best = Some((value, start, end));
+        }
+        if let Some(count) = counts.get_mut(&mark.leaf) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&mark.leaf);
+            }
+        }
+    }
+    let Some((_, start, end)) = best else { return 0 };
+    let spare = max_tokens.saturating_sub(end + 1 - start);
+    let earliest = start.saturating_sub(spare);
+    let sentence = (earliest..=start).find(|at| *at == 0 || begins_sentence(tokens, text, *at));
+    sentence.unwrap_or(start.saturating_sub(spare / 2)).min(tokens.len() - max_tokens)
+}
+
+fn begins_sentence(tokens: &[Token], text: &str, at: usize) -> bool {
+    let gap = text.get(tokens[at - 1].offset_to..tokens[at].offset_from).unwrap_or_default();
+    gap.contains(['\n', '。', '！', '？'])
+        || (gap.contains(['.', '!', '?']) && gap.ends_with(char::is_whitespace))
+}

@@ -1,0 +1,97 @@
+//! Full text: tantivy's segments, tokenizers and BM25, without its `IndexWriter`.
+//!
+//! A segment's text index is built in memory on the calling thread ([`build`], [`merge`]), travels as one payload
+//! ([`TextPayload`]) and is searched with others as one index ([`TextSearcher`]), so that BM25 statistics are global.
+//! Invariant: tantivy's doc id is the ord of the row. Called by `segment` and `query`.
+//! This module never touches SQLite or a file, starts no thread, stores no text, and lets no panic of tantivy out.
+//!
+//! tantivy's schema is fixed and anonymous (`f0`, `f1`, ... and one tokenizer): renaming a column does not touch an index.
+
+mod analyzer;
+mod compile;
+mod directory;
+mod marks;
+mod payload;
+mod query_text;
+mod searcher;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use marks::{highlight, snippet};
+pub use payload::TextPayload;
+pub use query_text::TextQuery;
+pub use searcher::{TextHit, TextSearcher};
+pub use writer::{build, merge};
+
+use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+
+/// One FULLTEXT column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Name of the column, as used in `column:word`.
+    pub name: String,
+    /// Multiplies the column's BM25 contribution.
+    pub weight: f32,
+}
+
+/// The FULLTEXT columns of a collection and their tokenizer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextConfig {
+    /// The columns, in declared order.
+    pub fields: Vec<Field>,
+    /// Name of the tokenizer; `None` means `default`.
+    pub tokenizer: Option<String>,
+}
+
+impl TextConfig {
+    /// Checks the name of the tokenizer and the number of columns.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] that names the tokenizers there are.
+    pub fn validate(&self) -> Result<()> {
+        analyzer::Analysis::from_name(self.tokenizer.as_deref())?;
+        if self.fields.len() > usize::from(u16::MAX) {
+            return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
+        }
+        Ok(())
+    }
+
+    fn analysis(&self) -> Result<analyzer::Analysis> {
+        analyzer::Analysis::from_name(self.tokenizer.as_deref())
+    }
+
+    /// tantivy's schema: every field is indexed with frequencies and positions, none is stored.
+    fn tantivy_schema(&self) -> Schema {
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(TOKENIZER)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let mut schema = Schema::builder();
+        for at in 0..self.fields.len() {
+            schema.add_text_field(&format!("f{at}"), options.clone());
+        }
+        schema.build()
+    }
+}
+
+/// The name under which tantivy knows the tokenizer of every table.
+const TOKENIZER: &str = "t";
+
+/// Runs code that calls tantivy. tantivy trusts its bytes and asserts; such a panic must not unwind into SQLite.
+fn guarded<T>(doing: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "unknown panic".to_owned());
+        Err(Error::Text(format!("{doing} failed inside the full-text engine: {why}")))
+    })
+}
+
+fn engine(error: impl std::fmt::Display) -> Error {
+    Error::Text(error.to_string())
+}

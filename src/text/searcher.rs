@@ -1,0 +1,270 @@
+//! Searching the text indexes of a view as one index.
+//!
+//! Invariant: hits come best first, equal scores in the order (segment, ord), whatever the masks and limits.
+//! Statistics of BM25 are summed over all segments and count dead documents until a merge drops them.
+
+use super::compile::Compiler;
+use super::directory::{Part, ViewDirectory};
+use super::payload::TextPayload;
+use super::query_text::{Node, TextQuery};
+use super::{TextConfig, engine, guarded};
+use crate::bitmap::Bitmap;
+use crate::error::Result;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use tantivy::query::{EnableScoring, Weight};
+use tantivy::{DocSet, Index, ReloadPolicy, Score, Searcher, SegmentReader};
+
+/// Masks that allow fewer than one document in so many are walked document by document instead of filtering
+/// whatever the query finds.
+const SPARSE_MASK: usize = 64;
+
+/// A document found by text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TextHit {
+    /// Position of the segment in the slice given to [`TextSearcher::open`].
+    pub segment: usize,
+    /// Ord within the segment.
+    pub ord: u32,
+    /// BM25 with column weights; larger is better.
+    pub score: f32,
+}
+
+impl Eq for TextHit {}
+
+impl PartialOrd for TextHit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Smaller means better, so that a max-heap has the worst hit on top.
+impl Ord for TextHit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .score
+            .total_cmp(&self.score)
+            .then_with(|| (self.segment, self.ord).cmp(&(other.segment, other.ord)))
+    }
+}
+
+/// The text indexes of one view, opened. Immutable; share it by `Arc`.
+pub struct TextSearcher {
+    config: TextConfig,
+    searcher: Searcher,
+    segments: Vec<Slot>,
+}
+
+struct Slot {
+    docs: usize,
+    /// Position among tantivy's readers; `None` when the segment has nothing to search.
+    reader: Option<usize>,
+}
+
+impl std::fmt::Debug for TextSearcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TextSearcher({} segments)", self.segments.len())
+    }
+}
+
+impl TextSearcher {
+    /// Opens segments with their deleted ords.
+    ///
+    /// # Errors
+    /// [`crate::Error::Text`] when tantivy cannot read the bytes.
+    pub fn open(config: &TextConfig, segments: &[(Arc<TextPayload>, Option<Bitmap>)]) -> Result<Self> {
+        guarded("opening the text index", || {
+            let mut parts = Vec::with_capacity(segments.len());
+            let mut slots = Vec::with_capacity(segments.len());
+            for (payload, deleted) in segments {
+                let reader = payload.has_files().then_some(parts.len());
+                slots.push(Slot { docs: payload.docs(), reader });
+                if payload.has_files() {
+                    parts.push(Part { payload, deleted: deleted.as_ref() });
+                }
+            }
+            let index = Index::open(ViewDirectory::new(config, &parts)?).map_err(engine)?;
+            let reader = index
+                .reader_builder()
+                .reload_policy(ReloadPolicy::Manual)
+                .doc_store_cache_num_blocks(0)
+                .try_into()
+                .map_err(engine)?;
+            let searcher = reader.searcher();
+            for (at, reader) in searcher.segment_readers().iter().enumerate() {
+                debug_assert_eq!(reader.segment_id().uuid_string(), format!("{at:032x}"));
+            }
+            Ok(Self { config: config.clone(), searcher, segments: slots })
+        })
+    }
+
+    /// Parses a query; see [`TextQuery::parse`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Limit`] when the text is too long or too deep.
+    pub fn parse(&self, query: &str, field: Option<usize>) -> Result<TextQuery> {
+        guarded("parsing the query", || TextQuery::parse(&self.config, query, field))
+    }
+
+    /// The segments that have a tantivy reader.
+    fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
+        self.segments
+            .iter()
+            .enumerate()
+            .filter_map(|(at, slot)| Some((at, self.searcher.segment_readers().get(slot.reader?)?)))
+    }
+
+    fn weight(&self, root: &Node, scoring: bool) -> Result<Box<dyn Weight>> {
+        let query = Compiler { config: &self.config, searcher: &self.searcher, scoring }.compile(root)?;
+        let mode = if scoring {
+            EnableScoring::enabled_from_searcher(&self.searcher)
+        } else {
+            EnableScoring::disabled_from_searcher(&self.searcher)
+        };
+        query.weight(mode).map_err(engine)
+    }
+
+    /// The best `limit` live documents. `allowed[i]`, where given, is the mask of segment i and is applied before
+    /// the cut; a shorter slice means no mask for the segments beyond it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    pub fn search(
+        &self,
+        query: &TextQuery,
+        allowed: &[Option<Bitmap>],
+        limit: usize,
+    ) -> Result<Vec<TextHit>> {
+        let Some(root) = query.root.as_ref().filter(|_| limit > 0) else { return Ok(Vec::new()) };
+        guarded("searching text", || {
+            let weight = self.weight(root, true)?;
+            let mut best = Best { heap: BinaryHeap::new(), limit };
+            for (segment, reader) in self.readers() {
+                let mask = allowed.get(segment).and_then(Option::as_ref);
+                if let Some(mask) = mask
+                    && mask.count() < reader.max_doc() as usize / SPARSE_MASK
+                {
+                    walk_mask(weight.as_ref(), reader, mask.iter(), |ord, score| {
+                        best.push(TextHit { segment, ord, score });
+                    })?;
+                    continue;
+                }
+                let alive = reader.alive_bitset();
+                // The callback sees scores above the threshold only. Documents come in the order of ties, so one
+                // that equals the worst kept hit belongs behind it anyway.
+                weight
+                    .for_each_pruning(best.threshold(), reader, &mut |ord, score| {
+                        let live = alive.is_none_or(|alive| alive.is_alive(ord));
+                        if live && mask.is_none_or(|mask| mask.contains(ord)) {
+                            best.push(TextHit { segment, ord, score });
+                        }
+                        best.threshold()
+                    })
+                    .map_err(engine)?;
+            }
+            Ok(best.heap.into_sorted_vec())
+        })
+    }
+
+    /// The live ords of each segment that match, for text as a filter.
+    ///
+    /// # Errors
+    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    pub fn matching(&self, query: &TextQuery) -> Result<Vec<Bitmap>> {
+        let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
+        let Some(root) = &query.root else { return Ok(found) };
+        guarded("searching text", || {
+            let weight = self.weight(root, false)?;
+            for (segment, reader) in self.readers() {
+                let alive = reader.alive_bitset();
+                weight
+                    .for_each_no_score(reader, &mut |ords| {
+                        for ord in ords {
+                            if alive.is_none_or(|alive| alive.is_alive(*ord)) {
+                                found[segment].insert(*ord);
+                            }
+                        }
+                    })
+                    .map_err(engine)?;
+            }
+            Ok(found)
+        })
+    }
+
+    /// BM25 of given documents (segment, ord): `None` where the document is dead or does not match.
+    ///
+    /// # Errors
+    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    pub fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {
+        let mut scores = vec![None; docs.len()];
+        let Some(root) = query.root.as_ref().filter(|_| !docs.is_empty()) else { return Ok(scores) };
+        guarded("scoring text", || {
+            let weight = self.weight(root, true)?;
+            let mut order: Vec<usize> = (0..docs.len()).collect();
+            order.sort_unstable_by_key(|at| docs[*at]);
+            for (segment, reader) in self.readers() {
+                let start = order.partition_point(|at| docs[*at].0 < segment);
+                let end = order.partition_point(|at| docs[*at].0 <= segment);
+                let wanted = &order[start..end];
+                if wanted.is_empty() {
+                    continue;
+                }
+                let mut next = 0;
+                walk_mask(weight.as_ref(), reader, wanted.iter().map(|at| docs[*at].1), |ord, score| {
+                    while next < wanted.len() && docs[wanted[next]].1 < ord {
+                        next += 1;
+                    }
+                    while next < wanted.len() && docs[wanted[next]].1 == ord {
+                        scores[wanted[next]] = Some(score);
+                        next += 1;
+                    }
+                })?;
+            }
+            Ok(scores)
+        })
+    }
+}
+
+/// Scores the live matches among `ords`, which ascend, by seeking from one to the next.
+fn walk_mask(
+    weight: &dyn Weight,
+    reader: &SegmentReader,
+    ords: impl Iterator<Item = u32>,
+    mut found: impl FnMut(u32, Score),
+) -> Result<()> {
+    let mut scorer = weight.scorer(reader, 1.0).map_err(engine)?;
+    for ord in ords.take_while(|ord| *ord < reader.max_doc()) {
+        let at = if scorer.doc() < ord { scorer.seek(ord) } else { scorer.doc() };
+        if at == ord && reader.alive_bitset().is_none_or(|alive| alive.is_alive(ord)) {
+            found(ord, scorer.score());
+        }
+    }
+    Ok(())
+}
+
+/// The best hits so far.
+struct Best {
+    heap: BinaryHeap<TextHit>,
+    limit: usize,
+}
+
+impl Best {
+    fn push(&mut self, hit: TextHit) {
+        if self.heap.len() < self.limit {
+            self.heap.push(hit);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && hit < *worst
+        {
+            *worst = hit;
+        }
+    }
+
+    /// Only higher scores can still enter.
+    fn threshold(&self) -> Score {
+        match self.heap.peek() {
+            Some(worst) if self.heap.len() == self.limit => worst.score,
+            _ => Score::MIN,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The contract of the SQL door on the library's own SQLite: create, write, search, filter, undo.
+
+use nearlite::rusqlite::{Connection, params};
+
+fn open() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE docs USING nearlite(
+            id TEXT PRIMARY KEY, title TEXT FULLTEXT WEIGHT 2.0, body TEXT FULLTEXT,
+            lang TEXT, year INTEGER, payload TEXT UNINDEXED, embedding VECTOR(2))",
+    )
+    .unwrap();
+    conn
+}
+
+fn fill(conn: &Connection, rows: i64) {
+    for i in 1..=rows {
+        let angle = i as f32 / rows as f32;
+        conn.execute(
+            "INSERT INTO docs(id, title, body, lang, year, payload, embedding) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                format!("d{i}"),
+                format!("title {i}"),
+                if i % 3 == 0 { "sqlite vector search" } else { "something else" },
+                if i % 2 == 0 { "en" } else { "de" },
+                2000 + i,
+                "p",
+                format!("[{}, {}]", angle.cos(), angle.sin()),
+            ],
+        )
+        .unwrap();
+    }
+}
+
+fn ids(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = conn.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_kind_of_search_answers_before_and_after_sealing() {
+    let conn = open();
+    fill(&conn, 100);
+    for command in ["", "flush", "optimize", "rebuild"] {
+        if !command.is_empty() {
+            conn.execute("INSERT INTO docs(docs) VALUES(?1)", [command]).unwrap();
+        }
+        let near = ids(&conn, "SELECT id FROM docs WHERE embedding MATCH '[1,0]' ORDER BY distance LIMIT 3");
+        assert_eq!(near, ["d1", "d2", "d3"], "after '{command}'");
+        let sql = "SELECT id FROM docs WHERE embedding MATCH '[1,0]' AND lang = 'en' AND year > 2010 \
+                   ORDER BY distance LIMIT 3 OFFSET 1";
+        assert_eq!(ids(&conn, sql), ["d14", "d16", "d18"]);
+        let text = ids(&conn, "SELECT id FROM docs WHERE docs MATCH 'sqlite' AND lang = 'de' ORDER BY rank LIMIT 2");
+        assert_eq!(text, ["d3", "d9"]);
+        let sql = "SELECT id FROM docs WHERE docs MATCH hybrid_query('sqlite', '[1,0]') ORDER BY rank LIMIT 1";
+        assert_eq!(ids(&conn, sql), ["d3"]);
+        let sql = "SELECT snippet(docs, 'body', '<b>', '</b>', '…', 8) FROM docs WHERE docs MATCH 'sqlite' LIMIT 1";
+        assert_eq!(ids(&conn, sql), ["<b>sqlite</b> vector search"]);
+        let all: i64 =
+            conn.query_row("SELECT count(*) FROM docs WHERE embedding MATCH '[1,0]'", [], |r| r.get(0)).unwrap();
+        assert_eq!(all, 100);
+        conn.execute("INSERT INTO docs(docs) VALUES('integrity-check')", []).unwrap();
+    }
+}
+
+#[test]
+fn updates_deletes_and_rollbacks_are_seen_at_once() {
+    let conn = open();
+    fill(&conn, 50);
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('flush')").unwrap();
+    let nearest = "SELECT id FROM docs WHERE embedding MATCH '[1,0]' ORDER BY distance LIMIT 2";
+    conn.execute_batch("BEGIN; DELETE FROM docs WHERE id = 'd1'").unwrap();
+    assert_eq!(ids(&conn, nearest), ["d2", "d3"]);
+    conn.execute_batch("SAVEPOINT s; UPDATE docs SET embedding = '[-1,0]' WHERE id = 'd2'").unwrap();
+    assert_eq!(ids(&conn, nearest), ["d3", "d4"]);
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('optimize')").unwrap();
+    assert_eq!(ids(&conn, nearest), ["d3", "d4"]);
+    conn.execute_batch("ROLLBACK TO s").unwrap();
+    assert_eq!(ids(&conn, nearest), ["d2", "d3"]);
+    conn.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(ids(&conn, nearest), ["d1", "d2"]);
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')").unwrap();
+}
