@@ -101,8 +101,8 @@ fn from_json(text: &[u8], target: &Target<'_>) -> Result<Vec<f32>> {
     }
     loop {
         let index = vector.len();
-        let len =
-            rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+        let in_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let len = rest.as_bytes().iter().take_while(|byte| in_number(byte)).count();
         let element = rest;
         let (number, after) = rest.split_at(len);
         match number.parse::<f32>() {
