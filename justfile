@@ -1,0 +1,27 @@
+# Short names for the project's scripts. Nothing here does work of its own.
+
+default:
+    @just --list
+
+# Every test: Rust, then the extension in Python, the sqlite3 shell and Node.js
+test:
+    scripts/test.sh
+
+# What a change must pass
+ci:
+    .ci/run
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+bench *args:
+    cargo bench {{args}}
+
+# Build the loadable extension into sqlite-ext/dist
+ext:
+    sqlite-ext/build.sh
+
+# The example over the sample data
+demo:
+    scripts/demo.sh
