@@ -9,6 +9,9 @@
 use super::query_text::{Leaf, Matcher, Node};
 use super::{TextConfig, engine};
 use crate::error::Result;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tantivy::index::SegmentId;
 use tantivy::query::{
     AllQuery, BitSetDocSet, BooleanQuery, BoostQuery, ConstScoreQuery, ConstScorer, EmptyQuery,
     EnableScoring, Explanation, FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, Query, Scorer,
@@ -107,20 +110,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// Runs `query` now and gives every document it matches the score of one term.
     fn as_one_term(&self, query: Box<dyn Query>) -> Result<Box<dyn Query>> {
         if !self.scoring {
             return Ok(query);
         }
         let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher)).map_err(engine)?;
+        let mut found = HashMap::new();
         let mut matches = 0_u64;
         let mut docs = 0_u64;
         for reader in self.searcher.segment_readers() {
-            let mut scorer = weight.scorer(reader, 1.0).map_err(engine)?;
-            matches += u64::from(scorer.count_including_deleted());
+            let mut set = BitSet::with_max_value(reader.max_doc());
+            weight
+                .for_each_no_score(reader, &mut |ords| {
+                    for ord in ords {
+                        set.insert(*ord);
+                    }
+                })
+                .map_err(engine)?;
+            matches += set.len() as u64;
             docs += u64::from(reader.max_doc());
+            found.insert(reader.segment_id(), set);
         }
         let idf = (1.0 + (docs.saturating_sub(matches) as Score + 0.5) / (matches as Score + 0.5)).ln();
-        Ok(Box::new(ConstScoreQuery::new(query, idf)))
+        Ok(Box::new(ConstScoreQuery::new(Box::new(FoundQuery(Arc::new(found))), idf)))
     }
 }
 
@@ -187,6 +200,34 @@ impl DocSet for PlainSeekScorer {
 impl Scorer for PlainSeekScorer {
     fn score(&mut self) -> Score {
         self.0.score()
+    }
+}
+
+/// Documents that are known already, segment by segment.
+#[derive(Clone)]
+struct FoundQuery(Arc<HashMap<SegmentId, BitSet>>);
+
+impl std::fmt::Debug for FoundQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FoundQuery({} segments)", self.0.len())
+    }
+}
+
+impl Query for FoundQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for FoundQuery {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let set = self.0.get(&reader.segment_id()).cloned();
+        let set = set.unwrap_or_else(|| BitSet::with_max_value(reader.max_doc()));
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(set), boost)))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Err(TantivyError::InvalidArgument("prefixes and fuzzy words are not explained".into()))
     }
 }
 
