@@ -6,16 +6,18 @@
 //! Prefixes and fuzzy words stand for many terms; every document that has any of them scores as for one term that
 //! occurs once in a document of average length: `idf(documents that match)`. (tantivy's own constant 1 would drown them.)
 
+use super::queries::{FoundQuery, PlainSeek, PrefixQuery};
 use super::query_text::{Leaf, Matcher, Node};
 use super::{TextConfig, engine};
 use crate::error::Result;
+use std::collections::HashMap;
+use std::sync::Arc;
 use tantivy::query::{
-    AllQuery, BitSetDocSet, BooleanQuery, BoostQuery, ConstScoreQuery, ConstScorer, EmptyQuery,
-    EnableScoring, Explanation, FuzzyTermQuery, Occur, PhrasePrefixQuery, PhraseQuery, Query, Scorer,
-    TermQuery, Weight,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, EnableScoring, FuzzyTermQuery, Occur,
+    PhrasePrefixQuery, PhraseQuery, Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{BitSet, DocId, DocSet, Score, Searcher, SegmentReader, TantivyError, Term};
+use tantivy::{BitSet, Score, Searcher, Term};
 
 /// A phrase that ends in a prefix tries this many continuations, in alphabetical order.
 const MAX_PHRASE_ENDINGS: u32 = 1024;
@@ -107,20 +109,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// Runs `query` now and gives every document it matches the score of one term.
     fn as_one_term(&self, query: Box<dyn Query>) -> Result<Box<dyn Query>> {
         if !self.scoring {
             return Ok(query);
         }
         let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher)).map_err(engine)?;
+        let mut found = HashMap::new();
         let mut matches = 0_u64;
         let mut docs = 0_u64;
         for reader in self.searcher.segment_readers() {
-            let mut scorer = weight.scorer(reader, 1.0).map_err(engine)?;
-            matches += u64::from(scorer.count_including_deleted());
+            let mut set = BitSet::with_max_value(reader.max_doc());
+            weight
+                .for_each_no_score(reader, &mut |ords| {
+                    for ord in ords {
+                        set.insert(*ord);
+                    }
+                })
+                .map_err(engine)?;
+            matches += set.len() as u64;
             docs += u64::from(reader.max_doc());
+            found.insert(reader.segment_id(), set);
         }
         let idf = (1.0 + (docs.saturating_sub(matches) as Score + 0.5) / (matches as Score + 0.5)).ln();
-        Ok(Box::new(ConstScoreQuery::new(query, idf)))
+        Ok(Box::new(ConstScoreQuery::new(Box::new(FoundQuery(Arc::new(found))), idf)))
     }
 }
 
@@ -131,116 +143,4 @@ fn boolean(mut clauses: Clauses) -> Box<dyn Query> {
         return only;
     }
     if clauses.is_empty() { Box::new(EmptyQuery) } else { Box::new(BooleanQuery::new(clauses)) }
-}
-
-/// A query whose scorers seek in the plain way.
-///
-/// tantivy's exclusion probes its scorers with `seek_danger` at documents they have already passed; its phrase scorer
-/// asserts (in debug builds) that nobody does. The default `seek_danger` has no such condition.
-#[derive(Debug)]
-struct PlainSeek(Box<dyn Query>);
-
-impl Clone for PlainSeek {
-    fn clone(&self) -> Self {
-        Self(self.0.box_clone())
-    }
-}
-
-impl Query for PlainSeek {
-    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(PlainSeekWeight(self.0.weight(scoring)?)))
-    }
-}
-
-struct PlainSeekWeight(Box<dyn Weight>);
-
-impl Weight for PlainSeekWeight {
-    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        Ok(Box::new(PlainSeekScorer(self.0.scorer(reader, boost)?)))
-    }
-
-    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
-        self.0.explain(reader, doc)
-    }
-}
-
-struct PlainSeekScorer(Box<dyn Scorer>);
-
-impl DocSet for PlainSeekScorer {
-    fn advance(&mut self) -> DocId {
-        self.0.advance()
-    }
-
-    fn seek(&mut self, target: DocId) -> DocId {
-        self.0.seek(target)
-    }
-
-    fn doc(&self) -> DocId {
-        self.0.doc()
-    }
-
-    fn size_hint(&self) -> u32 {
-        self.0.size_hint()
-    }
-}
-
-impl Scorer for PlainSeekScorer {
-    fn score(&mut self) -> Score {
-        self.0.score()
-    }
-}
-
-/// Documents with a term that begins with `prefix`, or with the term `also`.
-#[derive(Debug, Clone)]
-struct PrefixQuery {
-    field: Field,
-    prefix: String,
-    also: Option<String>,
-}
-
-impl Query for PrefixQuery {
-    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(PrefixWeight(self.clone())))
-    }
-}
-
-struct PrefixWeight(PrefixQuery);
-
-impl Weight for PrefixWeight {
-    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let PrefixQuery { field, prefix, also } = &self.0;
-        let index = reader.inverted_index(*field)?;
-        let mut infos = Vec::new();
-        if let Some(also) = also {
-            infos.extend(index.terms().get(also)?);
-        }
-        let mut range = index.terms().range().ge(prefix);
-        let mut end = prefix.clone().into_bytes();
-        // UTF-8 never holds the byte 255, so the next string is one step up in the last byte.
-        if let Some(last) = end.last_mut() {
-            *last += 1;
-            range = range.lt(&end);
-        }
-        let mut terms = range.into_stream()?;
-        let mut docs = BitSet::with_max_value(reader.max_doc());
-        loop {
-            let info = match infos.pop() {
-                Some(info) => info,
-                None if terms.advance() => terms.value().clone(),
-                None => break,
-            };
-            let mut postings = index.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-            while !postings.docs().is_empty() {
-                for doc in postings.docs() {
-                    docs.insert(*doc);
-                }
-                postings.advance();
-            }
-        }
-        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(docs), boost)))
-    }
-
-    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
-        Err(TantivyError::InvalidArgument("prefixes are not explained".into()))
-    }
 }

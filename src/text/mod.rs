@@ -11,7 +11,9 @@ mod analyzer;
 mod compile;
 mod directory;
 mod marks;
+mod parser;
 mod payload;
+mod queries;
 mod query_text;
 mod searcher;
 #[cfg(test)]

@@ -13,8 +13,9 @@ use crate::error::Result;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use tantivy::query::{EnableScoring, Weight};
-use tantivy::{DocSet, Index, ReloadPolicy, Score, Searcher, SegmentReader};
+use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Weight};
+use tantivy::schema::Field;
+use tantivy::{DocSet, Index, ReloadPolicy, Score, Searcher, SegmentReader, Term};
 
 /// Masks that allow fewer than one document in so many are walked document by document instead of filtering
 /// whatever the query finds.
@@ -117,8 +118,9 @@ impl TextSearcher {
 
     fn weight(&self, root: &Node, scoring: bool) -> Result<Box<dyn Weight>> {
         let query = Compiler { config: &self.config, searcher: &self.searcher, scoring }.compile(root)?;
+        let statistics = Statistics { searcher: &self.searcher, fields: self.config.fields.len() };
         let mode = if scoring {
-            EnableScoring::enabled_from_searcher(&self.searcher)
+            EnableScoring::enabled_from_statistics_provider(&statistics, &self.searcher)
         } else {
             EnableScoring::disabled_from_searcher(&self.searcher)
         };
@@ -222,6 +224,36 @@ impl TextSearcher {
                 })?;
             }
             Ok(scores)
+        })
+    }
+}
+
+/// BM25 statistics of the whole view.
+///
+/// A word is as rare as it is in the column where it is most common. By columns apart, a common word would be precious
+/// wherever a column holds few words: with title and body, nDCG@10 on scifact is .659 so and .677 this way.
+struct Statistics<'a> {
+    searcher: &'a Searcher,
+    fields: usize,
+}
+
+impl Bm25StatisticsProvider for Statistics<'_> {
+    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
+        self.searcher.total_num_tokens(field)
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        self.searcher.total_num_docs()
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        let value = term.value();
+        let Some(text) = value.as_str().filter(|_| self.fields > 1) else {
+            return self.searcher.doc_freq(term);
+        };
+        (0..self.fields).try_fold(0, |most, field| {
+            let term = Term::from_field_text(Field::from_field_id(field as u32), text);
+            Ok(most.max(self.searcher.doc_freq(&term)?))
         })
     }
 }

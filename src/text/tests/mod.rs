@@ -2,6 +2,7 @@
 
 mod language;
 mod marking;
+mod oracle;
 mod quality;
 mod segments;
 
