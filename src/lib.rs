@@ -4,6 +4,8 @@
 
 mod bitmap;
 mod error;
+#[allow(dead_code)]
+pub(crate) mod hnsw;
 mod limits;
 mod schema;
 mod value;
