@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod ann;
 mod bitmap;
 mod error;
 #[allow(dead_code)]
