@@ -2,10 +2,12 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod ann;
 mod bitmap;
 mod columns;
 mod error;
 mod hnsw;
+#[allow(dead_code)]
 mod limits;
 mod query;
 mod schema;

@@ -1,0 +1,66 @@
+//! The index over the vectors of one segment: a graph walked on codes. Pure: bytes and floats in, ords out.
+//!
+//! Departures from HNSW (Malkov & Yashunin 2016): nodes are inserted in doubling batches; reverse links are
+//! diversified as forward links are; rows with equal codes share one node; every node is reachable.
+//!
+//! Invariant: a [`VectorIndex`] never changes. All that a search writes is its scratch memory.
+
+mod build;
+mod codec;
+mod filtered;
+mod frontier;
+mod graph;
+mod index;
+mod layout;
+mod merge;
+mod neighbors;
+mod parallel;
+mod repair;
+mod scan;
+mod search;
+#[cfg(test)]
+mod tests;
+mod visited;
+mod walk;
+
+use crate::bitmap::Bitmap;
+pub(crate) use index::VectorIndex;
+pub(crate) use walk::Walk;
+
+/// A row that a search found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Candidate {
+    /// Row of the segment.
+    pub ord: u32,
+    /// Distance by codes, in the unit of the metric.
+    pub distance: f32,
+}
+
+/// Work done.
+#[derive(Default, Clone, Debug)]
+pub(crate) struct SearchStats {
+    /// Distances computed.
+    pub distances: u64,
+    /// Nodes expanded.
+    pub hops: u64,
+}
+
+/// Answer of [`VectorIndex::search`].
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// Best first.
+    pub candidates: Vec<Candidate>,
+    /// False when the budget ran out or rows are missing: the caller then scans.
+    pub complete: bool,
+}
+
+/// Row-major vectors of a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// Dimensions.
+    pub dim: usize,
+    /// All rows; what is not `present` may hold anything.
+    pub data: &'a [f32],
+    /// Rows that have a vector; all when `None`.
+    pub present: Option<&'a Bitmap>,
+}
