@@ -10,6 +10,14 @@ const QUERIES: [&str; 7] =
     ["w1", "w0 w1 w2", "w200 w7 w3", "+w1 -w2", "w1 AND w5", "\"w1 w2\"", "w29* w250~1"];
 
 #[test]
+fn a_searcher_and_its_queries_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<TextSearcher>();
+    shared::<TextQuery>();
+    shared::<TextPayload>();
+}
+
+#[test]
 fn several_segments_score_like_one_that_holds_the_same_documents() {
     let config = plain();
     let docs = corpus(900, 7);
