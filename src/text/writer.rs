@@ -64,6 +64,8 @@ pub fn build<'a>(
 
 /// Concatenates the live documents of `inputs` in order, without tokenizing again: the new ord of a document is the
 /// running number of live ones. A mask says which ords are alive; `None` means all.
+/// Where documents fall out, tantivy estimates the tokens that are left from rounded field lengths: scores move by about
+/// one in ten thousand against an index built from the live documents.
 ///
 /// # Errors
 /// [`Error::Text`] when an input does not fit the table or the engine fails on its bytes.
