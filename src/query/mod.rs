@@ -14,6 +14,7 @@ mod search;
 mod source;
 
 pub use filter::Filter;
+pub use masks::matching_rowids;
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;

@@ -38,12 +38,38 @@ pub fn find(name: &str) -> Option<AuxFunction> {
         "snippet" => Some(snippet),
         "highlight" => Some(highlight),
         "bm25" => Some(bm25),
+        "match" => Some(matches),
         _ => None,
     }
 }
 
 /// Names and argument counts to declare, so that SQL can call them at all.
 pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
+
+/// MATCH where SQLite has no index for it: under OR, NOT, in a SELECT list, over a LEFT JOIN. `args` are the query
+/// and the column's value. Every row with a vector matches a vector query; it is only not ranked.
+fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
+        return match Value::from(args.value(0)) {
+            Value::Text(query) => {
+                out.set_integer(i64::from(handle.shared.row_matches(&query, handle.rowid)?));
+                Ok(())
+            }
+            Value::Null if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() => Ok(()),
+            _ => Err(Error::QueryText("a hybrid query works as a term of WHERE, not under OR or NOT".into())),
+        };
+    }
+    match (args.value(0), args.value(1)) {
+        (ValueRef::Null, _) | (_, ValueRef::Null) => Ok(()),
+        (_, ValueRef::Blob(_)) => {
+            out.set_integer(1);
+            Ok(())
+        }
+        _ => Err(Error::QueryText(
+            "MATCH on one text column works as a term of WHERE; elsewhere write table MATCH 'column:word'".into(),
+        )),
+    }
+}
 
 fn handle<'a>(args: &Args<'a>, function: &str) -> Result<&'a RowHandle> {
     args.pointer::<RowHandle>(0, RowHandle::NAME).ok_or_else(|| {

@@ -174,6 +174,14 @@ impl TableCursor {
             Hidden::Exact => return integer(out, self.knobs.exact),
             _ => {}
         }
+        if let (Hidden::Table, Scan::Rows(scan)) = (hidden, &self.scan) {
+            if let Some(row) = scan.rows.get(scan.at) {
+                let (shared, asked) = (Rc::clone(&self.shared), Rc::new(request::Asked { field: None }));
+                let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked };
+                out.set_pointer(Box::new(handle), RowHandle::NAME);
+            }
+            return;
+        }
         let Scan::Search(scan) = &self.scan else { return };
         let real = |out: &mut Output<'_>, value: Option<f32>| {
             if let Some(value) = value {

@@ -5,11 +5,12 @@ use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
 use super::{auxiliary, commands, ddl, plan, update};
 use crate::error::{Error, Result};
-use crate::query::Source;
+use crate::query::{self, Source, TextLeg};
 use crate::schema::Schema;
 use crate::segment::{self, View, Views};
-use crate::storage::{SHADOWS, Settings, Storage};
+use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,7 +28,11 @@ pub struct Shared {
     views: Views,
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
+    matching: RefCell<Option<Matched>>,
 }
+
+/// State of the table, query text, rows that match it.
+type Matched = (([u8; 16], LogPosition), String, HashSet<i64>);
 
 impl Shared {
     /// Settings of the table in the current snapshot.
@@ -55,6 +60,23 @@ impl Shared {
     pub fn view(&self) -> Result<Arc<View>> {
         let settings = self.settings()?;
         self.views.current(&self.storage, self.host.connection(), &self.schema, &settings)
+    }
+
+    /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
+    pub fn row_matches(&self, query: &str, rowid: i64) -> Result<bool> {
+        let view = self.view()?;
+        let state = (view.nonce, view.position);
+        if let Some((of, text, rows)) = &*self.matching.borrow()
+            && *of == state
+            && text == query
+        {
+            return Ok(rows.contains(&rowid));
+        }
+        let leg = TextLeg { query: query.to_owned(), field: None };
+        let rows = self.with_source(|source| query::matching_rowids(source, &view, &leg))?;
+        let found = rows.contains(&rowid);
+        *self.matching.borrow_mut() = Some((state, query.to_owned(), rows));
+        Ok(found)
     }
 
     /// Notes a write: the log may have to be sealed before the commit.
@@ -109,6 +131,7 @@ impl VirtualTable for Table {
             views: Views::default(),
             settings: RefCell::default(),
             written: Cell::new(false),
+            matching: RefCell::default(),
         };
         Ok((Self { shared: Rc::new(shared) }, declaration))
     }
