@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
+import conftest
+import hosts
 import model
 
 COLUMNS = "rowid, score, distance, bm25, vector_rank, text_rank, rank"
@@ -189,3 +192,17 @@ def test_a_snippet_is_available_in_a_hybrid_query(corpus, query):
     got = corpus.db.rows("SELECT bm25, highlight(docs, 'title', '[', ']') || highlight(docs, 'body', '[', ']') FROM docs WHERE docs MATCH hybrid_query('falcon', ?) ORDER BY rank LIMIT 20", model.blob(query))
     assert any(score is not None for score, _ in got)
     assert all("[falcon]" in text for score, text in got if score is not None)
+
+
+@pytest.mark.parametrize("limit", [10, 30, 150])
+def test_every_host_gives_the_same_answer_whether_or_not_it_shows_the_limit(limit):
+    rows = model.random_rows(np.random.default_rng(conftest.SEED), 900)
+    query = model.random_vectors(np.random.default_rng(conftest.SEED + 1), 1)[0]
+    answers = []
+    for host in hosts.HOSTS:
+        db = host.open()
+        db.rows(model.CREATE)
+        db.many_in_transaction(model.INSERT, rows)
+        answers.append([row["rowid"] for row in hybrid(db, "falcon", query, limit=limit)])
+        db.close()
+    assert all(answer == answers[0] for answer in answers)
