@@ -9,8 +9,10 @@ use crate::segment::{stored_positions, text_config};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::CStr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// What the column named like the table carries: the current row and the query.
@@ -52,7 +54,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
         return match Value::from(args.value(0)) {
             Value::Text(query) => {
-                out.set_integer(i64::from(handle.shared.row_matches(&query, handle.rowid)?));
+                out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
                 Ok(())
             }
             Value::Null if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() => Ok(()),
@@ -65,10 +67,45 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             out.set_integer(1);
             Ok(())
         }
-        _ => Err(Error::QueryText(
-            "MATCH on one text column works as a term of WHERE; elsewhere write table MATCH 'column:word'".into(),
-        )),
+        (ValueRef::Text(query), ValueRef::Text(text)) => {
+            let read = READS.with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
+            let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
+                return Err(Error::QueryText("MATCH needs a FULLTEXT column on its left".into()));
+            };
+            let query = String::from_utf8_lossy(query);
+            out.set_integer(i64::from(shared.row_matches(&query, Some(read.field), read.rowid)?));
+            Ok(())
+        }
+        _ => Err(Error::QueryText("MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column".into())),
     }
+}
+
+/// A FULLTEXT column that a cursor handed out.
+#[derive(Clone)]
+struct Read {
+    shared: Weak<Shared>,
+    rowid: i64,
+    field: usize,
+    text: Rc<str>,
+}
+
+/// Column reads that are remembered: more than one statement's expression reads between column and function.
+const REMEMBERED: usize = 16;
+
+thread_local! {
+    /// MATCH as a function gets a column's text alone. Whether a text matches depends on nothing but the text and
+    /// its column, so any remembered read of the same text names table and row well enough.
+    static READS: RefCell<VecDeque<Read>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Remembers that a cursor handed out the text of a FULLTEXT column.
+pub fn remember(shared: &Rc<Shared>, rowid: i64, field: usize, text: &str) {
+    READS.with_borrow_mut(|reads| {
+        if reads.len() >= REMEMBERED {
+            reads.pop_front();
+        }
+        reads.push_back(Read { shared: Rc::downgrade(shared), rowid, field, text: text.into() });
+    });
 }
 
 fn handle<'a>(args: &Args<'a>, function: &str) -> Result<&'a RowHandle> {

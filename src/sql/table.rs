@@ -29,16 +29,23 @@ pub struct Shared {
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
     matching: RefCell<Option<Matched>>,
+    /// Whether a statement calls MATCH as a function: its column reads are then remembered.
+    pub match_called: Cell<bool>,
 }
 
-/// State of the table, query text, rows that match it.
-type Matched = (([u8; 16], LogPosition), String, HashSet<i64>);
+/// State of the table, what was asked, rows that match it.
+type Matched = (([u8; 16], LogPosition), TextLeg, HashSet<i64>);
 
 impl Shared {
     /// Settings of the table in the current snapshot.
     pub fn settings(&self) -> Result<Rc<Settings>> {
         let conn = self.host.connection();
-        let nonce = self.storage.nonce(conn)?;
+        let nonce = match self.storage.nonce(conn) {
+            Ok(nonce) => nonce,
+            // A damaged root must not keep 'rebuild' from healing it.
+            Err(Error::Corrupt { .. }) => return Ok(Rc::new(self.storage.settings(conn)?)),
+            Err(error) => return Err(error),
+        };
         if let Some((of, settings)) = &*self.settings.borrow()
             && *of == nonce
         {
@@ -63,19 +70,20 @@ impl Shared {
     }
 
     /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
-    pub fn row_matches(&self, query: &str, rowid: i64) -> Result<bool> {
+    pub fn row_matches(&self, query: &str, field: Option<usize>, rowid: i64) -> Result<bool> {
         let view = self.view()?;
         let state = (view.nonce, view.position);
-        if let Some((of, text, rows)) = &*self.matching.borrow()
+        if let Some((of, leg, rows)) = &*self.matching.borrow()
             && *of == state
-            && text == query
+            && leg.query == query
+            && leg.field == field
         {
             return Ok(rows.contains(&rowid));
         }
-        let leg = TextLeg { query: query.to_owned(), field: None };
+        let leg = TextLeg { query: query.to_owned(), field };
         let rows = self.with_source(|source| query::matching_rowids(source, &view, &leg))?;
         let found = rows.contains(&rowid);
-        *self.matching.borrow_mut() = Some((state, query.to_owned(), rows));
+        *self.matching.borrow_mut() = Some((state, leg, rows));
         Ok(found)
     }
 
@@ -132,6 +140,7 @@ impl VirtualTable for Table {
             settings: RefCell::default(),
             written: Cell::new(false),
             matching: RefCell::default(),
+            match_called: Cell::new(false),
         };
         Ok((Self { shared: Rc::new(shared) }, declaration))
     }
@@ -211,6 +220,9 @@ impl VirtualTable for Table {
     }
 
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
+        if name.eq_ignore_ascii_case("match") {
+            self.shared.match_called.set(true);
+        }
         auxiliary::find(name)
     }
 }
