@@ -17,11 +17,16 @@
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
-use crate::vector::{aligned, kernels, metric};
+use crate::vector::{Metric, aligned, kernels, metric};
 
 /// Candidates that are ranked exactly for `k` results.
 pub(crate) fn rerank_width(k: usize) -> usize {
     k.saturating_mul(2).saturating_add(8)
+}
+
+/// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
+pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    metric::distance(metric, a, b)
 }
 
 /// A row that was found.
