@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod api;
 mod bitmap;
 mod columns;
 mod error;
@@ -16,10 +17,13 @@ mod text;
 mod value;
 mod vector;
 
+pub use api::{
+    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr, Search,
+};
 pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
-pub use query::fusion::Fusion;
+pub use query::fusion::{Fusion, LegScore};
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
 pub use value::Value;
