@@ -190,7 +190,10 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
             Cell::Value(Value::Integer(int), false) => visitor.visit_i64(*int),
             Cell::Value(Value::Real(real), _) => visitor.visit_f64(*real),
             Cell::Value(Value::Text(text), _) => visitor.visit_str(text),
-            Cell::Value(Value::Blob(bytes), _) => visitor.visit_bytes(bytes),
+            // Self-describing types such as JSON know lists, not bytes.
+            Cell::Value(Value::Blob(bytes), _) => {
+                visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied()))
+            }
         }
     }
 
@@ -220,25 +223,13 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
-            Cell::Value(Value::Blob(bytes), _) => {
-                visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied()))
-            }
-            _ => self.deserialize_any(visitor),
-        }
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
-        self.deserialize_seq(visitor)
-    }
-
     /// Vectors as bytes are little-endian f32, as in SQL.
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Cell::Vector(vector) => {
                 visitor.visit_byte_buf(vector.iter().flat_map(|x| x.to_le_bytes()).collect())
             }
+            Cell::Value(Value::Blob(bytes), _) => visitor.visit_bytes(bytes),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -261,7 +252,7 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct tuple_struct map struct
-        identifier ignored_any
+        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq tuple tuple_struct map
+        struct identifier ignored_any
     }
 }

@@ -13,6 +13,7 @@ use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::mmr::mmr;
 use crate::query::{self, Filter, Handle, Request, Source, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
+use crate::vector::Metric;
 use rusqlite::{Connection, Params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -543,11 +544,17 @@ impl Prepared {
                 Ok(())
             })
         })?;
-        let scores = found.iter().map(|hit| -hit.rank());
-        let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
-        let worst = scores.clone().fold(f64::INFINITY, f64::min);
-        let span = if best > worst { best - worst } else { 1.0 };
-        let relevance: Vec<f32> = scores.map(|score| ((score - worst) / span) as f32).collect();
+        let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
+        let relevance: Vec<f32> = if self.request.text.is_none() && spec.is_some_and(|s| s.metric == Metric::Cosine) {
+            // The paper's own measure: both terms of the sum are cosines.
+            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+        } else {
+            let scores = found.iter().map(|hit| -hit.rank());
+            let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+            let worst = scores.clone().fold(f64::INFINITY, f64::min);
+            let span = if best > worst { best - worst } else { 1.0 };
+            scores.map(|score| ((score - worst) / span) as f32).collect()
+        };
         let picked = mmr(&relevance, &vectors, lambda, wanted);
         Ok(picked.into_iter().filter_map(|at| found.get(at).cloned()).collect())
     }
