@@ -34,6 +34,14 @@ impl Bitmap {
         set
     }
 
+    /// The set whose bits are in `words`, lowest ords first; bits beyond `len` are dropped.
+    pub fn from_words(mut words: Vec<u64>, len: usize) -> Self {
+        words.resize(len.div_ceil(64), 0);
+        let mut set = Self { words, len };
+        set.trim();
+        set
+    }
+
     fn trim(&mut self) {
         if self.len % 64 != 0
             && let Some(last) = self.words.last_mut()

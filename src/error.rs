@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// Stored bytes are damaged. The rows themselves are safe in `t_rows` and `t_vectors`.
     #[error(
-        "{place} is damaged: {what}; run INSERT INTO t(t) VALUES('rebuild') to make the index anew from the rows"
+        "{place} is damaged: {what}; run the table's 'rebuild' command to make the index anew from the rows"
     )]
     Corrupt {
         /// Table, segment and payload.

@@ -2,11 +2,13 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod ann;
 mod api;
 mod bitmap;
 mod columns;
 mod error;
 mod hnsw;
+#[allow(dead_code)]
 mod limits;
 mod query;
 mod schema;

@@ -125,14 +125,8 @@ impl Packed {
 }
 
 /// A bitmap of `len` bits out of words, lowest first.
-pub fn from_words(len: usize, mut words: impl Iterator<Item = u64>) -> Bitmap {
-    let mut word = 0;
-    Bitmap::from_fn(len, |at| {
-        if at % 64 == 0 {
-            word = words.next().unwrap_or(0);
-        }
-        word >> (at % 64) & 1 == 1
-    })
+pub fn from_words(len: usize, words: impl Iterator<Item = u64>) -> Bitmap {
+    Bitmap::from_words(words.collect(), len)
 }
 
 /// One word for every 64 values, a bit for each that satisfies `test`. The flags are first written as bytes, which

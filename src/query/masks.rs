@@ -8,6 +8,7 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Which rows qualify, part by part.
@@ -81,6 +82,19 @@ pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<Tex
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
     view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field)
+}
+
+/// Rowids of all live rows that match a text.
+pub fn matching_rowids(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<HashSet<i64>> {
+    let request = Request { must_match: vec![leg.clone()], ..Request::default() };
+    let masks = Masks::build(source, view, &request)?;
+    let mut rowids = HashSet::new();
+    for (part, mask) in masks.parts.iter().enumerate() {
+        for ord in mask.iter().flat_map(|mask| mask.iter()) {
+            rowids.insert(source.rowid(view, part, ord)?);
+        }
+    }
+    Ok(rowids)
 }
 
 fn require_text(

@@ -16,6 +16,7 @@ mod source;
 
 pub use filter::Filter;
 pub use handle::Handle;
+pub use masks::matching_rowids;
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;

@@ -45,6 +45,7 @@ struct Hybrid {
     fused: Vec<Fused>,
     next: usize,
     given: HashSet<(u32, u32)>,
+    worst: f32,
     started: bool,
     exhausted: bool,
 }
@@ -79,6 +80,7 @@ impl Search {
                     fused: Vec::new(),
                     next: 0,
                     given: HashSet::new(),
+                    worst: f32::INFINITY,
                     started: false,
                     exhausted: false,
                 }))
@@ -153,8 +155,17 @@ impl Hybrid {
         loop {
             while let Some(fused) = self.fused.get(self.next) {
                 self.next += 1;
+                let fused = *fused;
                 if self.given.insert(fused.id) {
-                    return Ok(Some(self.hit(fused)));
+                    let mut hit = self.hit(&fused);
+                    if hit.bm25.is_none() {
+                        hit.bm25 = self.score(source, view, fused.id)?;
+                    }
+                    // Rows beyond the first depth come after those within it, whatever deeper ranks add.
+                    let score = hit.score.unwrap_or(0.0).min(self.worst);
+                    self.worst = score;
+                    hit.score = Some(score);
+                    return Ok(Some(hit));
                 }
             }
             if self.exhausted {
@@ -231,6 +242,16 @@ impl Hybrid {
             }
         }
         Ok(fill)
+    }
+
+    /// BM25 of a row that the text leg did not return within its depth.
+    fn score(&self, source: &Source<'_>, view: &View, id: (u32, u32)) -> Result<Option<f32>> {
+        if self.text.query().is_empty() {
+            return Ok(None);
+        }
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        let document = text.document(id.0 as usize, id.1);
+        Ok(text.searcher.score(self.text.query(), &[document])?.first().copied().flatten())
     }
 
     fn hit(&self, fused: &Fused) -> Hit {

@@ -9,8 +9,10 @@ use crate::segment::{stored_positions, text_config};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::CStr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// What the column named like the table carries: the current row and the query.
@@ -38,12 +40,73 @@ pub fn find(name: &str) -> Option<AuxFunction> {
         "snippet" => Some(snippet),
         "highlight" => Some(highlight),
         "bm25" => Some(bm25),
+        "match" => Some(matches),
         _ => None,
     }
 }
 
 /// Names and argument counts to declare, so that SQL can call them at all.
 pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
+
+/// MATCH where SQLite has no index for it: under OR, NOT, in a SELECT list, over a LEFT JOIN. `args` are the query
+/// and the column's value. Every row with a vector matches a vector query; it is only not ranked.
+fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
+        return match Value::from(args.value(0)) {
+            Value::Text(query) => {
+                out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
+                Ok(())
+            }
+            Value::Null if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() => Ok(()),
+            _ => Err(Error::QueryText("a hybrid query works as a term of WHERE, not under OR or NOT".into())),
+        };
+    }
+    match (args.value(0), args.value(1)) {
+        (ValueRef::Null, _) | (_, ValueRef::Null) => Ok(()),
+        (_, ValueRef::Blob(_)) => {
+            out.set_integer(1);
+            Ok(())
+        }
+        (ValueRef::Text(query), ValueRef::Text(text)) => {
+            let read = READS.with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
+            let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
+                return Err(Error::QueryText("MATCH needs a FULLTEXT column on its left".into()));
+            };
+            let query = String::from_utf8_lossy(query);
+            out.set_integer(i64::from(shared.row_matches(&query, Some(read.field), read.rowid)?));
+            Ok(())
+        }
+        _ => Err(Error::QueryText("MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column".into())),
+    }
+}
+
+/// A FULLTEXT column that a cursor handed out.
+#[derive(Clone)]
+struct Read {
+    shared: Weak<Shared>,
+    rowid: i64,
+    field: usize,
+    text: Rc<str>,
+}
+
+/// Column reads that are remembered: more than one statement's expression reads between column and function.
+const REMEMBERED: usize = 16;
+
+thread_local! {
+    /// MATCH as a function gets a column's text alone. Whether a text matches depends on nothing but the text and
+    /// its column, so any remembered read of the same text names table and row well enough.
+    static READS: RefCell<VecDeque<Read>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Remembers that a cursor handed out the text of a FULLTEXT column.
+pub fn remember(shared: &Rc<Shared>, rowid: i64, field: usize, text: &str) {
+    READS.with_borrow_mut(|reads| {
+        if reads.len() >= REMEMBERED {
+            reads.pop_front();
+        }
+        reads.push_back(Read { shared: Rc::downgrade(shared), rowid, field, text: text.into() });
+    });
+}
 
 fn handle<'a>(args: &Args<'a>, function: &str) -> Result<&'a RowHandle> {
     args.pointer::<RowHandle>(0, RowHandle::NAME).ok_or_else(|| {

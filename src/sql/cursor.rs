@@ -1,6 +1,6 @@
 //! A scan over a collection: a search, or rows in order of rowid.
 
-use super::auxiliary::RowHandle;
+use super::auxiliary::{RowHandle, remember};
 use super::columns::{Hidden, Place};
 use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Plan, Term};
@@ -124,7 +124,14 @@ impl TableCursor {
                 Scan::Rows(scan) => scan.rows.get(scan.at).and_then(|row| row.values.get(position)),
                 Scan::Done => None,
             };
-            out.set_value(value.unwrap_or(&Value::Null));
+            let value = value.unwrap_or(&Value::Null);
+            out.set_value(value);
+            if self.shared.match_called.get()
+                && let Value::Text(text) = value
+                && let Some(field) = schema.full_texts().position(|(column, _)| column == at)
+            {
+                remember(&self.shared, self.rowid()?, field, text);
+            }
             return Ok(());
         }
         let Some((nth, (_, spec))) = schema.vectors().enumerate().find(|(_, (column, _))| *column == at) else {
@@ -173,6 +180,14 @@ impl TableCursor {
             Hidden::EfSearch => return integer(out, self.knobs.ef_search),
             Hidden::Exact => return integer(out, self.knobs.exact),
             _ => {}
+        }
+        if let (Hidden::Table, Scan::Rows(scan)) = (hidden, &self.scan) {
+            if let Some(row) = scan.rows.get(scan.at) {
+                let (shared, asked) = (Rc::clone(&self.shared), Rc::new(request::Asked { field: None }));
+                let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked };
+                out.set_pointer(Box::new(handle), RowHandle::NAME);
+            }
+            return;
         }
         let Scan::Search(scan) = &self.scan else { return };
         let real = |out: &mut Output<'_>, value: Option<f32>| {

@@ -48,6 +48,74 @@ impl VirtualTable for Info {
     }
 }
 
+/// `nearlite_recall` as a table of one row.
+pub struct Recall {
+    host: Host,
+}
+
+impl VirtualTable for Recall {
+    type Cursor = RecallCursor;
+    const SHADOWS: &'static [&'static str] = &[];
+    const EPONYMOUS: bool = true;
+
+    fn connect(host: Host, _: &[&str], _: bool) -> Result<(Self, String)> {
+        let declaration = "CREATE TABLE x(recall REAL, \"table\" HIDDEN, \"column\" HIDDEN, sample HIDDEN, k HIDDEN)";
+        Ok((Self { host }, declaration.into()))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+        for argument in 1..=4 {
+            let given =
+                info.constraints().position(|c| c.column == argument && c.op == ConstraintOp::Eq && c.usable);
+            let Some(given) = given else { return Ok(Verdict::Unusable) };
+            info.set_arg(given, argument as usize - 1);
+            info.set_omit(given);
+        }
+        info.set_cost(1_000_000.0);
+        info.set_rows(1);
+        Ok(Verdict::Plan)
+    }
+
+    fn open(&self) -> Result<RecallCursor> {
+        Ok(RecallCursor { host: self.host.clone(), recall: None, done: true })
+    }
+}
+
+/// The one row of [`Recall`].
+pub struct RecallCursor {
+    host: Host,
+    recall: Option<f64>,
+    done: bool,
+}
+
+impl VirtualCursor for RecallCursor {
+    fn filter(&mut self, _: i32, _: &str, args: &Args<'_>) -> Result<()> {
+        self.recall = recall(self.host.connection(), args)?;
+        self.done = false;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.done = true;
+        Ok(())
+    }
+
+    fn eof(&self) -> bool {
+        self.done
+    }
+
+    fn column(&self, out: &mut Output<'_>, index: usize) -> Result<()> {
+        if let (0, Some(recall)) = (index, self.recall) {
+            out.set_real(recall);
+        }
+        Ok(())
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(1)
+    }
+}
+
 /// Rows are computed at once.
 pub struct InfoCursor {
     host: Host,

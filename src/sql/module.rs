@@ -19,8 +19,8 @@ mod trampoline;
 mod value;
 
 pub(crate) use function::{AuxFunction, FunctionContext, overload_function, register_function};
-pub(crate) use host::{Host, sqlite_version};
-pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo, OrderBy};
+pub(crate) use host::Host;
+pub(crate) use index_info::{ConstraintOp, IndexInfo};
 pub(crate) use trampoline::register_module;
 pub(crate) use value::{Args, Output, f32_slice};
 

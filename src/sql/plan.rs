@@ -245,7 +245,10 @@ pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Res
         }
     }
     consume_order(schema, info, &mut plan);
-    set_cost(info, &plan);
+    let joined = used.iter().any(|one| {
+        matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
+    });
+    set_cost(info, &plan, joined);
     info.set_idx_num(i32::from(plan.is_search()));
     info.set_idx_str(&plan.write(schema))?;
     Ok(Verdict::Plan)
@@ -329,7 +332,10 @@ fn user_term(
             ConstraintOp::Is | ConstraintOp::IsNot => None,
             ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
             ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
-            ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), true)),
+            // SQLite applies no affinity between a TEXT column and the column of a subquery; ours is the wider answer.
+            ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
+            // The collation of `<>` is not told. What differs in bytes is a superset of what differs otherwise.
+            ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
             _ => {
                 let op = comparison(op)?;
                 binary().then_some((Term::Compare(at, op), true))
@@ -389,15 +395,17 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
     }
 }
 
-/// A search must be cheap enough to be the outer loop of a join with an ordinary table.
-fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan) {
+/// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
+/// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
+/// table of a join gives must not turn a search into one search per row.
+fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
     let (cost, rows) = if plan.is_search() {
-        if lookup { (60.0, 1) } else { (100.0, 25) }
+        if lookup && joined { (5_000.0, 1) } else { (2.0, 25) }
     } else if lookup {
         info.set_unique();
-        (4.0, 1)
+        (10.0, 1)
     } else if has(|t| matches!(t, Term::Rowid(_))) {
         (50_000.0, 25_000)
     } else {

@@ -5,11 +5,12 @@ use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
 use super::{auxiliary, commands, ddl, plan, update};
 use crate::error::{Error, Result};
-use crate::query::Source;
+use crate::query::{self, Source, TextLeg};
 use crate::schema::Schema;
 use crate::segment::{self, View, Views};
-use crate::storage::{SHADOWS, Settings, Storage};
+use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,13 +28,24 @@ pub struct Shared {
     views: Views,
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
+    matching: RefCell<Option<Matched>>,
+    /// Whether a statement calls MATCH as a function: its column reads are then remembered.
+    pub match_called: Cell<bool>,
 }
+
+/// State of the table, what was asked, rows that match it.
+type Matched = (([u8; 16], LogPosition), TextLeg, HashSet<i64>);
 
 impl Shared {
     /// Settings of the table in the current snapshot.
     pub fn settings(&self) -> Result<Rc<Settings>> {
         let conn = self.host.connection();
-        let nonce = self.storage.nonce(conn)?;
+        let nonce = match self.storage.nonce(conn) {
+            Ok(nonce) => nonce,
+            // A damaged root must not keep 'rebuild' from healing it.
+            Err(Error::Corrupt { .. }) => return Ok(Rc::new(self.storage.settings(conn)?)),
+            Err(error) => return Err(error),
+        };
         if let Some((of, settings)) = &*self.settings.borrow()
             && *of == nonce
         {
@@ -55,6 +67,24 @@ impl Shared {
     pub fn view(&self) -> Result<Arc<View>> {
         let settings = self.settings()?;
         self.views.current(&self.storage, self.host.connection(), &self.schema, &settings)
+    }
+
+    /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
+    pub fn row_matches(&self, query: &str, field: Option<usize>, rowid: i64) -> Result<bool> {
+        let view = self.view()?;
+        let state = (view.nonce, view.position);
+        if let Some((of, leg, rows)) = &*self.matching.borrow()
+            && *of == state
+            && leg.query == query
+            && leg.field == field
+        {
+            return Ok(rows.contains(&rowid));
+        }
+        let leg = TextLeg { query: query.to_owned(), field };
+        let rows = self.with_source(|source| query::matching_rowids(source, &view, &leg))?;
+        let found = rows.contains(&rowid);
+        *self.matching.borrow_mut() = Some((state, leg, rows));
+        Ok(found)
     }
 
     /// Notes a write: the log may have to be sealed before the commit.
@@ -109,6 +139,8 @@ impl VirtualTable for Table {
             views: Views::default(),
             settings: RefCell::default(),
             written: Cell::new(false),
+            matching: RefCell::default(),
+            match_called: Cell::new(false),
         };
         Ok((Self { shared: Rc::new(shared) }, declaration))
     }
@@ -188,6 +220,9 @@ impl VirtualTable for Table {
     }
 
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
+        if name.eq_ignore_ascii_case("match") {
+            self.shared.match_called.set(true);
+        }
         auxiliary::find(name)
     }
 }

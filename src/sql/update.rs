@@ -213,6 +213,7 @@ fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
     match value {
         ValueRef::Null => Ok(None),
         ValueRef::Integer(rowid) => Ok(Some(rowid)),
+        ValueRef::Real(real) if whole(real).is_some() => Ok(whole(real)),
         other => Err(wrong_type(shared, column, "INTEGER", &Value::from(other))),
     }
 }
@@ -242,10 +243,18 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
         | (ColumnType::Integer, value @ Value::Integer(_))
         | (ColumnType::Real, value @ Value::Real(_))
         | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
+        // JavaScript has no integers: a whole number is one, as in a STRICT table.
+        (ColumnType::Integer, Value::Real(real)) if whole(real).is_some() => Ok(Value::from(whole(real))),
+        (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => Ok(Value::Integer(real as i64)),
         (ColumnType::Real, Value::Integer(int)) => Ok(Value::Real(int as f64)),
         (ColumnType::Boolean, value @ Value::Integer(_)) => Err(wrong_type(shared, column, "BOOLEAN (0 or 1)", &value)),
         (expected, value) => Err(wrong_type(shared, column, expected.name(), &value)),
     }
+}
+
+/// The integer that a float is, if it is one exactly.
+fn whole(real: f64) -> Option<i64> {
+    (real.fract() == 0.0 && real.abs() < 9.2e18).then_some(real as i64)
 }
 
 fn wrong_type(shared: &Shared, column: &Column, expected: &str, value: &Value) -> Error {

@@ -48,10 +48,10 @@ impl Storage {
     pub fn nonce(&self, conn: &Connection) -> Result<[u8; 16]> {
         let nonce = conn
             .prepare_cached(&self.sql.nonce)?
-            .query_row([], |row| row.get::<_, Vec<u8>>(0))
+            .query_row([], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(|b| <[u8; 16]>::try_from(b).ok())))
             .optional()?
-            .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-        nonce.ok_or_else(|| crate::Error::corrupt(format!("{}_root", self.table), "the root row is missing"))
+            .flatten();
+        nonce.ok_or_else(|| crate::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes"))
     }
 
     /// Gives the root a fresh random nonce.

@@ -6,6 +6,7 @@
 //! Prefixes and fuzzy words stand for many terms; every document that has any of them scores as for one term that
 //! occurs once in a document of average length: `idf(documents that match)`. (tantivy's own constant 1 would drown them.)
 
+use super::exact::{Exact, Shared};
 use super::queries::{FoundQuery, PlainSeek, PrefixQuery};
 use super::query_text::{Leaf, Matcher, Node};
 use super::{TextConfig, engine};
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tantivy::query::{
     AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, EnableScoring, FuzzyTermQuery, Occur,
-    PhrasePrefixQuery, PhraseQuery, Query, TermQuery,
+    PhrasePrefixQuery, PhraseQuery, Query, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, Score, Searcher, Term};
@@ -25,65 +26,74 @@ const MAX_PHRASE_ENDINGS: u32 = 1024;
 pub(super) struct Compiler<'a> {
     pub config: &'a TextConfig,
     pub searcher: &'a Searcher,
-    /// Whether scores matter; if not, statistics of prefixes need not be counted.
-    pub scoring: bool,
+    /// Whether scores matter, and the statistics for them.
+    pub mode: EnableScoring<'a>,
+}
+
+/// A query in two forms that share their scorers' weights.
+pub(super) struct Compiled {
+    /// Finds candidates fast.
+    pub weight: Box<dyn Weight>,
+    /// Scores them.
+    pub exact: Exact,
 }
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 
 impl Compiler<'_> {
-    pub(super) fn compile(&self, root: &Node) -> Result<Box<dyn Query>> {
+    pub(super) fn compile(&self, root: &Node) -> Result<Compiled> {
         let mut clauses = Vec::new();
-        self.node(root, Occur::Should, false, &mut clauses)?;
-        Ok(boolean(clauses))
+        let exact = self.node(root, Occur::Should, false, &mut clauses)?;
+        let weight = boolean(clauses).weight(self.mode).map_err(engine)?;
+        Ok(Compiled { weight, exact })
     }
 
     /// Adds what `node` means to `clauses`; unions inside a union are flattened. `forbidden`: it stands somewhere
     /// below a `NOT`.
-    fn node(&self, node: &Node, occur: Occur, forbidden: bool, clauses: &mut Clauses) -> Result<()> {
-        let only_should =
-            |children: &[(Occur, Node)]| children.iter().all(|(occur, _)| *occur == Occur::Should);
+    fn node(&self, node: &Node, occur: Occur, forbidden: bool, clauses: &mut Clauses) -> Result<Exact> {
         let forbidden = forbidden || occur == Occur::MustNot;
-        match node {
-            Node::Leaf(leaf) if occur == Occur::Should => self.leaf(leaf, forbidden, clauses),
-            Node::Group(children) if occur == Occur::Should && only_should(children) => {
-                children.iter().try_for_each(|(occur, child)| self.node(child, *occur, forbidden, clauses))
-            }
-            Node::Leaf(leaf) => {
-                let mut inner = Vec::new();
-                self.leaf(leaf, forbidden, &mut inner)?;
-                clauses.push((occur, boolean(inner)));
-                Ok(())
-            }
+        let mut inner = Vec::new();
+        let (exact, flat) = match node {
+            Node::Leaf(leaf) => (self.leaf(leaf, forbidden, &mut inner)?, true),
             Node::Group(children) => {
-                let mut inner = Vec::new();
-                for (occur, child) in children {
-                    self.node(child, *occur, forbidden, &mut inner)?;
-                }
-                if inner.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+                let exact = children
+                    .iter()
+                    .map(|(occur, child)| Ok((*occur, self.node(child, *occur, forbidden, &mut inner)?)))
+                    .collect::<Result<_>>()?;
+                if children.iter().all(|(occur, _)| *occur == Occur::MustNot) {
                     // Only forbidden words: everything else matches and scores nothing.
                     inner.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))));
                 }
-                clauses.push((occur, boolean(inner)));
-                Ok(())
+                (Exact::Group(exact), children.iter().all(|(occur, _)| *occur == Occur::Should))
             }
+        };
+        if flat && occur == Occur::Should {
+            clauses.append(&mut inner);
+        } else {
+            clauses.push((occur, boolean(inner)));
         }
+        Ok(exact)
     }
 
     /// Adds one `Should` clause a field.
-    fn leaf(&self, leaf: &Leaf, forbidden: bool, clauses: &mut Clauses) -> Result<()> {
+    fn leaf(&self, leaf: &Leaf, forbidden: bool, clauses: &mut Clauses) -> Result<Exact> {
+        let mut weights = Vec::new();
         for (at, field) in self.config.fields.iter().enumerate() {
             if !leaf.scope.contains(at) {
                 continue;
             }
             let query = self.matcher(&leaf.matcher, Field::from_field_id(at as u32))?;
+            let boost = field.weight * leaf.boost;
+            let query = if boost == 1.0 { query } else { Box::new(BoostQuery::new(query, boost)) };
+            let weight: Arc<dyn Weight> = Arc::from(query.weight(self.mode).map_err(engine)?);
+            weights.push(Arc::clone(&weight));
             let phrase = matches!(leaf.matcher, Matcher::Phrase { .. });
-            let query = if forbidden && phrase { Box::new(PlainSeek(query)) } else { query };
-            let weight = field.weight * leaf.boost;
-            let query = if weight == 1.0 { query } else { Box::new(BoostQuery::new(query, weight)) };
+            let query = Shared(weight);
+            let query: Box<dyn Query> =
+                if forbidden && phrase { Box::new(PlainSeek(Box::new(query))) } else { Box::new(query) };
             clauses.push((Occur::Should, query));
         }
-        Ok(())
+        Ok(Exact::Leaf(weights))
     }
 
     fn matcher(&self, matcher: &Matcher, field: Field) -> Result<Box<dyn Query>> {
@@ -111,7 +121,7 @@ impl Compiler<'_> {
 
     /// Runs `query` now and gives every document it matches the score of one term.
     fn as_one_term(&self, query: Box<dyn Query>) -> Result<Box<dyn Query>> {
-        if !self.scoring {
+        if !self.mode.is_scoring_enabled() {
             return Ok(query);
         }
         let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher)).map_err(engine)?;

@@ -10,6 +10,7 @@
 mod analyzer;
 mod compile;
 mod directory;
+mod exact;
 mod marks;
 mod parser;
 mod payload;

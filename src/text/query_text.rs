@@ -29,6 +29,9 @@ pub(super) const MAX_FUZZY_CHARS: usize = 64;
 /// Words times columns of one query.
 const MAX_CLAUSES: usize = 1 << 15;
 
+/// Prefixes and fuzzy words times columns: each reads a stretch of the dictionary and holds a bit a document.
+const MAX_OPEN_CLAUSES: usize = 1024;
+
 /// Columns that a word is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -117,10 +120,10 @@ impl Node {
         }
     }
 
-    fn count_leaves(&self) -> usize {
+    fn count(&self, counts: &dyn Fn(&Leaf) -> bool) -> usize {
         match self {
-            Self::Leaf(_) => 1,
-            Self::Group(children) => children.iter().map(|(_, child)| child.count_leaves()).sum(),
+            Self::Leaf(leaf) => usize::from(counts(leaf)),
+            Self::Group(children) => children.iter().map(|(_, child)| child.count(counts)).sum(),
         }
     }
 }
@@ -148,9 +151,17 @@ impl TextQuery {
         let scope = field.map_or(Scope::All, Scope::One);
         let mut parser = Parser::new(config, query)?;
         let root = parser.parse(scope)?;
-        let clauses = root.as_ref().map_or(0, Node::count_leaves) * config.fields.len().max(1);
+        let fields = config.fields.len().max(1);
+        let count =
+            |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
+        let clauses = count(&|_| true);
         if clauses > MAX_CLAUSES {
             return Err(limit("words times columns of the full-text query", clauses, MAX_CLAUSES));
+        }
+        let open = count(&|leaf| matches!(leaf.matcher, Matcher::Prefix { .. } | Matcher::Fuzzy { .. }));
+        if open > MAX_OPEN_CLAUSES {
+            let what = "prefixes and fuzzy words times columns of the full-text query";
+            return Err(limit(what, open, MAX_OPEN_CLAUSES));
         }
         Ok(Self { root, warnings: parser.warnings })
     }

@@ -3,8 +3,9 @@
 //! Invariant: hits come best first, equal scores in the order (segment, ord), whatever the masks and limits.
 //! Statistics of BM25 are summed over all segments and count dead documents until a merge drops them.
 
-use super::compile::Compiler;
+use super::compile::{Compiled, Compiler};
 use super::directory::{Part, ViewDirectory};
+use super::exact::Exact;
 use super::payload::TextPayload;
 use super::query_text::{Node, TextQuery};
 use super::{TextConfig, engine, guarded};
@@ -13,13 +14,16 @@ use crate::error::Result;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use tantivy::query::{Bm25StatisticsProvider, EnableScoring, Weight};
+use tantivy::query::{Bm25StatisticsProvider, EnableScoring};
 use tantivy::schema::Field;
-use tantivy::{DocSet, Index, ReloadPolicy, Score, Searcher, SegmentReader, Term};
+use tantivy::{Index, ReloadPolicy, Score, Searcher, SegmentReader, Term};
 
 /// Masks that allow fewer than one document in so many are walked document by document instead of filtering
 /// whatever the query finds.
 const SPARSE_MASK: usize = 64;
+
+/// Relative error that one addition can bring into tantivy's sums, with room.
+const SCORE_NOISE: Score = 2.5e-7;
 
 /// A document found by text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,15 +120,14 @@ impl TextSearcher {
             .filter_map(|(at, slot)| Some((at, self.searcher.segment_readers().get(slot.reader?)?)))
     }
 
-    fn weight(&self, root: &Node, scoring: bool) -> Result<Box<dyn Weight>> {
-        let query = Compiler { config: &self.config, searcher: &self.searcher, scoring }.compile(root)?;
+    fn compile(&self, root: &Node, scoring: bool) -> Result<Compiled> {
         let statistics = Statistics { searcher: &self.searcher, fields: self.config.fields.len() };
         let mode = if scoring {
             EnableScoring::enabled_from_statistics_provider(&statistics, &self.searcher)
         } else {
             EnableScoring::disabled_from_searcher(&self.searcher)
         };
-        query.weight(mode).map_err(engine)
+        Compiler { config: &self.config, searcher: &self.searcher, mode }.compile(root)
     }
 
     /// The best `limit` live documents. `allowed[i]`, where given, is the mask of segment i and is applied before
@@ -140,26 +143,31 @@ impl TextSearcher {
     ) -> Result<Vec<TextHit>> {
         let Some(root) = query.root.as_ref().filter(|_| limit > 0) else { return Ok(Vec::new()) };
         guarded("searching text", || {
-            let weight = self.weight(root, true)?;
-            let mut best = Best { heap: BinaryHeap::new(), limit };
+            let Compiled { weight, exact } = self.compile(root, true)?;
+            // The sum of two numbers is the same in either order: only longer ones need care.
+            let terms = exact.terms();
+            let slack = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
+            let mut best = Best { heap: BinaryHeap::new(), limit, slack };
             for (segment, reader) in self.readers() {
                 let mask = allowed.get(segment).and_then(Option::as_ref);
                 if let Some(mask) = mask
                     && mask.count() < reader.max_doc() as usize / SPARSE_MASK
                 {
-                    walk_mask(weight.as_ref(), reader, mask.iter(), |ord, score| {
+                    walk(&exact, reader, mask.iter(), |ord, score| {
                         best.push(TextHit { segment, ord, score });
                     })?;
                     continue;
                 }
                 let alive = reader.alive_bitset();
-                // The callback sees scores above the threshold only. Documents come in the order of ties, so one
-                // that equals the worst kept hit belongs behind it anyway.
+                let mut scorer = if terms > 2 { Some(exact.open(reader)?) } else { None };
                 weight
                     .for_each_pruning(best.threshold(), reader, &mut |ord, score| {
                         let live = alive.is_none_or(|alive| alive.is_alive(ord));
                         if live && mask.is_none_or(|mask| mask.contains(ord)) {
-                            best.push(TextHit { segment, ord, score });
+                            let score = scorer.as_mut().map_or(Some(score), |scorer| scorer.score(ord));
+                            if let Some(score) = score {
+                                best.push(TextHit { segment, ord, score });
+                            }
                         }
                         best.threshold()
                     })
@@ -177,7 +185,7 @@ impl TextSearcher {
         let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
         let Some(root) = &query.root else { return Ok(found) };
         guarded("searching text", || {
-            let weight = self.weight(root, false)?;
+            let weight = self.compile(root, false)?.weight;
             for (segment, reader) in self.readers() {
                 let alive = reader.alive_bitset();
                 weight
@@ -202,7 +210,7 @@ impl TextSearcher {
         let mut scores = vec![None; docs.len()];
         let Some(root) = query.root.as_ref().filter(|_| !docs.is_empty()) else { return Ok(scores) };
         guarded("scoring text", || {
-            let weight = self.weight(root, true)?;
+            let exact = self.compile(root, true)?.exact;
             let mut order: Vec<usize> = (0..docs.len()).collect();
             order.sort_unstable_by_key(|at| docs[*at]);
             for (segment, reader) in self.readers() {
@@ -213,7 +221,7 @@ impl TextSearcher {
                     continue;
                 }
                 let mut next = 0;
-                walk_mask(weight.as_ref(), reader, wanted.iter().map(|at| docs[*at].1), |ord, score| {
+                walk(&exact, reader, wanted.iter().map(|at| docs[*at].1), |ord, score| {
                     while next < wanted.len() && docs[wanted[next]].1 < ord {
                         next += 1;
                     }
@@ -258,18 +266,19 @@ impl Bm25StatisticsProvider for Statistics<'_> {
     }
 }
 
-/// Scores the live matches among `ords`, which ascend, by seeking from one to the next.
-fn walk_mask(
-    weight: &dyn Weight,
+/// Scores the live matches among `ords`, which ascend.
+fn walk(
+    exact: &Exact,
     reader: &SegmentReader,
     ords: impl Iterator<Item = u32>,
     mut found: impl FnMut(u32, Score),
 ) -> Result<()> {
-    let mut scorer = weight.scorer(reader, 1.0).map_err(engine)?;
+    let mut scorer = exact.open(reader)?;
     for ord in ords.take_while(|ord| *ord < reader.max_doc()) {
-        let at = if scorer.doc() < ord { scorer.seek(ord) } else { scorer.doc() };
-        if at == ord && reader.alive_bitset().is_none_or(|alive| alive.is_alive(ord)) {
-            found(ord, scorer.score());
+        if reader.alive_bitset().is_none_or(|alive| alive.is_alive(ord))
+            && let Some(score) = scorer.score(ord)
+        {
+            found(ord, score);
         }
     }
     Ok(())
@@ -279,6 +288,8 @@ fn walk_mask(
 struct Best {
     heap: BinaryHeap<TextHit>,
     limit: usize,
+    /// How much tantivy's score may fall below the exact one.
+    slack: Score,
 }
 
 impl Best {
@@ -292,10 +303,11 @@ impl Best {
         }
     }
 
-    /// Only higher scores can still enter.
+    /// What tantivy's score must exceed for the exact score to be able to enter. Documents come in the order of
+    /// ties: one that equals the worst kept hit belongs behind it.
     fn threshold(&self) -> Score {
         match self.heap.peek() {
-            Some(worst) if self.heap.len() == self.limit => worst.score,
+            Some(worst) if self.heap.len() == self.limit => worst.score * self.slack,
             _ => Score::MIN,
         }
     }

@@ -16,7 +16,7 @@ use tantivy::tokenizer::TokenizerManager;
 use tantivy::{BitSet, Directory, Index, TantivyDocument};
 
 /// Sizes tantivy's term table at the start; it grows. Small, because most segments are small.
-const START_BUDGET: usize = 1 << 20;
+const START_BUDGET: usize = 1 << 16;
 
 /// Indexes documents, one `Option<&str>` per field; the ord of each is its position.
 ///
@@ -27,7 +27,11 @@ pub fn build<'a>(
     docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
 ) -> Result<Vec<u8>> {
     let analyzer = config.analysis()?.analyzer();
+    let mut docs = docs.peekable();
     guarded("indexing", || {
+        if docs.peek().is_none() {
+            return Ok(without_files(config, 0));
+        }
         let tokenizers = TokenizerManager::new();
         tokenizers.register(TOKENIZER, analyzer);
         let schema = config.tantivy_schema();
@@ -54,7 +58,7 @@ pub fn build<'a>(
             writer.add_document(document).map_err(engine)?;
             count += 1;
         }
-        if count == 0 || fields.is_empty() {
+        if fields.is_empty() {
             return Ok(without_files(config, count));
         }
         let index = writer.finalize().map_err(engine)?;
@@ -64,6 +68,8 @@ pub fn build<'a>(
 
 /// Concatenates the live documents of `inputs` in order, without tokenizing again: the new ord of a document is the
 /// running number of live ones. A mask says which ords are alive; `None` means all.
+/// Where documents fall out, tantivy estimates the tokens that are left from rounded field lengths: scores move by about
+/// one in ten thousand against an index built from the live documents.
 ///
 /// # Errors
 /// [`Error::Text`] when an input does not fit the table or the engine fails on its bytes.

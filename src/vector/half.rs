@@ -1,7 +1,7 @@
 //! IEEE half floats: 2 bytes little-endian, round to nearest even, out-of-range values to the largest half.
 
 /// The half nearest to `value`. A finite value stays finite.
-pub fn to_f16(value: f32) -> u16 {
+pub(crate) fn to_f16(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
     let magnitude = bits & 0x7fff_ffff;
@@ -24,7 +24,7 @@ pub fn to_f16(value: f32) -> u16 {
 }
 
 /// The float equal to a half.
-pub fn from_f16(half: u16) -> f32 {
+pub(crate) fn from_f16(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let magnitude = u32::from(half & 0x7fff);
     let value = match magnitude >> 10 {
@@ -36,12 +36,12 @@ pub fn from_f16(half: u16) -> f32 {
 }
 
 /// Decodes `bytes` (2 an element) into `out`; stops at the shorter of the two.
-pub fn f16_to_f32(bytes: &[u8], out: &mut [f32]) {
+pub(crate) fn f16_to_f32(bytes: &[u8], out: &mut [f32]) {
     (super::kernels::get().f16_to_f32)(bytes, out);
 }
 
 /// Encodes `values`, 2 bytes each.
-pub fn f32_to_f16(values: &[f32]) -> Vec<u8> {
+pub(crate) fn f32_to_f16(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| to_f16(*value).to_le_bytes()).collect()
 }
 

@@ -7,5 +7,5 @@ pub(crate) mod kernels;
 pub(crate) mod metric;
 mod types;
 
-pub use half::{f16_to_f32, f32_to_f16};
+pub(crate) use half::{f16_to_f32, f32_to_f16};
 pub use types::{Codes, Metric, Store};

@@ -99,6 +99,15 @@ def test_an_integer_is_accepted_for_a_real_and_read_as_one(db):
     assert db.rows("SELECT price, typeof(price) FROM docs WHERE price = 5") == [(5.0, "real")]
 
 
+def test_a_whole_number_given_as_a_real_is_an_integer(db):
+    """JavaScript has one number type, and better-sqlite3 binds every number as a REAL."""
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, n INTEGER, free BOOLEAN, embedding VECTOR(2))")
+    db.rows("INSERT INTO docs(id, n, free, embedding) VALUES(?, ?, ?, '[1,2]')", 7.0, 2001.0, 1.0)
+    assert db.rows("SELECT id, n, typeof(n), free, typeof(free) FROM docs") == [(7, 2001, "integer", 1, "integer")]
+    assert db.column("SELECT id FROM docs WHERE embedding MATCH '[1,2]' AND k = ? AND n = ? AND ef_search = ?", 3.0, 2001.0, 50.0) == [7]
+    assert db.failure("INSERT INTO docs(n) VALUES(?)", 2.0**63).says("n", "INTEGER")
+
+
 def test_not_null_is_enforced_and_named(table):
     for statement in ("INSERT INTO docs(title) VALUES('bad')", "INSERT INTO docs(title, year) VALUES('bad', NULL)", "UPDATE docs SET year = NULL"):
         assert table.failure(statement).says("year", "NULL")

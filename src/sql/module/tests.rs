@@ -1,5 +1,7 @@
 //! A toy table over one shadow table, driven through real SQL.
 
+use super::host::sqlite_version;
+use super::index_info::OrderBy;
 use super::*;
 use crate::value::Value;
 use rusqlite::Connection;

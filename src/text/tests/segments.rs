@@ -10,6 +10,14 @@ const QUERIES: [&str; 7] =
     ["w1", "w0 w1 w2", "w200 w7 w3", "+w1 -w2", "w1 AND w5", "\"w1 w2\"", "w29* w250~1"];
 
 #[test]
+fn a_searcher_and_its_queries_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<TextSearcher>();
+    shared::<TextQuery>();
+    shared::<TextPayload>();
+}
+
+#[test]
 fn several_segments_score_like_one_that_holds_the_same_documents() {
     let config = plain();
     let docs = corpus(900, 7);
@@ -291,4 +299,23 @@ fn damaged_engine_files_give_errors_and_not_panics() {
     }
     std::panic::set_hook(hook);
     assert!(refused > 0);
+}
+
+#[test]
+fn a_smaller_limit_gives_the_beginning_of_a_larger_one() {
+    let config = plain();
+    let mut dice = Dice(31);
+    let distinct = corpus(150, 30);
+    let docs: Vec<String> = (0..6000).map(|_| distinct[dice.roll(distinct.len())].clone()).collect();
+    let segments = [of(&config, &docs[..4500]), of(&config, &docs[4500..])];
+    let searcher = open(&config, &[&segments[0], &segments[1]]);
+    for round in 0..200 {
+        let words: Vec<String> = (0..2 + round % 6).map(|_| format!("w{}", dice.roll(60))).collect();
+        let query = searcher.parse(&words.join(" "), None).unwrap();
+        let all = searcher.search(&query, &[], usize::MAX).unwrap();
+        for limit in [1, 10, 100, 1000] {
+            let got = searcher.search(&query, &[], limit).unwrap();
+            assert_eq!(got, all[..limit.min(all.len())], "{words:?} limit {limit}");
+        }
+    }
 }

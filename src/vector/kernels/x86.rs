@@ -65,14 +65,38 @@ static AVX2: Kernels = Kernels {
 safe!(dot_f32_512 = w512::dot, fn(a: &[f32], b: &[f32]) -> f32);
 safe!(l2_f32_512 = w512::l2, fn(a: &[f32], b: &[f32]) -> f32);
 safe!(dot_norms_512 = w512::dot_norms, fn(a: &[f32], b: &[f32]) -> (f32, f32, f32));
-safe!(dot_i8_rows_512 = w512::dot_i8_rows, fn(t: Table<'_>, q: &[i8], ids: &[u32], out: &mut [i32]), t.check(ids, q.len(), out.len()));
-safe!(dot_f32_rows_512 = w512::dot_rows, fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]), t.check(ids, q.len() * 4, out.len()));
-safe!(l2_f32_rows_512 = w512::l2_rows, fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]), t.check(ids, q.len() * 4, out.len()));
+safe!(
+    dot_i8_rows_512 = w512::dot_i8_rows,
+    fn(t: Table<'_>, q: &[i8], ids: &[u32], out: &mut [i32]),
+    t.check(ids, q.len(), out.len())
+);
+safe!(
+    dot_f32_rows_512 = w512::dot_rows,
+    fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]),
+    t.check(ids, q.len() * 4, out.len())
+);
+safe!(
+    l2_f32_rows_512 = w512::l2_rows,
+    fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]),
+    t.check(ids, q.len() * 4, out.len())
+);
 safe!(dot_f32_256 = w256::dot, fn(a: &[f32], b: &[f32]) -> f32);
 safe!(l2_f32_256 = w256::l2, fn(a: &[f32], b: &[f32]) -> f32);
-safe!(dot_i8_rows_256 = w256::dot_i8_rows, fn(t: Table<'_>, q: &[i8], ids: &[u32], out: &mut [i32]), t.check(ids, q.len(), out.len()));
-safe!(dot_f32_rows_256 = w256::dot_rows, fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]), t.check(ids, q.len() * 4, out.len()));
-safe!(l2_f32_rows_256 = w256::l2_rows, fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]), t.check(ids, q.len() * 4, out.len()));
+safe!(
+    dot_i8_rows_256 = w256::dot_i8_rows,
+    fn(t: Table<'_>, q: &[i8], ids: &[u32], out: &mut [i32]),
+    t.check(ids, q.len(), out.len())
+);
+safe!(
+    dot_f32_rows_256 = w256::dot_rows,
+    fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]),
+    t.check(ids, q.len() * 4, out.len())
+);
+safe!(
+    l2_f32_rows_256 = w256::l2_rows,
+    fn(t: Table<'_>, q: &[f32], ids: &[u32], out: &mut [f32]),
+    t.check(ids, q.len() * 4, out.len())
+);
 safe!(f16_to_f32_256 = w256::f16_to_f32, fn(bytes: &[u8], out: &mut [f32]));
 
 fn prefetch_rows(table: Table<'_>, ids: &[u32]) {
@@ -309,8 +333,7 @@ mod w256 {
             }
             at += 32;
         }
-        let mut total =
-            sum(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
+        let mut total = sum(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
         for i in at..len {
             total += a[i] * b[i];
         }
@@ -334,8 +357,7 @@ mod w256 {
             }
             at += 32;
         }
-        let mut total =
-            sum(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
+        let mut total = sum(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
         for i in at..len {
             total += (a[i] - b[i]) * (a[i] - b[i]);
         }
@@ -382,8 +404,7 @@ mod w256 {
                     }
                 }
             }
-            let all =
-                _mm256_add_epi32(_mm256_add_epi32(acc[0], acc[1]), _mm256_add_epi32(acc[2], acc[3]));
+            let all = _mm256_add_epi32(_mm256_add_epi32(acc[0], acc[1]), _mm256_add_epi32(acc[2], acc[3]));
             let four = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
             let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
             *out = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b01>(two)));

@@ -1,0 +1,105 @@
+//! A vector index in memory, without SQLite: build once, search, exact distances.
+//!
+//! Candidates come from a walk over compact codes and are put in exact order by the stored vectors, so a distance
+//! that is returned is always exact.
+//!
+//! ```
+//! use nearlite::{Metric, VectorSpec, ann::Index};
+//!
+//! let vectors: Vec<f32> = (0..1000).flat_map(|i| [(i as f32).sin(), (i as f32).cos()]).collect();
+//! let index = Index::build(&VectorSpec::new(2, Metric::Cosine), vectors, 1)?;
+//! let hits = index.search(&[1.0, 0.0], 3, 64);
+//! assert_eq!(hits.len(), 3);
+//! assert!(hits[0].distance <= hits[1].distance);
+//! # Ok::<(), nearlite::Error>(())
+//! ```
+
+use crate::error::{Error, Result};
+use crate::hnsw::{Rows, SearchStats, VectorIndex};
+use crate::schema::VectorSpec;
+use crate::vector::metric;
+
+/// Candidates that are ranked exactly for `k` results.
+pub(crate) fn rerank_width(k: usize) -> usize {
+    k.saturating_mul(2).saturating_add(8)
+}
+
+/// A row that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// Number of the row, from 0.
+    pub row: u32,
+    /// Exact distance in the unit of the metric.
+    pub distance: f32,
+}
+
+/// An immutable index together with its vectors.
+#[derive(Debug)]
+pub struct Index {
+    spec: VectorSpec,
+    index: VectorIndex,
+    vectors: Vec<f32>,
+}
+
+impl Index {
+    /// Builds an index over row-major `vectors` of `spec.dim` dimensions with `threads` threads. The result does not
+    /// depend on the number of threads.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when the length is not a multiple of the dimensions or an element is not finite.
+    pub fn build(spec: &VectorSpec, vectors: Vec<f32>, threads: usize) -> Result<Self> {
+        if let Some(at) = vectors.iter().position(|x| !x.is_finite()) {
+            return Err(Error::Value(format!("element {at} is not a finite number")));
+        }
+        let rows = Rows { dim: spec.dim, data: &vectors, present: None };
+        let index = VectorIndex::build(spec, &rows, threads, &mut |_, _| true)?;
+        Ok(Self { spec: spec.clone(), index, vectors })
+    }
+
+    /// The `k` nearest rows to `query`, best first. `ef` is the breadth of the search: more finds more.
+    ///
+    /// Empty when `query` does not have the dimensions of the index.
+    pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Vec<Hit> {
+        if query.len() != self.spec.dim {
+            return Vec::new();
+        }
+        let stats = &mut SearchStats::default();
+        let found = self.index.search(query, rerank_width(k), ef, None, None, stats);
+        self.rank(query, k, found.candidates.iter().map(|c| c.ord))
+    }
+
+    /// The `k` nearest rows by exact distance to every row.
+    pub fn exact(&self, query: &[f32], k: usize) -> Vec<Hit> {
+        if query.len() != self.spec.dim {
+            return Vec::new();
+        }
+        self.rank(query, k, 0..self.len() as u32)
+    }
+
+    fn rank(&self, query: &[f32], k: usize, rows: impl Iterator<Item = u32>) -> Vec<Hit> {
+        let dim = self.spec.dim;
+        let measure = |row: u32| {
+            let vector = &self.vectors[row as usize * dim..][..dim];
+            Hit { row, distance: metric::distance(self.spec.metric, query, vector) }
+        };
+        let mut hits: Vec<Hit> = rows.map(measure).collect();
+        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
+        hits.truncate(k);
+        hits
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.index.rows()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of codes and graph, without the vectors themselves.
+    pub fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes()
+    }
+}

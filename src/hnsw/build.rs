@@ -1,0 +1,237 @@
+//! Builds a graph in batches that double: the nodes of a batch search the graph as it was before the batch, then all
+//! links of the batch are added at once (ParlayANN, PPoPP 2024). So nothing is locked and the result does not depend
+//! on the number of threads.
+//!
+//! Invariant: between batches every row of links is sorted by key and holds no node twice.
+
+use super::frontier::{key_of, node_of};
+use super::graph::{Layer, NONE, Scratch, descend, search_layer};
+use super::neighbors::{Link, choose};
+use super::{SearchStats, parallel};
+use crate::error::{Error, Result};
+use crate::vector::codes::{CodeSet, Query, View};
+
+/// Links of one layer while they grow.
+#[derive(Clone, Default)]
+pub(super) struct LayerDraft {
+    pub degree: usize,
+    pub links: Vec<u32>,
+    pub keys: Vec<f32>,
+}
+
+impl LayerDraft {
+    pub fn new(nodes: usize, degree: usize) -> Self {
+        Self { degree, links: vec![NONE; nodes * degree], keys: vec![0.0; nodes * degree] }
+    }
+
+    pub fn view<'a>(&'a self, ords: &'a [u32]) -> Layer<'a> {
+        Layer { links: &self.links, degree: self.degree, ords }
+    }
+
+    /// The links of `node` with their keys.
+    pub fn row(&self, node: u32) -> impl Iterator<Item = Link> + '_ {
+        let range = node as usize * self.degree..(node as usize + 1) * self.degree;
+        self.keys[range.clone()]
+            .iter()
+            .copied()
+            .zip(self.links[range].iter().copied())
+            .take_while(|l| l.1 != NONE)
+    }
+
+    /// Replaces the links of `node`; `row` has at most `degree` links.
+    pub fn set(&mut self, node: u32, row: &[Link]) {
+        let start = node as usize * self.degree;
+        self.links[start..start + self.degree].fill(NONE);
+        for (at, (key, next)) in row.iter().take(self.degree).enumerate() {
+            self.links[start + at] = *next;
+            self.keys[start + at] = *key;
+        }
+    }
+}
+
+/// A graph while it grows.
+pub(super) struct Draft {
+    /// Ord of each slot, in the order of insertion.
+    pub order: Vec<u32>,
+    /// Nodes of layer 1, 2 and so on.
+    pub counts: Vec<usize>,
+    /// Layer 0 first.
+    pub layers: Vec<LayerDraft>,
+    /// A node taken over from an older graph: every search of layer 0 starts there too.
+    pub anchor: Option<u32>,
+}
+
+/// What a thread keeps from node to node.
+struct Worker {
+    scratch: Scratch,
+    query: Query,
+    other: Query,
+}
+
+fn mix(ord: u32) -> u64 {
+    let mut x = u64::from(ord).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The highest layer of `ord`: geometric, one in `m` a layer.
+fn level_of(ord: u32, m: usize) -> usize {
+    let mut bits = mix(ord) >> 8;
+    let mut level = 0;
+    while level < 12 && bits % (m as u64) == 0 && bits > 0 {
+        bits /= m as u64;
+        level += 1;
+    }
+    level
+}
+
+impl Draft {
+    /// An empty graph for `nodes` (ords below `rows`) with levels already drawn.
+    pub fn new(nodes: impl Iterator<Item = u32>, rows: usize, m: usize) -> Self {
+        let mut keyed: Vec<(usize, u64, u32)> =
+            nodes.map(|ord| (usize::MAX - level_of(ord, m), mix(ord ^ 0x5bd1_e995), ord)).collect();
+        keyed.sort_unstable();
+        let order: Vec<u32> = keyed.iter().map(|entry| entry.2).collect();
+        let top = keyed.first().map_or(0, |entry| usize::MAX - entry.0);
+        let counts: Vec<usize> =
+            (1..=top).map(|level| keyed.partition_point(|entry| usize::MAX - entry.0 >= level)).collect();
+        let mut layers = vec![LayerDraft::new(rows, 2 * m)];
+        layers.extend(counts.iter().map(|count| LayerDraft::new(*count, m)));
+        Self { order, counts, layers, anchor: None }
+    }
+
+    fn level(&self, slot: usize) -> usize {
+        self.counts.iter().take_while(|count| slot < **count).count()
+    }
+
+    fn layer(&self, level: usize) -> Layer<'_> {
+        self.layers[level].view(if level == 0 { &[] } else { &self.order })
+    }
+
+    /// Inserts every node. Nodes for which `placed` answers true already have their links on layer 0.
+    pub fn grow(
+        &mut self,
+        codes: &CodeSet,
+        ef: usize,
+        threads: usize,
+        placed: &(dyn Fn(u32) -> bool + Sync),
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<()> {
+        let total = self.order.len();
+        let view = codes.view();
+        let largest = (total / 50).max(128);
+        let mut workers: Vec<Worker> = (0..threads.max(1))
+            .map(|_| Worker {
+                scratch: Scratch::default(),
+                query: view.blank_query(),
+                other: view.blank_query(),
+            })
+            .collect();
+        let mut done = if self.anchor.is_some() { 0 } else { 1.min(total) };
+        while done < total {
+            if !progress(done, total) {
+                return Err(Error::Interrupted);
+            }
+            let batch = done.max(1).min(largest).min(total - done);
+            let mut found: Vec<Vec<(usize, Vec<Link>)>> = vec![Vec::new(); batch];
+            let draft = &*self;
+            parallel::each(&mut workers, &mut found, 16, |worker, at, out| {
+                *out = draft.place(view, done + at, ef, placed, worker);
+            });
+            self.link(view, done, found, &mut workers);
+            done += batch;
+        }
+        progress(total, total);
+        Ok(())
+    }
+
+    /// The neighbours of the node in `slot`, for each of its layers.
+    fn place(
+        &self,
+        codes: View<'_>,
+        slot: usize,
+        ef: usize,
+        placed: &(dyn Fn(u32) -> bool + Sync),
+        worker: &mut Worker,
+    ) -> Vec<(usize, Vec<Link>)> {
+        let ord = self.order[slot];
+        let level = self.level(slot);
+        let mut out = Vec::with_capacity(level + 1);
+        let bottom = usize::from(placed(ord));
+        if bottom > level {
+            return out;
+        }
+        let mut stats = SearchStats::default();
+        codes.row_query(ord, &mut worker.query);
+        let mut starts = vec![0_u32];
+        for at in (level + 1..=self.counts.len()).rev() {
+            let (layer, scratch) = (self.layer(at), &mut worker.scratch);
+            starts[0] = descend(codes, layer, &worker.query, starts[0], scratch, &mut stats);
+        }
+        for at in (bottom..=level).rev() {
+            if at == 0 {
+                starts.iter_mut().for_each(|start| *start = self.order[*start as usize]);
+                starts.extend(self.anchor);
+            }
+            let layer = self.layer(at);
+            search_layer(codes, layer, &worker.query, &starts, ef, &mut worker.scratch, &mut stats);
+            let entries = worker.scratch.beam.entries().iter();
+            let own = if at == 0 { ord } else { slot as u32 };
+            let mut links: Vec<Link> =
+                entries.map(|e| (key_of(*e), node_of(*e))).filter(|link| link.1 != own).collect();
+            let limit = if at == 0 { layer.degree / 2 } else { layer.degree };
+            choose(codes, layer, &mut links, limit, 4, &mut worker.other, &mut worker.scratch);
+            starts = links.iter().map(|link| link.1).collect();
+            if starts.is_empty() {
+                starts.push(0);
+            }
+            out.push((at, links));
+        }
+        out
+    }
+
+    /// Adds the links of a batch and their reverses.
+    fn link(
+        &mut self,
+        codes: View<'_>,
+        first: usize,
+        found: Vec<Vec<(usize, Vec<Link>)>>,
+        workers: &mut [Worker],
+    ) {
+        let mut reverse: Vec<Vec<(u32, Link)>> = vec![Vec::new(); self.layers.len()];
+        for (at, node) in found.into_iter().enumerate() {
+            let slot = first + at;
+            for (level, links) in node {
+                let own = if level == 0 { self.order[slot] } else { slot as u32 };
+                reverse[level].extend(links.iter().map(|(key, target)| (*target, (*key, own))));
+                self.layers[level].set(own, &links);
+            }
+        }
+        for (level, edges) in reverse.into_iter().enumerate() {
+            self.add(codes, level, edges, workers);
+        }
+    }
+
+    /// Adds `(node, link)` edges to one layer and prunes the rows that overflow.
+    fn add(&mut self, codes: View<'_>, level: usize, mut edges: Vec<(u32, Link)>, workers: &mut [Worker]) {
+        edges.sort_unstable_by_key(|(target, link)| (*target, link.1));
+        let mut rows: Vec<(u32, Vec<Link>)> = edges
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|group| (group[0].0, group.iter().map(|edge| edge.1).collect()))
+            .collect();
+        let layer = self.layer(level);
+        let draft = &self.layers[level];
+        parallel::each(workers, &mut rows, 64, |worker, _, (target, links)| {
+            links.extend(draft.row(*target));
+            links.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            links.dedup_by_key(|link| link.1);
+            if links.len() > layer.degree {
+                choose(codes, layer, links, layer.degree, 4, &mut worker.other, &mut worker.scratch);
+            }
+        });
+        for (target, links) in rows {
+            self.layers[level].set(target, &links);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Where the parts of an index lie in its one block of memory, which is also its stored form.
+//!
+//! ```text
+//! header    256 bytes, 64 little-endian words (see `Header`)
+//! mean      dim f32
+//! codes     rows * stride bytes
+//! factors   rows * 2 f32: scale, squared norm            (when has_factors)
+//! present   rows bits in u64 words
+//! links     rows * degree u32, NONE-padded               (when degree > 0)
+//! slots     counts[0] u32: ord of each upper node
+//! upper     for each layer l >= 1: counts[l-1] * m u32
+//! heads     groups u32, ascending: the node of each group of equal codes
+//! starts    groups + 1 u32
+//! members   u32, the other rows of each group
+//! ```
+//! Every part starts at a multiple of 64. A row of links ends at its first NONE.
+
+use crate::vector::aligned::{self, LINE};
+use std::ops::Range;
+
+pub(super) const MAGIC: u32 = 0x3156_4c4e;
+pub(super) const VERSION: u32 = 1;
+pub(super) const HEADER: usize = 256;
+pub(super) const MAX_LEVELS: usize = 16;
+
+/// The numbers of the header.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Header {
+    pub kind: u32,
+    pub metric: u32,
+    pub dim: u32,
+    pub rows: u32,
+    pub live: u32,
+    pub degree: u32,
+    pub m: u32,
+    pub entry: u32,
+    pub has_factors: u32,
+    pub groups: u32,
+    pub members: u32,
+    pub unit: f32,
+    pub uniform: f32,
+    pub residual: f32,
+    pub largest: f32,
+    pub counts: Vec<u32>,
+}
+
+/// Byte ranges of the parts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layout {
+    pub mean: Range<usize>,
+    pub codes: Range<usize>,
+    pub factors: Range<usize>,
+    pub present: Range<usize>,
+    pub links: Range<usize>,
+    pub slots: Range<usize>,
+    pub upper: Vec<Range<usize>>,
+    pub heads: Range<usize>,
+    pub starts: Range<usize>,
+    pub members: Range<usize>,
+    pub total: usize,
+}
+
+impl Header {
+    pub fn to_words(&self) -> Vec<u32> {
+        let mut words = vec![
+            MAGIC,
+            VERSION,
+            self.kind,
+            self.metric,
+            self.dim,
+            self.rows,
+            self.live,
+            self.degree,
+            self.m,
+            self.entry,
+            self.has_factors,
+            self.groups,
+            self.members,
+            self.unit.to_bits(),
+            self.uniform.to_bits(),
+            self.residual.to_bits(),
+            self.largest.to_bits(),
+            self.counts.len() as u32,
+        ];
+        words.extend(&self.counts);
+        words.resize(HEADER / 4, 0);
+        words
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let bytes = bytes.get(..HEADER).ok_or_else(|| "the index is shorter than its header".to_string())?;
+        let words = aligned::as_u32(bytes);
+        let word = |at: usize| words.get(at).copied().unwrap_or(0);
+        if word(0) != MAGIC {
+            return Err("the index has no nearlite mark".into());
+        }
+        if word(1) != VERSION {
+            return Err(format!("the index has version {}, this build reads {VERSION}", word(1)));
+        }
+        let levels = word(17) as usize;
+        if levels > MAX_LEVELS {
+            return Err(format!("the index claims {levels} layers"));
+        }
+        Ok(Self {
+            kind: word(2),
+            metric: word(3),
+            dim: word(4),
+            rows: word(5),
+            live: word(6),
+            degree: word(7),
+            m: word(8),
+            entry: word(9),
+            has_factors: word(10),
+            groups: word(11),
+            members: word(12),
+            unit: f32::from_bits(word(13)),
+            uniform: f32::from_bits(word(14)),
+            residual: f32::from_bits(word(15)),
+            largest: f32::from_bits(word(16)),
+            counts: (0..levels).map(|at| word(18 + at)).collect(),
+        })
+    }
+
+    /// The layout that these numbers give; `None` when it does not fit in memory at all.
+    pub fn layout(&self, stride: usize) -> Option<Layout> {
+        let mut end = HEADER;
+        let mut part = |count: usize, size: usize| -> Option<Range<usize>> {
+            let start = end;
+            let stop = start.checked_add(count.checked_mul(size)?)?;
+            end = stop.checked_next_multiple_of(LINE)?;
+            Some(start..stop)
+        };
+        let rows = self.rows as usize;
+        Some(Layout {
+            mean: part(self.dim as usize, 4)?,
+            codes: part(rows, stride)?,
+            factors: part(if self.has_factors == 1 { rows } else { 0 }, 8)?,
+            present: part(rows.div_ceil(64), 8)?,
+            links: part(rows.checked_mul(self.degree as usize)?, 4)?,
+            slots: part(self.counts.first().copied().unwrap_or(0) as usize, 4)?,
+            upper: self
+                .counts
+                .iter()
+                .map(|count| part((*count as usize).checked_mul(self.m as usize)?, 4))
+                .collect::<Option<Vec<_>>>()?,
+            heads: part(self.groups as usize, 4)?,
+            starts: part(self.groups as usize + 1, 4)?,
+            members: part(self.members as usize, 4)?,
+            total: end,
+        })
+    }
+}

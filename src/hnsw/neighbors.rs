@@ -1,0 +1,57 @@
+//! Choice of neighbours: the diversity heuristic (Malkov & Yashunin 2016, algorithm 4), for forward and reverse links.
+//!
+//! A candidate is kept when it is nearer to the node than to every neighbour kept before it. Places left over are
+//! not filled with rejected candidates, except up to `floor`, so that no node depends on one or two links.
+
+use super::SearchStats;
+use super::graph::{Layer, Scratch};
+use crate::vector::codes::{Query, View};
+
+/// A possible neighbour: its key to the node and its number.
+pub(super) type Link = (f32, u32);
+
+/// Sorts `candidates` (nearest first, no node twice) and keeps at most `limit` diverse ones.
+pub(super) fn choose(
+    codes: View<'_>,
+    layer: Layer<'_>,
+    candidates: &mut Vec<Link>,
+    limit: usize,
+    floor: usize,
+    query: &mut Query,
+    scratch: &mut Scratch,
+) {
+    const STEP: usize = 8;
+    candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    candidates.dedup_by_key(|link| link.1);
+    let mut stats = SearchStats::default();
+    let mut kept: Vec<u32> = Vec::with_capacity(limit);
+    let mut chosen: Vec<Link> = Vec::with_capacity(limit);
+    let mut rejected: Vec<Link> = Vec::new();
+    for (key, node) in candidates.iter().copied() {
+        if kept.len() == limit {
+            break;
+        }
+        let ord = layer.ords.get(node as usize).copied().unwrap_or(node);
+        if !kept.is_empty() {
+            codes.row_query(ord, query);
+        }
+        let crowded = kept.chunks(STEP).any(|group| {
+            scratch.nodes.clear();
+            scratch.nodes.extend_from_slice(group);
+            scratch.score(codes, layer, query, &mut stats);
+            scratch.keys.iter().any(|other| *other < key)
+        });
+        if crowded {
+            if rejected.len() < floor {
+                rejected.push((key, node));
+            }
+        } else {
+            kept.push(node);
+            chosen.push((key, node));
+        }
+    }
+    let missing = floor.min(limit).saturating_sub(chosen.len());
+    chosen.extend(rejected.into_iter().take(missing));
+    chosen.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    *candidates = chosen;
+}

@@ -1,0 +1,71 @@
+//! Makes every node of layer 0 reachable from the entry.
+//!
+//! An unreached node is hung onto the nearest reached node. Where that one is full, the new node takes over its last
+//! link, so nothing that was reachable is lost.
+
+use super::SearchStats;
+use super::build::{Draft, LayerDraft};
+use super::frontier::{key_of, node_of};
+use super::graph::{Layer, NONE, Scratch, search_layer};
+use crate::bitmap::Bitmap;
+use crate::vector::codes::View;
+
+fn flood(layer: &LayerDraft, from: u32, reached: &mut Bitmap) {
+    let mut stack = vec![from];
+    reached.insert(from);
+    while let Some(node) = stack.pop() {
+        for (_, next) in layer.row(node) {
+            if !reached.contains(next) {
+                reached.insert(next);
+                stack.push(next);
+            }
+        }
+    }
+}
+
+/// Links every node that cannot be reached from the entry; returns how many there were.
+pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
+    let Some(entry) = draft.order.first().copied() else { return 0 };
+    let layer = &mut draft.layers[0];
+    let rows = layer.links.len() / layer.degree;
+    let mut reached = Bitmap::empty(rows);
+    flood(layer, entry, &mut reached);
+    let mut lost: Vec<u32> = draft.order.iter().copied().filter(|ord| !reached.contains(*ord)).collect();
+    lost.sort_unstable();
+    let (mut scratch, mut query) = (Scratch::default(), codes.blank_query());
+    let mut stats = SearchStats::default();
+    let mut hung = 0;
+    for node in lost {
+        if reached.contains(node) {
+            continue;
+        }
+        hung += 1;
+        codes.row_query(node, &mut query);
+        let view = Layer { links: &layer.links, degree: layer.degree, ords: &[] };
+        search_layer(codes, view, &query, &[entry], 64, &mut scratch, &mut stats);
+        let near: Vec<(f32, u32)> = scratch
+            .beam
+            .entries()
+            .iter()
+            .map(|e| (key_of(*e), node_of(*e)))
+            .filter(|l| l.1 != node)
+            .collect();
+        let free = |ord: u32| view.row(ord).last() == Some(&NONE);
+        let host = near.iter().find(|link| free(link.1)).or(near.first()).copied();
+        let Some((key, host)) = host else { continue };
+        let mut row: Vec<(f32, u32)> = layer.row(host).collect();
+        if row.len() == layer.degree
+            && let Some(moved) = row.pop()
+        {
+            let mut own: Vec<(f32, u32)> = layer.row(node).filter(|link| link.1 != moved.1).collect();
+            own.truncate(layer.degree - 1);
+            own.push(moved);
+            layer.set(node, &own);
+        }
+        row.push((key, node));
+        row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        layer.set(host, &row);
+        flood(layer, node, &mut reached);
+    }
+    hung
+}

@@ -1,0 +1,314 @@
+//! Properties of whole indexes against brute force.
+
+use super::*;
+use crate::schema::{IndexKind, VectorSpec};
+use crate::vector::{Codes, Metric, metric};
+use std::sync::Arc;
+
+/// A seeded generator: xorshift, good enough for test data.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 32) as u32
+    }
+
+    /// About normal: a sum of uniforms.
+    fn normal(&mut self) -> f32 {
+        (0..6).map(|_| self.next() as f32 / u32::MAX as f32 - 0.5).sum::<f32>() * 1.4
+    }
+
+    fn clustered(&mut self, rows: usize, dim: usize, clusters: usize, spread: f32) -> Vec<f32> {
+        let centres: Vec<f32> = (0..clusters * dim).map(|_| self.normal()).collect();
+        (0..rows)
+            .flat_map(|_| {
+                let at = self.next() as usize % clusters;
+                let centre = centres[at * dim..][..dim].to_vec();
+                centre.into_iter().map(|x| x + spread * self.normal()).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
+fn spec(dim: usize, metric: Metric) -> VectorSpec {
+    VectorSpec::new(dim, metric)
+}
+
+fn build(spec: &VectorSpec, data: &[f32]) -> VectorIndex {
+    let rows = Rows { dim: spec.dim, data, present: None };
+    VectorIndex::build(spec, &rows, 2, &mut |_, _| true).unwrap()
+}
+
+fn exact(metric: Metric, data: &[f32], query: &[f32], allowed: impl Fn(u32) -> bool) -> Vec<(f32, u32)> {
+    let mut all: Vec<(f32, u32)> = data
+        .chunks(query.len())
+        .enumerate()
+        .filter(|(ord, _)| allowed(*ord as u32))
+        .map(|(ord, row)| (metric::distance(metric, query, row), ord as u32))
+        .collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    all
+}
+
+/// Share of the best `k` that `found` holds after an exact rerank; ties count.
+fn recall(
+    metric: Metric,
+    data: &[f32],
+    query: &[f32],
+    truth: &[(f32, u32)],
+    found: &[Candidate],
+    k: usize,
+) -> f64 {
+    let k = k.min(truth.len());
+    let limit = truth[k - 1].0;
+    let mut distances: Vec<f32> = found
+        .iter()
+        .map(|c| metric::distance(metric, query, &data[c.ord as usize * query.len()..][..query.len()]))
+        .collect();
+    distances.sort_by(f32::total_cmp);
+    distances.iter().take(k).filter(|d| **d <= limit + 1e-6 * limit.abs()).count() as f64 / k as f64
+}
+
+fn mean_recall(spec: &VectorSpec, data: &[f32], queries: &[f32], ef: usize) -> f64 {
+    let index = build(spec, data);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for query in queries.chunks(spec.dim) {
+        let out = index.search(query, 28, ef, None, None, &mut SearchStats::default());
+        assert!(out.complete && out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
+        sum +=
+            recall(spec.metric, data, query, &exact(spec.metric, data, query, |_| true), &out.candidates, 10);
+        count += 1.0;
+    }
+    sum / count
+}
+
+#[test]
+fn recall_is_high_for_every_metric_and_code() {
+    for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+        for (dim, codes) in [(48, Codes::Int8), (48, Codes::None), (8, Codes::Int8)] {
+            let mut noise = Noise(7);
+            let data = noise.clustered(3000, dim, 40, 0.5);
+            let queries = noise.clustered(40, dim, 40, 0.5);
+            let spec = VectorSpec { codes, ..spec(dim, metric) };
+            let recall = mean_recall(&spec, &data, &queries, 100);
+            assert!(recall > 0.97, "{metric:?} {codes:?} {dim}: {recall}");
+        }
+    }
+}
+
+#[test]
+fn every_row_finds_itself_in_tiny_and_clustered_sets() {
+    let mut noise = Noise(3);
+    for rows in [1, 2, 3, 10, 100, 255, 256, 257, 300, 700] {
+        let data = noise.clustered(rows, 40, 5, 0.02);
+        let index = build(&spec(40, Metric::L2), &data);
+        for (ord, row) in data.chunks(40).enumerate() {
+            let out = index.search(row, 10, 100, None, None, &mut SearchStats::default());
+            assert!(out.candidates.iter().any(|c| c.ord == ord as u32), "{rows} {ord}");
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_equal_rows_are_all_found() {
+    let mut noise = Noise(5);
+    let mut data = noise.clustered(500, 64, 5, 0.5);
+    let same: Vec<f32> = data[..64].to_vec();
+    (0..10_000).for_each(|_| data.extend(&same));
+    let index = Arc::new(build(&spec(64, Metric::Cosine), &data));
+    let out = index.search(&same, 10_001, 64, None, None, &mut SearchStats::default());
+    let mut ords: Vec<u32> = out.candidates.iter().map(|c| c.ord).collect();
+    ords.sort_unstable();
+    assert_eq!(ords, std::iter::once(0).chain(500..10_500).collect::<Vec<_>>());
+    let odd = Bitmap::from_fn(10_500, |ord| ord > 600 && ord % 7 == 0);
+    let out = index.search(&same, 50, 64, Some(&odd), None, &mut SearchStats::default());
+    assert!(out.complete && out.candidates.len() == 50);
+    let mut walk = index.walk(&same, 64, None);
+    let mut seen = std::collections::BTreeSet::new();
+    loop {
+        let next = walk.next(333, &mut SearchStats::default());
+        if next.is_empty() {
+            break;
+        }
+        next.iter().for_each(|c| assert!(seen.insert(c.ord)));
+    }
+    assert_eq!(seen.len(), 10_500);
+}
+
+#[test]
+fn the_result_does_not_depend_on_threads() {
+    let data = Noise(11).clustered(2500, 40, 20, 0.3);
+    let spec = spec(40, Metric::Cosine);
+    let rows = Rows { dim: 40, data: &data, present: None };
+    let one = VectorIndex::build(&spec, &rows, 1, &mut |_, _| true).unwrap();
+    let two = VectorIndex::build(&spec, &rows, 2, &mut |_, _| true).unwrap();
+    assert!(one.encode() == two.encode());
+}
+
+#[test]
+fn a_stored_index_answers_as_before_and_damage_is_told() {
+    let mut noise = Noise(13);
+    let mut data = noise.clustered(600, 40, 5, 0.3);
+    let copy = data[..400].to_vec();
+    data.extend(copy);
+    for metric in [Metric::Cosine, Metric::L2] {
+        let spec = spec(40, metric);
+        let index = build(&spec, &data);
+        let bytes = index.encode();
+        let back = VectorIndex::decode(bytes.clone(), &spec, index.rows()).unwrap();
+        assert!(back.encode() == bytes);
+        let stats = &mut SearchStats::default();
+        let query = &data[80..120];
+        assert_eq!(
+            index.search(query, 20, 50, None, None, stats).candidates,
+            back.search(query, 20, 50, None, None, stats).candidates
+        );
+        for _ in 0..400 {
+            let mut bad = bytes.clone();
+            match noise.next() % 3 {
+                0 => bad.truncate(noise.next() as usize % bytes.len()),
+                1 => {
+                    let at = noise.next() as usize % 256;
+                    bad[at] ^= 1 << (noise.next() % 8);
+                }
+                _ => {
+                    let at = noise.next() as usize % bad.len();
+                    bad[at] = noise.next() as u8;
+                }
+            }
+            if let Ok(index) = VectorIndex::decode(bad, &spec, index.rows()) {
+                let some = Bitmap::from_fn(index.rows(), |ord| ord % 3 == 0);
+                index.search(query, 20, 50, None, None, stats);
+                index.search(query, 20, 50, Some(&some), None, stats);
+                index.scan(query, 20, None, stats);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_filtered_search_is_complete_or_says_so() {
+    let mut noise = Noise(17);
+    let (rows, dim) = (4000, 40);
+    let data = noise.clustered(rows, dim, 30, 0.4);
+    let index = build(&spec(dim, Metric::Cosine), &data);
+    for (at, row) in data.chunks(dim).step_by(400).enumerate() {
+        let query: Vec<f32> = row.iter().map(|x| x + 0.1 * noise.normal()).collect();
+        let order = exact(Metric::Cosine, &data, &query, |_| true);
+        let mut near = Bitmap::empty(rows);
+        order[..200].iter().for_each(|(_, ord)| near.insert(*ord));
+        let mut far = Bitmap::empty(rows);
+        order[rows - 200..].iter().for_each(|(_, ord)| far.insert(*ord));
+        let mut sets = vec![near, far, Bitmap::empty(rows), Bitmap::full(rows)];
+        for rate in [2, 10, 100, 1000] {
+            sets.push(Bitmap::from_fn(rows, |ord| ord % rate == at % rate));
+        }
+        for set in sets {
+            let truth = exact(Metric::Cosine, &data, &query, |ord| set.contains(ord));
+            let stats = &mut SearchStats::default();
+            let out = index.search(&query, 28, 100, Some(&set), None, stats);
+            assert!(out.candidates.iter().all(|c| set.contains(c.ord)));
+            assert_eq!(out.complete, out.candidates.len() == truth.len().min(28));
+            let scanned = index.scan(&query, 28, Some(&set), stats);
+            assert_eq!(scanned.len(), truth.len().min(28));
+            if !truth.is_empty() {
+                assert!(recall(Metric::Cosine, &data, &query, &truth, &scanned, 10) >= 0.9);
+                if out.complete {
+                    let got = recall(Metric::Cosine, &data, &query, &truth, &out.candidates, 10);
+                    assert!(got >= 0.9, "{} allowed: {got}", truth.len());
+                }
+            }
+            let tight = index.search(&query, 28, 100, Some(&set), Some(1), &mut SearchStats::default());
+            assert!(tight.candidates.len() <= 28);
+        }
+    }
+}
+
+#[test]
+fn merging_drops_and_adds_rows_without_losing_any() {
+    let mut noise = Noise(19);
+    let dim = 40;
+    let data = noise.clustered(3000, dim, 30, 0.4);
+    for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+        let spec = spec(dim, metric);
+        let base = build(&spec, &data[..2000 * dim]);
+        let mut kept: Vec<u32> = (0..2000).filter(|ord| ord % 5 != 0).collect();
+        let map: Vec<Option<u32>> =
+            (0..2000).map(|ord| kept.binary_search(&ord).ok().map(|at| at as u32 + 7)).collect();
+        let mut merged: Vec<f32> = data[2500 * dim..2507 * dim].to_vec();
+        kept.drain(..).for_each(|ord| merged.extend(&data[ord as usize * dim..][..dim]));
+        merged.extend(&data[2000 * dim..]);
+        let rows = Rows { dim, data: &merged, present: None };
+        let one = VectorIndex::merge(&spec, &rows, &base, &map, 1, &mut |_, _| true).unwrap();
+        let two = VectorIndex::merge(&spec, &rows, &base, &map, 2, &mut |_, _| true).unwrap();
+        assert!(one.encode() == two.encode());
+        let all = one.search(&data[..dim], one.len(), one.len(), None, None, &mut SearchStats::default());
+        assert_eq!(all.candidates.len(), one.len(), "{metric:?}");
+        let (mut sum, mut count) = (0.0, 0.0);
+        for query in merged.chunks(dim).step_by(97) {
+            let out = one.search(query, 28, 100, None, None, &mut SearchStats::default());
+            let truth = exact(metric, &merged, query, |_| true);
+            sum += recall(metric, &merged, query, &truth, &out.candidates, 10);
+            count += 1.0;
+        }
+        assert!(sum / count > 0.97, "{metric:?} {}", sum / count);
+    }
+}
+
+#[test]
+fn rows_without_a_vector_are_never_answered() {
+    let data = Noise(23).clustered(1000, 40, 10, 0.4);
+    let present = Bitmap::from_fn(1000, |ord| ord % 3 != 0);
+    let rows = Rows { dim: 40, data: &data, present: Some(&present) };
+    let index = VectorIndex::build(&spec(40, Metric::L2), &rows, 2, &mut |_, _| true).unwrap();
+    assert_eq!((index.rows(), index.len()), (1000, present.count()));
+    let stats = &mut SearchStats::default();
+    let everything = index.search(&data[..40], 1000, 1000, None, None, stats).candidates;
+    assert_eq!(everything.len(), present.count());
+    assert!(everything.iter().all(|c| present.contains(c.ord)));
+}
+
+#[test]
+fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
+    let mut noise = Noise(29);
+    for (dim, size) in [(1, 1.0), (40, f32::MAX / 8.0), (40, 1e-40), (40, 1.0), (33, 1e20), (16_384, 1.0)] {
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            let rows = if dim > 1000 { 20 } else { 400 };
+            let data: Vec<f32> = (0..rows * dim).map(|_| noise.normal() * size).collect();
+            let index = build(&spec(dim, metric), &data);
+            let mut query: Vec<f32> = (0..dim).map(|_| noise.normal() * size).collect();
+            for factor in [1.0, 0.0, 1e-30] {
+                query.iter_mut().for_each(|x| *x *= factor);
+                let bound = index.error_bound(&query);
+                let out = index.search(&query, 50, 60, None, None, &mut SearchStats::default());
+                assert!(out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
+                for c in out.candidates {
+                    assert!(c.distance.is_finite(), "{metric:?} {dim} {size}");
+                    let row = &data[c.ord as usize * dim..][..dim];
+                    let truth = metric::distance_plain(metric, &query, row);
+                    let error = (f64::from(c.distance) - f64::from(truth)).abs();
+                    assert!(
+                        error <= f64::from(bound) * 1.001 + f64::from(truth.abs()) * 1e-5,
+                        "{metric:?} {dim} {size} {factor}: {} {truth} +- {bound}",
+                        c.distance
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flat_index_scans_and_progress_can_stop_a_build() {
+    let data = Noise(31).clustered(1000, 40, 10, 0.4);
+    let flat = VectorSpec { index: IndexKind::Flat, ..spec(40, Metric::Cosine) };
+    let index = build(&flat, &data);
+    let out = index.search(&data[..40], 5, 5, None, None, &mut SearchStats::default());
+    assert!(out.complete && out.candidates[0].ord == 0);
+    let rows = Rows { dim: 40, data: &data, present: None };
+    let stopped = VectorIndex::build(&spec(40, Metric::Cosine), &rows, 2, &mut |done, _| done < 100);
+    assert!(matches!(stopped, Err(crate::Error::Interrupted)));
+}

@@ -1,0 +1,145 @@
+//! Scores that depend on the document alone.
+//!
+//! tantivy adds the scores of a union in an order that changes while it runs, so that equal documents can differ in the
+//! last bit, and a search for 10 need not begin a search for 100. Here every score is summed in the order of the query.
+//! tantivy finds the candidates; this tree, with scorers of its own, decides whether and how well a document matches.
+
+use super::engine;
+use crate::error::Result;
+use std::sync::Arc;
+use tantivy::query::{EnableScoring, Explanation, Occur, Query, Scorer, Weight};
+use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader};
+
+/// The compiled tree of a query.
+pub(super) enum Exact {
+    /// A word in each of its columns; the scores add up.
+    Leaf(Vec<Arc<dyn Weight>>),
+    Group(Vec<(Occur, Exact)>),
+}
+
+impl Exact {
+    /// Scorers for one segment; their documents ascend.
+    pub(super) fn open(&self, reader: &SegmentReader) -> Result<ExactScorer> {
+        Ok(match self {
+            Self::Leaf(weights) => ExactScorer::Leaf(
+                weights
+                    .iter()
+                    .map(|weight| weight.scorer(reader, 1.0).map_err(engine))
+                    .collect::<Result<_>>()?,
+            ),
+            Self::Group(children) => ExactScorer::Group(
+                children
+                    .iter()
+                    .map(|(occur, child)| Ok((*occur, child.open(reader)?)))
+                    .collect::<Result<_>>()?,
+            ),
+        })
+    }
+
+    /// Number of scores that can meet in one sum.
+    pub(super) fn terms(&self) -> usize {
+        match self {
+            Self::Leaf(weights) => weights.len(),
+            Self::Group(children) => children.iter().map(|(_, child)| child.terms()).sum(),
+        }
+    }
+}
+
+/// [`Exact`] for one segment.
+pub(super) enum ExactScorer {
+    Leaf(Vec<Box<dyn Scorer>>),
+    Group(Vec<(Occur, ExactScorer)>),
+}
+
+impl ExactScorer {
+    /// The score of `doc`, `None` if it does not match. Documents must be asked for in ascending order.
+    pub(super) fn score(&mut self, doc: DocId) -> Option<f32> {
+        self.sum(doc).map(|score| score as f32)
+    }
+
+    fn sum(&mut self, doc: DocId) -> Option<f64> {
+        match self {
+            Self::Leaf(scorers) => {
+                let mut sum = None;
+                for scorer in scorers {
+                    let at = if scorer.doc() < doc { scorer.seek(doc) } else { scorer.doc() };
+                    if at == doc {
+                        *sum.get_or_insert(0.0) += f64::from(scorer.score());
+                    }
+                }
+                sum
+            }
+            Self::Group(children) => {
+                let (mut sum, mut found) = (0.0, false);
+                let (mut must, mut should) = (false, false);
+                for (occur, child) in children {
+                    let score = child.sum(doc);
+                    match (*occur, score) {
+                        (Occur::Must, None) | (Occur::MustNot, Some(_)) => return None,
+                        (Occur::MustNot, None) => {}
+                        (_, score) => {
+                            must |= *occur == Occur::Must;
+                            should |= *occur == Occur::Should;
+                            found |= score.is_some();
+                            sum += score.unwrap_or(0.0);
+                        }
+                    }
+                }
+                (must || found || !should).then_some(sum)
+            }
+        }
+    }
+}
+
+/// A query whose weight exists already and is shared with an [`Exact`] tree. Its scorers are the weight's own, so that
+/// tantivy still recognises plain terms.
+#[derive(Clone)]
+pub(super) struct Shared(pub Arc<dyn Weight>);
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+impl Query for Shared {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for Shared {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        self.0.scorer(reader, boost)
+    }
+
+    fn scorer_danger(
+        &self,
+        reader: &SegmentReader,
+        target: DocId,
+        boost: Score,
+    ) -> tantivy::Result<(SeekDangerResult, Box<dyn Scorer>)> {
+        self.0.scorer_danger(reader, target, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.0.explain(reader, doc)
+    }
+
+    fn for_each_no_score(
+        &self,
+        reader: &SegmentReader,
+        callback: &mut dyn FnMut(&[DocId]),
+    ) -> tantivy::Result<()> {
+        self.0.for_each_no_score(reader, callback)
+    }
+
+    fn for_each_pruning(
+        &self,
+        threshold: Score,
+        reader: &SegmentReader,
+        callback: &mut dyn FnMut(DocId, Score) -> Score,
+    ) -> tantivy::Result<()> {
+        self.0.for_each_pruning(threshold, reader, callback)
+    }
+}
