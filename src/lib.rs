@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod ann;
+mod api;
 mod bitmap;
 mod columns;
 mod error;
@@ -18,10 +19,13 @@ mod text;
 mod value;
 mod vector;
 
+pub use api::{
+    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr, Search,
+};
 pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
-pub use query::fusion::Fusion;
+pub use query::fusion::{Fusion, LegScore};
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
 pub use value::Value;

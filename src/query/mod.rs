@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod filter;
 pub mod fusion;
+mod handle;
 mod masks;
 mod matching;
 pub mod mmr;
@@ -14,6 +15,7 @@ mod search;
 mod source;
 
 pub use filter::Filter;
+pub use handle::Handle;
 pub use masks::matching_rowids;
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};

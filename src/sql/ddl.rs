@@ -52,7 +52,7 @@ pub(crate) fn write(schema: &Schema) -> String {
     columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
 }
 
-fn write_column(column: &Column) -> String {
+pub(crate) fn write_column(column: &Column) -> String {
     let name = column.name.replace('"', "\"\"");
     let kind = match &column.kind {
         ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),

@@ -14,6 +14,7 @@ mod table;
 mod update;
 mod vector_value;
 
+pub(crate) use ddl::{write as write_schema, write_column};
 #[cfg(feature = "loadable_extension")]
 pub use module::set_host_routines;
 

@@ -1,0 +1,447 @@
+//! A collection: rows in and out by key. Searching is in `search`.
+
+use super::database::{self, Database, has_text_key, quote};
+use super::door::{Door, reading, writing};
+use super::key::Key;
+use super::read_row::{self, Columns};
+use super::search::Search;
+use super::write_row;
+use crate::error::{Error, Result};
+use crate::query::{self, Filter, Handle};
+use crate::schema::{ColumnKind, Schema};
+use crate::segment;
+use crate::value::Value;
+use rusqlite::{Connection, ErrorCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A collection of rows with vectors, texts and typed columns: one `nearlite` table.
+///
+/// From [`Database::collection`] it is `Send + Sync`, and each call takes a connection of the pool. From
+/// [`Collection::on`] it works on a connection or transaction of yours. Cloning is cheap.
+///
+/// ```
+/// use nearlite::{Database, Metric, Schema, col};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Debug, PartialEq)]
+/// struct Note { id: String, body: String, stars: Option<i64>, embedding: Vec<f32> }
+/// # fn note(id: &str, stars: Option<i64>) -> Note {
+/// #     Note { id: id.into(), body: format!("body of {id}"), stars, embedding: vec![1.0, 2.0] }
+/// # }
+///
+/// let notes = Database::in_memory()?.collection("notes").create(
+///     Schema::new().key("id").full_text("body").integer("stars").vector("embedding", 2, Metric::Cosine),
+/// )?;
+/// notes.insert(&[note("a", None), note("b", Some(3)), note("c", Some(5))])?;     // one transaction
+/// notes.upsert(&note("a", Some(1)))?;                                            // replaces the whole row
+/// notes.update("b", &serde_json::json!({"stars": 4}))?;                          // changes what is given
+/// assert_eq!(notes.get::<Note>(["b", "no such key", "a"])?, [note("b", Some(4)), note("a", Some(1))]);
+/// assert_eq!(notes.delete(["a"])?, 1);
+/// assert_eq!(notes.delete_where(col("stars").ge(5))?, 1);
+/// assert_eq!(notes.len()?, 1);
+/// # Ok::<(), nearlite::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Collection<D: Door = Database> {
+    pub(super) door: D,
+    pub(super) handle: Arc<Handle>,
+}
+
+impl<'c> Collection<&'c Connection> {
+    /// The collection called `name` on a connection or an open transaction of yours, on which
+    /// [`register`](crate::register) was called. What it writes is part of your transaction.
+    ///
+    /// ```
+    /// use nearlite::rusqlite::Connection;
+    ///
+    /// let mut conn = Connection::open_in_memory()?;
+    /// nearlite::register(&conn)?;
+    /// conn.execute_batch("
+    ///     CREATE TABLE authors(name TEXT);
+    ///     CREATE VIRTUAL TABLE notes USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT);")?;
+    /// let tx = conn.transaction()?;
+    /// tx.execute("INSERT INTO authors VALUES('Ada')", [])?;
+    /// nearlite::Collection::on(&tx, "notes")?.insert(&serde_json::json!({"id": "n1", "body": "on engines"}))?;
+    /// tx.rollback()?;                                             // neither the author nor the note is there
+    /// assert!(nearlite::Collection::on(&conn, "notes")?.is_empty()?);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when there is no such collection.
+    pub fn on(conn: &'c Connection, name: &str) -> Result<Self> {
+        Ok(Self { door: conn, handle: Arc::new(database::open(conn, "main", name)?) })
+    }
+
+    /// The same in an attached database, or in `temp`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when there is no such collection there.
+    pub fn on_database(conn: &'c Connection, database: &str, name: &str) -> Result<Self> {
+        Ok(Self { door: conn, handle: Arc::new(database::open(conn, database, name)?) })
+    }
+}
+
+impl Collection {
+    pub(super) fn new(database: Database, handle: Handle) -> Self {
+        Self { door: database, handle: Arc::new(handle) }
+    }
+}
+
+impl<D: Door> std::fmt::Debug for Collection<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collection").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// What a collection holds and weighs.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Info {
+    /// Rows.
+    pub rows: usize,
+    /// Sealed segments.
+    pub segments: usize,
+    /// Rows that are in no segment yet and are searched exactly in memory.
+    pub delta_rows: usize,
+    /// Deleted rows that still take room in a segment.
+    pub dead_rows: usize,
+    /// Bytes of the index in the file: columns, text, vector codes and graphs; rows and full vectors not counted.
+    pub index_bytes: u64,
+}
+
+impl<D: Door> Collection<D> {
+    /// Name of the table.
+    pub fn name(&self) -> &str {
+        &self.handle.storage.table
+    }
+
+    /// The declared columns.
+    pub fn schema(&self) -> &Schema {
+        &self.handle.schema
+    }
+
+    /// Adds a row, or many in one transaction: `&row`, `&vec`, `&slice` of any [`Serialize`] struct or map whose fields
+    /// are columns. A column that is not given is NULL. Answers the rowids.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`] when a key exists, [`Error::Unknown`] for a field that is no column, [`Error::Dimension`],
+    /// [`Error::NotFinite`] or [`Error::Value`] for a value that does not fit; then nothing of the call is written.
+    pub fn insert<T: Serialize + ?Sized>(&self, rows: &T) -> Result<Vec<i64>> {
+        self.put("INSERT", rows)
+    }
+
+    /// Adds rows like [`insert`](Self::insert), but a row whose key exists replaces the old one as a whole.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert), an existing key apart.
+    pub fn upsert<T: Serialize + ?Sized>(&self, rows: &T) -> Result<Vec<i64>> {
+        self.put("INSERT OR REPLACE", rows)
+    }
+
+    fn put<T: Serialize + ?Sized>(&self, verb: &str, rows: &T) -> Result<Vec<i64>> {
+        let schema = &self.handle.schema;
+        let mut names: Vec<String> = schema.columns.iter().map(|column| quote(&column.name)).collect();
+        if schema.key_column().is_none() {
+            names.push("rowid".to_owned());
+        }
+        let marks = vec!["?"; names.len()].join(", ");
+        let sql = format!("{verb} INTO {}({}) VALUES({marks})", self.target(), names.join(", "));
+        self.door.with(|conn| {
+            writing(conn, || {
+                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+                let mut rowids = Vec::new();
+                write_row::write(self.name(), schema, rows, &mut |cells| {
+                    for (at, cell) in cells.iter().enumerate() {
+                        statement.raw_bind_parameter(at + 1, cell.as_ref().unwrap_or(&Value::Null))?;
+                    }
+                    statement.raw_execute().map_err(told)?;
+                    rowids.push(conn.last_insert_rowid());
+                    Ok(())
+                })?;
+                Ok(rowids)
+            })
+        })
+    }
+
+    /// Changes the given columns of the row with this key; answers whether there is one.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert); [`Error::Serde`] when `changes` is not exactly one struct or map.
+    pub fn update<T: Serialize + ?Sized>(&self, key: impl Into<Key>, changes: &T) -> Result<bool> {
+        let schema = &self.handle.schema;
+        let key = self.check_key(key.into())?;
+        let mut given = Vec::new();
+        let mut count = 0;
+        write_row::write(self.name(), schema, changes, &mut |cells| {
+            count += 1;
+            given = cells.iter().enumerate().filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell))).collect();
+            Ok(())
+        })?;
+        if count != 1 {
+            return Err(Error::Serde(format!("{}: update takes one struct or map, got {count}", self.name())));
+        }
+        if given.is_empty() {
+            return self.door.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
+        }
+        let name = |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
+        let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
+        let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
+        self.door.with(|conn| {
+            writing(conn, || {
+                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+                let key = key.value();
+                let values = given.iter().map(|(_, value)| value).chain([&key]);
+                Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
+            })
+        })
+    }
+
+    /// Deletes the rows with these keys; answers how many there were. Text keys for a collection that has a text key,
+    /// rowids otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a key of the wrong kind.
+    pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
+        let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
+        self.door.with(|conn| {
+            writing(conn, || {
+                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+                let mut gone = 0;
+                for key in &keys {
+                    gone += statement.execute([key.value()]).map_err(told)?;
+                }
+                Ok(gone)
+            })
+        })
+    }
+
+    /// Deletes the rows that pass a filter; answers how many.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there.
+    pub fn delete_where(&self, filter: Filter) -> Result<usize> {
+        filter.check(self.name(), &self.handle.schema)?;
+        let mut params = Vec::new();
+        let condition = filter.to_sql(&self.handle.schema, &mut params);
+        let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
+        self.door.with(|conn| {
+            writing(conn, || Ok(conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)?))
+        })
+    }
+
+    /// The rows with these keys, in the order of the keys; missing ones are left out.
+    ///
+    /// # Errors
+    /// [`Error::Serde`] when a row does not fit `T`, [`Error::Value`] for a key of the wrong kind.
+    pub fn get<T: DeserializeOwned>(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<Vec<T>> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
+        let columns = Columns::new(self.name(), &self.handle.schema, None)?;
+        let (storage, schema) = (&self.handle.storage, &self.handle.schema);
+        self.door.with(|conn| {
+            reading(conn, || {
+                let mut rows = Vec::with_capacity(keys.len());
+                for key in &keys {
+                    if let Some(rowid) = self.rowid_of(conn, key)?
+                        && let Some((cells, _)) = columns.read(storage, conn, schema, rowid)?
+                    {
+                        rows.push(read_row::row(&columns, rowid, &cells)?);
+                    }
+                }
+                Ok(rows)
+            })
+        })
+    }
+
+    /// The row with this key.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub fn get_one<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
+        Ok(self.get([key])?.pop())
+    }
+
+    /// Number of rows.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] when the file cannot be read.
+    pub fn len(&self) -> Result<usize> {
+        self.door.with(|conn| self.handle.storage.row_count(conn))
+    }
+
+    /// Whether there is no row.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] when the file cannot be read.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// What the collection holds and weighs.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the index cannot be read.
+    pub fn info(&self) -> Result<Info> {
+        self.door.with(|conn| {
+            reading(conn, || {
+                let view = self.handle.view(conn)?;
+                let records = view.segments.iter().map(|part| &part.segment.record);
+                Ok(Info {
+                    rows: view.live(),
+                    segments: view.segments.len(),
+                    delta_rows: view.delta.live(),
+                    dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
+                    index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
+                })
+            })
+        })
+    }
+
+    /// Merges everything into one segment without dead rows: the fastest state to search.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] when the file cannot be written.
+    pub fn optimize(&self) -> Result<()> {
+        self.command("optimize")
+    }
+
+    /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] when the file cannot be written.
+    pub fn rebuild(&self) -> Result<()> {
+        self.command("rebuild")
+    }
+
+    /// Writes rows that are only in the log into a segment.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] when the file cannot be written.
+    pub fn flush(&self) -> Result<()> {
+        self.command("flush")
+    }
+
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows` or `cache_mb`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
+    pub fn set(&self, setting: &str, value: i64) -> Result<()> {
+        let (target, name) = (self.target(), quote(self.name()));
+        self.door.with(|conn| {
+            writing(conn, || {
+                conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
+                    .map_err(told)?;
+                Ok(())
+            })
+        })
+    }
+
+    fn command(&self, command: &str) -> Result<()> {
+        let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
+        self.door.with(|conn| {
+            writing(conn, || {
+                conn.execute(&sql, [command]).map_err(told)?;
+                Ok(())
+            })
+        })
+    }
+
+    /// Checks the whole index against the rows it was made from.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
+    pub fn verify(&self) -> Result<()> {
+        self.door.with(|conn| {
+            reading(conn, || {
+                let handle = &self.handle;
+                let settings = handle.settings(conn)?;
+                let defects = segment::verify(&handle.storage, conn, &handle.schema, &settings)?;
+                if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
+            })
+        })
+    }
+
+    /// Recall@k of default searches on a vector column, measured on your own data: `sample` stored vectors as queries,
+    /// the usual search against the exact one. `None` when no row has a vector.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when `column` is no vector column.
+    pub fn recall(&self, column: &str, sample: usize, k: usize) -> Result<Option<f64>> {
+        let column = self.vector_column(column)?;
+        self.door.with(|conn| {
+            reading(conn, || {
+                let view = self.handle.view(conn)?;
+                self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
+            })
+        })
+    }
+
+    /// Starts a search.
+    pub fn search(&self) -> Search<'_, D> {
+        Search::new(self)
+    }
+
+    /// Position of a vector column among the vector columns.
+    pub(super) fn vector_column(&self, name: &str) -> Result<usize> {
+        let schema = &self.handle.schema;
+        if let Some((at, column)) = schema.find(name)
+            && matches!(column.kind, ColumnKind::Vector(_))
+        {
+            return Ok(schema.vectors().take_while(|(vector, _)| *vector < at).count());
+        }
+        let known: Vec<_> = schema.vectors().map(|(at, _)| schema.columns[at].name.as_str()).collect();
+        let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+        Err(Error::Unknown(format!("{} has no vector column {name}; vector columns: {known}", self.name())))
+    }
+
+    fn target(&self) -> String {
+        target(&self.handle)
+    }
+
+    fn key_name(&self) -> String {
+        let schema = &self.handle.schema;
+        match schema.key_column() {
+            Some((at, _)) => quote(&schema.columns[at].name),
+            None => "rowid".to_owned(),
+        }
+    }
+
+    fn rowid_of(&self, conn: &Connection, key: &Key) -> Result<Option<i64>> {
+        match key {
+            Key::Rowid(rowid) => Ok(Some(*rowid)),
+            key => self.handle.storage.rowid_of_key(conn, &key.value()),
+        }
+    }
+
+    fn check_key(&self, key: Key) -> Result<Key> {
+        match (&key, has_text_key(&self.handle.schema)) {
+            (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
+            (Key::Text(text), false) => {
+                Err(Error::Value(format!("{} has no text key: '{text}' cannot be one; use a rowid", self.name())))
+            }
+            (Key::Rowid(rowid), true) => {
+                Err(Error::Value(format!("{} has a text key: {rowid} cannot be one; use a text", self.name())))
+            }
+        }
+    }
+}
+
+/// Qualified, quoted name of the table.
+pub(super) fn target(handle: &Handle) -> String {
+    format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
+}
+
+/// SQLite's error as ours, where it is a rule of the table that was broken.
+pub(super) fn told(error: rusqlite::Error) -> Error {
+    match &error {
+        rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
+            ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),
+            ErrorCode::OperationInterrupted => Error::Interrupted,
+            _ => Error::Sqlite(error),
+        },
+        _ => Error::Sqlite(error),
+    }
+}

@@ -1,0 +1,218 @@
+//! What a search answers.
+
+use super::key::Key;
+use super::read_row::{self, Cell, Columns};
+use crate::error::Result;
+use crate::query::fusion::LegScore;
+use crate::query::{self};
+use crate::schema::{ColumnType, Schema};
+use crate::segment::{stored_positions, text_config};
+use crate::text::{self, TextQuery};
+use crate::value::Value;
+use serde::de::DeserializeOwned;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// One row that was found, with its columns as they were in the search's snapshot.
+#[derive(Clone)]
+pub struct Hit {
+    /// Identity of the row in SQLite.
+    pub rowid: i64,
+    /// Larger is better: the fused score of a hybrid search, the BM25 score of a text search, the negated distance of
+    /// a nearest search; 0 for a search without either.
+    pub score: f32,
+    /// Exact distance to the query vector, where the vector leg returned the row. Smaller is nearer.
+    pub distance: Option<f32>,
+    /// BM25 score, where the text leg returned the row.
+    pub bm25: Option<f32>,
+    /// Rank in the vector leg of a hybrid search, from 1.
+    pub vector_rank: Option<u32>,
+    /// Rank in the text leg of a hybrid search, from 1.
+    pub text_rank: Option<u32>,
+    key: Key,
+    cells: Vec<Cell>,
+    /// Texts of the FULLTEXT columns, for snippets; empty for a search without text.
+    texts: Vec<Option<String>>,
+    shared: Arc<Shared>,
+}
+
+/// What the hits of one search have in common.
+pub(super) struct Shared {
+    pub columns: Arc<Columns>,
+    pub schema: Schema,
+    pub text: Option<Arc<TextQuery>>,
+    pub table: String,
+}
+
+impl Hit {
+    pub(super) fn new(found: &query::Hit, cells: Vec<Cell>, mut values: Vec<Value>, shared: &Arc<Shared>) -> Self {
+        let schema = &shared.schema;
+        let stored: Vec<_> = stored_positions(schema).collect();
+        let mut take = |at: usize| stored[at].and_then(|position| values.get_mut(position)).map(|value| std::mem::replace(value, Value::Null));
+        let key = match schema.key_column() {
+            Some((at, ColumnType::Text)) => match take(at) {
+                Some(Value::Text(text)) => Key::Text(text),
+                _ => Key::Rowid(found.rowid),
+            },
+            _ => Key::Rowid(found.rowid),
+        };
+        let texts = match &shared.text {
+            Some(_) => schema
+                .full_texts()
+                .map(|(at, _)| if let Some(Value::Text(text)) = take(at) { Some(text) } else { None })
+                .collect(),
+            None => Vec::new(),
+        };
+        Self {
+            rowid: found.rowid,
+            score: -found.rank() as f32,
+            distance: found.distance,
+            bm25: found.bm25,
+            vector_rank: found.vector_rank,
+            text_rank: found.text_rank,
+            key,
+            cells,
+            texts,
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// The text key, or the rowid where the collection has none. Prints as either.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The row as a type of yours, whose fields are columns.
+    ///
+    /// # Errors
+    /// [`Error::Serde`](crate::Error::Serde) naming the column that does not fit.
+    pub fn row<T: DeserializeOwned>(&self) -> Result<T> {
+        read_row::row(&self.shared.columns, self.rowid, &self.cells)
+    }
+
+    /// The passage of a FULLTEXT column that matches best, its matching words in `before` and `after`; the start of
+    /// the text where nothing matches. `None` for a search without text, or a row without one in this column.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) when it is no FULLTEXT column.
+    pub fn snippet(&self, column: &str, before: &str, after: &str, words: usize) -> Result<Option<String>> {
+        let schema = &self.shared.schema;
+        let at = schema.find(column).map(|(at, _)| at);
+        let Some(field) = schema.full_texts().position(|(full_text, _)| Some(full_text) == at) else {
+            return Err(unknown_text(&self.shared.table, schema, column));
+        };
+        let (Some(query), Some(Some(text))) = (&self.shared.text, self.texts.get(field)) else { return Ok(None) };
+        let config = text_config(schema);
+        Ok(Some(text::snippet(&config, query, field, text, before, after, "…", words.clamp(1, 1_000))))
+    }
+}
+
+/// No such FULLTEXT column.
+pub(super) fn unknown_text(table: &str, schema: &Schema, column: &str) -> crate::Error {
+    let known: Vec<_> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
+    let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+    crate::Error::Unknown(format!("{table} has no FULLTEXT column {column}; FULLTEXT columns: {known}"))
+}
+
+impl std::fmt::Debug for Hit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hit")
+            .field("key", &self.key)
+            .field("score", &self.score)
+            .field("distance", &self.distance)
+            .field("bm25", &self.bm25)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer of a search, best first; a slice of [`Hit`]s.
+#[derive(Debug, Clone, Default)]
+pub struct Hits {
+    pub(super) hits: Vec<Hit>,
+}
+
+impl Hits {
+    /// The rows as a type of yours, best first.
+    ///
+    /// # Errors
+    /// [`Error::Serde`](crate::Error::Serde) naming the column that does not fit.
+    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
+        self.hits.iter().map(Hit::row).collect()
+    }
+
+    /// The keys, best first.
+    pub fn keys(&self) -> Vec<Key> {
+        self.hits.iter().map(|hit| hit.key.clone()).collect()
+    }
+
+    /// The hits themselves.
+    pub fn into_vec(self) -> Vec<Hit> {
+        self.hits
+    }
+}
+
+impl Deref for Hits {
+    type Target = [Hit];
+    fn deref(&self) -> &[Hit] {
+        &self.hits
+    }
+}
+
+impl<'a> IntoIterator for &'a Hits {
+    type Item = &'a Hit;
+    type IntoIter = std::slice::Iter<'a, Hit>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.hits.iter()
+    }
+}
+
+impl IntoIterator for Hits {
+    type Item = Hit;
+    type IntoIter = std::vec::IntoIter<Hit>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.hits.into_iter()
+    }
+}
+
+/// A search with its reasons: the plan, and what each leg gave to each hit.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Explain {
+    /// Plan, cardinalities, counters and times, as the SQL column `explain` shows them.
+    pub plan: serde_json::Value,
+    /// The hits, best first.
+    pub hits: Vec<ExplainedHit>,
+}
+
+/// A hit with what each leg of a hybrid search gave to its score.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExplainedHit {
+    /// The hit.
+    pub hit: Hit,
+    /// Rank, raw distance, weight and contribution of the vector leg.
+    pub vector: Option<LegScore>,
+    /// Rank, raw BM25, weight and contribution of the text leg.
+    pub text: Option<LegScore>,
+}
+
+impl std::fmt::Display for Explain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:#}", self.plan)?;
+        for (at, explained) in self.hits.iter().enumerate() {
+            let hit = &explained.hit;
+            write!(f, "{:>3}. {} score {:.4}", at + 1, hit.key, hit.score)?;
+            for (name, leg) in [("vector", &explained.vector), ("text", &explained.text)] {
+                if let Some(leg) = leg {
+                    match leg.rank {
+                        Some(rank) => write!(f, "; {name}: rank {rank}, raw {:.4}", leg.raw)?,
+                        None => write!(f, "; {name}: not returned, raw {:.4}", leg.raw)?,
+                    }
+                    write!(f, ", weight {}, adds {:.4}", leg.weight, leg.contribution)?;
+                }
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

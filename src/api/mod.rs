@@ -1,0 +1,22 @@
+//! The Rust door: typed rows in, hits out, over the same table that SQL sees.
+//!
+//! Writes are SQL statements on the virtual table, so transactions, conflicts and checks are SQLite's and the table's
+//! own. Reads call the query engine directly, on the same connection inside a read transaction. A [`Collection`] runs
+//! on the pool of a [`Database`] or on a connection of the caller's ([`Collection::on`]); the [`Door`] is that choice.
+//! Nothing here touches shadow tables by itself.
+
+mod collection;
+mod database;
+mod door;
+mod hits;
+mod key;
+mod read_row;
+mod search;
+mod write_row;
+
+pub use collection::{Collection, Info};
+pub use database::{CollectionBuilder, Database};
+pub use door::Door;
+pub use hits::{Explain, ExplainedHit, Hit, Hits};
+pub use key::Key;
+pub use search::{Iter, Mmr, Search};

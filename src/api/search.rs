@@ -1,0 +1,633 @@
+//! Searching: the builder, one run, many queries, and rows one by one.
+
+use super::collection::{Collection, target, told};
+use super::database::Database;
+use super::door::{Door, reading};
+use super::hits::{Explain, ExplainedHit, Hit, Hits, Shared, unknown_text};
+use super::key::Key;
+use super::read_row::{Columns, unknown_column};
+use crate::columns::Op;
+use crate::error::{Error, Result};
+use crate::limits::MAX_K;
+use crate::query::fusion::{Fusion, HybridOptions};
+use crate::query::mmr::mmr;
+use crate::query::{self, Filter, Handle, Request, Source, TextLeg, VectorLeg};
+use crate::schema::VectorSpec;
+use crate::vector::Metric;
+use rusqlite::{Connection, Params};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Rows a search returns when no limit is given.
+const LIMIT: usize = 10;
+
+/// Candidates for each row that reranking or grouping returns.
+const CANDIDATES: usize = 4;
+
+/// Re-ranks by maximal marginal relevance: rows that are relevant and unlike each other (Carbonell & Goldstein 1998).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mmr {
+    lambda: f32,
+}
+
+impl Mmr {
+    /// `lambda` 1 is pure relevance, 0 pure diversity; 0.5 to 0.8 is usual.
+    pub fn lambda(lambda: f32) -> Self {
+        Self { lambda }
+    }
+}
+
+type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
+
+/// A search being put together; see [`Collection::search`].
+///
+/// With [`nearest`](Self::nearest) it ranks by distance, with [`text`](Self::text) by BM25, with both by their fused
+/// score. With neither it gives the rows that pass the filter, in rowid order.
+///
+/// ```
+/// use nearlite::{Database, Fusion, Metric, Schema, col};
+/// use serde_json::json;
+///
+/// let notes = Database::in_memory()?.collection("notes").create(
+///     Schema::new().key("id").full_text("body").text("lang").integer("year").vector("embedding", 2, Metric::Cosine),
+/// )?;
+/// notes.insert(&[
+///     json!({"id": "a", "body": "sqlite keeps rows", "lang": "en", "year": 2021, "embedding": [1.0, 0.0]}),
+///     json!({"id": "b", "body": "sqlite vector search", "lang": "en", "year": 2024, "embedding": [0.8, 0.6]}),
+///     json!({"id": "c", "body": "Suche nach Vektoren", "lang": "de", "year": 2024, "embedding": [0.0, 1.0]}),
+/// ])?;
+///
+/// let near = notes.search().nearest("embedding", [0.0, 1.0]).filter(col("lang").eq("en")).run()?;
+/// assert_eq!(near[0].key(), "b");
+/// assert!((near[0].distance.unwrap() - 0.4).abs() < 1e-6);
+///
+/// let words = notes.search().text("vector").run()?;
+/// assert_eq!(words[0].snippet("body", "[", "]", 8)?.unwrap(), "sqlite [vector] search");
+///
+/// let both = notes.search().nearest("embedding", [1.0, 0.0]).text("vector").fuse(Fusion::rrf()).run()?;
+/// assert_eq!(both[0].key(), "b");                              // first by text, second by distance
+/// assert_eq!((both[0].vector_rank, both[0].text_rank), (Some(2), Some(1)));
+///
+/// let recent = notes.search().filter_sql("year > ? AND lang LIKE 'd%'", [2000]).run()?;
+/// assert_eq!(recent[0].key(), "c");
+/// # Ok::<(), nearlite::Error>(())
+/// ```
+#[must_use = "a search does nothing until it is run"]
+pub struct Search<'c, D: Door = Database> {
+    collection: &'c Collection<D>,
+    vector: Option<(String, Vec<f32>)>,
+    text: Option<(Option<String>, String)>,
+    filter: Option<Filter>,
+    limit: usize,
+    offset: usize,
+    within: Option<f32>,
+    ef: Option<usize>,
+    exact: bool,
+    hybrid: HybridOptions,
+    rerank: Option<Mmr>,
+    group: Option<(String, usize)>,
+    columns: Option<Vec<String>>,
+    /// First mistake of the builder, reported when it is run.
+    mistake: Option<Error>,
+    sql: Vec<(String, RunSql<'c>)>,
+}
+
+impl<'c, D: Door> Search<'c, D> {
+    pub(super) fn new(collection: &'c Collection<D>) -> Self {
+        Self {
+            collection,
+            vector: None,
+            text: None,
+            filter: None,
+            limit: LIMIT,
+            offset: 0,
+            within: None,
+            ef: None,
+            exact: false,
+            hybrid: HybridOptions::default(),
+            rerank: None,
+            group: None,
+            columns: None,
+            mistake: None,
+            sql: Vec::new(),
+        }
+    }
+
+    fn wrong(&mut self, error: Error) {
+        self.mistake.get_or_insert(error);
+    }
+
+    /// Rows near `query`, which has the dimension of the vector column.
+    pub fn nearest(mut self, column: impl Into<String>, query: impl AsRef<[f32]>) -> Self {
+        if self.vector.is_some() {
+            self.wrong(Error::Value(format!("{}: a search has one nearest", self.collection.name())));
+        }
+        self.vector = Some((column.into(), query.as_ref().to_vec()));
+        self
+    }
+
+    /// Rows that match a text, in any FULLTEXT column: words, `AND OR NOT`, `"a phrase"~2`, `prefix*`, `column:word`.
+    /// Beside [`nearest`](Self::nearest) it makes the search a hybrid one.
+    pub fn text(mut self, query: impl Into<String>) -> Self {
+        if self.text.is_some() {
+            self.wrong(Error::Value(format!("{}: a search has one text; join them by AND or OR", self.collection.name())));
+        }
+        self.text = Some((None, query.into()));
+        self
+    }
+
+    /// Like [`text`](Self::text), in one FULLTEXT column.
+    pub fn text_in(mut self, column: impl Into<String>, query: impl Into<String>) -> Self {
+        self = self.text(query);
+        if let Some((field, _)) = &mut self.text {
+            *field = Some(column.into());
+        }
+        self
+    }
+
+    /// Only rows that pass `filter`. Several filters must all hold.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(match self.filter.take() {
+            Some(old) => old.and(filter),
+            None => filter,
+        });
+        self
+    }
+
+    /// Only rows for which an SQL expression over the columns is true, whatever it is: `"price < ?"`, a subquery, a
+    /// function. SQLite evaluates it, row by row where it has no index; [`filter`](Self::filter) is faster where it
+    /// can say the same.
+    pub fn filter_sql(mut self, expression: impl Into<String>, params: impl Params + 'c) -> Self {
+        let run = move |conn: &Connection, sql: &str| -> Result<Vec<i64>> {
+            let mut statement = conn.prepare(sql)?;
+            let ids = statement.query_map(params, |row| row.get(0))?;
+            Ok(ids.collect::<rusqlite::Result<_>>()?)
+        };
+        self.sql.push((expression.into(), Box::new(run)));
+        self
+    }
+
+    /// Only the rows with these keys: text keys, or rowids where the collection has no text key.
+    pub fn ids(self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Self {
+        let (mut texts, mut rowids) = (Vec::new(), Vec::new());
+        for key in keys {
+            match key.into() {
+                Key::Text(text) => texts.push(text),
+                Key::Rowid(rowid) => rowids.push(rowid),
+            }
+        }
+        let filter = match (texts.is_empty(), rowids.is_empty()) {
+            (true, _) => Filter::rowids(rowids),
+            (false, true) => Filter::keys(texts),
+            (false, false) => Filter::keys(texts).or(Filter::rowids(rowids)),
+        };
+        self.filter(filter)
+    }
+
+    /// Rows returned at most; 10 when not given.
+    pub fn limit(mut self, rows: usize) -> Self {
+        self.limit = rows.min(MAX_K);
+        self
+    }
+
+    /// Rows to leave out at the start.
+    pub fn offset(mut self, rows: usize) -> Self {
+        self.offset = rows.min(MAX_K);
+        self
+    }
+
+    /// Only rows at this distance or nearer.
+    pub fn within(mut self, distance: f32) -> Self {
+        self.within = Some(distance);
+        self
+    }
+
+    /// Breadth of the graph walk: larger finds more of the true nearest rows and takes longer.
+    pub fn ef_search(mut self, breadth: usize) -> Self {
+        self.ef = Some(breadth.clamp(1, MAX_K));
+        self
+    }
+
+    /// Compares with every qualifying row instead of walking the graph.
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
+    /// How the ranks of vector and text become one order; [`Fusion::rrf`] when not given.
+    pub fn fuse(mut self, fusion: Fusion) -> Self {
+        if let Err(error) = fusion.check() {
+            self.wrong(error);
+        }
+        self.hybrid.fusion = fusion;
+        self
+    }
+
+    /// Rows each leg of a hybrid search contributes; four times the limit, at least 100, when not given.
+    pub fn depth(mut self, rows: usize) -> Self {
+        self.hybrid.depth = Some(rows.clamp(1, 10_000));
+        self
+    }
+
+    /// Picks rows that are unlike each other among four times as many candidates; needs [`nearest`](Self::nearest).
+    pub fn rerank(mut self, mmr: Mmr) -> Self {
+        self.rerank = Some(mmr);
+        self
+    }
+
+    /// At most `rows` rows for each value of a column: the best documents where a row is a chunk of one.
+    pub fn group_by(mut self, column: impl Into<String>, rows: usize) -> Self {
+        self.group = Some((column.into(), rows));
+        self
+    }
+
+    /// Reads only these columns of the rows found; all of them when not given. Leaving out long vectors saves time.
+    pub fn columns<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
+        self.columns = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Runs the search.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there, [`Error::Dimension`] or [`Error::NotFinite`] for the query
+    /// vector, [`Error::Value`] for a filter that does not fit, [`Error::QueryText`] for the text.
+    pub fn run(self) -> Result<Hits> {
+        let collection = self.collection;
+        collection.door.with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
+    }
+
+    /// Runs the search and tells why: the plan, and what each leg gave to each hit.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn explain(self) -> Result<Explain> {
+        let collection = self.collection;
+        collection.door.with(|conn| {
+            reading(conn, || {
+                let mut fused = Vec::new();
+                let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
+                let hits = hits.into_iter().zip(fused).map(|(hit, found): (Hit, query::Hit)| {
+                    let (vector, text) = found.fused.map_or((None, None), |fused| (fused.vector, fused.text));
+                    ExplainedHit { hit, vector, text }
+                });
+                Ok(Explain { plan, hits: hits.collect() })
+            })
+        })
+    }
+
+    /// Runs the search for each of many query vectors, on all cores where the collection is on a [`Database`] file.
+    /// The vectors are for the column of [`nearest`](Self::nearest), whose own vector is not used, or for the first
+    /// vector column. Answers in the order of the queries.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("xy", 2, Metric::L2))?;
+    /// # points.insert(&[serde_json::json!({"id": 1, "xy": [0.0, 0.0]}), serde_json::json!({"id": 2, "xy": [9.0, 9.0]})])?;
+    /// let answers = points.search().limit(1).search_many(&[[1.0, 0.0], [8.0, 9.0]])?;
+    /// assert_eq!(answers[0][0].rowid, 1);
+    /// assert_eq!(answers[1][0].rowid, 2);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); the first one stops the rest.
+    pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
+        let collection = self.collection;
+        let schema = &collection.handle.schema;
+        let column = match self.vector.take() {
+            Some((name, _)) => name,
+            None => match schema.vectors().next() {
+                Some((at, _)) => schema.columns[at].name.clone(),
+                None => return Err(Error::Unknown(format!("{} has no vector column", collection.name()))),
+            },
+        };
+        let legs: Vec<VectorLeg> =
+            queries.iter().map(|query| vector_leg(collection, &column, query.as_ref())).collect::<Result<_>>()?;
+        let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
+        let handle = &*collection.handle;
+        let work = |conn: &Connection, at: usize| {
+            let mut prepared = prepared.clone();
+            prepared.request.vector = legs.get(at).cloned();
+            reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
+        };
+        collection.door.spread(legs.len(), &work)
+    }
+
+    /// Rows one by one, best first, for as long as you take them: the limit only sizes the first batch. Every row
+    /// that qualifies comes exactly once. On a [`Database`] file the iterator holds one snapshot, so writes that
+    /// happen meanwhile do not disturb it; drop it when you are done, or the log of the file cannot be shortened.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let mut odd = Vec::new();
+    /// for hit in points.search().nearest("x", [0.0]).iter()? {
+    ///     let hit = hit?;
+    ///     if hit.rowid % 2 == 1 { odd.push(hit.rowid); }
+    ///     if odd.len() == 3 { break; }
+    /// }
+    /// assert_eq!(odd, [1, 3, 5]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run); and [`Error::Value`] with [`rerank`](Self::rerank), which needs all rows at once.
+    pub fn iter(self) -> Result<Iter<'c, D>> {
+        let collection = self.collection;
+        if self.rerank.is_some() {
+            return Err(Error::Value(format!("{}: rerank needs all rows at once; use run", collection.name())));
+        }
+        let held = collection.door.hold()?;
+        let feed = held.with(|conn| {
+            let begun = conn.is_autocommit();
+            if begun {
+                conn.execute_batch("BEGIN")?;
+            }
+            let started = self.prepare(conn).and_then(|prepared| {
+                let mut feed = prepared.start(&collection.handle, conn, false)?;
+                for _ in 0..prepared.offset {
+                    feed.next(&collection.handle, conn)?;
+                }
+                Ok(feed)
+            });
+            if begun && (started.is_err() || !held.keeps_snapshot()) {
+                conn.execute_batch("COMMIT")?;
+            }
+            started
+        })?;
+        Ok(Iter { collection, held, feed, done: false })
+    }
+
+    /// Checks everything and evaluates the SQL filters.
+    fn prepare(self, conn: &Connection) -> Result<Prepared> {
+        let collection = self.collection;
+        let (table, schema) = (collection.name(), &collection.handle.schema);
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        let mut filter = self.filter;
+        for (expression, run) in self.sql {
+            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));
+            let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
+                Error::Sqlite(error) => told(error),
+                other => other,
+            })?);
+            filter = Some(match filter {
+                Some(filter) => filter.and(ids),
+                None => ids,
+            });
+        }
+        if let Some(filter) = &filter {
+            filter.check(table, schema)?;
+        }
+        let vector = self.vector.map(|(column, query)| vector_leg(collection, &column, &query)).transpose()?;
+        let text = match self.text {
+            None => None,
+            Some((None, query)) => Some(TextLeg { query, field: None }),
+            Some((Some(column), query)) => {
+                let at = schema.find(&column).map(|(at, _)| at);
+                match schema.full_texts().position(|(full_text, _)| Some(full_text) == at) {
+                    Some(field) => Some(TextLeg { query, field: Some(field) }),
+                    None => return Err(unknown_text(table, schema, &column)),
+                }
+            }
+        };
+        let group = match self.group {
+            None => None,
+            Some((name, rows)) => match schema.find(&name) {
+                Some((at, _)) => Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows)),
+                None => return Err(unknown_column(table, schema, &name)),
+            },
+        };
+        let wanted = self.limit.saturating_add(self.offset);
+        let hint = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
+        let request = Request {
+            vector,
+            text,
+            filter,
+            within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
+            hint: Some(hint),
+            ef: self.ef,
+            exact: self.exact,
+            hybrid: self.hybrid,
+            ..Request::default()
+        };
+        let columns = Columns::new(table, schema, self.columns.as_deref())?;
+        Ok(Prepared { request, limit: self.limit, offset: self.offset, rerank: self.rerank, group, columns })
+    }
+}
+
+fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
+    let nth = collection.vector_column(column)?;
+    let schema = &collection.handle.schema;
+    let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
+        return Err(unknown_column(collection.name(), schema, column));
+    };
+    let place = || format!("{}.{}", collection.name(), schema.columns[at].name);
+    if query.len() != *dim {
+        return Err(Error::Dimension {
+            column: place(),
+            expected: *dim,
+            got: query.len(),
+            hint: schema.model.as_ref().map_or(String::new(), |model| format!(" (model is {model})")),
+        });
+    }
+    if let Some(index) = query.iter().position(|x| !x.is_finite()) {
+        return Err(Error::NotFinite { column: place(), index, value: query[index].to_string() });
+    }
+    Ok(VectorLeg { column: nth, query: query.to_vec() })
+}
+
+/// A search that was checked against the schema.
+#[derive(Clone)]
+struct Prepared {
+    request: Request,
+    limit: usize,
+    offset: usize,
+    rerank: Option<Mmr>,
+    group: Option<(Arc<Columns>, usize)>,
+    columns: Arc<Columns>,
+}
+
+/// Where rows come from, one by one.
+enum Rows {
+    Ranked(Box<query::Search>),
+    Plain(std::vec::IntoIter<i64>),
+}
+
+struct Feed {
+    rows: Rows,
+    group: Option<(Arc<Columns>, usize)>,
+    groups: HashMap<String, usize>,
+    columns: Arc<Columns>,
+    shared: Option<Arc<Shared>>,
+}
+
+impl Prepared {
+    fn start(&self, handle: &Handle, conn: &Connection, bounded: bool) -> Result<Feed> {
+        let rows = if self.request.vector.is_none() && self.request.text.is_none() {
+            let mut params = Vec::new();
+            let condition = self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
+            let limit = if bounded && self.group.is_none() {
+                format!(" LIMIT {}", self.limit.saturating_add(self.offset))
+            } else {
+                String::new()
+            };
+            let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(handle));
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let ids = statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
+            Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
+        } else {
+            let view = handle.view(conn)?;
+            let search = handle.with_source(conn, |source| {
+                query::Search::start(source, view, self.request.clone())
+            })?;
+            Rows::Ranked(Box::new(search))
+        };
+        let group = self.group.clone();
+        Ok(Feed { rows, group, groups: HashMap::new(), columns: Arc::clone(&self.columns), shared: None })
+    }
+
+    fn run(
+        &self,
+        handle: &Handle,
+        conn: &Connection,
+        mut reasons: Option<&mut Vec<query::Hit>>,
+    ) -> Result<(Hits, serde_json::Value)> {
+        let mut feed = self.start(handle, conn, true)?;
+        let wanted = self.limit.saturating_add(self.offset);
+        let mut found = Vec::new();
+        let candidates = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
+        while self.limit > 0 && found.len() < candidates {
+            let Some(hit) = feed.next(handle, conn)? else { break };
+            found.push(hit);
+        }
+        if let Some(Mmr { lambda }) = self.rerank {
+            found = self.diverse(handle, conn, lambda, found, wanted)?;
+        }
+        let mut hits = Vec::with_capacity(found.len().saturating_sub(self.offset));
+        for found in found.into_iter().skip(self.offset) {
+            if let Some(hit) = feed.hit(handle, conn, &found)? {
+                hits.push(hit);
+                if let Some(reasons) = &mut reasons {
+                    reasons.push(found);
+                }
+            }
+        }
+        let plan = match &feed.rows {
+            Rows::Ranked(search) => serde_json::to_value(search.trace()).unwrap_or_default(),
+            Rows::Plain(_) => serde_json::json!({"kind": "rows"}),
+        };
+        Ok((Hits { hits }, plan))
+    }
+
+    /// Picks `wanted` of the candidates by maximal marginal relevance.
+    fn diverse(
+        &self,
+        handle: &Handle,
+        conn: &Connection,
+        lambda: f32,
+        found: Vec<query::Hit>,
+        wanted: usize,
+    ) -> Result<Vec<query::Hit>> {
+        let Some(leg) = &self.request.vector else {
+            return Err(Error::Value(format!("{}: rerank by MMR needs nearest", handle.storage.table)));
+        };
+        let mut vectors = Vec::with_capacity(found.len());
+        handle.with_source(conn, |source: &Source<'_>| {
+            source.for_each_vector(leg.column, found.iter().map(|hit| hit.rowid), |vector| {
+                vectors.push(vector.map(<[f32]>::to_vec).unwrap_or_default());
+                Ok(())
+            })
+        })?;
+        let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
+        let relevance: Vec<f32> = if self.request.text.is_none() && spec.is_some_and(|s| s.metric == Metric::Cosine) {
+            // The paper's own measure: both terms of the sum are cosines.
+            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+        } else {
+            let scores = found.iter().map(|hit| -hit.rank());
+            let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+            let worst = scores.clone().fold(f64::INFINITY, f64::min);
+            let span = if best > worst { best - worst } else { 1.0 };
+            scores.map(|score| ((score - worst) / span) as f32).collect()
+        };
+        let picked = mmr(&relevance, &vectors, lambda, wanted);
+        Ok(picked.into_iter().filter_map(|at| found.get(at).cloned()).collect())
+    }
+}
+
+impl Feed {
+    /// The next row that its group has room for.
+    fn next(&mut self, handle: &Handle, conn: &Connection) -> Result<Option<query::Hit>> {
+        loop {
+            let found = match &mut self.rows {
+                Rows::Ranked(search) => handle.with_source(conn, |source| search.next(source))?,
+                Rows::Plain(rowids) => rowids.next().map(|rowid| query::Hit {
+                    rowid,
+                    distance: None,
+                    bm25: None,
+                    score: None,
+                    vector_rank: None,
+                    text_rank: None,
+                    fused: None,
+                }),
+            };
+            let Some(found) = found else { return Ok(None) };
+            let Some((column, room)) = &self.group else { return Ok(Some(found)) };
+            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else { continue };
+            let taken = self.groups.entry(format!("{cells:?}")).or_default();
+            if *taken < *room {
+                *taken += 1;
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// The hit with its row; `None` when the row is gone.
+    fn hit(&mut self, handle: &Handle, conn: &Connection, found: &query::Hit) -> Result<Option<Hit>> {
+        let rows = &self.rows;
+        let columns = &self.columns;
+        let shared = self.shared.get_or_insert_with(|| {
+            let text = match rows {
+                Rows::Ranked(search) => search.text_query().cloned(),
+                Rows::Plain(_) => None,
+            };
+            let (schema, table) = (handle.schema.clone(), handle.storage.table.clone());
+            Arc::new(Shared { columns: Arc::clone(columns), schema, text, table })
+        });
+        let row = columns.read(&handle.storage, conn, &handle.schema, found.rowid)?;
+        Ok(row.map(|(cells, values)| Hit::new(found, cells, values, shared)))
+    }
+}
+
+/// Rows of a search one by one; made by [`Search::iter`].
+pub struct Iter<'c, D: Door = Database> {
+    collection: &'c Collection<D>,
+    held: super::door::Held<'c>,
+    feed: Feed,
+    done: bool,
+}
+
+impl<D: Door> Iterator for Iter<'_, D> {
+    type Item = Result<Hit>;
+
+    fn next(&mut self) -> Option<Result<Hit>> {
+        if self.done {
+            return None;
+        }
+        let Self { collection, held, feed, .. } = self;
+        let handle = &collection.handle;
+        let next = held.with(|conn| loop {
+            let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
+            if let Some(hit) = feed.hit(handle, conn, &found)? {
+                return Ok(Some(hit));
+            }
+        });
+        self.done = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
