@@ -68,7 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     packages.optimize()?;
 
     let (queries, vectors): (Vec<Query>, _) = read("queries")?;
-    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample") else {
+    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample")
+    else {
         return Err("queries.jsonl has no package called ample".into());
     };
 
@@ -86,7 +87,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("\n== The same, only sections sound and net, below 1 MB");
     let small = col("section").is_in(["sound", "net"]).and(col("installed_kb").lt(1024));
-    let (hits, time) = timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
+    let (hits, time) =
+        timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
     for hit in &hits {
         print_line(&format!("distance {:.3}", hit.distance.unwrap_or_default()), &hit.row()?);
     }
@@ -121,7 +123,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     db.with_connection(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
     println!("   {} packages, {:.1} MB of raw vectors", info.rows, raw as f64 / 1e6);
     println!("   index (graph, codes, words, columns): {:.1} MB", info.index_bytes as f64 / 1e6);
-    println!("   {path} with all rows, texts and vectors: {:.1} MB", std::fs::metadata(&path)?.len() as f64 / 1e6);
+    println!(
+        "   {path} with all rows, texts and vectors: {:.1} MB",
+        std::fs::metadata(&path)?.len() as f64 / 1e6
+    );
     if let Some(recall) = packages.recall("embedding", 200, 10)? {
         println!("   recall@10 on 200 of its own rows: {:.1} %", recall * 100.0);
     }
@@ -151,9 +156,15 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Rows of floats.
+type Vectors = Vec<Vec<f32>>;
+
 /// The records of `stem.jsonl` and the vectors of `stem.i8`, scaled to length 1.
-fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32>>), Box<dyn Error>> {
-    let folder = [Path::new("examples/data").to_path_buf(), Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data")];
+fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), Box<dyn Error>> {
+    let folder = [
+        Path::new("examples/data").to_path_buf(),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data"),
+    ];
     let Some(folder) = folder.iter().find(|folder| folder.is_dir()) else {
         return Err("run it in the folder that holds examples/data".into());
     };

@@ -177,16 +177,24 @@ impl<D: Door> Collection<D> {
         let mut count = 0;
         write_row::write(self.name(), schema, changes, &mut |cells| {
             count += 1;
-            given = cells.iter().enumerate().filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell))).collect();
+            given = cells
+                .iter()
+                .enumerate()
+                .filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell)))
+                .collect();
             Ok(())
         })?;
         if count != 1 {
-            return Err(Error::Serde(format!("{}: update takes one struct or map, got {count}", self.name())));
+            return Err(Error::Serde(format!(
+                "{}: update takes one struct or map, got {count}",
+                self.name()
+            )));
         }
         if given.is_empty() {
             return self.door.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
         }
-        let name = |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
+        let name =
+            |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
         let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
         self.door.with(|conn| {
@@ -229,7 +237,7 @@ impl<D: Door> Collection<D> {
         let condition = filter.to_sql(&self.handle.schema, &mut params);
         let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
         self.door.with(|conn| {
-            writing(conn, || Ok(conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)?))
+            writing(conn, || conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told))
         })
     }
 
@@ -294,7 +302,10 @@ impl<D: Door> Collection<D> {
                     segments: view.segments.len(),
                     delta_rows: view.delta.live(),
                     dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
-                    index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
+                    index_bytes: records
+                        .flat_map(|record| &record.directory)
+                        .map(|payload| payload.bytes)
+                        .sum(),
                 })
             })
         })
@@ -419,12 +430,14 @@ impl<D: Door> Collection<D> {
     fn check_key(&self, key: Key) -> Result<Key> {
         match (&key, has_text_key(&self.handle.schema)) {
             (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
-            (Key::Text(text), false) => {
-                Err(Error::Value(format!("{} has no text key: '{text}' cannot be one; use a rowid", self.name())))
-            }
-            (Key::Rowid(rowid), true) => {
-                Err(Error::Value(format!("{} has a text key: {rowid} cannot be one; use a text", self.name())))
-            }
+            (Key::Text(text), false) => Err(Error::Value(format!(
+                "{} has no text key: '{text}' cannot be one; use a rowid",
+                self.name()
+            ))),
+            (Key::Rowid(rowid), true) => Err(Error::Value(format!(
+                "{} has a text key: {rowid} cannot be one; use a text",
+                self.name()
+            ))),
         }
     }
 }

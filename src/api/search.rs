@@ -130,7 +130,10 @@ impl<'c, D: Door> Search<'c, D> {
     /// Beside [`nearest`](Self::nearest) it makes the search a hybrid one.
     pub fn text(mut self, query: impl Into<String>) -> Self {
         if self.text.is_some() {
-            self.wrong(Error::Value(format!("{}: a search has one text; join them by AND or OR", self.collection.name())));
+            self.wrong(Error::Value(format!(
+                "{}: a search has one text; join them by AND or OR",
+                self.collection.name()
+            )));
         }
         self.text = Some((None, query.into()));
         self
@@ -254,7 +257,9 @@ impl<'c, D: Door> Search<'c, D> {
     /// vector, [`Error::Value`] for a filter that does not fit, [`Error::QueryText`] for the text.
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
-        collection.door.with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
+        collection
+            .door
+            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
     }
 
     /// Runs the search and tells why: the plan, and what each leg gave to each hit.
@@ -303,8 +308,10 @@ impl<'c, D: Door> Search<'c, D> {
                 None => return Err(Error::Unknown(format!("{} has no vector column", collection.name()))),
             },
         };
-        let legs: Vec<VectorLeg> =
-            queries.iter().map(|query| vector_leg(collection, &column, query.as_ref())).collect::<Result<_>>()?;
+        let legs: Vec<VectorLeg> = queries
+            .iter()
+            .map(|query| vector_leg(collection, &column, query.as_ref()))
+            .collect::<Result<_>>()?;
         let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
         let handle = &*collection.handle;
         let work = |conn: &Connection, at: usize| {
@@ -339,7 +346,10 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn iter(self) -> Result<Iter<'c, D>> {
         let collection = self.collection;
         if self.rerank.is_some() {
-            return Err(Error::Value(format!("{}: rerank needs all rows at once; use run", collection.name())));
+            return Err(Error::Value(format!(
+                "{}: rerank needs all rows at once; use run",
+                collection.name()
+            )));
         }
         let held = collection.door.hold()?;
         let feed = held.with(|conn| {
@@ -384,7 +394,8 @@ impl<'c, D: Door> Search<'c, D> {
         if let Some(filter) = &filter {
             filter.check(table, schema)?;
         }
-        let vector = self.vector.map(|(column, query)| vector_leg(collection, &column, &query)).transpose()?;
+        let vector =
+            self.vector.map(|(column, query)| vector_leg(collection, &column, &query)).transpose()?;
         let text = match self.text {
             None => None,
             Some((None, query)) => Some(TextLeg { query, field: None }),
@@ -399,7 +410,9 @@ impl<'c, D: Door> Search<'c, D> {
         let group = match self.group {
             None => None,
             Some((name, rows)) => match schema.find(&name) {
-                Some((at, _)) => Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows)),
+                Some((at, _)) => {
+                    Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows))
+                }
                 None => return Err(unknown_column(table, schema, &name)),
             },
         };
@@ -471,7 +484,8 @@ impl Prepared {
     fn start(&self, handle: &Handle, conn: &Connection, bounded: bool) -> Result<Feed> {
         let rows = if self.request.vector.is_none() && self.request.text.is_none() {
             let mut params = Vec::new();
-            let condition = self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
+            let condition =
+                self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
             let limit = if bounded && self.group.is_none() {
                 format!(" LIMIT {}", self.limit.saturating_add(self.offset))
             } else {
@@ -479,13 +493,13 @@ impl Prepared {
             };
             let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(handle));
             let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-            let ids = statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
+            let ids =
+                statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
             Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
         } else {
             let view = handle.view(conn)?;
-            let search = handle.with_source(conn, |source| {
-                query::Search::start(source, view, self.request.clone())
-            })?;
+            let search = handle
+                .with_source(conn, |source| query::Search::start(source, view, self.request.clone()))?;
             Rows::Ranked(Box::new(search))
         };
         let group = self.group.clone();
@@ -545,16 +559,17 @@ impl Prepared {
             })
         })?;
         let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
-        let relevance: Vec<f32> = if self.request.text.is_none() && spec.is_some_and(|s| s.metric == Metric::Cosine) {
-            // The paper's own measure: both terms of the sum are cosines.
-            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
-        } else {
-            let scores = found.iter().map(|hit| -hit.rank());
-            let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
-            let worst = scores.clone().fold(f64::INFINITY, f64::min);
-            let span = if best > worst { best - worst } else { 1.0 };
-            scores.map(|score| ((score - worst) / span) as f32).collect()
-        };
+        let relevance: Vec<f32> =
+            if self.request.text.is_none() && spec.is_some_and(|s| s.metric == Metric::Cosine) {
+                // The paper's own measure: both terms of the sum are cosines.
+                found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+            } else {
+                let scores = found.iter().map(|hit| -hit.rank());
+                let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+                let worst = scores.clone().fold(f64::INFINITY, f64::min);
+                let span = if best > worst { best - worst } else { 1.0 };
+                scores.map(|score| ((score - worst) / span) as f32).collect()
+            };
         let picked = mmr(&relevance, &vectors, lambda, wanted);
         Ok(picked.into_iter().filter_map(|at| found.get(at).cloned()).collect())
     }
@@ -578,7 +593,9 @@ impl Feed {
             };
             let Some(found) = found else { return Ok(None) };
             let Some((column, room)) = &self.group else { return Ok(Some(found)) };
-            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else { continue };
+            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else {
+                continue;
+            };
             let taken = self.groups.entry(format!("{cells:?}")).or_default();
             if *taken < *room {
                 *taken += 1;
@@ -621,10 +638,12 @@ impl<D: Door> Iterator for Iter<'_, D> {
         }
         let Self { collection, held, feed, .. } = self;
         let handle = &collection.handle;
-        let next = held.with(|conn| loop {
-            let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-            if let Some(hit) = feed.hit(handle, conn, &found)? {
-                return Ok(Some(hit));
+        let next = held.with(|conn| {
+            loop {
+                let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
+                if let Some(hit) = feed.hit(handle, conn, &found)? {
+                    return Ok(Some(hit));
+                }
             }
         });
         self.done = !matches!(next, Ok(Some(_)));

@@ -289,7 +289,7 @@ fn register(connection: &Connection) {
     overload_function(connection, "peek", 1).unwrap();
     register_function(connection, "ask", 1, |out, args| {
         match args.value(0) {
-            ValueRef::Integer(number) => out.set_pointer(Box::new(number as u32), c"asked"),
+            ValueRef::Integer(number) => out.set_pointer(number as u32, c"asked"),
             ValueRef::Null => panic!("asked nothing"),
             _ => return Err(Error::Value("ask: not a number".into())),
         }
