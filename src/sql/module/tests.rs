@@ -223,7 +223,7 @@ impl VirtualCursor for ToyCursor {
             0 if row.1 == Value::Integer(666) => panic!("column of the beast"),
             0 => out.set_value(&row.1),
             1 => out.set_value(&row.2),
-            _ => out.set_pointer(Box::new(format!("row {}", row.0)), c"toy_row"),
+            _ => out.set_pointer(format!("row {}", row.0), c"toy_row"),
         }
         Ok(())
     }
@@ -515,7 +515,7 @@ fn an_eponymous_table_takes_arguments_and_cannot_be_created_or_written() {
 fn a_pointer_of_another_type_under_the_same_name_is_not_taken() {
     let c = open();
     register_function(&c, "impostor", 0, |out, _| {
-        out.set_pointer(Box::new("text".to_owned()), c"asked");
+        out.set_pointer("text".to_owned(), c"asked");
         Ok(())
     })
     .unwrap();
