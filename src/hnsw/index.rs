@@ -25,7 +25,7 @@ pub(crate) struct VectorIndex {
     pub(super) present: Bitmap,
     /// Nodes that stand for several rows.
     shared: Bitmap,
-    scratch: Mutex<Vec<Box<Scratch>>>,
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 impl std::fmt::Debug for VectorIndex {
