@@ -62,10 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     if packages.is_empty()? {
         import(&packages)?;
+        // The pages that the merge left free go back to the file system.
+        db.with_connection(|conn| Ok(conn.execute_batch("VACUUM")?))?;
     } else {
         println!("{path} has {} packages already", packages.len()?);
     }
-    packages.optimize()?;
 
     let (queries, vectors): (Vec<Query>, _) = read("queries")?;
     let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample") else {
@@ -147,7 +148,7 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
     println!(": {}", ms(clock.elapsed()));
     let clock = Instant::now();
     packages.optimize()?;
-    println!("built one index: {}", ms(clock.elapsed()));
+    println!("merged into one index: {}", ms(clock.elapsed()));
     Ok(())
 }
 
