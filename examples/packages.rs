@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 const DIM: usize = 384;
 
+type Vectors = Vec<Vec<f32>>;
+
 /// One line of `packages.jsonl`, which is one row of the collection.
 #[derive(Serialize, Deserialize)]
 struct Package {
@@ -69,7 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let (queries, vectors): (Vec<Query>, _) = read("queries")?;
-    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample") else {
+    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample")
+    else {
         return Err("queries.jsonl has no package called ample".into());
     };
 
@@ -87,7 +90,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("\n== The same, only sections sound and net, below 1 MB");
     let small = col("section").is_in(["sound", "net"]).and(col("installed_kb").lt(1024));
-    let (hits, time) = timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
+    let (hits, time) =
+        timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
     for hit in &hits {
         print_line(&format!("distance {:.3}", hit.distance.unwrap_or_default()), &hit.row()?);
     }
@@ -122,7 +126,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     db.with_connection(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
     println!("   {} packages, {:.1} MB of raw vectors", info.rows, raw as f64 / 1e6);
     println!("   index (graph, codes, words, columns): {:.1} MB", info.index_bytes as f64 / 1e6);
-    println!("   {path} with all rows, texts and vectors: {:.1} MB", std::fs::metadata(&path)?.len() as f64 / 1e6);
+    println!(
+        "   {path} with all rows, texts and vectors: {:.1} MB",
+        std::fs::metadata(&path)?.len() as f64 / 1e6
+    );
     if let Some(recall) = packages.recall("embedding", 200, 10)? {
         println!("   recall@10 on 200 of its own rows: {:.1} %", recall * 100.0);
     }
@@ -153,8 +160,11 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
 }
 
 /// The records of `stem.jsonl` and the vectors of `stem.i8`, scaled to length 1.
-fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32>>), Box<dyn Error>> {
-    let folder = [Path::new("examples/data").to_path_buf(), Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data")];
+fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), Box<dyn Error>> {
+    let folder = [
+        Path::new("examples/data").to_path_buf(),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data"),
+    ];
     let Some(folder) = folder.iter().find(|folder| folder.is_dir()) else {
         return Err("run it in the folder that holds examples/data".into());
     };
@@ -162,7 +172,7 @@ fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32
     let text = std::fs::read_to_string(file("jsonl"))?;
     let records = text.lines().map(serde_json::from_str).collect::<Result<Vec<T>, _>>()?;
     let bytes = std::fs::read(file("i8"))?;
-    let vectors: Vec<Vec<f32>> = bytes
+    let vectors: Vectors = bytes
         .chunks_exact(DIM)
         .map(|row| {
             let row: Vec<f32> = row.iter().map(|byte| f32::from(i8::from_ne_bytes([*byte]))).collect();

@@ -217,7 +217,11 @@ impl Door for Database {
         if self.is_in_memory() { Ok(Held::Shared(self.clone())) } else { self.lease().map(Held::Lease) }
     }
 
-    fn spread<T: Send>(&self, count: usize, work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync)) -> Result<Vec<T>> {
+    fn spread<T: Send>(
+        &self,
+        count: usize,
+        work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.min(self.width()).min(count);
         if threads <= 1 {
@@ -330,7 +334,9 @@ impl CollectionBuilder {
             writing(conn, || {
                 if let Some(table) = existing(conn, "main", &self.name)? {
                     if !may_exist {
-                        return Err(Error::Schema(format!("there is a collection {table} already; open it instead")));
+                        return Err(Error::Schema(format!(
+                            "there is a collection {table} already; open it instead"
+                        )));
                     }
                     let handle = Handle::open(conn, "main", &table)?;
                     same(&handle, &schema)?;
@@ -394,7 +400,9 @@ fn same(handle: &Handle, asked: &Schema) -> Result<()> {
     let differs = |what: String| Err(Error::Schema(format!("{table} exists with another schema: {what}")));
     for at in 0..stored.columns.len().max(asked.columns.len()) {
         match (stored.columns.get(at), asked.columns.get(at)) {
-            (Some(old), None) => return differs(format!("it has a column {} that is not asked for", old.name)),
+            (Some(old), None) => {
+                return differs(format!("it has a column {} that is not asked for", old.name));
+            }
             (None, Some(new)) => return differs(format!("it has no column {}", new.name)),
             (Some(old), Some(new)) if sql::write_column(old) != sql::write_column(new) => {
                 let (old, new) = (sql::write_column(old), sql::write_column(new));

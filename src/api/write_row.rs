@@ -14,7 +14,12 @@ pub type Sink<'a> = dyn FnMut(&[Option<Value>]) -> Result<()> + 'a;
 
 /// Turns `rows` into rows of the table called `table` and hands each to `sink`, whose slice has one element for each
 /// column of the schema, and one more for the rowid where the collection has no key.
-pub fn write<T: Serialize + ?Sized>(table: &str, schema: &Schema, rows: &T, sink: &mut Sink<'_>) -> Result<()> {
+pub fn write<T: Serialize + ?Sized>(
+    table: &str,
+    schema: &Schema,
+    rows: &T,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
     let keyless = schema.key_column().is_none();
     let width = schema.columns.len() + usize::from(keyless);
     let mut rows_out = Rows { table, schema, keyless, cells: vec![None; width], hint: 0, sink };
@@ -59,7 +64,11 @@ impl Rows<'_, '_> {
             return Ok(columns.len());
         }
         let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        Err(Error::Unknown(format!("{} has no column {name}; its columns are {}", self.table, known.join(", "))))
+        Err(Error::Unknown(format!(
+            "{} has no column {name}; its columns are {}",
+            self.table,
+            known.join(", ")
+        )))
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
@@ -167,7 +176,11 @@ macro_rules! each_is_a_row {
         }
     )*};
 }
-each_is_a_row!(SerializeSeq::serialize_element, SerializeTuple::serialize_element, SerializeTupleStruct::serialize_field);
+each_is_a_row!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field
+);
 
 impl ser::SerializeStruct for &mut Rows<'_, '_> {
     type Ok = ();
@@ -289,7 +302,12 @@ impl Cell<'_> {
 
     fn list(self, len: Option<usize>) -> List<Self> {
         let width = if self.is_vector() { 4 } else { 1 };
-        List { bytes: Vec::with_capacity(len.unwrap_or(0).min(65_536) * width), count: 0, odd: None, cell: self }
+        List {
+            bytes: Vec::with_capacity(len.unwrap_or(0).min(65_536) * width),
+            count: 0,
+            odd: None,
+            cell: self,
+        }
     }
 }
 
@@ -421,7 +439,9 @@ impl List<Cell<'_>> {
             let any = Cell { column: None, ..self.cell };
             match value.serialize(any) {
                 Ok(Value::Integer(byte)) if (0..=255).contains(&byte) => self.bytes.push(byte as u8),
-                Ok(other) => self.odd = self.odd.take().or_else(|| Some(format!("{} in it", other.type_name()))),
+                Ok(other) => {
+                    self.odd = self.odd.take().or_else(|| Some(format!("{} in it", other.type_name())))
+                }
                 Err(_) => self.odd = self.odd.take().or_else(|| Some("other things than bytes in it".into())),
             }
         }
@@ -458,7 +478,11 @@ macro_rules! list_is_a_value {
         }
     )*};
 }
-list_is_a_value!(SerializeSeq::serialize_element, SerializeTuple::serialize_element, SerializeTupleStruct::serialize_field);
+list_is_a_value!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field
+);
 
 /// One element of a vector.
 struct Number<'a>(Cell<'a>);
