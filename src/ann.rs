@@ -17,11 +17,16 @@
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
-use crate::vector::metric;
+use crate::vector::{Metric, aligned, kernels, metric};
 
 /// Candidates that are ranked exactly for `k` results.
 pub(crate) fn rerank_width(k: usize) -> usize {
     k.saturating_mul(2).saturating_add(8)
+}
+
+/// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
+pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    metric::distance(metric, a, b)
 }
 
 /// A row that was found.
@@ -64,8 +69,24 @@ impl Index {
             return Vec::new();
         }
         let stats = &mut SearchStats::default();
-        let found = self.index.search(query, rerank_width(k), ef, None, None, stats);
-        self.rank(query, k, found.candidates.iter().map(|c| c.ord))
+        let found = self.index.search(query, rerank_width(k).min(ef.max(k)), ef, None, None, stats);
+        let dim = self.spec.dim;
+        for candidate in found.candidates.iter().take(k + 2) {
+            kernels::prefetch(aligned::as_bytes(&self.vectors[candidate.ord as usize * dim..][..dim]));
+        }
+        let mut hits: Vec<Hit> = Vec::with_capacity(k + 1);
+        for candidate in found.candidates {
+            if hits.len() == k
+                && hits.last().is_none_or(|w| candidate.distance - found.likely_error > w.distance)
+            {
+                break;
+            }
+            let hit = self.measure(query, candidate.ord);
+            let at = hits.partition_point(|other| (other.distance, other.row) < (hit.distance, hit.row));
+            hits.insert(at, hit);
+            hits.truncate(k);
+        }
+        hits
     }
 
     /// The `k` nearest rows by exact distance to every row.
@@ -73,19 +94,15 @@ impl Index {
         if query.len() != self.spec.dim {
             return Vec::new();
         }
-        self.rank(query, k, 0..self.len() as u32)
-    }
-
-    fn rank(&self, query: &[f32], k: usize, rows: impl Iterator<Item = u32>) -> Vec<Hit> {
-        let dim = self.spec.dim;
-        let measure = |row: u32| {
-            let vector = &self.vectors[row as usize * dim..][..dim];
-            Hit { row, distance: metric::distance(self.spec.metric, query, vector) }
-        };
-        let mut hits: Vec<Hit> = rows.map(measure).collect();
+        let mut hits: Vec<Hit> = (0..self.len() as u32).map(|row| self.measure(query, row)).collect();
         hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
         hits.truncate(k);
         hits
+    }
+
+    fn measure(&self, query: &[f32], row: u32) -> Hit {
+        let vector = &self.vectors[row as usize * self.spec.dim..][..self.spec.dim];
+        Hit { row, distance: metric::distance(self.spec.metric, query, vector) }
     }
 
     /// Number of rows.

@@ -180,8 +180,7 @@ impl Draft {
             let own = if at == 0 { ord } else { slot as u32 };
             let mut links: Vec<Link> =
                 entries.map(|e| (key_of(*e), node_of(*e))).filter(|link| link.1 != own).collect();
-            let limit = if at == 0 { layer.degree / 2 } else { layer.degree };
-            choose(codes, layer, &mut links, limit, 4, &mut worker.other, &mut worker.scratch);
+            choose(codes, layer, &mut links, layer.degree, 4, &mut worker.other, &mut worker.scratch);
             starts = links.iter().map(|link| link.1).collect();
             if starts.is_empty() {
                 starts.push(0);
@@ -227,7 +226,9 @@ impl Draft {
             links.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             links.dedup_by_key(|link| link.1);
             if links.len() > layer.degree {
-                choose(codes, layer, links, layer.degree, 4, &mut worker.other, &mut worker.scratch);
+                // A few places are left free, so that the next link does not prune again.
+                let limit = layer.degree - layer.degree / 8;
+                choose(codes, layer, links, limit, 4, &mut worker.other, &mut worker.scratch);
             }
         });
         for (target, links) in rows {

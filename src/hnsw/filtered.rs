@@ -36,7 +36,7 @@ impl VectorIndex {
         let words = self.present.words().iter().zip(allowed.words());
         let count = words.map(|(a, b)| (a & b).count_ones() as usize).sum::<usize>();
         if count == 0 || want == 0 {
-            return Outcome { candidates: Vec::new(), complete: true };
+            return self.finish(query, Vec::new(), true);
         }
         let want = want.min(count);
         let limit = stats.distances.saturating_add(budget.unwrap_or(u64::MAX));
@@ -99,7 +99,7 @@ impl VectorIndex {
             self.spread(query, results.entries(), want, Some(allowed))
         });
         let complete = within && candidates.len() >= want;
-        Outcome { candidates, complete }
+        self.finish(query, candidates, complete)
     }
 
     /// The node that stands for `ord` in the graph.

@@ -6,9 +6,14 @@
 //! Invariant: a row holds nodes of its own layer, without repetition, then `NONE` to its end.
 
 use super::SearchStats;
-use super::frontier::{Beam, key_of, node_of, pack};
+use super::frontier::{Beam, node_of, pack};
 use super::visited::Visited;
 use crate::vector::codes::{Query, View};
+use crate::vector::{aligned, kernels};
+
+/// After so many steps a search expands two nodes at a time: nearly all of the beam is expanded in the end, and the
+/// two wait for memory together.
+const TOGETHER_AFTER: usize = 6;
 
 /// End of a row of links.
 pub(super) const NONE: u32 = u32::MAX;
@@ -27,6 +32,17 @@ impl Layer<'_> {
     #[inline]
     pub fn row(&self, node: u32) -> &[u32] {
         &self.links[node as usize * self.degree..][..self.degree]
+    }
+
+    /// Number of nodes.
+    pub fn nodes(&self) -> usize {
+        self.links.len() / self.degree.max(1)
+    }
+
+    /// Asks the caches for the links of `node`.
+    #[inline]
+    pub fn prefetch(&self, node: u32) {
+        kernels::prefetch(aligned::as_bytes(self.row(node)));
     }
 
     fn ord(&self, node: u32) -> u32 {
@@ -59,10 +75,9 @@ impl Scratch {
         }
     }
 
-    /// Fills `self.nodes` with the neighbours of `node` not seen before.
+    /// Adds the neighbours of `node` not seen before to `self.nodes`.
     #[inline]
     pub fn gather(&mut self, layer: Layer<'_>, node: u32) {
-        self.nodes.clear();
         for next in layer.row(node) {
             if *next == NONE {
                 break;
@@ -83,6 +98,8 @@ pub(super) fn descend(
     scratch: &mut Scratch,
     stats: &mut SearchStats,
 ) -> u32 {
+    scratch.visited.reset(layer.nodes());
+    scratch.visited.insert(start);
     scratch.nodes.clear();
     scratch.nodes.push(start);
     scratch.score(codes, layer, query, stats);
@@ -91,8 +108,7 @@ pub(super) fn descend(
         stats.hops += 1;
         let before = best;
         scratch.nodes.clear();
-        let row = layer.row(node_of(best));
-        scratch.nodes.extend(row.iter().copied().take_while(|node| *node != NONE));
+        scratch.gather(layer, node_of(best));
         scratch.score(codes, layer, query, stats);
         for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
             best = best.min(pack(*key, *node));
@@ -113,7 +129,7 @@ pub(super) fn search_layer(
     scratch: &mut Scratch,
     stats: &mut SearchStats,
 ) {
-    scratch.visited.reset(layer.links.len() / layer.degree.max(1));
+    scratch.visited.reset(layer.nodes());
     scratch.beam.reset(ef);
     scratch.nodes.clear();
     for start in starts {
@@ -125,18 +141,35 @@ pub(super) fn search_layer(
     for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
         scratch.beam.insert(pack(*key, *node));
     }
+    let mut steps = 0;
     while let Some(node) = scratch.beam.next_open() {
         stats.hops += 1;
+        steps += 1;
+        scratch.nodes.clear();
         scratch.gather(layer, node);
+        if steps > TOGETHER_AFTER
+            && let Some(second) = scratch.beam.next_open()
+        {
+            stats.hops += 1;
+            scratch.gather(layer, second);
+        }
         if layer.ords.is_empty() {
             codes.prefetch(&scratch.nodes);
         }
+        if let Some(next) = scratch.beam.peek_open() {
+            layer.prefetch(next);
+        }
         scratch.score(codes, layer, query, stats);
-        let worst = key_of(scratch.beam.worst().min(0xff7f_ffff_u64 << 32));
+        let mut worst = scratch.beam.worst();
         for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
-            if *key <= worst {
-                scratch.beam.insert(pack(*key, *node));
+            let entry = pack(*key, *node);
+            if entry < worst {
+                scratch.beam.insert(entry);
+                worst = scratch.beam.worst();
             }
+        }
+        if let Some(next) = scratch.beam.peek_open() {
+            layer.prefetch(next);
         }
     }
 }

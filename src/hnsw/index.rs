@@ -242,6 +242,12 @@ impl VectorIndex {
         }
     }
 
+    /// Mean number of links of a node on layer 0.
+    pub fn mean_links(&self) -> f64 {
+        let links = self.u32s(&self.layout.links).iter().filter(|link| **link != super::graph::NONE).count();
+        links as f64 / self.len().max(1) as f64
+    }
+
     pub(super) fn u32s(&self, range: &std::ops::Range<usize>) -> &[u32] {
         aligned::as_u32(&self.block.bytes()[range.clone()])
     }

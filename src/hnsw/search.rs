@@ -33,7 +33,7 @@ impl VectorIndex {
                 search_layer(self.codes(), self.base_layer(), &prepared, &[start], ef, scratch, stats);
                 let candidates = self.spread(&prepared, scratch.beam.entries(), want, None);
                 let complete = candidates.len() >= want;
-                Outcome { candidates, complete }
+                self.finish(&prepared, candidates, complete)
             }),
         }
     }
@@ -75,6 +75,12 @@ impl VectorIndex {
         out
     }
 
+    /// The answer, with the error that its distances may have.
+    pub(super) fn finish(&self, query: &Query, candidates: Vec<Candidate>, complete: bool) -> Outcome {
+        let nearest = candidates.first().map_or(0.0, |c| c.distance);
+        Outcome { candidates, complete, likely_error: self.quantizer.likely_error(query, nearest) }
+    }
+
     fn outcome(
         &self,
         query: &Query,
@@ -86,6 +92,6 @@ impl VectorIndex {
             .take(want)
             .map(|e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) })
             .collect();
-        Outcome { candidates, complete }
+        self.finish(query, candidates, complete)
     }
 }

@@ -107,6 +107,7 @@ impl Walk {
             }
             self.open.pop();
             stats.hops += 1;
+            self.scratch.nodes.clear();
             self.scratch.gather(index.base_layer(), node_of(next));
             index.codes().prefetch(&self.scratch.nodes);
             self.take_in(index, stats);

@@ -66,15 +66,23 @@ pub struct Nearest {
     within: Vec<(Op, f64)>,
     ef: usize,
     exact: bool,
-    batch: usize,
     stage: Stage,
     pool: Vec<Coded>,
     next: usize,
     ready: BinaryHeap<Reverse<Near>>,
-    /// Rows reranked in the first stage; the second leaves them out.
-    seen: HashSet<(u32, u32)>,
+    /// Rows given in the first stage; the second leaves them out.
+    given: HashSet<(u32, u32)>,
+    /// The row given last, and rows nearer than it that only the second stage found: they come at the very end.
+    last: Option<Near>,
+    late: Vec<Near>,
+    /// Largest error of a distance by code.
     bound: f32,
+    /// Whether the first stage holds every qualifying row.
+    complete: bool,
+    /// Rows to take from the first stage: beyond them its order is not good enough.
+    trusted: usize,
     reranked: usize,
+    /// Candidates to rerank before the first row is given.
     target: usize,
     done: bool,
 }
@@ -94,13 +102,16 @@ impl Nearest {
             within: request.within.clone(),
             ef: ef.max(1),
             exact: request.exact,
-            batch,
             stage: Stage::New,
             pool: Vec::new(),
             next: 0,
             ready: BinaryHeap::new(),
-            seen: HashSet::new(),
+            given: HashSet::new(),
+            last: None,
+            late: Vec::new(),
             bound: 0.0,
+            complete: false,
+            trusted: batch,
             reranked: 0,
             target: 2 * batch + 8,
             done: false,
@@ -142,43 +153,50 @@ impl Nearest {
         trace: &mut Trace,
     ) -> Result<Option<Near>> {
         if self.stage == Stage::New {
-            if self.exact { self.collect_all(source, view, masks, trace)? } else { self.collect_best(source, view, masks, trace)? }
+            if self.exact {
+                self.collect_all(source, view, masks, trace)?;
+            } else {
+                self.collect_best(source, view, masks, trace)?;
+            }
         }
         loop {
-            if self.settled() {
-                if let Some(Reverse(near)) = self.ready.pop() {
-                    return Ok(Some(near));
-                }
-                if self.stage == Stage::Full {
-                    return Ok(None);
-                }
+            if self.stage == Stage::First && self.given.len() >= self.trusted {
                 self.collect_all(source, view, masks, trace)?;
+            }
+            if !self.settled() {
+                self.rerank(source, view, trace)?;
                 continue;
             }
-            self.rerank(source, view, trace)?;
+            let Some(Reverse(near)) = self.ready.pop() else {
+                // Every row was given but those that the first stage had missed.
+                self.late.sort_unstable_by(|a, b| b.cmp(a));
+                return Ok(self.late.pop());
+            };
+            if self.last.is_some_and(|last| near < last) {
+                self.late.push(near);
+                continue;
+            }
+            if self.stage == Stage::First {
+                self.given.insert((near.part, near.ord));
+            }
+            self.last = Some(near);
+            return Ok(Some(near));
         }
     }
 
     /// Whether the best reranked row can be handed out (or there is none left to rerank).
     fn settled(&self) -> bool {
         let Some(coded) = self.pool.get(self.next) else { return true };
-        match (self.stage, self.ready.peek()) {
-            (_, None) => false,
-            (Stage::Full, Some(Reverse(near))) => near.distance <= coded.distance - self.bound,
-            (_, Some(_)) => self.reranked >= self.target,
+        match self.ready.peek() {
+            None => false,
+            Some(_) if self.stage == Stage::First && !self.complete => self.reranked >= self.target,
+            Some(Reverse(near)) => near.distance <= coded.distance - self.bound,
         }
     }
 
     /// Computes exact distances for the next candidates of the pool.
     fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
-        let count = match self.stage {
-            Stage::Full => 16,
-            _ if self.reranked < self.target => self.target - self.reranked,
-            _ => self.target,
-        };
-        if self.reranked >= self.target {
-            self.target += count;
-        }
+        let count = self.target.saturating_sub(self.reranked).max(16);
         let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
         let mut rowids = Vec::with_capacity(batch.len());
         for coded in batch {
@@ -187,9 +205,6 @@ impl Nearest {
                 self.ready.push(Reverse(Near { distance: coded.distance, rowid, part: coded.part, ord: coded.ord }));
             } else {
                 rowids.push((rowid, coded.part, coded.ord));
-            }
-            if self.stage == Stage::First {
-                self.seen.insert((coded.part, coded.ord));
             }
         }
         self.next += batch.len();
@@ -244,7 +259,9 @@ impl Nearest {
             }
             trace.part(part, plan, rows, passing);
             trace.count(&stats);
-            if found.len() < passing
+            self.bound = self.bound.max(index.error_bound(&self.leg.query));
+            // Fewer than asked for are all that have a vector.
+            if found.len() == want && want < passing
                 && let Some(last) = found.last()
             {
                 horizon = horizon.min(last.distance);
@@ -253,6 +270,9 @@ impl Nearest {
             self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
         }
         self.pool.retain(|coded| coded.distance <= horizon);
+        if horizon == f32::INFINITY {
+            (self.complete, self.trusted) = (true, usize::MAX);
+        }
         self.sort_pool();
         Ok(())
     }
@@ -261,6 +281,7 @@ impl Nearest {
     fn collect_all(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
         self.stage = Stage::Full;
         self.pool.clear();
+        self.ready.clear();
         self.next = 0;
         trace.full = true;
         for part in 0..view.parts() {
@@ -281,8 +302,8 @@ impl Nearest {
             let part = part as u32;
             self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
         }
-        let seen = &self.seen;
-        self.pool.retain(|coded| !seen.contains(&(coded.part, coded.ord)));
+        let given = &self.given;
+        self.pool.retain(|coded| !given.contains(&(coded.part, coded.ord)));
         self.sort_pool();
         Ok(())
     }
@@ -303,7 +324,5 @@ impl Nearest {
         self.pool.sort_unstable_by(|a, b| {
             a.distance.total_cmp(&b.distance).then(a.part.cmp(&b.part)).then(a.ord.cmp(&b.ord))
         });
-        // A delta row's exact distance needs no rerank, so everything it needs is to be in order.
-        self.batch = self.batch.max(1);
     }
 }

@@ -22,6 +22,10 @@ pub struct TextLeg {
     pub field: Option<usize>,
 }
 
+/// Rows to prepare for when nothing tells how many the caller will take: SQLite shows a LIMIT only from 3.41 on, and
+/// not beside terms that it checks itself.
+const UNKNOWN_BATCH: usize = 20;
+
 /// A search over one collection.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -50,7 +54,7 @@ pub struct Request {
 impl Request {
     /// Rows to prepare for in the first batch.
     pub fn first_batch(&self) -> usize {
-        self.limit.into_iter().chain(self.hint).min().unwrap_or(10).clamp(1, 10_000)
+        self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).clamp(1, 10_000)
     }
 }
 

@@ -61,6 +61,15 @@ pub(crate) fn get() -> &'static Kernels {
     CHOSEN.get_or_init(|| all()[0])
 }
 
+/// Asks the caches for `bytes`.
+#[inline]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch(bytes);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
+}
+
 /// Every set of kernels that this machine can run, fastest first.
 pub(crate) fn all() -> Vec<&'static Kernels> {
     let mut sets: Vec<&'static Kernels> = Vec::new();

@@ -99,6 +99,14 @@ safe!(
 );
 safe!(f16_to_f32_256 = w256::f16_to_f32, fn(bytes: &[u8], out: &mut [f32]));
 
+#[inline]
+pub(super) fn prefetch(bytes: &[u8]) {
+    for line in bytes.chunks(64) {
+        // SAFETY: a prefetch is a hint; it never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
+
 fn prefetch_rows(table: Table<'_>, ids: &[u32]) {
     for id in ids {
         let start = table.bytes.as_ptr().wrapping_add(*id as usize * table.stride);
