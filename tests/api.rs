@@ -135,7 +135,8 @@ fn the_example_of_the_contract_works_on_a_file() {
 
 #[test]
 fn both_doors_answer_the_same_before_and_after_optimize() {
-    let (db, collection) = filled(600);
+    // Enough rows for graph walks after optimize.
+    let (db, collection) = filled(2500);
     let mut random = Random(41);
     for round in 0..3 {
         match round {
@@ -273,6 +274,16 @@ fn rows_come_back_as_they_were_given() {
     let other = Other { id: "x".into(), lang: Lang::De, year: None, price: 0.1, embedding: [0.25; DIM] };
     collection.insert(&[&other]).unwrap();
     assert_eq!(collection.get::<Other>(["x"]).unwrap(), [other]);
+    type Dynamic = std::collections::BTreeMap<String, nearlite::Value>;
+    let mut dynamic: Dynamic = collection.get_one("n7").unwrap().unwrap();
+    assert_eq!(dynamic["year"], nearlite::Value::Integer(all[7].year));
+    assert_eq!(dynamic["body"], nearlite::Value::Null);
+    dynamic.insert("id".into(), "copy".into());
+    collection.insert(&dynamic).unwrap();
+    assert_eq!(collection.get::<Dynamic>(["copy"]).unwrap(), [dynamic]);
+    let copy = collection.get_one::<Note>("copy").unwrap().unwrap();
+    assert_eq!((copy.embedding, copy.data), (all[7].embedding.clone(), all[7].data.clone()));
+    collection.delete(["copy"]).unwrap();
     let map = std::collections::BTreeMap::from([("id", "y"), ("lang", "en")]);
     collection.insert(&map).unwrap();
     assert_eq!(collection.len().unwrap(), 22);
