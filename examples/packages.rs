@@ -9,7 +9,7 @@
 use nearlite::{Collection, Database, Filter, Metric, Schema, col};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -76,10 +76,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("queries.jsonl has no package called ample".into());
     };
 
-    // The first search reads the index from the file; the ones below find it in memory.
+    // The first search reads the index from the file, unless it was just made; the ones below find it in memory.
     let clock = Instant::now();
     packages.search().nearest("embedding", vector).run()?;
-    println!("\nopened the index in {}", ms(clock.elapsed()));
+    println!("\nfirst search: {}", ms(clock.elapsed()));
 
     println!("\n== Packages most like {} ({})", query.package, query.title);
     let (hits, time) = timed(|| packages.search().nearest("embedding", vector).limit(5).run())?;
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("   {time}");
 
-    println!("\n== The same, only sections sound and net, below 1 MB");
+    println!("\n== The same, only in sections sound and net, below 1 MB");
     let small = col("section").is_in(["sound", "net"]).and(col("installed_kb").lt(1024));
     let (hits, time) =
         timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
@@ -102,7 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (hits, time) = timed(|| packages.search().text(words).limit(5).run())?;
     for hit in &hits {
         print_line(&format!("bm25 {:>6.2}", hit.score), &hit.row()?);
-        println!("                   {}", hit.snippet("text", "[", "]", 14)?.unwrap_or_default());
+        println!("      {}", hit.snippet("text", "[", "]", 14)?.unwrap_or_default());
     }
     println!("   {time}");
 
@@ -149,10 +149,12 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
     for batch in rows.chunks(1000) {
         packages.insert(batch)?;
         done += batch.len();
-        print!("\rinserting {done} of {} packages", rows.len());
-        std::io::stdout().flush()?;
+        if std::io::stdout().is_terminal() {
+            print!("\rinserting {done} of {}\r", rows.len());
+            std::io::stdout().flush()?;
+        }
     }
-    println!(": {}", ms(clock.elapsed()));
+    println!("inserted {done} packages: {}", ms(clock.elapsed()));
     let clock = Instant::now();
     packages.optimize()?;
     println!("merged into one index: {}", ms(clock.elapsed()));
@@ -187,8 +189,8 @@ fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), B
 }
 
 fn print_line(what: &str, line: &Line) {
-    let size = line.installed_kb;
-    println!("   {what:<16} {:<24} {:<12} {size:>8} kB  {}", line.package, line.section, line.title);
+    let (size, title): (_, String) = (line.installed_kb, line.title.chars().take(48).collect());
+    println!("   {what:<22} {:<20} {:<8} {size:>6} kB  {title}", line.package, line.section);
 }
 
 fn passing(packages: &Collection, filter: &Filter) -> nearlite::Result<usize> {

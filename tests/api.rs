@@ -318,6 +318,10 @@ fn a_collection_without_a_text_key_goes_by_rowid() {
     let found: Vec<Line> = lines.search().text("b").run().unwrap().rows().unwrap();
     assert_eq!(found, [Line { rowid: Some(9), body: "b".into() }]);
     assert!(matches!(lines.delete(["a"]), Err(Error::Value(_))));
+    db.with_connection(|conn| {
+        Ok(conn.execute_batch("CREATE VIRTUAL TABLE nearlite_fts USING fts5(nearlite)")?)
+    })
+    .unwrap();
     assert_eq!(db.collections().unwrap(), ["lines", "points"]);
     db.drop_collection("lines").unwrap();
     assert!(matches!(db.collection("lines").open(), Err(Error::Unknown(_))));
@@ -606,4 +610,32 @@ fn the_types_can_be_shared_between_threads() {
     shared::<Database>();
     shared::<Collection>();
     shared::<nearlite::Hits>();
+}
+
+#[test]
+fn a_defensive_connection_and_an_attached_database_work() {
+    use nearlite::rusqlite::config::DbConfig;
+    let conn = Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).unwrap();
+    conn.execute_batch(
+        "ATTACH ':memory:' AS other;
+         CREATE VIRTUAL TABLE other.\"my notes\" USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, v VECTOR(1) METRIC l2)",
+    )
+    .unwrap();
+    assert!(Collection::on(&conn, "my notes").is_err());
+    let notes = Collection::on_database(&conn, "other", "My Notes").unwrap();
+    assert_eq!(notes.name(), "my notes");
+    notes
+        .insert(&[json!({"id": "a", "body": "x", "v": [1]}), json!({"id": "b", "body": "y", "v": [2]})])
+        .unwrap();
+    notes.update("a", &json!({"v": [5]})).unwrap();
+    notes.optimize_with(|_, _| true).unwrap();
+    notes.rebuild().unwrap();
+    notes.set("ef_search", 100).unwrap();
+    assert_eq!(notes.search().nearest("v", [5.0]).run().unwrap().keys(), ["a", "b"].map(Key::from));
+    assert_eq!(notes.search().text("y").filter_sql("length(id) = ?", [1]).run().unwrap().len(), 1);
+    assert_eq!(notes.search().ids(["b", "none"]).run().unwrap().keys(), ["b"].map(Key::from));
+    assert_eq!(notes.delete(["a", "b", "c"]).unwrap(), 2);
+    notes.verify().unwrap();
 }
