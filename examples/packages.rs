@@ -15,8 +15,6 @@ use std::time::{Duration, Instant};
 
 const DIM: usize = 384;
 
-type Vectors = Vec<Vec<f32>>;
-
 /// One line of `packages.jsonl`, which is one row of the collection.
 #[derive(Serialize, Deserialize)]
 struct Package {
@@ -160,6 +158,9 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
     println!("merged into one index: {}", ms(clock.elapsed()));
     Ok(())
 }
+
+/// Rows of floats.
+type Vectors = Vec<Vec<f32>>;
 
 /// The records of `stem.jsonl` and the vectors of `stem.i8`, scaled to length 1.
 fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), Box<dyn Error>> {

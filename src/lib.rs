@@ -111,7 +111,8 @@ mod value;
 mod vector;
 
 pub use api::{
-    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr, Search,
+    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
+    Search,
 };
 pub use columns::Op;
 pub use error::{Error, Result};

@@ -3,10 +3,11 @@
 use super::build::Draft;
 use super::graph::{Layer, Scratch};
 use super::layout::{Header, Layout};
-use super::{Rows, repair};
+use super::{Rows, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::schema::{IndexKind, VectorSpec};
+use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
 use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, View};
 use crate::vector::kernels::Table;
@@ -95,7 +96,7 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make(spec, rows, None, threads, progress)
+        Self::make_fine(spec, rows, None, threads, progress)
     }
 
     /// As [`VectorIndex::build`], but starts from the graph of `base`, whose ord `i` is now `map[i]`, or dropped.
@@ -107,7 +108,26 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make(spec, rows, Some((base, map)), threads, progress)
+        Self::make_fine(spec, rows, Some((base, map)), threads, progress)
+    }
+
+    /// Makes the index on bytes, and again on floats when bytes turn out too coarse for the data.
+    fn make_fine(
+        spec: &VectorSpec,
+        rows: &Rows<'_>,
+        base: Option<(&Self, &[Option<u32>])>,
+        threads: usize,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Self> {
+        let exact = VectorSpec { codes: Codes::None, ..spec.clone() };
+        if base.is_some_and(|(base, _)| base.quantizer.kind == Kind::Float) {
+            return Self::make(&exact, rows, base, threads, progress);
+        }
+        let index = Self::make(spec, rows, base, threads, progress)?;
+        if index.quantizer.kind == Kind::Float || fidelity::sufficient(&index, spec, rows) {
+            return Ok(index);
+        }
+        Self::make(&exact, rows, None, threads, progress)
     }
 
     fn make(
