@@ -135,7 +135,8 @@ fn the_example_of_the_contract_works_on_a_file() {
 
 #[test]
 fn both_doors_answer_the_same_before_and_after_optimize() {
-    let (db, collection) = filled(600);
+    // Enough rows for graph walks after optimize.
+    let (db, collection) = filled(2500);
     let mut random = Random(41);
     for round in 0..3 {
         match round {
@@ -273,6 +274,16 @@ fn rows_come_back_as_they_were_given() {
     let other = Other { id: "x".into(), lang: Lang::De, year: None, price: 0.1, embedding: [0.25; DIM] };
     collection.insert(&[&other]).unwrap();
     assert_eq!(collection.get::<Other>(["x"]).unwrap(), [other]);
+    type Dynamic = std::collections::BTreeMap<String, nearlite::Value>;
+    let mut dynamic: Dynamic = collection.get_one("n7").unwrap().unwrap();
+    assert_eq!(dynamic["year"], nearlite::Value::Integer(all[7].year));
+    assert_eq!(dynamic["body"], nearlite::Value::Null);
+    dynamic.insert("id".into(), "copy".into());
+    collection.insert(&dynamic).unwrap();
+    assert_eq!(collection.get::<Dynamic>(["copy"]).unwrap(), [dynamic]);
+    let copy = collection.get_one::<Note>("copy").unwrap().unwrap();
+    assert_eq!((copy.embedding, copy.data), (all[7].embedding.clone(), all[7].data.clone()));
+    collection.delete(["copy"]).unwrap();
     let map = std::collections::BTreeMap::from([("id", "y"), ("lang", "en")]);
     collection.insert(&map).unwrap();
     assert_eq!(collection.len().unwrap(), 22);
@@ -307,6 +318,10 @@ fn a_collection_without_a_text_key_goes_by_rowid() {
     let found: Vec<Line> = lines.search().text("b").run().unwrap().rows().unwrap();
     assert_eq!(found, [Line { rowid: Some(9), body: "b".into() }]);
     assert!(matches!(lines.delete(["a"]), Err(Error::Value(_))));
+    db.with_connection(|conn| {
+        Ok(conn.execute_batch("CREATE VIRTUAL TABLE nearlite_fts USING fts5(nearlite)")?)
+    })
+    .unwrap();
     assert_eq!(db.collections().unwrap(), ["lines", "points"]);
     db.drop_collection("lines").unwrap();
     assert!(matches!(db.collection("lines").open(), Err(Error::Unknown(_))));
@@ -485,6 +500,96 @@ fn rerank_and_groups_spread_the_answer() {
 }
 
 #[test]
+fn several_vectors_are_fused_by_their_ranks() {
+    let db = Database::in_memory().unwrap();
+    let things = db
+        .collection("things")
+        .create(Schema::new().key("id").full_text("body").vector("shape", 1, Metric::L2).vector(
+            "colour",
+            1,
+            Metric::L2,
+        ))
+        .unwrap();
+    let thing = |id: &str, shape: f32, colour: f32| json!({"id": id, "body": id, "shape": [shape], "colour": [colour]});
+    things
+        .insert(&[thing("a", 0.0, 9.0), thing("b", 1.0, 1.0), thing("c", 9.0, 0.0), thing("d", 5.0, 5.0)])
+        .unwrap();
+    let search = || things.search().nearest("shape", [0.0]).nearest("colour", [0.0]);
+    let hits = search().limit(2).run().unwrap();
+    assert_eq!(hits[0].key(), "b", "second twice beats first once");
+    assert_eq!(hits[0].vector_rank, Some(2));
+    assert!((hits[0].score - 2.0 / 62.0).abs() < 1e-6);
+    let hits = search().text("d").limit(1).run().unwrap();
+    assert_eq!((hits[0].key().to_string().as_str(), hits[0].text_rank), ("d", Some(1)));
+    assert!(matches!(search().fuse(Fusion::dbsf()).run(), Err(Error::Value(_))));
+    assert!(search().iter().is_err());
+}
+
+#[test]
+fn long_work_reports_and_can_be_stopped() {
+    let (_db, collection) = filled(3000);
+    let mut calls = 0;
+    let stopped = collection.rebuild_with(|_, _| {
+        calls += 1;
+        false
+    });
+    assert!(calls == 0 || matches!(stopped, Err(Error::Interrupted)));
+    collection.verify().unwrap();
+    let mut last = (0, 0);
+    collection
+        .rebuild_with(|done, total| {
+            last = (done, total);
+            true
+        })
+        .unwrap();
+    assert!(last.0 <= last.1);
+    collection.optimize_with(|_, _| true).unwrap();
+    assert_eq!(collection.info().unwrap().segments, 1);
+    assert!(collection.recall("embedding", 20, 10).unwrap().unwrap() > 0.9);
+    collection.verify().unwrap();
+}
+
+#[test]
+fn writers_and_readers_on_many_threads_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(dir.path().join("t.db")).unwrap();
+    let collection = db.collection("notes").create(schema()).unwrap();
+    let all = notes(400, 9);
+    std::thread::scope(|scope| {
+        for part in all.chunks(100) {
+            let collection = &collection;
+            scope.spawn(move || part.chunks(10).for_each(|rows| drop(collection.upsert(rows).unwrap())));
+            scope.spawn(move || {
+                for note in part.iter().step_by(5) {
+                    let before = collection.len().unwrap();
+                    let hits =
+                        collection.search().nearest("embedding", &note.embedding).limit(1000).run().unwrap();
+                    assert!(
+                        hits.len() >= before && hits.len() % 10 == 0,
+                        "a batch is seen whole or not at all"
+                    );
+                }
+            });
+        }
+    });
+    assert_eq!(collection.len().unwrap(), 400);
+    collection.verify().unwrap();
+}
+
+#[test]
+fn a_table_made_anew_with_other_columns_is_noticed() {
+    let (db, collection) = filled(3);
+    db.drop_collection("notes").unwrap();
+    assert!(collection.search().text("sqlite").run().is_err());
+    let other = db.collection("notes").create(Schema::new().key("id").full_text("body")).unwrap();
+    other.insert(&json!({"id": "a", "body": "sqlite"})).unwrap();
+    let error = collection.search().text("sqlite").run().unwrap_err();
+    assert!(error.to_string().contains("open the collection again"), "{error}");
+    let conn = Connection::open_in_memory().unwrap();
+    assert!(matches!(Collection::on(&conn, "notes"), Err(Error::Unknown(_))));
+}
+
+#[test]
 fn explain_shows_the_plan_and_what_each_leg_gave() {
     let (_db, collection) = filled(200);
     let explain =
@@ -505,4 +610,32 @@ fn the_types_can_be_shared_between_threads() {
     shared::<Database>();
     shared::<Collection>();
     shared::<nearlite::Hits>();
+}
+
+#[test]
+fn a_defensive_connection_and_an_attached_database_work() {
+    use nearlite::rusqlite::config::DbConfig;
+    let conn = Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).unwrap();
+    conn.execute_batch(
+        "ATTACH ':memory:' AS other;
+         CREATE VIRTUAL TABLE other.\"my notes\" USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, v VECTOR(1) METRIC l2)",
+    )
+    .unwrap();
+    assert!(Collection::on(&conn, "my notes").is_err());
+    let notes = Collection::on_database(&conn, "other", "My Notes").unwrap();
+    assert_eq!(notes.name(), "my notes");
+    notes
+        .insert(&[json!({"id": "a", "body": "x", "v": [1]}), json!({"id": "b", "body": "y", "v": [2]})])
+        .unwrap();
+    notes.update("a", &json!({"v": [5]})).unwrap();
+    notes.optimize_with(|_, _| true).unwrap();
+    notes.rebuild().unwrap();
+    notes.set("ef_search", 100).unwrap();
+    assert_eq!(notes.search().nearest("v", [5.0]).run().unwrap().keys(), ["a", "b"].map(Key::from));
+    assert_eq!(notes.search().text("y").filter_sql("length(id) = ?", [1]).run().unwrap().len(), 1);
+    assert_eq!(notes.search().ids(["b", "none"]).run().unwrap().keys(), ["b"].map(Key::from));
+    assert_eq!(notes.delete(["a", "b", "c"]).unwrap(), 2);
+    notes.verify().unwrap();
 }

@@ -11,6 +11,7 @@ use crate::query::{self, Filter, Handle};
 use crate::schema::{ColumnKind, Schema};
 use crate::segment;
 use crate::value::Value;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -319,6 +320,56 @@ impl<D: Door> Collection<D> {
         self.command("optimize")
     }
 
+    /// [`optimize`](Self::optimize) that reports `(done, total)` while it works, several times over for several
+    /// columns; answering `false` stops it, and nothing has changed.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Error, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.optimize_with(|done, total| {
+    ///     eprint!("\r{done} of {total}");
+    ///     true
+    /// })?;
+    /// # points.verify()?;
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when it was stopped, and those of [`optimize`](Self::optimize).
+    pub fn optimize_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        self.long("optimize", &mut progress)
+    }
+
+    /// [`rebuild`](Self::rebuild) that reports like [`optimize_with`](Self::optimize_with).
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when it was stopped, and those of [`rebuild`](Self::rebuild).
+    pub fn rebuild_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        self.long("rebuild", &mut progress)
+    }
+
+    fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        let handle = &self.handle;
+        let (storage, schema) = (&handle.storage, &handle.schema);
+        let done = self.door.with(|conn| {
+            if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
+                // Only the table itself may write there, and it cannot report.
+                return Ok(false);
+            }
+            writing(conn, || {
+                let settings = handle.settings(conn)?;
+                match command {
+                    "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
+                    _ => segment::optimize(storage, conn, schema, &settings, progress)?,
+                }
+                Ok(true)
+            })
+        })?;
+        if done { Ok(()) } else { self.command(command) }
+    }
+
     /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
     ///
     /// # Errors
@@ -453,6 +504,9 @@ pub(super) fn told(error: rusqlite::Error) -> Error {
         rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
             ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),
             ErrorCode::OperationInterrupted => Error::Interrupted,
+            _ if message == "no such module: nearlite" => Error::Unknown(
+                "this connection does not know nearlite; call nearlite::register(&conn) first".into(),
+            ),
             _ => Error::Sqlite(error),
         },
         _ => Error::Sqlite(error),

@@ -365,19 +365,21 @@ pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%'";
+/// The table `t_root` tells our tables from those of other modules in whose declaration our name occurs.
+const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%' \
+     AND name || '_root' COLLATE NOCASE IN (SELECT name FROM";
 
 /// Name, as it was declared, of the collection called `name`.
 fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<String>> {
     let sql = format!(
-        "SELECT name FROM {}.sqlite_schema WHERE {NEARLITE_TABLES} AND name = ?1 COLLATE NOCASE",
+        "SELECT name FROM {0}.sqlite_schema WHERE {NEARLITE_TABLES} {0}.sqlite_schema) AND name = ?1 COLLATE NOCASE",
         quote(database)
     );
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
 }
 
 fn tables(conn: &Connection) -> Result<Vec<String>> {
-    let sql = format!("SELECT name FROM sqlite_schema WHERE {NEARLITE_TABLES} ORDER BY name");
+    let sql = format!("SELECT name FROM sqlite_schema WHERE {NEARLITE_TABLES} sqlite_schema) ORDER BY name");
     let mut statement = conn.prepare_cached(&sql)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
