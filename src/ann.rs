@@ -15,9 +15,10 @@
 //! ```
 
 use crate::error::{Error, Result};
-use crate::hnsw::{Rows, SearchStats, VectorIndex};
+use crate::hnsw::{self, Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
+use std::sync::Arc;
 
 /// Candidates that are ranked exactly for `k` results.
 pub(crate) fn rerank_width(k: usize) -> usize {
@@ -42,7 +43,7 @@ pub struct Hit {
 #[derive(Debug)]
 pub struct Index {
     spec: VectorSpec,
-    index: VectorIndex,
+    index: Arc<VectorIndex>,
     vectors: Vec<f32>,
 }
 
@@ -57,7 +58,7 @@ impl Index {
             return Err(Error::Value(format!("element {at} is not a finite number")));
         }
         let rows = Rows { dim: spec.dim, data: &vectors, present: None };
-        let index = VectorIndex::build(spec, &rows, threads, &mut |_, _| true)?;
+        let index = Arc::new(VectorIndex::build(spec, &rows, threads, &mut |_, _| true)?);
         Ok(Self { spec: spec.clone(), index, vectors })
     }
 
@@ -89,6 +90,17 @@ impl Index {
         hits
     }
 
+    /// A search that can be continued: each call of [`Walk::next`] goes on where the last one stopped. `ef` is the
+    /// breadth of the beam. `None` when `query` does not have the dimensions of the index.
+    pub fn walk(&self, query: &[f32], ef: usize) -> Option<Walk<'_>> {
+        (query.len() == self.spec.dim).then(|| Walk {
+            walk: self.index.walk(query, ef, None),
+            index: self,
+            query: query.to_vec(),
+            stats: SearchStats::default(),
+        })
+    }
+
     /// The `k` nearest rows by exact distance to every row.
     pub fn exact(&self, query: &[f32], k: usize) -> Vec<Hit> {
         if query.len() != self.spec.dim {
@@ -118,5 +130,56 @@ impl Index {
     /// Bytes of codes and graph, without the vectors themselves.
     pub fn memory_bytes(&self) -> usize {
         self.index.memory_bytes()
+    }
+}
+
+/// A search in progress, see [`Index::walk`].
+pub struct Walk<'a> {
+    index: &'a Index,
+    walk: hnsw::Walk,
+    query: Vec<f32>,
+    stats: SearchStats,
+}
+
+impl Walk<'_> {
+    /// The next `count` rows in order of exact distance among them; empty when every row was given. A later batch can
+    /// hold a row nearer than an earlier one: what the beam had missed.
+    pub fn next(&mut self, count: usize) -> Vec<Hit> {
+        let found = self.walk.next(count, &mut self.stats);
+        let mut hits: Vec<Hit> = found.iter().map(|c| self.index.measure(&self.query, c.ord)).collect();
+        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
+        hits
+    }
+}
+
+/// Name of the instruction set whose kernels run on this machine.
+pub fn instruction_set() -> &'static str {
+    kernels::get().name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_gives_every_row_once_and_starts_with_the_nearest() {
+        let vectors: Vec<f32> = (0..2000).flat_map(|i| [(i as f32 * 0.7).sin(), i as f32 / 2000.0]).collect();
+        let index = Index::build(&VectorSpec::new(2, Metric::L2), vectors, 1).unwrap();
+        let query = [0.1, 0.5];
+        let mut walk = index.walk(&query, 64).unwrap();
+        let mut rows: Vec<u32> = Vec::new();
+        loop {
+            let batch = walk.next(150);
+            if batch.is_empty() {
+                break;
+            }
+            if rows.is_empty() {
+                assert_eq!(batch[0].row, index.exact(&query, 1)[0].row);
+            }
+            rows.extend(batch.iter().map(|hit| hit.row));
+        }
+        rows.sort_unstable();
+        assert_eq!(rows, (0..2000).collect::<Vec<u32>>());
+        assert!(index.walk(&[0.0], 64).is_none());
     }
 }

@@ -252,6 +252,11 @@ impl VectorIndex {
         self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + scratch
     }
 
+    /// What the error of a distance near `at` to `query` stays below in practice.
+    pub fn likely_error(&self, query: &[f32], at: f32) -> f32 {
+        self.quantizer.likely_error(&self.prepare(query), at)
+    }
+
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
     pub fn error_bound(&self, query: &[f32]) -> f32 {
         self.quantizer.error_bound(&self.quantizer.query(query))
@@ -265,12 +270,6 @@ impl VectorIndex {
             factors: aligned::as_f32(&bytes[self.layout.factors.clone()]),
             heights: &[],
         }
-    }
-
-    /// Mean number of links of a node on layer 0.
-    pub fn mean_links(&self) -> f64 {
-        let links = self.u32s(&self.layout.links).iter().filter(|link| **link != super::graph::NONE).count();
-        links as f64 / self.len().max(1) as f64
     }
 
     pub(super) fn u32s(&self, range: &std::ops::Range<usize>) -> &[u32] {

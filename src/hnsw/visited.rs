@@ -36,10 +36,6 @@ impl Visited {
         fresh
     }
 
-    pub fn contains(&self, node: u32) -> bool {
-        self.words[node as usize / 64] >> (node % 64) & 1 == 1
-    }
-
     pub fn memory_bytes(&self) -> usize {
         self.words.capacity() * 8 + self.touched.capacity() * 4
     }

@@ -82,7 +82,10 @@ pub struct Nearest {
     /// Rows to take from the first stage: beyond them its order is not good enough.
     trusted: usize,
     reranked: usize,
-    /// Candidates to rerank before the first row is given.
+    /// Error of a distance by code that is seldom passed.
+    likely: f32,
+    /// Candidates to rerank at once to begin with, and the most before a row is given in the first stage.
+    first: usize,
     target: usize,
     done: bool,
 }
@@ -113,6 +116,8 @@ impl Nearest {
             complete: false,
             trusted: batch,
             reranked: 0,
+            likely: 0.0,
+            first: batch + 2,
             target: 2 * batch + 8,
             done: false,
         }
@@ -189,14 +194,17 @@ impl Nearest {
         let Some(coded) = self.pool.get(self.next) else { return true };
         match self.ready.peek() {
             None => false,
-            Some(_) if self.stage == Stage::First && !self.complete => self.reranked >= self.target,
+            Some(Reverse(near)) if self.stage == Stage::First && !self.complete => {
+                self.reranked >= self.target || near.distance <= coded.distance - self.likely
+            }
             Some(Reverse(near)) => near.distance <= coded.distance - self.bound,
         }
     }
 
     /// Computes exact distances for the next candidates of the pool.
     fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
-        let count = self.target.saturating_sub(self.reranked).max(16);
+        // A few more than the caller will take, then in small steps: each costs a look-up in the file.
+        let count = if self.reranked == 0 { self.first } else { 8 };
         let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
         let mut rowids = Vec::with_capacity(batch.len());
         for coded in batch {
@@ -259,6 +267,7 @@ impl Nearest {
             if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
                 let budget = (plan == Plan::FilteredGraph).then(|| planner::budget(passing));
                 let outcome = index.search(&self.leg.query, want, self.ef, mask, budget, &mut stats);
+                self.likely = self.likely.max(outcome.likely_error);
                 if outcome.complete {
                     found = outcome.candidates;
                 } else {
@@ -268,6 +277,8 @@ impl Nearest {
             }
             if plan == Plan::Scan {
                 found = index.scan(&self.leg.query, want, mask, &mut stats);
+                let nearest = found.first().map_or(0.0, |c| c.distance);
+                self.likely = self.likely.max(index.likely_error(&self.leg.query, nearest));
             }
             trace.part(part, plan, rows, passing);
             trace.count(&stats);
