@@ -23,7 +23,9 @@ pub(crate) struct VectorIndex {
     pub(super) layout: Layout,
     pub(super) quantizer: Quantizer,
     pub(super) present: Bitmap,
-    scratch: Mutex<Vec<Box<Scratch>>>,
+    /// Nodes that stand for several rows.
+    shared: Bitmap,
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 impl std::fmt::Debug for VectorIndex {
@@ -228,7 +230,10 @@ impl VectorIndex {
         quantizer: Quantizer,
         present: Bitmap,
     ) -> Self {
-        Self { block, header, layout, quantizer, present, scratch: Mutex::new(Vec::new()) }
+        let mut shared = Bitmap::empty(header.rows as usize);
+        let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
+        heads.iter().for_each(|head| shared.insert(*head));
+        Self { block, header, layout, quantizer, present, shared, scratch: Mutex::new(Vec::new()) }
     }
 
     /// Number of rows, with and without a vector.
@@ -244,7 +249,7 @@ impl VectorIndex {
     /// Bytes held in memory.
     pub fn memory_bytes(&self) -> usize {
         let scratch: usize = self.scratch.lock().iter().map(|s| s.visited.memory_bytes() + 4096).sum();
-        self.block.bytes().len() + self.present.memory_bytes() + scratch
+        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + scratch
     }
 
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
@@ -292,6 +297,9 @@ impl VectorIndex {
 
     /// The rows that share the node of `head`, without `head`.
     pub(super) fn members_of(&self, head: u32) -> &[u32] {
+        if !self.shared.contains(head) {
+            return &[];
+        }
         let Ok(at) = self.u32s(&self.layout.heads).binary_search(&head) else { return &[] };
         let starts = self.u32s(&self.layout.starts);
         &self.u32s(&self.layout.members)[starts[at] as usize..starts[at + 1] as usize]
