@@ -209,6 +209,19 @@ fn both_doors_answer_the_same_before_and_after_optimize() {
                 keys(collection.search().text_in("title", word).limit(15)),
                 sql(&db, "SELECT id FROM notes WHERE title MATCH ?1 ORDER BY rank LIMIT 15", [word]),
             );
+            assert_eq!(
+                keys(collection.search().nearest("embedding", &query).text(word).matching(word).limit(9)),
+                sql(
+                    &db,
+                    "SELECT id FROM notes WHERE embedding MATCH ?1 AND notes MATCH ?2 ORDER BY rank LIMIT 9",
+                    [&vector, word]
+                ),
+            );
+            let matching = collection.search().text(word).limit(3000).run().unwrap().keys();
+            let near =
+                collection.search().nearest("embedding", &query).matching(word).limit(50).run().unwrap();
+            assert!(near.is_sorted_by_key(|hit| hit.distance.unwrap()));
+            assert!(near.iter().all(|hit| matching.contains(hit.key())) && near.len() == 50);
             for (fusion, options) in [
                 (Fusion::rrf(), r#"{"fusion":"rrf"}"#),
                 (Fusion::convex(0.3), r#"{"fusion":"convex","alpha":0.3}"#),
@@ -463,6 +476,10 @@ fn many_queries_on_many_threads_answer_like_single_ones() {
     let filter = col("lang").eq("en");
     let answers = collection.search().filter(filter.clone()).limit(5).search_many(&queries).unwrap();
     assert_eq!(answers.len(), queries.len());
+    let none: [[f32; DIM]; 0] = [];
+    assert!(collection.search().search_many(&none).unwrap().is_empty());
+    let matching = collection.search().matching("sqlite").limit(5).search_many(&queries[..2]).unwrap();
+    assert!(matching.iter().flatten().all(|hit| hit.distance.is_some() && hit.text_rank.is_none()));
     std::thread::scope(|scope| {
         for (query, answer) in queries.iter().zip(&answers).step_by(5) {
             let (collection, filter) = (&collection, filter.clone());

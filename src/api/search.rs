@@ -79,6 +79,7 @@ pub struct Search<'c, D: Door = Database> {
     /// Vector columns with their queries.
     nearest: Vec<(String, Vec<f32>)>,
     text: Option<(Option<String>, String)>,
+    must_match: Vec<TextLeg>,
     filter: Option<Filter>,
     limit: usize,
     offset: usize,
@@ -100,6 +101,7 @@ impl<'c, D: Door> Search<'c, D> {
             collection,
             nearest: Vec::new(),
             text: None,
+            must_match: Vec::new(),
             filter: None,
             limit: LIMIT,
             offset: 0,
@@ -146,6 +148,13 @@ impl<'c, D: Door> Search<'c, D> {
         if let Some((field, _)) = &mut self.text {
             *field = Some(column.into());
         }
+        self
+    }
+
+    /// Only rows that match a text, which does not change how they are ranked; of use beside
+    /// [`nearest`](Self::nearest). Several texts must all match. Without any leg, rows are ranked by it.
+    pub fn matching(mut self, query: impl Into<String>) -> Self {
+        self.must_match.push(TextLeg { query: query.into(), field: None });
         self
     }
 
@@ -315,6 +324,8 @@ impl<'c, D: Door> Search<'c, D> {
             .iter()
             .map(|query| vector_leg(collection, &column, query.as_ref()))
             .collect::<Result<_>>()?;
+        let Some(first) = legs.first() else { return Ok(Vec::new()) };
+        self.nearest = vec![(column, first.query.clone())];
         let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
         let handle = &*collection.handle;
         let work = |conn: &Connection, at: usize| {
@@ -403,7 +414,9 @@ impl<'c, D: Door> Search<'c, D> {
         let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
         let mut legs = legs.collect::<Result<Vec<_>>>()?;
         let vector = (!legs.is_empty()).then(|| legs.remove(0));
+        let mut must_match = self.must_match;
         let text = match self.text {
+            None if vector.is_none() && !must_match.is_empty() => Some(must_match.remove(0)),
             None => None,
             Some((None, query)) => Some(TextLeg { query, field: None }),
             Some((Some(column), query)) => {
@@ -428,6 +441,7 @@ impl<'c, D: Door> Search<'c, D> {
         let request = Request {
             vector,
             text,
+            must_match,
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
             hint: Some(hint),
