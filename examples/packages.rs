@@ -9,7 +9,7 @@
 use nearlite::{Collection, Database, Filter, Metric, Schema, col};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,20 +62,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     if packages.is_empty()? {
         import(&packages)?;
+        // The pages that the merge left free go back to the file system.
+        db.with_connection(|conn| Ok(conn.execute_batch("VACUUM")?))?;
     } else {
         println!("{path} has {} packages already", packages.len()?);
     }
-    packages.optimize()?;
 
     let (queries, vectors): (Vec<Query>, _) = read("queries")?;
-    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample") else {
+    let Some((query, vector)) = queries.iter().zip(&vectors).find(|(query, _)| query.package == "ample")
+    else {
         return Err("queries.jsonl has no package called ample".into());
     };
 
-    // The first search reads the index from the file; the ones below find it in memory.
+    // The first search reads the index from the file, unless it was just made; the ones below find it in memory.
     let clock = Instant::now();
     packages.search().nearest("embedding", vector).run()?;
-    println!("\nopened the index in {}", ms(clock.elapsed()));
+    println!("\nfirst search: {}", ms(clock.elapsed()));
 
     println!("\n== Packages most like {} ({})", query.package, query.title);
     let (hits, time) = timed(|| packages.search().nearest("embedding", vector).limit(5).run())?;
@@ -84,9 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("   {time}");
 
-    println!("\n== The same, only sections sound and net, below 1 MB");
+    println!("\n== The same, only in sections sound and net, below 1 MB");
     let small = col("section").is_in(["sound", "net"]).and(col("installed_kb").lt(1024));
-    let (hits, time) = timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
+    let (hits, time) =
+        timed(|| packages.search().nearest("embedding", vector).filter(small.clone()).limit(5).run())?;
     for hit in &hits {
         print_line(&format!("distance {:.3}", hit.distance.unwrap_or_default()), &hit.row()?);
     }
@@ -97,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (hits, time) = timed(|| packages.search().text(words).limit(5).run())?;
     for hit in &hits {
         print_line(&format!("bm25 {:>6.2}", hit.score), &hit.row()?);
-        println!("                   {}", hit.snippet("text", "[", "]", 14)?.unwrap_or_default());
+        println!("      {}", hit.snippet("text", "[", "]", 14)?.unwrap_or_default());
     }
     println!("   {time}");
 
@@ -121,7 +124,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     db.with_connection(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
     println!("   {} packages, {:.1} MB of raw vectors", info.rows, raw as f64 / 1e6);
     println!("   index (graph, codes, words, columns): {:.1} MB", info.index_bytes as f64 / 1e6);
-    println!("   {path} with all rows, texts and vectors: {:.1} MB", std::fs::metadata(&path)?.len() as f64 / 1e6);
+    println!(
+        "   {path} with all rows, texts and vectors: {:.1} MB",
+        std::fs::metadata(&path)?.len() as f64 / 1e6
+    );
     if let Some(recall) = packages.recall("embedding", 200, 10)? {
         println!("   recall@10 on 200 of its own rows: {:.1} %", recall * 100.0);
     }
@@ -141,19 +147,27 @@ fn import(packages: &Collection) -> Result<(), Box<dyn Error>> {
     for batch in rows.chunks(1000) {
         packages.insert(batch)?;
         done += batch.len();
-        print!("\rinserting {done} of {} packages", rows.len());
-        std::io::stdout().flush()?;
+        if std::io::stdout().is_terminal() {
+            print!("\rinserting {done} of {}\r", rows.len());
+            std::io::stdout().flush()?;
+        }
     }
-    println!(": {}", ms(clock.elapsed()));
+    println!("inserted {done} packages: {}", ms(clock.elapsed()));
     let clock = Instant::now();
     packages.optimize()?;
-    println!("built one index: {}", ms(clock.elapsed()));
+    println!("merged into one index: {}", ms(clock.elapsed()));
     Ok(())
 }
 
+/// Rows of floats.
+type Vectors = Vec<Vec<f32>>;
+
 /// The records of `stem.jsonl` and the vectors of `stem.i8`, scaled to length 1.
-fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32>>), Box<dyn Error>> {
-    let folder = [Path::new("examples/data").to_path_buf(), Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data")];
+fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), Box<dyn Error>> {
+    let folder = [
+        Path::new("examples/data").to_path_buf(),
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data"),
+    ];
     let Some(folder) = folder.iter().find(|folder| folder.is_dir()) else {
         return Err("run it in the folder that holds examples/data".into());
     };
@@ -161,7 +175,7 @@ fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32
     let text = std::fs::read_to_string(file("jsonl"))?;
     let records = text.lines().map(serde_json::from_str).collect::<Result<Vec<T>, _>>()?;
     let bytes = std::fs::read(file("i8"))?;
-    let vectors: Vec<Vec<f32>> = bytes
+    let vectors: Vectors = bytes
         .chunks_exact(DIM)
         .map(|row| {
             let row: Vec<f32> = row.iter().map(|byte| f32::from(i8::from_ne_bytes([*byte]))).collect();
@@ -176,8 +190,8 @@ fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vec<Vec<f32
 }
 
 fn print_line(what: &str, line: &Line) {
-    let size = line.installed_kb;
-    println!("   {what:<16} {:<24} {:<12} {size:>8} kB  {}", line.package, line.section, line.title);
+    let (size, title): (_, String) = (line.installed_kb, line.title.chars().take(48).collect());
+    println!("   {what:<22} {:<20} {:<8} {size:>6} kB  {title}", line.package, line.section);
 }
 
 fn passing(packages: &Collection, filter: &Filter) -> nearlite::Result<usize> {

@@ -62,12 +62,11 @@ fn notes(count: usize, seed: u64) -> Vec<Note> {
         .map(|i| Note {
             id: format!("n{i}"),
             title: format!("{} {}", random.pick(&WORDS), random.pick(&WORDS)),
-            body: (i % 7 != 0)
-                .then(|| (0..6).map(|_| random.pick(&WORDS)).collect::<Vec<_>>().join(" ")),
+            body: (i % 7 != 0).then(|| (0..6).map(|_| random.pick(&WORDS)).collect::<Vec<_>>().join(" ")),
             lang: random.pick(&["en", "de", "fr"]).to_owned(),
             year: 2000 + (random.next() % 30) as i64,
             price: f64::from(random.float()).abs(),
-            read: random.next() % 2 == 0,
+            read: random.next().is_multiple_of(2),
             data: vec![i as u8, 255],
             embedding: random.vector(),
         })
@@ -136,7 +135,8 @@ fn the_example_of_the_contract_works_on_a_file() {
 
 #[test]
 fn both_doors_answer_the_same_before_and_after_optimize() {
-    let (db, collection) = filled(600);
+    // Enough rows for graph walks after optimize.
+    let (db, collection) = filled(2500);
     let mut random = Random(41);
     for round in 0..3 {
         match round {
@@ -154,7 +154,11 @@ fn both_doors_answer_the_same_before_and_after_optimize() {
             let from = 2000 + (random.next() % 30) as i64;
             assert_eq!(
                 keys(collection.search().nearest("embedding", &query).limit(7).offset(3)),
-                sql(&db, "SELECT id FROM notes WHERE embedding MATCH ?1 ORDER BY distance LIMIT 7 OFFSET 3", [&vector]),
+                sql(
+                    &db,
+                    "SELECT id FROM notes WHERE embedding MATCH ?1 ORDER BY distance LIMIT 7 OFFSET 3",
+                    [&vector]
+                ),
             );
             assert_eq!(
                 keys(
@@ -171,7 +175,13 @@ fn both_doors_answer_the_same_before_and_after_optimize() {
                 ),
             );
             assert_eq!(
-                keys(collection.search().nearest("embedding", &query).filter_sql("price * 2 < ?", [0.9]).limit(9)),
+                keys(
+                    collection
+                        .search()
+                        .nearest("embedding", &query)
+                        .filter_sql("price * 2 < ?", [0.9])
+                        .limit(9)
+                ),
                 sql(
                     &db,
                     "SELECT id FROM notes WHERE embedding MATCH ?1 AND price * 2 < 0.9 ORDER BY distance LIMIT 9",
@@ -180,12 +190,20 @@ fn both_doors_answer_the_same_before_and_after_optimize() {
             );
             assert_eq!(
                 keys(collection.search().nearest("embedding", &query).within(0.5).limit(1000)),
-                sql(&db, "SELECT id FROM notes WHERE embedding MATCH ?1 AND distance <= 0.5 ORDER BY distance", [&vector]),
+                sql(
+                    &db,
+                    "SELECT id FROM notes WHERE embedding MATCH ?1 AND distance <= 0.5 ORDER BY distance",
+                    [&vector]
+                ),
             );
             let text = format!("{word} AND {other}");
             assert_eq!(
                 keys(collection.search().text(&text).filter(col("read").eq(true)).limit(15)),
-                sql(&db, "SELECT id FROM notes WHERE notes MATCH ?1 AND read = 1 ORDER BY rank LIMIT 15", [&text]),
+                sql(
+                    &db,
+                    "SELECT id FROM notes WHERE notes MATCH ?1 AND read = 1 ORDER BY rank LIMIT 15",
+                    [&text]
+                ),
             );
             assert_eq!(
                 keys(collection.search().text_in("title", word).limit(15)),
@@ -217,7 +235,11 @@ fn both_doors_answer_the_same_before_and_after_optimize() {
             }
             assert_eq!(
                 keys(collection.search().filter(col("lang").is_in(["de", "fr"])).limit(8).offset(1)),
-                sql(&db, "SELECT id FROM notes WHERE lang IN ('de', 'fr') ORDER BY rowid LIMIT 8 OFFSET 1", []),
+                sql(
+                    &db,
+                    "SELECT id FROM notes WHERE lang IN ('de', 'fr') ORDER BY rowid LIMIT 8 OFFSET 1",
+                    []
+                ),
             );
         }
     }
@@ -252,6 +274,16 @@ fn rows_come_back_as_they_were_given() {
     let other = Other { id: "x".into(), lang: Lang::De, year: None, price: 0.1, embedding: [0.25; DIM] };
     collection.insert(&[&other]).unwrap();
     assert_eq!(collection.get::<Other>(["x"]).unwrap(), [other]);
+    type Dynamic = std::collections::BTreeMap<String, nearlite::Value>;
+    let mut dynamic: Dynamic = collection.get_one("n7").unwrap().unwrap();
+    assert_eq!(dynamic["year"], nearlite::Value::Integer(all[7].year));
+    assert_eq!(dynamic["body"], nearlite::Value::Null);
+    dynamic.insert("id".into(), "copy".into());
+    collection.insert(&dynamic).unwrap();
+    assert_eq!(collection.get::<Dynamic>(["copy"]).unwrap(), [dynamic]);
+    let copy = collection.get_one::<Note>("copy").unwrap().unwrap();
+    assert_eq!((copy.embedding, copy.data), (all[7].embedding.clone(), all[7].data.clone()));
+    collection.delete(["copy"]).unwrap();
     let map = std::collections::BTreeMap::from([("id", "y"), ("lang", "en")]);
     collection.insert(&map).unwrap();
     assert_eq!(collection.len().unwrap(), 22);
@@ -261,7 +293,8 @@ fn rows_come_back_as_they_were_given() {
 #[test]
 fn a_collection_without_a_text_key_goes_by_rowid() {
     let db = Database::in_memory().unwrap();
-    let points = db.collection("points").create(Schema::new().integer_key("id").vector("xy", 2, Metric::L2)).unwrap();
+    let points =
+        db.collection("points").create(Schema::new().integer_key("id").vector("xy", 2, Metric::L2)).unwrap();
     let given = points.insert(&[json!({"id": 7, "xy": [1, 2]}), json!({"id": 3, "xy": [3, 4]})]).unwrap();
     assert_eq!(given, [7, 3]);
     assert!(points.update(3, &json!({"xy": [0, 0]})).unwrap());
@@ -278,11 +311,17 @@ fn a_collection_without_a_text_key_goes_by_rowid() {
         body: String,
     }
     let lines = db.collection("lines").create(Schema::new().full_text("body")).unwrap();
-    let ids = lines.insert(&[Line { rowid: None, body: "a".into() }, Line { rowid: Some(9), body: "b".into() }]).unwrap();
+    let ids = lines
+        .insert(&[Line { rowid: None, body: "a".into() }, Line { rowid: Some(9), body: "b".into() }])
+        .unwrap();
     assert_eq!(ids, [1, 9]);
     let found: Vec<Line> = lines.search().text("b").run().unwrap().rows().unwrap();
     assert_eq!(found, [Line { rowid: Some(9), body: "b".into() }]);
     assert!(matches!(lines.delete(["a"]), Err(Error::Value(_))));
+    db.with_connection(|conn| {
+        Ok(conn.execute_batch("CREATE VIRTUAL TABLE nearlite_fts USING fts5(nearlite)")?)
+    })
+    .unwrap();
     assert_eq!(db.collections().unwrap(), ["lines", "points"]);
     db.drop_collection("lines").unwrap();
     assert!(matches!(db.collection("lines").open(), Err(Error::Unknown(_))));
@@ -318,9 +357,17 @@ fn writes_on_the_users_transaction_stand_and_fall_with_it() {
         let notes = Collection::on(&tx, "notes").unwrap();
         notes.insert(&note).unwrap();
         assert!(notes.insert(&note).is_err(), "the key exists");
-        assert_eq!(notes.search().text("hello").run().unwrap().len(), 1, "the failed insert undid itself only");
+        assert_eq!(
+            notes.search().text("hello").run().unwrap().len(),
+            1,
+            "the failed insert undid itself only"
+        );
         assert_eq!(notes.search().nearest("embedding", [1.0, 0.0]).run().unwrap()[0].key(), "a");
-        if commit { tx.commit().unwrap() } else { tx.rollback().unwrap() }
+        if commit {
+            tx.commit().unwrap()
+        } else {
+            tx.rollback().unwrap()
+        }
         let notes = Collection::on(&conn, "notes").unwrap();
         assert_eq!(notes.len().unwrap(), usize::from(commit));
         assert_eq!(notes.search().text("hello").run().unwrap().len(), usize::from(commit));
@@ -355,9 +402,18 @@ fn mistakes_are_errors_that_name_what_is_wrong() {
     says(search().text_in("lang", "x").run().unwrap_err(), &["lang", "title"]);
     says(search().text("x").fuse(Fusion::convex(7.0)).run().unwrap_err(), &["alpha", "7"]);
     says(collection.insert(&json!({"id": "z", "colour": 1})).unwrap_err(), &["colour", "embedding"]);
-    says(collection.insert(&json!({"id": "z", "year": "new"})).unwrap_err(), &["notes.year", "INTEGER", "new"]);
-    says(collection.insert(&json!({"id": "z", "embedding": [1, 2, "x", 4]})).unwrap_err(), &["embedding", "text"]);
-    says(collection.insert(&json!({"id": "z", "lang": f64::NAN, "read": 2})).unwrap_err(), &["read", "BOOLEAN"]);
+    says(
+        collection.insert(&json!({"id": "z", "year": "new"})).unwrap_err(),
+        &["notes.year", "INTEGER", "new"],
+    );
+    says(
+        collection.insert(&json!({"id": "z", "embedding": [1, 2, "x", 4]})).unwrap_err(),
+        &["embedding", "text"],
+    );
+    says(
+        collection.insert(&json!({"id": "z", "lang": f64::NAN, "read": 2})).unwrap_err(),
+        &["read", "BOOLEAN"],
+    );
     says(collection.insert(&json!({"lang": "en"})).unwrap_err(), &["id"]);
     says(collection.insert(&42).unwrap_err(), &["row", "number"]);
     says(collection.get::<u8>(["n1"]).unwrap_err(), &["map"]);
@@ -383,10 +439,13 @@ fn the_iterator_gives_every_row_once_and_keeps_its_snapshot() {
         let query = Random(12).vector();
         let all = keys(collection.search().nearest("embedding", &query).limit(400));
         let mut seen = Vec::new();
-        for (at, hit) in collection.search().nearest("embedding", &query).limit(3).iter().unwrap().enumerate() {
+        for (at, hit) in collection.search().nearest("embedding", &query).limit(3).iter().unwrap().enumerate()
+        {
             seen.push(hit.unwrap().key().to_string());
             if at == 5 && dir.path().join("t.db-wal").exists() && db.collections().is_ok() {
-                collection.insert(&json!({"id": format!("later{}", seen.len()), "embedding": query})).unwrap();
+                collection
+                    .insert(&json!({"id": format!("later{}", seen.len()), "embedding": query}))
+                    .unwrap();
             }
         }
         assert_eq!(seen, all);
@@ -408,7 +467,8 @@ fn many_queries_on_many_threads_answer_like_single_ones() {
         for (query, answer) in queries.iter().zip(&answers).step_by(5) {
             let (collection, filter) = (&collection, filter.clone());
             scope.spawn(move || {
-                let one = collection.search().nearest("embedding", query).filter(filter).limit(5).run().unwrap();
+                let one =
+                    collection.search().nearest("embedding", query).filter(filter).limit(5).run().unwrap();
                 assert_eq!(one.keys(), answer.keys());
             });
         }
@@ -440,9 +500,100 @@ fn rerank_and_groups_spread_the_answer() {
 }
 
 #[test]
+fn several_vectors_are_fused_by_their_ranks() {
+    let db = Database::in_memory().unwrap();
+    let things = db
+        .collection("things")
+        .create(Schema::new().key("id").full_text("body").vector("shape", 1, Metric::L2).vector(
+            "colour",
+            1,
+            Metric::L2,
+        ))
+        .unwrap();
+    let thing = |id: &str, shape: f32, colour: f32| json!({"id": id, "body": id, "shape": [shape], "colour": [colour]});
+    things
+        .insert(&[thing("a", 0.0, 9.0), thing("b", 1.0, 1.0), thing("c", 9.0, 0.0), thing("d", 5.0, 5.0)])
+        .unwrap();
+    let search = || things.search().nearest("shape", [0.0]).nearest("colour", [0.0]);
+    let hits = search().limit(2).run().unwrap();
+    assert_eq!(hits[0].key(), "b", "second twice beats first once");
+    assert_eq!(hits[0].vector_rank, Some(2));
+    assert!((hits[0].score - 2.0 / 62.0).abs() < 1e-6);
+    let hits = search().text("d").limit(1).run().unwrap();
+    assert_eq!((hits[0].key().to_string().as_str(), hits[0].text_rank), ("d", Some(1)));
+    assert!(matches!(search().fuse(Fusion::dbsf()).run(), Err(Error::Value(_))));
+    assert!(search().iter().is_err());
+}
+
+#[test]
+fn long_work_reports_and_can_be_stopped() {
+    let (_db, collection) = filled(3000);
+    let mut calls = 0;
+    let stopped = collection.rebuild_with(|_, _| {
+        calls += 1;
+        false
+    });
+    assert!(calls == 0 || matches!(stopped, Err(Error::Interrupted)));
+    collection.verify().unwrap();
+    let mut last = (0, 0);
+    collection
+        .rebuild_with(|done, total| {
+            last = (done, total);
+            true
+        })
+        .unwrap();
+    assert!(last.0 <= last.1);
+    collection.optimize_with(|_, _| true).unwrap();
+    assert_eq!(collection.info().unwrap().segments, 1);
+    assert!(collection.recall("embedding", 20, 10).unwrap().unwrap() > 0.9);
+    collection.verify().unwrap();
+}
+
+#[test]
+fn writers_and_readers_on_many_threads_do_not_disturb_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Database::open(dir.path().join("t.db")).unwrap();
+    let collection = db.collection("notes").create(schema()).unwrap();
+    let all = notes(400, 9);
+    std::thread::scope(|scope| {
+        for part in all.chunks(100) {
+            let collection = &collection;
+            scope.spawn(move || part.chunks(10).for_each(|rows| drop(collection.upsert(rows).unwrap())));
+            scope.spawn(move || {
+                for note in part.iter().step_by(5) {
+                    let before = collection.len().unwrap();
+                    let hits =
+                        collection.search().nearest("embedding", &note.embedding).limit(1000).run().unwrap();
+                    assert!(
+                        hits.len() >= before && hits.len() % 10 == 0,
+                        "a batch is seen whole or not at all"
+                    );
+                }
+            });
+        }
+    });
+    assert_eq!(collection.len().unwrap(), 400);
+    collection.verify().unwrap();
+}
+
+#[test]
+fn a_table_made_anew_with_other_columns_is_noticed() {
+    let (db, collection) = filled(3);
+    db.drop_collection("notes").unwrap();
+    assert!(collection.search().text("sqlite").run().is_err());
+    let other = db.collection("notes").create(Schema::new().key("id").full_text("body")).unwrap();
+    other.insert(&json!({"id": "a", "body": "sqlite"})).unwrap();
+    let error = collection.search().text("sqlite").run().unwrap_err();
+    assert!(error.to_string().contains("open the collection again"), "{error}");
+    let conn = Connection::open_in_memory().unwrap();
+    assert!(matches!(Collection::on(&conn, "notes"), Err(Error::Unknown(_))));
+}
+
+#[test]
 fn explain_shows_the_plan_and_what_each_leg_gave() {
     let (_db, collection) = filled(200);
-    let explain = collection.search().nearest("embedding", [0.1; DIM]).text("sqlite").limit(5).explain().unwrap();
+    let explain =
+        collection.search().nearest("embedding", [0.1; DIM]).text("sqlite").limit(5).explain().unwrap();
     assert_eq!(explain.plan["kind"], "hybrid");
     assert_eq!(explain.hits.len(), 5);
     for explained in &explain.hits {
@@ -459,4 +610,32 @@ fn the_types_can_be_shared_between_threads() {
     shared::<Database>();
     shared::<Collection>();
     shared::<nearlite::Hits>();
+}
+
+#[test]
+fn a_defensive_connection_and_an_attached_database_work() {
+    use nearlite::rusqlite::config::DbConfig;
+    let conn = Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).unwrap();
+    conn.execute_batch(
+        "ATTACH ':memory:' AS other;
+         CREATE VIRTUAL TABLE other.\"my notes\" USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, v VECTOR(1) METRIC l2)",
+    )
+    .unwrap();
+    assert!(Collection::on(&conn, "my notes").is_err());
+    let notes = Collection::on_database(&conn, "other", "My Notes").unwrap();
+    assert_eq!(notes.name(), "my notes");
+    notes
+        .insert(&[json!({"id": "a", "body": "x", "v": [1]}), json!({"id": "b", "body": "y", "v": [2]})])
+        .unwrap();
+    notes.update("a", &json!({"v": [5]})).unwrap();
+    notes.optimize_with(|_, _| true).unwrap();
+    notes.rebuild().unwrap();
+    notes.set("ef_search", 100).unwrap();
+    assert_eq!(notes.search().nearest("v", [5.0]).run().unwrap().keys(), ["a", "b"].map(Key::from));
+    assert_eq!(notes.search().text("y").filter_sql("length(id) = ?", [1]).run().unwrap().len(), 1);
+    assert_eq!(notes.search().ids(["b", "none"]).run().unwrap().keys(), ["b"].map(Key::from));
+    assert_eq!(notes.delete(["a", "b", "c"]).unwrap(), 2);
+    notes.verify().unwrap();
 }

@@ -52,14 +52,18 @@ fn every_kind_of_search_answers_before_and_after_sealing() {
         let sql = "SELECT id FROM docs WHERE embedding MATCH '[1,0]' AND lang = 'en' AND year > 2010 \
                    ORDER BY distance LIMIT 3 OFFSET 1";
         assert_eq!(ids(&conn, sql), ["d14", "d16", "d18"]);
-        let text = ids(&conn, "SELECT id FROM docs WHERE docs MATCH 'sqlite' AND lang = 'de' ORDER BY rank LIMIT 2");
+        let text =
+            ids(&conn, "SELECT id FROM docs WHERE docs MATCH 'sqlite' AND lang = 'de' ORDER BY rank LIMIT 2");
         assert_eq!(text, ["d3", "d9"]);
-        let sql = "SELECT id FROM docs WHERE docs MATCH hybrid_query('sqlite', '[1,0]') ORDER BY rank LIMIT 1";
+        let sql =
+            "SELECT id FROM docs WHERE docs MATCH hybrid_query('sqlite', '[1,0]') ORDER BY rank LIMIT 1";
         assert_eq!(ids(&conn, sql), ["d3"]);
-        let sql = "SELECT snippet(docs, 'body', '<b>', '</b>', '…', 8) FROM docs WHERE docs MATCH 'sqlite' LIMIT 1";
+        let sql =
+            "SELECT snippet(docs, 'body', '<b>', '</b>', '…', 8) FROM docs WHERE docs MATCH 'sqlite' LIMIT 1";
         assert_eq!(ids(&conn, sql), ["<b>sqlite</b> vector search"]);
-        let all: i64 =
-            conn.query_row("SELECT count(*) FROM docs WHERE embedding MATCH '[1,0]'", [], |r| r.get(0)).unwrap();
+        let all: i64 = conn
+            .query_row("SELECT count(*) FROM docs WHERE embedding MATCH '[1,0]'", [], |r| r.get(0))
+            .unwrap();
         assert_eq!(all, 100);
         conn.execute("INSERT INTO docs(docs) VALUES('integrity-check')", []).unwrap();
     }
@@ -88,7 +92,8 @@ fn updates_deletes_and_rollbacks_are_seen_at_once() {
 fn info_and_recall_describe_the_table() {
     let conn = open();
     fill(&conn, 30);
-    conn.execute_batch("INSERT INTO docs(docs) VALUES('flush'); DELETE FROM docs WHERE id IN ('d1', 'd2')").unwrap();
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('flush'); DELETE FROM docs WHERE id IN ('d1', 'd2')")
+        .unwrap();
     fill_one_more(&conn);
     let counters: (i64, i64, i64, i64) = conn
         .query_row("SELECT rows, delta, segments, dead FROM nearlite_info('docs')", [], |r| {

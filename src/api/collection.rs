@@ -11,6 +11,7 @@ use crate::query::{self, Filter, Handle};
 use crate::schema::{ColumnKind, Schema};
 use crate::segment;
 use crate::value::Value;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -177,16 +178,24 @@ impl<D: Door> Collection<D> {
         let mut count = 0;
         write_row::write(self.name(), schema, changes, &mut |cells| {
             count += 1;
-            given = cells.iter().enumerate().filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell))).collect();
+            given = cells
+                .iter()
+                .enumerate()
+                .filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell)))
+                .collect();
             Ok(())
         })?;
         if count != 1 {
-            return Err(Error::Serde(format!("{}: update takes one struct or map, got {count}", self.name())));
+            return Err(Error::Serde(format!(
+                "{}: update takes one struct or map, got {count}",
+                self.name()
+            )));
         }
         if given.is_empty() {
             return self.door.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
         }
-        let name = |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
+        let name =
+            |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
         let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
         self.door.with(|conn| {
@@ -229,7 +238,7 @@ impl<D: Door> Collection<D> {
         let condition = filter.to_sql(&self.handle.schema, &mut params);
         let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
         self.door.with(|conn| {
-            writing(conn, || Ok(conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)?))
+            writing(conn, || conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told))
         })
     }
 
@@ -294,7 +303,10 @@ impl<D: Door> Collection<D> {
                     segments: view.segments.len(),
                     delta_rows: view.delta.live(),
                     dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
-                    index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
+                    index_bytes: records
+                        .flat_map(|record| &record.directory)
+                        .map(|payload| payload.bytes)
+                        .sum(),
                 })
             })
         })
@@ -306,6 +318,56 @@ impl<D: Door> Collection<D> {
     /// [`Error::Sqlite`] when the file cannot be written.
     pub fn optimize(&self) -> Result<()> {
         self.command("optimize")
+    }
+
+    /// [`optimize`](Self::optimize) that reports `(done, total)` while it works, several times over for several
+    /// columns; answering `false` stops it, and nothing has changed.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Error, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.optimize_with(|done, total| {
+    ///     eprint!("\r{done} of {total}");
+    ///     true
+    /// })?;
+    /// # points.verify()?;
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when it was stopped, and those of [`optimize`](Self::optimize).
+    pub fn optimize_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        self.long("optimize", &mut progress)
+    }
+
+    /// [`rebuild`](Self::rebuild) that reports like [`optimize_with`](Self::optimize_with).
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when it was stopped, and those of [`rebuild`](Self::rebuild).
+    pub fn rebuild_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
+        self.long("rebuild", &mut progress)
+    }
+
+    fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
+        let handle = &self.handle;
+        let (storage, schema) = (&handle.storage, &handle.schema);
+        let done = self.door.with(|conn| {
+            if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
+                // Only the table itself may write there, and it cannot report.
+                return Ok(false);
+            }
+            writing(conn, || {
+                let settings = handle.settings(conn)?;
+                match command {
+                    "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
+                    _ => segment::optimize(storage, conn, schema, &settings, progress)?,
+                }
+                Ok(true)
+            })
+        })?;
+        if done { Ok(()) } else { self.command(command) }
     }
 
     /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
@@ -419,12 +481,14 @@ impl<D: Door> Collection<D> {
     fn check_key(&self, key: Key) -> Result<Key> {
         match (&key, has_text_key(&self.handle.schema)) {
             (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
-            (Key::Text(text), false) => {
-                Err(Error::Value(format!("{} has no text key: '{text}' cannot be one; use a rowid", self.name())))
-            }
-            (Key::Rowid(rowid), true) => {
-                Err(Error::Value(format!("{} has a text key: {rowid} cannot be one; use a text", self.name())))
-            }
+            (Key::Text(text), false) => Err(Error::Value(format!(
+                "{} has no text key: '{text}' cannot be one; use a rowid",
+                self.name()
+            ))),
+            (Key::Rowid(rowid), true) => Err(Error::Value(format!(
+                "{} has a text key: {rowid} cannot be one; use a text",
+                self.name()
+            ))),
         }
     }
 }
@@ -440,6 +504,9 @@ pub(super) fn told(error: rusqlite::Error) -> Error {
         rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
             ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),
             ErrorCode::OperationInterrupted => Error::Interrupted,
+            _ if message == "no such module: nearlite" => Error::Unknown(
+                "this connection does not know nearlite; call nearlite::register(&conn) first".into(),
+            ),
             _ => Error::Sqlite(error),
         },
         _ => Error::Sqlite(error),

@@ -217,7 +217,11 @@ impl Door for Database {
         if self.is_in_memory() { Ok(Held::Shared(self.clone())) } else { self.lease().map(Held::Lease) }
     }
 
-    fn spread<T: Send>(&self, count: usize, work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync)) -> Result<Vec<T>> {
+    fn spread<T: Send>(
+        &self,
+        count: usize,
+        work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = cores.min(self.width()).min(count);
         if threads <= 1 {
@@ -330,7 +334,9 @@ impl CollectionBuilder {
             writing(conn, || {
                 if let Some(table) = existing(conn, "main", &self.name)? {
                     if !may_exist {
-                        return Err(Error::Schema(format!("there is a collection {table} already; open it instead")));
+                        return Err(Error::Schema(format!(
+                            "there is a collection {table} already; open it instead"
+                        )));
                     }
                     let handle = Handle::open(conn, "main", &table)?;
                     same(&handle, &schema)?;
@@ -359,19 +365,21 @@ pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%'";
+/// The table `t_root` tells our tables from those of other modules in whose declaration our name occurs.
+const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%' \
+     AND name || '_root' COLLATE NOCASE IN (SELECT name FROM";
 
 /// Name, as it was declared, of the collection called `name`.
 fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<String>> {
     let sql = format!(
-        "SELECT name FROM {}.sqlite_schema WHERE {NEARLITE_TABLES} AND name = ?1 COLLATE NOCASE",
+        "SELECT name FROM {0}.sqlite_schema WHERE {NEARLITE_TABLES} {0}.sqlite_schema) AND name = ?1 COLLATE NOCASE",
         quote(database)
     );
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
 }
 
 fn tables(conn: &Connection) -> Result<Vec<String>> {
-    let sql = format!("SELECT name FROM sqlite_schema WHERE {NEARLITE_TABLES} ORDER BY name");
+    let sql = format!("SELECT name FROM sqlite_schema WHERE {NEARLITE_TABLES} sqlite_schema) ORDER BY name");
     let mut statement = conn.prepare_cached(&sql)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
@@ -394,7 +402,9 @@ fn same(handle: &Handle, asked: &Schema) -> Result<()> {
     let differs = |what: String| Err(Error::Schema(format!("{table} exists with another schema: {what}")));
     for at in 0..stored.columns.len().max(asked.columns.len()) {
         match (stored.columns.get(at), asked.columns.get(at)) {
-            (Some(old), None) => return differs(format!("it has a column {} that is not asked for", old.name)),
+            (Some(old), None) => {
+                return differs(format!("it has a column {} that is not asked for", old.name));
+            }
             (None, Some(new)) => return differs(format!("it has no column {}", new.name)),
             (Some(old), Some(new)) if sql::write_column(old) != sql::write_column(new) => {
                 let (old, new) = (sql::write_column(old), sql::write_column(new));

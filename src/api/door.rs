@@ -21,7 +21,11 @@ pub trait Door: Clone + sealed::Sealed {
     /// Runs `work` for each index below `count`, on several threads where the door has several connections; answers
     /// in order of the index.
     #[doc(hidden)]
-    fn spread<T: Send>(&self, count: usize, work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync)) -> Result<Vec<T>>;
+    fn spread<T: Send>(
+        &self,
+        count: usize,
+        work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>>;
 }
 
 /// A connection held for longer than one call.
@@ -69,7 +73,11 @@ impl Door for &Connection {
         Ok(Held::Own(self))
     }
 
-    fn spread<T: Send>(&self, count: usize, work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync)) -> Result<Vec<T>> {
+    fn spread<T: Send>(
+        &self,
+        count: usize,
+        work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
         (0..count).map(|at| work(self, at)).collect()
     }
 }

@@ -45,10 +45,19 @@ pub(super) struct Shared {
 }
 
 impl Hit {
-    pub(super) fn new(found: &query::Hit, cells: Vec<Cell>, mut values: Vec<Value>, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(
+        found: &query::Hit,
+        cells: Vec<Cell>,
+        mut values: Vec<Value>,
+        shared: &Arc<Shared>,
+    ) -> Self {
         let schema = &shared.schema;
         let stored: Vec<_> = stored_positions(schema).collect();
-        let mut take = |at: usize| stored[at].and_then(|position| values.get_mut(position)).map(|value| std::mem::replace(value, Value::Null));
+        let mut take = |at: usize| {
+            stored[at]
+                .and_then(|position| values.get_mut(position))
+                .map(|value| std::mem::replace(value, Value::Null))
+        };
         let key = match schema.key_column() {
             Some((at, ColumnType::Text)) => match take(at) {
                 Some(Value::Text(text)) => Key::Text(text),
@@ -101,7 +110,9 @@ impl Hit {
         let Some(field) = schema.full_texts().position(|(full_text, _)| Some(full_text) == at) else {
             return Err(unknown_text(&self.shared.table, schema, column));
         };
-        let (Some(query), Some(Some(text))) = (&self.shared.text, self.texts.get(field)) else { return Ok(None) };
+        let (Some(query), Some(Some(text))) = (&self.shared.text, self.texts.get(field)) else {
+            return Ok(None);
+        };
         let config = text_config(schema);
         Ok(Some(text::snippet(&config, query, field, text, before, after, "…", words.clamp(1, 1_000))))
     }

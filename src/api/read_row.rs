@@ -238,14 +238,15 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
         self.deserialize_bytes(visitor)
     }
 
-    /// A text is the name of a variant without fields.
+    /// A text is the name of a variant without fields; [`Value`] takes every cell, a vector as its BLOB.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
         match self.0 {
+            _ if variants == ["Null", "Integer", "Real", "Text", "Blob"] => visitor.visit_enum(self),
             Cell::Value(Value::Text(text), _) => visitor.visit_enum(text.as_str().into_deserializer()),
             _ => self.deserialize_any(visitor),
         }
@@ -254,5 +255,48 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
     forward_to_deserialize_any! {
         i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq tuple tuple_struct map
         struct identifier ignored_any
+    }
+}
+
+impl<'de> de::EnumAccess<'de> for CellReader<'_> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
+        let name = match self.0 {
+            Cell::Vector(_) | Cell::Value(Value::Blob(_), _) => "Blob",
+            Cell::Value(Value::Null, _) => "Null",
+            Cell::Value(Value::Integer(_), _) => "Integer",
+            Cell::Value(Value::Real(_), _) => "Real",
+            Cell::Value(Value::Text(_), _) => "Text",
+        };
+        let name: de::value::StrDeserializer<'_, Error> = name.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for CellReader<'_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
+        match self.0 {
+            Cell::Vector(vector) => {
+                let bytes = vector.iter().flat_map(|x| x.to_le_bytes());
+                seed.deserialize(de::value::SeqDeserializer::<_, Error>::new(bytes))
+            }
+            _ => seed.deserialize(self),
+        }
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
+        de::Deserializer::deserialize_any(self, visitor)
     }
 }

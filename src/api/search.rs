@@ -13,6 +13,7 @@ use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::mmr::mmr;
 use crate::query::{self, Filter, Handle, Request, Source, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
+use crate::text::TextQuery;
 use crate::vector::Metric;
 use rusqlite::{Connection, Params};
 use std::collections::HashMap;
@@ -75,7 +76,8 @@ type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
 #[must_use = "a search does nothing until it is run"]
 pub struct Search<'c, D: Door = Database> {
     collection: &'c Collection<D>,
-    vector: Option<(String, Vec<f32>)>,
+    /// Vector columns with their queries.
+    nearest: Vec<(String, Vec<f32>)>,
     text: Option<(Option<String>, String)>,
     filter: Option<Filter>,
     limit: usize,
@@ -96,7 +98,7 @@ impl<'c, D: Door> Search<'c, D> {
     pub(super) fn new(collection: &'c Collection<D>) -> Self {
         Self {
             collection,
-            vector: None,
+            nearest: Vec::new(),
             text: None,
             filter: None,
             limit: LIMIT,
@@ -117,12 +119,11 @@ impl<'c, D: Door> Search<'c, D> {
         self.mistake.get_or_insert(error);
     }
 
-    /// Rows near `query`, which has the dimension of the vector column.
+    /// Rows near `query`, which has the dimension of the vector column. Called again, for another vector or another
+    /// column, it adds a leg: the ranks in all legs are fused by [`Fusion::rrf`], and a hit's distance is that of the
+    /// first leg that returned it.
     pub fn nearest(mut self, column: impl Into<String>, query: impl AsRef<[f32]>) -> Self {
-        if self.vector.is_some() {
-            self.wrong(Error::Value(format!("{}: a search has one nearest", self.collection.name())));
-        }
-        self.vector = Some((column.into(), query.as_ref().to_vec()));
+        self.nearest.push((column.into(), query.as_ref().to_vec()));
         self
     }
 
@@ -130,7 +131,10 @@ impl<'c, D: Door> Search<'c, D> {
     /// Beside [`nearest`](Self::nearest) it makes the search a hybrid one.
     pub fn text(mut self, query: impl Into<String>) -> Self {
         if self.text.is_some() {
-            self.wrong(Error::Value(format!("{}: a search has one text; join them by AND or OR", self.collection.name())));
+            self.wrong(Error::Value(format!(
+                "{}: a search has one text; join them by AND or OR",
+                self.collection.name()
+            )));
         }
         self.text = Some((None, query.into()));
         self
@@ -229,7 +233,8 @@ impl<'c, D: Door> Search<'c, D> {
         self
     }
 
-    /// Picks rows that are unlike each other among four times as many candidates; needs [`nearest`](Self::nearest).
+    /// Picks rows that are unlike each other among four times as many candidates, by the vectors of
+    /// [`nearest`](Self::nearest), which it needs.
     pub fn rerank(mut self, mmr: Mmr) -> Self {
         self.rerank = Some(mmr);
         self
@@ -254,7 +259,9 @@ impl<'c, D: Door> Search<'c, D> {
     /// vector, [`Error::Value`] for a filter that does not fit, [`Error::QueryText`] for the text.
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
-        collection.door.with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
+        collection
+            .door
+            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
     }
 
     /// Runs the search and tells why: the plan, and what each leg gave to each hit.
@@ -296,15 +303,18 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
         let collection = self.collection;
         let schema = &collection.handle.schema;
-        let column = match self.vector.take() {
+        let column = match self.nearest.pop() {
+            Some(_) if !self.nearest.is_empty() => return Err(one_nearest(collection.name(), "search_many")),
             Some((name, _)) => name,
             None => match schema.vectors().next() {
                 Some((at, _)) => schema.columns[at].name.clone(),
                 None => return Err(Error::Unknown(format!("{} has no vector column", collection.name()))),
             },
         };
-        let legs: Vec<VectorLeg> =
-            queries.iter().map(|query| vector_leg(collection, &column, query.as_ref())).collect::<Result<_>>()?;
+        let legs: Vec<VectorLeg> = queries
+            .iter()
+            .map(|query| vector_leg(collection, &column, query.as_ref()))
+            .collect::<Result<_>>()?;
         let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
         let handle = &*collection.handle;
         let work = |conn: &Connection, at: usize| {
@@ -339,7 +349,13 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn iter(self) -> Result<Iter<'c, D>> {
         let collection = self.collection;
         if self.rerank.is_some() {
-            return Err(Error::Value(format!("{}: rerank needs all rows at once; use run", collection.name())));
+            return Err(Error::Value(format!(
+                "{}: rerank needs all rows at once; use run",
+                collection.name()
+            )));
+        }
+        if self.nearest.len() > 1 {
+            return Err(one_nearest(collection.name(), "iter"));
         }
         let held = collection.door.hold()?;
         let feed = held.with(|conn| {
@@ -384,7 +400,9 @@ impl<'c, D: Door> Search<'c, D> {
         if let Some(filter) = &filter {
             filter.check(table, schema)?;
         }
-        let vector = self.vector.map(|(column, query)| vector_leg(collection, &column, &query)).transpose()?;
+        let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
+        let mut legs = legs.collect::<Result<Vec<_>>>()?;
+        let vector = (!legs.is_empty()).then(|| legs.remove(0));
         let text = match self.text {
             None => None,
             Some((None, query)) => Some(TextLeg { query, field: None }),
@@ -399,7 +417,9 @@ impl<'c, D: Door> Search<'c, D> {
         let group = match self.group {
             None => None,
             Some((name, rows)) => match schema.find(&name) {
-                Some((at, _)) => Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows)),
+                Some((at, _)) => {
+                    Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows))
+                }
                 None => return Err(unknown_column(table, schema, &name)),
             },
         };
@@ -417,8 +437,20 @@ impl<'c, D: Door> Search<'c, D> {
             ..Request::default()
         };
         let columns = Columns::new(table, schema, self.columns.as_deref())?;
-        Ok(Prepared { request, limit: self.limit, offset: self.offset, rerank: self.rerank, group, columns })
+        Ok(Prepared {
+            request,
+            more: legs,
+            limit: self.limit,
+            offset: self.offset,
+            rerank: self.rerank,
+            group,
+            columns,
+        })
     }
+}
+
+fn one_nearest(table: &str, method: &str) -> Error {
+    Error::Value(format!("{table}: {method} takes one nearest"))
 }
 
 fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
@@ -446,6 +478,8 @@ fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) 
 #[derive(Clone)]
 struct Prepared {
     request: Request,
+    /// Vector legs beyond the first.
+    more: Vec<VectorLeg>,
     limit: usize,
     offset: usize,
     rerank: Option<Mmr>,
@@ -456,6 +490,12 @@ struct Prepared {
 /// Where rows come from, one by one.
 enum Rows {
     Ranked(Box<query::Search>),
+    /// Several vector legs, fused at once.
+    Fused {
+        hits: std::vec::IntoIter<query::Hit>,
+        text: Option<Arc<TextQuery>>,
+        plan: serde_json::Value,
+    },
     Plain(std::vec::IntoIter<i64>),
 }
 
@@ -471,7 +511,8 @@ impl Prepared {
     fn start(&self, handle: &Handle, conn: &Connection, bounded: bool) -> Result<Feed> {
         let rows = if self.request.vector.is_none() && self.request.text.is_none() {
             let mut params = Vec::new();
-            let condition = self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
+            let condition =
+                self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
             let limit = if bounded && self.group.is_none() {
                 format!(" LIMIT {}", self.limit.saturating_add(self.offset))
             } else {
@@ -479,13 +520,15 @@ impl Prepared {
             };
             let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(handle));
             let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-            let ids = statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
+            let ids =
+                statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
             Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
+        } else if !self.more.is_empty() {
+            self.fuse_legs(handle, conn)?
         } else {
             let view = handle.view(conn)?;
-            let search = handle.with_source(conn, |source| {
-                query::Search::start(source, view, self.request.clone())
-            })?;
+            let search = handle
+                .with_source(conn, |source| query::Search::start(source, view, self.request.clone()))?;
             Rows::Ranked(Box::new(search))
         };
         let group = self.group.clone();
@@ -520,9 +563,56 @@ impl Prepared {
         }
         let plan = match &feed.rows {
             Rows::Ranked(search) => serde_json::to_value(search.trace()).unwrap_or_default(),
+            Rows::Fused { plan, .. } => plan.clone(),
             Rows::Plain(_) => serde_json::json!({"kind": "rows"}),
         };
         Ok((Hits { hits }, plan))
+    }
+
+    /// Runs every leg by itself and fuses the ranks: reciprocal rank fusion over any number of legs.
+    fn fuse_legs(&self, handle: &Handle, conn: &Connection) -> Result<Rows> {
+        let Fusion::Rrf { k, weights: [vector, text] } = self.request.hybrid.fusion else {
+            let table = &handle.storage.table;
+            return Err(Error::Value(format!("{table}: several nearest are fused by rrf only")));
+        };
+        let view = handle.view(conn)?;
+        let depth = self.request.hybrid.depth_for(self.request.hint.unwrap_or(LIMIT));
+        let plain = Request { vector: None, text: None, hint: Some(depth), ..self.request.clone() };
+        let near = self.request.vector.iter().chain(&self.more);
+        let mut legs: Vec<(Request, f32)> =
+            near.map(|leg| (Request { vector: Some(leg.clone()), ..plain.clone() }, vector)).collect();
+        let words = self.request.text.clone();
+        legs.extend(
+            words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
+        );
+        let (mut fused, mut place): (Vec<query::Hit>, HashMap<i64, usize>) = Default::default();
+        let (mut query, mut plans) = (None, Vec::new());
+        for (request, weight) in legs {
+            let is_text = request.text.is_some();
+            handle.with_source(conn, |source| {
+                let mut search = query::Search::start(source, Arc::clone(&view), request)?;
+                for rank in 1..=depth as u32 {
+                    let Some(hit) = search.next(source)? else { break };
+                    let adds = weight / (k + rank as f32);
+                    let at = *place.entry(hit.rowid).or_insert(fused.len());
+                    if at == fused.len() {
+                        fused.push(query::Hit { score: Some(0.0), ..hit.clone() });
+                    }
+                    let row = &mut fused[at];
+                    row.score = row.score.map(|score| score + adds);
+                    row.distance = row.distance.or(hit.distance);
+                    row.bm25 = row.bm25.or(hit.bm25);
+                    let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
+                    *known = Some(known.map_or(rank, |known| known.min(rank)));
+                }
+                query = query.take().or_else(|| search.text_query().cloned());
+                plans.push(serde_json::to_value(search.trace()).unwrap_or_default());
+                Ok(())
+            })?;
+        }
+        fused.sort_by(|a, b| a.rank().total_cmp(&b.rank()).then(a.rowid.cmp(&b.rowid)));
+        let plan = serde_json::json!({"kind": "several legs", "legs": plans});
+        Ok(Rows::Fused { hits: fused.into_iter(), text: query, plan })
     }
 
     /// Picks `wanted` of the candidates by maximal marginal relevance.
@@ -545,7 +635,8 @@ impl Prepared {
             })
         })?;
         let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
-        let relevance: Vec<f32> = if self.request.text.is_none() && spec.is_some_and(|s| s.metric == Metric::Cosine) {
+        let one_leg = self.request.text.is_none() && self.more.is_empty();
+        let relevance: Vec<f32> = if one_leg && spec.is_some_and(|s| s.metric == Metric::Cosine) {
             // The paper's own measure: both terms of the sum are cosines.
             found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
         } else {
@@ -566,6 +657,7 @@ impl Feed {
         loop {
             let found = match &mut self.rows {
                 Rows::Ranked(search) => handle.with_source(conn, |source| search.next(source))?,
+                Rows::Fused { hits, .. } => hits.next(),
                 Rows::Plain(rowids) => rowids.next().map(|rowid| query::Hit {
                     rowid,
                     distance: None,
@@ -578,7 +670,9 @@ impl Feed {
             };
             let Some(found) = found else { return Ok(None) };
             let Some((column, room)) = &self.group else { return Ok(Some(found)) };
-            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else { continue };
+            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else {
+                continue;
+            };
             let taken = self.groups.entry(format!("{cells:?}")).or_default();
             if *taken < *room {
                 *taken += 1;
@@ -594,6 +688,7 @@ impl Feed {
         let shared = self.shared.get_or_insert_with(|| {
             let text = match rows {
                 Rows::Ranked(search) => search.text_query().cloned(),
+                Rows::Fused { text, .. } => text.clone(),
                 Rows::Plain(_) => None,
             };
             let (schema, table) = (handle.schema.clone(), handle.storage.table.clone());
@@ -621,10 +716,12 @@ impl<D: Door> Iterator for Iter<'_, D> {
         }
         let Self { collection, held, feed, .. } = self;
         let handle = &collection.handle;
-        let next = held.with(|conn| loop {
-            let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-            if let Some(hit) = feed.hit(handle, conn, &found)? {
-                return Ok(Some(hit));
+        let next = held.with(|conn| {
+            loop {
+                let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
+                if let Some(hit) = feed.hit(handle, conn, &found)? {
+                    return Ok(Some(hit));
+                }
             }
         });
         self.done = !matches!(next, Ok(Some(_)));

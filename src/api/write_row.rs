@@ -14,7 +14,12 @@ pub type Sink<'a> = dyn FnMut(&[Option<Value>]) -> Result<()> + 'a;
 
 /// Turns `rows` into rows of the table called `table` and hands each to `sink`, whose slice has one element for each
 /// column of the schema, and one more for the rowid where the collection has no key.
-pub fn write<T: Serialize + ?Sized>(table: &str, schema: &Schema, rows: &T, sink: &mut Sink<'_>) -> Result<()> {
+pub fn write<T: Serialize + ?Sized>(
+    table: &str,
+    schema: &Schema,
+    rows: &T,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
     let keyless = schema.key_column().is_none();
     let width = schema.columns.len() + usize::from(keyless);
     let mut rows_out = Rows { table, schema, keyless, cells: vec![None; width], hint: 0, sink };
@@ -59,7 +64,11 @@ impl Rows<'_, '_> {
             return Ok(columns.len());
         }
         let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        Err(Error::Unknown(format!("{} has no column {name}; its columns are {}", self.table, known.join(", "))))
+        Err(Error::Unknown(format!(
+            "{} has no column {name}; its columns are {}",
+            self.table,
+            known.join(", ")
+        )))
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<()> {
@@ -67,7 +76,8 @@ impl Rows<'_, '_> {
         self.hint = at + 1;
         let column = self.schema.columns.get(at);
         let model = self.schema.model.as_deref();
-        self.cells[at] = Some(value.serialize(Cell { table: self.table, name, column, model })?);
+        self.cells[at] =
+            Some(value.serialize(Cell { table: self.table, name, column, model, blob: false })?);
         Ok(())
     }
 
@@ -167,7 +177,11 @@ macro_rules! each_is_a_row {
         }
     )*};
 }
-each_is_a_row!(SerializeSeq::serialize_element, SerializeTuple::serialize_element, SerializeTupleStruct::serialize_field);
+each_is_a_row!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field
+);
 
 impl ser::SerializeStruct for &mut Rows<'_, '_> {
     type Ok = ();
@@ -189,7 +203,13 @@ impl ser::SerializeMap for RowMap<'_, '_, '_> {
     type Ok = ();
     type Error = Error;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
-        let cell = Cell { table: self.rows.table, name: "the name of a column", column: None, model: None };
+        let cell = Cell {
+            table: self.rows.table,
+            name: "the name of a column",
+            column: None,
+            model: None,
+            blob: false,
+        };
         match key.serialize(cell)? {
             Value::Text(name) => self.name = name,
             other => return Err(self.rows.no_row(&format!("a column named by {}", other.type_name()))),
@@ -212,6 +232,8 @@ struct Cell<'a> {
     name: &'a str,
     column: Option<&'a Column>,
     model: Option<&'a str>,
+    /// A list is the bytes of a [`Value::Blob`], whatever the column.
+    blob: bool,
 }
 
 impl Cell<'_> {
@@ -240,7 +262,7 @@ impl Cell<'_> {
     }
 
     fn is_vector(&self) -> bool {
-        matches!(self.column, Some(Column { kind: ColumnKind::Vector(_), .. }))
+        !self.blob && matches!(self.column, Some(Column { kind: ColumnKind::Vector(_), .. }))
     }
 
     fn integer(self, value: i64) -> Result<Value> {
@@ -268,6 +290,10 @@ impl Cell<'_> {
             _ if self.is_vector() => Err(self.wrong(format_args!("the number {value}"))),
             Some(ColumnType::Real) => Ok(Value::Real(value)),
             None if self.column.is_some() => Ok(Value::Real(value)),
+            // A whole number is an integer, as for the SQL door: some languages and formats have no integers.
+            _ if self.kind() != Some(ColumnType::Text) && value.fract() == 0.0 && value.abs() < 9.2e18 => {
+                self.integer(value as i64)
+            }
             _ => Err(self.wrong(format_args!("the number {value:?}"))),
         }
     }
@@ -285,7 +311,12 @@ impl Cell<'_> {
 
     fn list(self, len: Option<usize>) -> List<Self> {
         let width = if self.is_vector() { 4 } else { 1 };
-        List { bytes: Vec::with_capacity(len.unwrap_or(0).min(65_536) * width), count: 0, odd: None, cell: self }
+        List {
+            bytes: Vec::with_capacity(len.unwrap_or(0).min(65_536) * width),
+            count: 0,
+            odd: None,
+            cell: self,
+        }
     }
 }
 
@@ -345,20 +376,28 @@ impl<'a> ser::Serializer for Cell<'a> {
     fn serialize_unit_struct(self, _: &'static str) -> Result<Value> {
         Ok(Value::Null)
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Value> {
+    fn serialize_unit_variant(self, name: &'static str, _: u32, variant: &'static str) -> Result<Value> {
+        if (name, variant) == ("Value", "Null") {
+            return Ok(Value::Null);
+        }
         self.text(variant)
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value> {
         value.serialize(self)
     }
+    /// [`Value`] itself is such an enum; rows of names and values are made of it.
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         _: u32,
-        _: &'static str,
-        _: &T,
+        variant: &'static str,
+        value: &T,
     ) -> Result<Value> {
-        Err(self.wrong("an enum with a value"))
+        match (name, variant) {
+            ("Value", "Integer" | "Real" | "Text") => value.serialize(self),
+            ("Value", "Blob") => value.serialize(Cell { blob: true, ..self }),
+            _ => Err(self.wrong("an enum with a value")),
+        }
     }
     fn serialize_seq(self, len: Option<usize>) -> Result<List<Self>> {
         Ok(self.list(len))
@@ -417,7 +456,9 @@ impl List<Cell<'_>> {
             let any = Cell { column: None, ..self.cell };
             match value.serialize(any) {
                 Ok(Value::Integer(byte)) if (0..=255).contains(&byte) => self.bytes.push(byte as u8),
-                Ok(other) => self.odd = self.odd.take().or_else(|| Some(format!("{} in it", other.type_name()))),
+                Ok(other) => {
+                    self.odd = self.odd.take().or_else(|| Some(format!("{} in it", other.type_name())))
+                }
                 Err(_) => self.odd = self.odd.take().or_else(|| Some("other things than bytes in it".into())),
             }
         }
@@ -428,6 +469,7 @@ impl List<Cell<'_>> {
     fn finish(self) -> Result<Value> {
         let Self { cell, bytes, count, odd } = self;
         match cell.column.map(|column| &column.kind) {
+            Some(ColumnKind::Vector(_)) if cell.blob => Ok(Value::Blob(bytes)),
             Some(ColumnKind::Vector(spec)) if spec.dim != count => Err(Error::Dimension {
                 column: cell.place(),
                 expected: spec.dim,
@@ -454,7 +496,11 @@ macro_rules! list_is_a_value {
         }
     )*};
 }
-list_is_a_value!(SerializeSeq::serialize_element, SerializeTuple::serialize_element, SerializeTupleStruct::serialize_field);
+list_is_a_value!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field
+);
 
 /// One element of a vector.
 struct Number<'a>(Cell<'a>);

@@ -79,7 +79,7 @@ fn mix(ord: u32) -> u64 {
 fn level_of(ord: u32, m: usize) -> usize {
     let mut bits = mix(ord) >> 8;
     let mut level = 0;
-    while level < 12 && bits % (m as u64) == 0 && bits > 0 {
+    while level < 12 && bits.is_multiple_of(m as u64) && bits > 0 {
         bits /= m as u64;
         level += 1;
     }

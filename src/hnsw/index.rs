@@ -3,10 +3,11 @@
 use super::build::Draft;
 use super::graph::{Layer, Scratch};
 use super::layout::{Header, Layout};
-use super::{Rows, repair};
+use super::{Rows, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::schema::{IndexKind, VectorSpec};
+use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
 use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, View};
 use crate::vector::kernels::Table;
@@ -22,7 +23,9 @@ pub(crate) struct VectorIndex {
     pub(super) layout: Layout,
     pub(super) quantizer: Quantizer,
     pub(super) present: Bitmap,
-    scratch: Mutex<Vec<Box<Scratch>>>,
+    /// Nodes that stand for several rows.
+    shared: Bitmap,
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 impl std::fmt::Debug for VectorIndex {
@@ -95,7 +98,7 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make(spec, rows, None, threads, progress)
+        Self::make_fine(spec, rows, None, threads, progress)
     }
 
     /// As [`VectorIndex::build`], but starts from the graph of `base`, whose ord `i` is now `map[i]`, or dropped.
@@ -107,7 +110,26 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make(spec, rows, Some((base, map)), threads, progress)
+        Self::make_fine(spec, rows, Some((base, map)), threads, progress)
+    }
+
+    /// Makes the index on bytes, and again on floats when bytes turn out too coarse for the data.
+    fn make_fine(
+        spec: &VectorSpec,
+        rows: &Rows<'_>,
+        base: Option<(&Self, &[Option<u32>])>,
+        threads: usize,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Self> {
+        let exact = VectorSpec { codes: Codes::None, ..spec.clone() };
+        if base.is_some_and(|(base, _)| base.quantizer.kind == Kind::Float) {
+            return Self::make(&exact, rows, base, threads, progress);
+        }
+        let index = Self::make(spec, rows, base, threads, progress)?;
+        if index.quantizer.kind == Kind::Float || fidelity::sufficient(&index, spec, rows) {
+            return Ok(index);
+        }
+        Self::make(&exact, rows, None, threads, progress)
     }
 
     fn make(
@@ -208,7 +230,10 @@ impl VectorIndex {
         quantizer: Quantizer,
         present: Bitmap,
     ) -> Self {
-        Self { block, header, layout, quantizer, present, scratch: Mutex::new(Vec::new()) }
+        let mut shared = Bitmap::empty(header.rows as usize);
+        let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
+        heads.iter().for_each(|head| shared.insert(*head));
+        Self { block, header, layout, quantizer, present, shared, scratch: Mutex::new(Vec::new()) }
     }
 
     /// Number of rows, with and without a vector.
@@ -224,7 +249,7 @@ impl VectorIndex {
     /// Bytes held in memory.
     pub fn memory_bytes(&self) -> usize {
         let scratch: usize = self.scratch.lock().iter().map(|s| s.visited.memory_bytes() + 4096).sum();
-        self.block.bytes().len() + self.present.memory_bytes() + scratch
+        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + scratch
     }
 
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
@@ -272,6 +297,9 @@ impl VectorIndex {
 
     /// The rows that share the node of `head`, without `head`.
     pub(super) fn members_of(&self, head: u32) -> &[u32] {
+        if !self.shared.contains(head) {
+            return &[];
+        }
         let Ok(at) = self.u32s(&self.layout.heads).binary_search(&head) else { return &[] };
         let starts = self.u32s(&self.layout.starts);
         &self.u32s(&self.layout.members)[starts[at] as usize..starts[at + 1] as usize]

@@ -7,6 +7,7 @@
 
 mod build;
 mod codec;
+mod fidelity;
 mod filtered;
 mod frontier;
 mod graph;

@@ -312,3 +312,20 @@ fn a_flat_index_scans_and_progress_can_stop_a_build() {
     let stopped = VectorIndex::build(&spec(40, Metric::Cosine), &rows, 2, &mut |done, _| done < 100);
     assert!(matches!(stopped, Err(crate::Error::Interrupted)));
 }
+
+#[test]
+fn tight_clusters_and_outliers_lose_no_recall_to_the_codes() {
+    for (metric, spread, outlier) in [
+        (Metric::L2, 0.002, 1.0),
+        (Metric::Cosine, 0.002, 1.0),
+        (Metric::L2, 0.5, 1e4),
+        (Metric::Ip, 0.5, 100.0),
+    ] {
+        let mut noise = Noise(37);
+        let mut data = noise.clustered(3000, 48, 30, spread);
+        data[480..528].iter_mut().for_each(|x| *x *= outlier);
+        let queries: Vec<f32> = data[9600..11520].iter().map(|x| x + 0.5 * spread * noise.normal()).collect();
+        let recall = mean_recall(&spec(48, metric), &data, &queries, 256);
+        assert!(recall > 0.97, "{metric:?} {spread} {outlier}: {recall}");
+    }
+}

@@ -40,6 +40,9 @@ pub struct Trace {
     /// Set when the text leg had nothing to search for and only the vector leg ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degraded: Option<&'static str>,
+    /// What the text query's reader could not take literally.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Parts of the view.
     pub parts: Vec<PartTrace>,
     /// Microseconds spent on the filter.

@@ -44,7 +44,9 @@ impl Handle {
         }
         if Storage::read_schema(conn, &self.storage.database, &self.storage.table)? != self.schema {
             let table = &self.storage.table;
-            return Err(Error::Schema(format!("{table} was made anew with other columns; open the collection again")));
+            return Err(Error::Schema(format!(
+                "{table} was made anew with other columns; open the collection again"
+            )));
         }
         let settings = Arc::new(self.storage.settings(conn)?);
         *known = Some((nonce, Arc::clone(&settings)));
@@ -52,7 +54,11 @@ impl Handle {
     }
 
     /// Runs `work` with the data source of the connection's current snapshot. Call inside a read transaction.
-    pub fn with_source<T>(&self, conn: &Connection, work: impl FnOnce(&Source<'_>) -> Result<T>) -> Result<T> {
+    pub fn with_source<T>(
+        &self,
+        conn: &Connection,
+        work: impl FnOnce(&Source<'_>) -> Result<T>,
+    ) -> Result<T> {
         let settings = self.settings(conn)?;
         work(&Source { storage: &self.storage, conn, schema: &self.schema, settings: &settings })
     }

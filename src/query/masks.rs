@@ -23,7 +23,9 @@ impl Masks {
     /// Evaluates the request's filter and required texts on `view`.
     pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
         let predicate = match &request.filter {
-            Some(filter) => Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?),
+            Some(filter) => {
+                Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?)
+            }
             None => None,
         };
         let mut parts = Vec::with_capacity(view.parts());
@@ -105,7 +107,8 @@ fn require_text(
 ) -> Result<()> {
     let query = parse_text(source, view, leg)?;
     let text = view.text(source.storage, source.conn, source.schema)?;
-    let mut matching: Vec<Bitmap> = (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
+    let mut matching: Vec<Bitmap> =
+        (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
     for (segment, found) in text.searcher.matching(&query)?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {

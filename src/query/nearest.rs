@@ -202,7 +202,12 @@ impl Nearest {
         for coded in batch {
             let rowid = source.rowid(view, coded.part as usize, coded.ord)?;
             if coded.exact {
-                self.ready.push(Reverse(Near { distance: coded.distance, rowid, part: coded.part, ord: coded.ord }));
+                self.ready.push(Reverse(Near {
+                    distance: coded.distance,
+                    rowid,
+                    part: coded.part,
+                    ord: coded.ord,
+                }));
             } else {
                 rowids.push((rowid, coded.part, coded.ord));
             }
@@ -222,7 +227,13 @@ impl Nearest {
     }
 
     /// First stage: the best of every part, by graph or scan.
-    fn collect_best(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+    fn collect_best(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        trace: &mut Trace,
+    ) -> Result<()> {
         self.stage = Stage::First;
         let want = self.target.max(self.ef);
         // Beyond the last candidate of a part that has more rows, the merged order is not known.
@@ -241,7 +252,8 @@ impl Nearest {
                 trace.part(part, plan, rows, passing);
                 continue;
             }
-            let index = segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
+            let index =
+                segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
             let mut stats = SearchStats::default();
             let mut found = Vec::new();
             if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
@@ -261,13 +273,19 @@ impl Nearest {
             trace.count(&stats);
             self.bound = self.bound.max(index.error_bound(&self.leg.query));
             // Fewer than asked for are all that have a vector.
-            if found.len() == want && want < passing
+            if found.len() == want
+                && want < passing
                 && let Some(last) = found.last()
             {
                 horizon = horizon.min(last.distance);
             }
             let part = part as u32;
-            self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
+            self.pool.extend(found.into_iter().map(|c| Coded {
+                distance: c.distance,
+                part,
+                ord: c.ord,
+                exact: false,
+            }));
         }
         self.pool.retain(|coded| coded.distance <= horizon);
         if horizon == f32::INFINITY {
@@ -278,7 +296,13 @@ impl Nearest {
     }
 
     /// Second stage: every qualifying row by code.
-    fn collect_all(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+    fn collect_all(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        trace: &mut Trace,
+    ) -> Result<()> {
         self.stage = Stage::Full;
         self.pool.clear();
         self.ready.clear();
@@ -293,14 +317,20 @@ impl Nearest {
             if passing == 0 {
                 continue;
             }
-            let index = segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
+            let index =
+                segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
             let mut stats = SearchStats::default();
             let found = index.scan(&self.leg.query, passing, masks.parts[part].as_deref(), &mut stats);
             self.bound = self.bound.max(index.error_bound(&self.leg.query));
             trace.part(part, Plan::Scan, view.part_len(part), passing);
             trace.count(&stats);
             let part = part as u32;
-            self.pool.extend(found.into_iter().map(|c| Coded { distance: c.distance, part, ord: c.ord, exact: false }));
+            self.pool.extend(found.into_iter().map(|c| Coded {
+                distance: c.distance,
+                part,
+                ord: c.ord,
+                exact: false,
+            }));
         }
         let given = &self.given;
         self.pool.retain(|coded| !given.contains(&(coded.part, coded.ord)));

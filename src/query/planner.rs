@@ -44,7 +44,11 @@ fn walk_cost(rows: usize, passing: usize, ef: usize) -> f64 {
 pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, exact: bool) -> Plan {
     if passing == 0 {
         Plan::Nothing
-    } else if exact || rows < GRAPH_ROWS || want * 2 >= passing || walk_cost(rows, passing, ef) >= passing as f64 {
+    } else if exact
+        || rows < GRAPH_ROWS
+        || want * 2 >= passing
+        || walk_cost(rows, passing, ef) >= passing as f64
+    {
         Plan::Scan
     } else if passing == rows {
         Plan::Graph

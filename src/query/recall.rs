@@ -18,7 +18,10 @@ pub fn recall(
     k: usize,
 ) -> Result<Option<f64>> {
     if sample == 0 || k == 0 {
-        return Err(Error::Value(format!("{}: recall needs a sample and a k of 1 or more", source.storage.table)));
+        return Err(Error::Value(format!(
+            "{}: recall needs a sample and a k of 1 or more",
+            source.storage.table
+        )));
     }
     let rowids = source.storage.all_rowids(source.conn)?;
     let step = (rowids.len() / sample).max(1);

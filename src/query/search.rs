@@ -15,9 +15,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Candidates a leg gives to fusion at least.
-const DEPTH: usize = 100;
-
 /// A search in progress. Holds its view, so writes that happen meanwhile do not disturb it.
 pub struct Search {
     view: Arc<View>,
@@ -61,14 +58,20 @@ impl Search {
         let batch = request.first_batch();
         let legs = match (&request.vector, &request.text) {
             (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
-            (None, Some(text)) => Legs::Text(Box::new(Matching::new(source, &view, text, batch)?)),
+            (None, Some(text)) => {
+                let matching = Matching::new(source, &view, text, batch)?;
+                trace.warnings = matching.query().warnings().to_vec();
+                Legs::Text(Box::new(matching))
+            }
             (Some(vector), Some(text)) => {
-                let depth = request.hybrid.depth.unwrap_or(DEPTH.max(4 * batch));
+                let depth = request.hybrid.depth_for(batch);
                 let text = Matching::new(source, &view, text, depth)?;
+                trace.warnings = text.query().warnings().to_vec();
                 if text.query().is_empty() {
                     trace.degraded = Some("the query text has no searchable word: vector only");
                 }
-                let metric = source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
+                let metric =
+                    source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
                 Legs::Hybrid(Box::new(Hybrid {
                     vector: Nearest::new(source, &request, vector, depth),
                     text,
@@ -208,11 +211,21 @@ impl Hybrid {
             self.matched.push(LegHit { id: (found.part, found.ord), rank, raw: found.score });
         }
         self.exhausted = ended == 2;
-        let filled = if request.hybrid.fusion.fills_missing() { Some(self.fill(source, view, request)?) } else { None };
+        let filled = if request.hybrid.fusion.fills_missing() {
+            Some(self.fill(source, view, request)?)
+        } else {
+            None
+        };
         let rowids = &self.rowids;
         let tie = |id: (u32, u32)| rowids.get(&id).copied().unwrap_or(i64::MAX);
-        self.fused =
-            fusion::fuse(&request.hybrid.fusion, self.metric, &self.near, &self.matched, filled.as_ref(), &tie);
+        self.fused = fusion::fuse(
+            &request.hybrid.fusion,
+            self.metric,
+            &self.near,
+            &self.matched,
+            filled.as_ref(),
+            &tie,
+        );
         self.next = 0;
         Ok(())
     }
@@ -223,7 +236,8 @@ impl Hybrid {
         let matched: HashSet<_> = self.matched.iter().map(|hit| hit.id).collect();
         let mut fill = fusion::Fill::default();
         if let Some(leg) = &request.vector {
-            let missing: Vec<_> = self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
+            let missing: Vec<_> =
+                self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
             let mut ids = missing.iter();
             let rowids = missing.iter().map(|id| self.rowids.get(id).copied().unwrap_or(i64::MAX));
             source.for_each_vector(leg.column, rowids, |vector| {
@@ -234,8 +248,10 @@ impl Hybrid {
             })?;
         }
         let text = view.text(source.storage, source.conn, source.schema)?;
-        let missing: Vec<_> = self.near.iter().filter(|hit| !matched.contains(&hit.id)).map(|h| h.id).collect();
-        let documents: Vec<_> = missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+        let missing: Vec<_> =
+            self.near.iter().filter(|hit| !matched.contains(&hit.id)).map(|h| h.id).collect();
+        let documents: Vec<_> =
+            missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
         for (id, score) in missing.into_iter().zip(text.searcher.score(self.text.query(), &documents)?) {
             if let Some(score) = score {
                 fill.text.insert(id, score);
@@ -264,7 +280,7 @@ impl Hybrid {
             score: Some(fused.score),
             vector_rank: near.and_then(|leg| leg.rank),
             text_rank: matched.and_then(|leg| leg.rank),
-            fused: Some(Box::new(fused.clone())),
+            fused: Some(Box::new(*fused)),
         }
     }
 }

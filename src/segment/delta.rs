@@ -203,7 +203,8 @@ impl Delta {
             .enumerate()
             .map(|(block, payload)| {
                 let base = block * TEXT_BLOCK;
-                let dead = Bitmap::from_fn(payload.docs(), |i| self.dead.get(base + i).copied().unwrap_or(true));
+                let dead =
+                    Bitmap::from_fn(payload.docs(), |i| self.dead.get(base + i).copied().unwrap_or(true));
                 (payload, (!dead.is_empty()).then_some(dead))
             })
             .collect())

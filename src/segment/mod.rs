@@ -1,6 +1,6 @@
 //! Segments and views: what one snapshot of a collection consists of, and how rows become segments.
 //!
-//! A [`Segment`] is immutable and named at random, so the process-wide [`cache`] can never serve wrong bytes. A
+//! A [`sealed::Segment`] is immutable and named at random, so the process-wide [`cache`] can never serve wrong bytes. A
 //! [`View`] is what one snapshot sees: segments, their dead rows and the delta. Views are found again by the root
 //! nonce and the position in the log, both read in the query's own snapshot ([`views`]).
 
@@ -9,17 +9,16 @@ mod delta;
 mod merge;
 mod payloads;
 mod seal;
-mod segment;
+mod sealed;
 mod stored;
 mod verify;
 mod view;
 mod views;
 
-pub use delta::{Delta, stored_positions};
+pub use delta::stored_positions;
 pub use merge::{automerge, optimize};
 pub use seal::{rebuild, seal};
-pub use segment::Segment;
 pub use stored::{decode_vector, encode_vector};
 pub use verify::verify;
-pub use view::{SegmentView, TextView, View, text_config};
+pub use view::{SegmentView, View, text_config};
 pub use views::Views;

@@ -72,7 +72,8 @@ pub fn write_new(
     progress: Progress<'_>,
 ) -> Result<Vec<PayloadEntry>> {
     let mut directory = Vec::new();
-    let missing = |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
+    let missing =
+        |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
 
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
     let mut failed = None;

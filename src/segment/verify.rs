@@ -9,7 +9,12 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 /// Checks everything that is derived; answers one sentence for each defect found.
-pub fn verify(storage: &Storage, conn: &Connection, schema: &Schema, settings: &Settings) -> Result<Vec<String>> {
+pub fn verify(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    settings: &Settings,
+) -> Result<Vec<String>> {
     let mut defects = Vec::new();
     let view = match Views::default().current(storage, conn, schema, settings) {
         Ok(view) => view,
@@ -29,7 +34,12 @@ pub fn verify(storage: &Storage, conn: &Connection, schema: &Schema, settings: &
     Ok(defects)
 }
 
-fn check_payloads(storage: &Storage, conn: &Connection, view: &View, defects: &mut Vec<String>) -> Result<()> {
+fn check_payloads(
+    storage: &Storage,
+    conn: &Connection,
+    view: &View,
+    defects: &mut Vec<String>,
+) -> Result<()> {
     for part in &view.segments {
         for entry in &part.segment.record.directory {
             let place = storage.place(part.segment.record.id, entry.kind);

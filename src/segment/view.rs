@@ -1,7 +1,7 @@
 //! What one snapshot of a collection sees. Immutable once shared.
 
 use super::delta::Delta;
-use super::segment::Segment;
+use super::sealed::Segment;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
@@ -114,7 +114,14 @@ impl View {
     }
 
     /// Rowid of a row; the part's columns must be loaded.
-    pub fn rowid(&self, storage: &Storage, conn: &Connection, schema: &Schema, part: usize, ord: u32) -> Result<i64> {
+    pub fn rowid(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        part: usize,
+        ord: u32,
+    ) -> Result<i64> {
         match self.segments.get(part) {
             Some(view) => Ok(view.segment.columns(storage, conn, schema)?.columns.rowid(ord)),
             None => Ok(self.delta.rowid(ord)),

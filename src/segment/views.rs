@@ -1,7 +1,7 @@
 //! Finds the view of the current snapshot, from memory where the root nonce and the log say it is still right.
 
 use super::delta::Delta;
-use super::segment::Segment;
+use super::sealed::Segment;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -38,16 +38,13 @@ impl Views {
             {
                 catch_up(view, storage, conn, schema)?
             }
-            Some(view) if view.nonce == nonce => Arc::new(open(storage, conn, schema, settings, nonce, Some(&view))?),
+            Some(view) if view.nonce == nonce => {
+                Arc::new(open(storage, conn, schema, settings, nonce, Some(&view))?)
+            }
             other => Arc::new(open(storage, conn, schema, settings, nonce, other.as_deref())?),
         };
         *slot = Some(Arc::clone(&view));
         Ok(view)
-    }
-
-    /// Forgets the view, for example because a setting changed.
-    pub fn forget(&self) {
-        *self.last.lock() = None;
     }
 }
 
@@ -102,7 +99,8 @@ fn replay(view: &mut View, storage: &Storage, conn: &Connection, schema: &Schema
 
 fn kill(view: &mut View, storage: &Storage, entry: &LogEntry) -> Result<()> {
     let LogOp::Kill { segment, ord } = entry.op else { return Ok(()) };
-    let place = || Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment");
+    let place =
+        || Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment");
     let target = view.segments.iter_mut().find(|s| s.segment.record.seq == segment).ok_or_else(place)?;
     let rows = target.segment.rows();
     if ord as usize >= rows {

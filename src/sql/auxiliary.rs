@@ -57,7 +57,11 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
                 Ok(())
             }
-            Value::Null if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() => Ok(()),
+            Value::Null
+                if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() =>
+            {
+                Ok(())
+            }
             _ => Err(Error::QueryText("a hybrid query works as a term of WHERE, not under OR or NOT".into())),
         };
     }
@@ -68,7 +72,8 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             Ok(())
         }
         (ValueRef::Text(query), ValueRef::Text(text)) => {
-            let read = READS.with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
+            let read = READS
+                .with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
             let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
                 return Err(Error::QueryText("MATCH needs a FULLTEXT column on its left".into()));
             };
@@ -76,7 +81,9 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             out.set_integer(i64::from(shared.row_matches(&query, Some(read.field), read.rowid)?));
             Ok(())
         }
-        _ => Err(Error::QueryText("MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column".into())),
+        _ => Err(Error::QueryText(
+            "MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column".into(),
+        )),
     }
 }
 

@@ -13,7 +13,10 @@ const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", 
 pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
     let table = &shared.storage.table;
     let Ok(command) = command.as_str() else {
-        return Err(Error::Unknown(format!("{table}: a command is a text; commands are {}", COMMANDS.join(", "))));
+        return Err(Error::Unknown(format!(
+            "{table}: a command is a text; commands are {}",
+            COMMANDS.join(", ")
+        )));
     };
     if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
         let value = match argument {
@@ -24,7 +27,10 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
                 )));
             }
             other => {
-                return Err(Error::Value(format!("{table}: {command} must be an integer, got {}", other.data_type())));
+                return Err(Error::Value(format!(
+                    "{table}: {command} must be an integer, got {}",
+                    other.data_type()
+                )));
             }
         };
         let conn = shared.host.connection();

@@ -134,7 +134,8 @@ impl TableCursor {
             }
             return Ok(());
         }
-        let Some((nth, (_, spec))) = schema.vectors().enumerate().find(|(_, (column, _))| *column == at) else {
+        let Some((nth, (_, spec))) = schema.vectors().enumerate().find(|(_, (column, _))| *column == at)
+        else {
             return Ok(());
         };
         let give = |out: &mut Output<'_>, vectors: &VectorBytes| -> Result<()> {
@@ -185,7 +186,7 @@ impl TableCursor {
             if let Some(row) = scan.rows.get(scan.at) {
                 let (shared, asked) = (Rc::clone(&self.shared), Rc::new(request::Asked { field: None }));
                 let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked };
-                out.set_pointer(Box::new(handle), RowHandle::NAME);
+                out.set_pointer(handle, RowHandle::NAME);
             }
             return;
         }
@@ -204,7 +205,7 @@ impl TableCursor {
                     text: scan.search.text_query().cloned(),
                     asked: Rc::clone(&scan.query),
                 };
-                out.set_pointer(Box::new(handle), RowHandle::NAME);
+                out.set_pointer(handle, RowHandle::NAME);
             }
             Hidden::Rank => out.set_real(scan.hit.rank()),
             Hidden::Distance => real(out, scan.hit.distance),

@@ -59,7 +59,8 @@ impl VirtualTable for Recall {
     const EPONYMOUS: bool = true;
 
     fn connect(host: Host, _: &[&str], _: bool) -> Result<(Self, String)> {
-        let declaration = "CREATE TABLE x(recall REAL, \"table\" HIDDEN, \"column\" HIDDEN, sample HIDDEN, k HIDDEN)";
+        let declaration =
+            "CREATE TABLE x(recall REAL, \"table\" HIDDEN, \"column\" HIDDEN, sample HIDDEN, k HIDDEN)";
         Ok((Self { host }, declaration.into()))
     }
 
@@ -164,7 +165,9 @@ fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     let found = list.query_map([], |row| row.get::<_, String>(0))?;
     databases.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
     let (wanted, table) = match name.split_once('.') {
-        Some((database, table)) if databases.iter().any(|d| d.eq_ignore_ascii_case(database)) => (Some(database), table),
+        Some((database, table)) if databases.iter().any(|d| d.eq_ignore_ascii_case(database)) => {
+            (Some(database), table)
+        }
         _ => (None, name),
     };
     for database in databases.iter().filter(|d| wanted.is_none_or(|w| d.eq_ignore_ascii_case(w))) {
@@ -217,7 +220,8 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
         parts.push(row(Value::from(schema.columns[at].name.as_str()), "vector", disk, memory));
     }
     let total: u64 = view.segments.iter().flat_map(|s| &s.segment.record.directory).map(|e| e.bytes).sum();
-    let memory = parts.iter().filter_map(|row| if let Some(Value::Integer(n)) = row.last() { Some(*n) } else { None });
+    let memory =
+        parts.iter().filter_map(|row| if let Some(Value::Integer(n)) = row.last() { Some(*n) } else { None });
     let memory = usize::try_from(memory.sum::<i64>()).unwrap_or(0) + view.delta.memory_bytes();
     parts.insert(0, row(Value::from(storage.table.as_str()), "table", total, memory));
     Ok(parts)
@@ -231,7 +235,9 @@ pub fn recall(conn: &Connection, args: &Args<'_>) -> Result<Option<f64>> {
         _ => Err(Error::Value(format!("nearlite_recall: {name} must be a positive integer"))),
     };
     let (Some(table), Some(column)) = (text(0), text(1)) else {
-        return Err(Error::Value("nearlite_recall takes a table, a vector column, a sample size and k".into()));
+        return Err(Error::Value(
+            "nearlite_recall takes a table, a vector column, a sample size and k".into(),
+        ));
     };
     let (sample, k) = (count(2, "sample")?, count(3, "k")?);
     let (storage, schema) = open(conn, &table)?;

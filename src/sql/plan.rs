@@ -323,7 +323,11 @@ fn user_term(
 ) -> Option<(Term, bool)> {
     match &schema.columns[at].kind {
         ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
-            if in_list && search { Some((Term::KeyIn, false)) } else { Some((Term::Key, false)) }
+            if in_list && search {
+                Some((Term::KeyIn, false))
+            } else {
+                Some((Term::Key, false))
+            }
         }
         ColumnKind::Metadata(kind) if search => match op {
             ConstraintOp::IsNull => Some((Term::Null(at, true), true)),

@@ -40,7 +40,9 @@ pub fn build(
                     let table = &shared.storage.table;
                     return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
                 }
-                let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else { return Ok(None) };
+                let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else {
+                    return Ok(None);
+                };
                 request.vector = Some(leg);
             }
             Term::Text(field) => {
@@ -144,7 +146,11 @@ fn hybrid_legs(
     let at = match &options.column {
         Some(name) => match shared.schema.find(name) {
             Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
-            _ => return Err(Error::Unknown(format!("{table}: hybrid_query: there is no vector column '{name}'"))),
+            _ => {
+                return Err(Error::Unknown(format!(
+                    "{table}: hybrid_query: there is no vector column '{name}'"
+                )));
+            }
         },
         None => match shared.schema.vectors().next() {
             Some((at, _)) => at,
@@ -234,7 +240,10 @@ fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Filter {
     match term {
         Term::In(at) => Filter::In { column: column_name(shared, at), values },
         Term::KeyIn => Filter::Keys(
-            values.into_iter().filter_map(|v| if let Value::Text(text) = v { Some(text) } else { None }).collect(),
+            values
+                .into_iter()
+                .filter_map(|v| if let Value::Text(text) = v { Some(text) } else { None })
+                .collect(),
         ),
         _ => Filter::rowids(values.into_iter().filter_map(|value| match value {
             Value::Integer(rowid) => Some(rowid),

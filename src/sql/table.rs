@@ -10,7 +10,7 @@ use crate::schema::Schema;
 use crate::segment::{self, View, Views};
 use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Shared {
     pub storage: Storage,
     /// Declared columns.
     pub schema: Schema,
-    views: Views,
+    views: Rc<Views>,
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
     matching: RefCell<Option<Matched>>,
@@ -108,6 +108,22 @@ impl Shared {
     }
 }
 
+/// The views of all tables of one connection. They outlive the table objects, which SQLite makes anew whenever it
+/// reads the schema again; a view that is not right any more is recognised by its nonce.
+#[derive(Default)]
+struct ConnectionViews(RefCell<HashMap<(String, String), Rc<Views>>>);
+
+impl ConnectionViews {
+    fn of(&self, database: &str, table: &str) -> Rc<Views> {
+        let key = (database.to_owned(), table.to_owned());
+        Rc::clone(self.0.borrow_mut().entry(key).or_default())
+    }
+
+    fn forget(&self, database: &str, table: &str) {
+        self.0.borrow_mut().remove(&(database.to_owned(), table.to_owned()));
+    }
+}
+
 /// One `USING nearlite(...)` table.
 pub struct Table {
     shared: Rc<Shared>,
@@ -131,12 +147,13 @@ impl VirtualTable for Table {
         host.config_constraint_support()?;
         host.config_innocuous()?;
         let storage = Storage::new(&database, &table, &schema);
+        let views = host.shared::<ConnectionViews>();
         let declaration = columns::declaration(&schema, &table);
         let shared = Shared {
             host,
             storage,
             schema,
-            views: Views::default(),
+            views: views.of(&database, &table),
             settings: RefCell::default(),
             written: Cell::new(false),
             matching: RefCell::default(),
@@ -183,7 +200,9 @@ impl VirtualTable for Table {
     fn destroy(&self) -> Result<()> {
         let conn = self.shared.host.connection();
         conn.flush_prepared_statement_cache();
-        self.shared.storage.destroy(conn)
+        let storage = &self.shared.storage;
+        self.shared.host.shared::<ConnectionViews>().forget(&storage.database, &storage.table);
+        storage.destroy(conn)
     }
 
     fn rename(&self, new: &str) -> Result<()> {
@@ -191,7 +210,10 @@ impl VirtualTable for Table {
         let taken = |name: &str| name.eq_ignore_ascii_case(new);
         if let Some(column) = self.shared.schema.columns.iter().find(|c| taken(&c.name)) {
             let table = &self.shared.storage.table;
-            return Err(Error::Schema(format!("{table} cannot be called {new}: it has a column {}", column.name)));
+            return Err(Error::Schema(format!(
+                "{table} cannot be called {new}: it has a column {}",
+                column.name
+            )));
         }
         conn.flush_prepared_statement_cache();
         self.shared.storage.rename(conn, new)

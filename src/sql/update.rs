@@ -28,7 +28,10 @@ pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: 
     let checked = check(shared, values)?;
     let rowid = match (rowid, checked.key_rowid) {
         (Some(a), Some(b)) if a != b => {
-            return Err(Error::Value(format!("{}: the row is given rowid {a} and key {b}", shared.storage.table)));
+            return Err(Error::Value(format!(
+                "{}: the row is given rowid {a} and key {b}",
+                shared.storage.table
+            )));
         }
         (a, b) => a.or(b),
     };
@@ -153,13 +156,19 @@ fn resolve_conflicts(
             && let Some(found) = storage.rowid_of_key(conn, key)?
             && Some(found) != own
         {
-            clashes.push((found, schema.columns[at].name.as_str(), format!("'{}'", key.as_text().unwrap_or(""))));
+            clashes.push((
+                found,
+                schema.columns[at].name.as_str(),
+                format!("'{}'", key.as_text().unwrap_or("")),
+            ));
         }
     }
     for (rowid, column, value) in clashes {
         if conflict != Conflict::Replace {
             let table = &storage.table;
-            return Err(Error::Constraint(format!("UNIQUE constraint failed: {table}.{column}: {value} exists already")));
+            return Err(Error::Constraint(format!(
+                "UNIQUE constraint failed: {table}.{column}: {value} exists already"
+            )));
         }
         delete(shared, rowid)?;
     }
@@ -234,7 +243,10 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
         (_, Value::Null) => {
             if matches!(column.kind, ColumnKind::Key(_)) {
                 let table = &shared.storage.table;
-                return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
+                return Err(Error::Constraint(format!(
+                    "NOT NULL constraint failed: {table}.{}",
+                    column.name
+                )));
             }
             refuse_null(shared, column)?;
             Ok(Value::Null)
@@ -245,9 +257,13 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
         | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
         // JavaScript has no integers: a whole number is one, as in a STRICT table.
         (ColumnType::Integer, Value::Real(real)) if whole(real).is_some() => Ok(Value::from(whole(real))),
-        (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => Ok(Value::Integer(real as i64)),
+        (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => {
+            Ok(Value::Integer(real as i64))
+        }
         (ColumnType::Real, Value::Integer(int)) => Ok(Value::Real(int as f64)),
-        (ColumnType::Boolean, value @ Value::Integer(_)) => Err(wrong_type(shared, column, "BOOLEAN (0 or 1)", &value)),
+        (ColumnType::Boolean, value @ Value::Integer(_)) => {
+            Err(wrong_type(shared, column, "BOOLEAN (0 or 1)", &value))
+        }
         (expected, value) => Err(wrong_type(shared, column, expected.name(), &value)),
     }
 }

@@ -65,7 +65,7 @@ fn not_finite<T>(target: &Target<'_>, index: usize, value: impl ToString) -> Res
 }
 
 fn from_bytes<'a>(bytes: &'a [u8], target: &Target<'_>) -> Result<Cow<'a, [f32]>> {
-    if bytes.len() % 4 != 0 {
+    if !bytes.len().is_multiple_of(4) {
         let len = bytes.len();
         let expected =
             target.dim.map_or(String::new(), |dim| format!(" ({} bytes for {dim} dimensions)", dim * 4));

@@ -12,7 +12,8 @@ impl Storage {
     /// Writes a payload and returns its directory entry.
     pub fn write_payload(&self, conn: &Connection, kind: PayloadKind, bytes: &[u8]) -> Result<PayloadEntry> {
         let chunks = self.name("chunks");
-        let last: Option<i64> = conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
+        let last: Option<i64> =
+            conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
         let first = last.unwrap_or(0) + 1;
         let mut statement = conn.prepare_cached(&format!("INSERT INTO {chunks}(id, data) VALUES(?1, ?2)"))?;
         let mut count = 0_u32;

@@ -48,10 +48,14 @@ impl Storage {
     pub fn nonce(&self, conn: &Connection) -> Result<[u8; 16]> {
         let nonce = conn
             .prepare_cached(&self.sql.nonce)?
-            .query_row([], |row| Ok(row.get_ref(0)?.as_blob().ok().and_then(|b| <[u8; 16]>::try_from(b).ok())))
+            .query_row([], |row| {
+                Ok(row.get_ref(0)?.as_blob().ok().and_then(|b| <[u8; 16]>::try_from(b).ok()))
+            })
             .optional()?
             .flatten();
-        nonce.ok_or_else(|| crate::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes"))
+        nonce.ok_or_else(|| {
+            crate::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes")
+        })
     }
 
     /// Gives the root a fresh random nonce.
@@ -91,8 +95,9 @@ impl Storage {
                 2 => LogOp::Remove,
                 3 => LogOp::Kill {
                     segment: row.get(3)?,
-                    ord: u32::try_from(row.get::<_, i64>(4)?)
-                        .map_err(|_| crate::Error::corrupt(format!("{}_delta", self.table), "ord out of range"))?,
+                    ord: u32::try_from(row.get::<_, i64>(4)?).map_err(|_| {
+                        crate::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
+                    })?,
                 },
                 other => {
                     let what = format!("unknown operation {other}");
@@ -114,13 +119,6 @@ impl Storage {
             LogOp::Kill { segment, ord } => statement.execute(params![3, rowid, segment, ord])?,
         };
         Ok(())
-    }
-
-    /// Number of entries in the log.
-    pub fn log_len(&self, conn: &Connection) -> Result<usize> {
-        let sql = format!("SELECT count(*) FROM {}", self.name("delta"));
-        let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
-        Ok(usize::try_from(count).unwrap_or(0))
     }
 
     /// Empties the log; the caller renews the nonce.

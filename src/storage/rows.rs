@@ -51,7 +51,8 @@ impl Storage {
 
     /// All rowids, ascending.
     pub fn all_rowids(&self, conn: &Connection) -> Result<Vec<i64>> {
-        let mut statement = conn.prepare(&format!("SELECT rowid FROM {} ORDER BY rowid", self.name("rows")))?;
+        let mut statement =
+            conn.prepare(&format!("SELECT rowid FROM {} ORDER BY rowid", self.name("rows")))?;
         let ids = statement.query_map([], |row| row.get(0))?;
         Ok(ids.collect::<rusqlite::Result<_>>()?)
     }
@@ -134,7 +135,8 @@ impl Storage {
         rowids: impl IntoIterator<Item = i64>,
         mut each: impl FnMut(Option<&[u8]>) -> Result<()>,
     ) -> Result<()> {
-        let sql = self.sql.vector_of.get(column).ok_or_else(|| Error::Unknown("no such vector column".into()))?;
+        let sql =
+            self.sql.vector_of.get(column).ok_or_else(|| Error::Unknown("no such vector column".into()))?;
         let mut statement = conn.prepare_cached(sql)?;
         for rowid in rowids {
             let mut rows = statement.query([rowid])?;

@@ -86,21 +86,39 @@ impl Storage {
         let mut found = Vec::new();
         let place = || format!("{}_segments", self.table);
         while let Some(row) = rows.next()? {
-            let bytes = |at| row.get::<_, Vec<u8>>(at).map_err(|_| Error::corrupt(place(), "a value has a wrong type"));
-            let id = <[u8; 16]>::try_from(bytes(1)?).map_err(|_| Error::corrupt(place(), "a name is not 16 bytes"))?;
-            let count: i64 = row.get(2).map_err(|_| Error::corrupt(place(), "a row count has a wrong type"))?;
-            let count = u32::try_from(count).map_err(|_| Error::corrupt(place(), "a row count is out of range"))?;
+            let bytes = |at| {
+                row.get::<_, Vec<u8>>(at).map_err(|_| Error::corrupt(place(), "a value has a wrong type"))
+            };
+            let id = <[u8; 16]>::try_from(bytes(1)?)
+                .map_err(|_| Error::corrupt(place(), "a name is not 16 bytes"))?;
+            let count: i64 =
+                row.get(2).map_err(|_| Error::corrupt(place(), "a row count has a wrong type"))?;
+            let count =
+                u32::try_from(count).map_err(|_| Error::corrupt(place(), "a row count is out of range"))?;
             let directory =
                 codec::decode(&bytes(3)?).map_err(|e| Error::corrupt(place(), format!("directory: {e}")))?;
-            found.push(SegmentRecord { seq: row.get(0)?, id: SegmentId(id), rows: count as usize, directory });
+            found.push(SegmentRecord {
+                seq: row.get(0)?,
+                id: SegmentId(id),
+                rows: count as usize,
+                directory,
+            });
         }
         Ok(found)
     }
 
     /// Adds a segment and returns its record.
-    pub fn add_segment(&self, conn: &Connection, rows: usize, directory: Vec<PayloadEntry>) -> Result<SegmentRecord> {
+    pub fn add_segment(
+        &self,
+        conn: &Connection,
+        rows: usize,
+        directory: Vec<PayloadEntry>,
+    ) -> Result<SegmentRecord> {
         let bytes = codec::encode(&directory).map_err(Error::Value)?;
-        let sql = format!("INSERT INTO {}(id, rows, directory) VALUES(randomblob(16), ?1, ?2)", self.name("segments"));
+        let sql = format!(
+            "INSERT INTO {}(id, rows, directory) VALUES(randomblob(16), ?1, ?2)",
+            self.name("segments")
+        );
         conn.prepare_cached(&sql)?.execute(params![rows as i64, bytes])?;
         let seq = conn.last_insert_rowid();
         let sql = format!("SELECT id FROM {} WHERE seq = ?1", self.name("segments"));
@@ -140,10 +158,12 @@ impl Storage {
         if i64::from(crc32fast::hash(&bytes)) != checksum {
             return Err(Error::corrupt(place(), "checksum mismatch"));
         }
-        let dead =
-            RoaringBitmap::deserialize_from(&bytes[..]).map_err(|e| Error::corrupt(place(), e.to_string()))?;
+        let dead = RoaringBitmap::deserialize_from(&bytes[..])
+            .map_err(|e| Error::corrupt(place(), e.to_string()))?;
         match dead.max() {
-            Some(last) if last as usize >= record.rows => Err(Error::corrupt(place(), "a dead row is out of range")),
+            Some(last) if last as usize >= record.rows => {
+                Err(Error::corrupt(place(), "a dead row is out of range"))
+            }
             _ => Ok(dead),
         }
     }
@@ -153,8 +173,10 @@ impl Storage {
         let mut bytes = Vec::with_capacity(dead.serialized_size());
         dead.serialize_into(&mut bytes).map_err(|e| Error::Value(e.to_string()))?;
         let checksum = i64::from(crc32fast::hash(&bytes));
-        let sql =
-            format!("INSERT OR REPLACE INTO {}(segment, dead, checksum) VALUES(?1, ?2, ?3)", self.name("tombstones"));
+        let sql = format!(
+            "INSERT OR REPLACE INTO {}(segment, dead, checksum) VALUES(?1, ?2, ?3)",
+            self.name("tombstones")
+        );
         conn.prepare_cached(&sql)?.execute(params![segment, bytes, checksum])?;
         Ok(())
     }

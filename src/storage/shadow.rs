@@ -5,7 +5,8 @@ use crate::schema::{ColumnKind, ColumnType, Schema};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Suffixes of all shadow tables; `t_rows` and `t_vectors` are the truth, the others can be rebuilt from them.
-pub const SHADOWS: &[&str] = &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones"];
+pub const SHADOWS: &[&str] =
+    &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones"];
 
 /// Version of the file format this build writes, and the newest it reads.
 pub const FORMAT: i64 = 1;
@@ -89,15 +90,16 @@ impl Storage {
     pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
         let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
         let (rows, vectors, delta) = (name("rows"), name("vectors"), name("delta"));
-        let columns: Vec<String> = schema
-            .columns
-            .iter()
-            .filter(|c| is_stored_value(&c.kind))
-            .map(|c| quoted(&c.name))
-            .collect();
+        let columns: Vec<String> =
+            schema.columns.iter().filter(|c| is_stored_value(&c.kind)).map(|c| quoted(&c.name)).collect();
         let listed = columns.iter().map(|c| format!(", {c}")).collect::<String>();
         let marks = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect::<String>();
-        let sets = columns.iter().enumerate().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect::<Vec<_>>().join(", ");
+        let sets = columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| format!("{c} = ?{}", i + 2))
+            .collect::<Vec<_>>()
+            .join(", ");
         let width = schema.vectors().count();
         let vector_columns = (0..width).map(|i| format!(", v{i}")).collect::<String>();
         let vector_marks = (0..width).map(|i| format!(", ?{}", i + 2)).collect::<String>();
@@ -109,8 +111,12 @@ impl Storage {
             nonce: format!("SELECT nonce FROM {} WHERE id = 1", name("root")),
             log_last: format!("SELECT seq, stamp FROM {delta} ORDER BY seq DESC LIMIT 1"),
             log_at: format!("SELECT stamp FROM {delta} WHERE seq = ?1"),
-            log_since: format!("SELECT seq, op, row, segment, ord, stamp FROM {delta} WHERE seq > ?1 ORDER BY seq"),
-            log_append: format!("INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, random())"),
+            log_since: format!(
+                "SELECT seq, op, row, segment, ord, stamp FROM {delta} WHERE seq > ?1 ORDER BY seq"
+            ),
+            log_append: format!(
+                "INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, random())"
+            ),
             row_values: format!("SELECT rowid{listed} FROM {rows} WHERE rowid = ?1"),
             row_exists: format!("SELECT 1 FROM {rows} WHERE rowid = ?1"),
             row_insert: format!("INSERT INTO {rows}(rowid{listed}) VALUES(?1{marks})"),
@@ -123,7 +129,9 @@ impl Storage {
             key_rowid: format!("SELECT rowid FROM {rows} WHERE {key} = ?1"),
             vectors_of: format!("SELECT rowid{vector_columns} FROM {vectors} WHERE rowid = ?1"),
             vector_of: (0..width).map(|i| format!("SELECT v{i} FROM {vectors} WHERE rowid = ?1")).collect(),
-            vectors_put: format!("INSERT OR REPLACE INTO {vectors}(rowid{vector_columns}) VALUES(?1{vector_marks})"),
+            vectors_put: format!(
+                "INSERT OR REPLACE INTO {vectors}(rowid{vector_columns}) VALUES(?1{vector_marks})"
+            ),
             vectors_delete: format!("DELETE FROM {vectors} WHERE rowid = ?1"),
         };
         Self { database: database.to_owned(), table: table.to_owned(), sql }
@@ -189,8 +197,12 @@ impl Storage {
     }
 
     fn set_config(&self, conn: &Connection, name: &str, value: &rusqlite::types::Value) -> Result<()> {
-        conn.prepare_cached(&format!("INSERT OR REPLACE INTO {}(id, name, value) VALUES((SELECT id FROM {} WHERE name = ?1), ?1, ?2)", self.name("config"), self.name("config")))?
-            .execute(rusqlite::params![name, value])?;
+        conn.prepare_cached(&format!(
+            "INSERT OR REPLACE INTO {}(id, name, value) VALUES((SELECT id FROM {} WHERE name = ?1), ?1, ?2)",
+            self.name("config"),
+            self.name("config")
+        ))?
+        .execute(rusqlite::params![name, value])?;
         Ok(())
     }
 
@@ -213,12 +225,17 @@ impl Storage {
             Some(crate::Value::Integer(file)) if file > FORMAT => {
                 return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
             }
-            _ => return Err(Error::Unknown(format!("{place}: no usable format version; is this a nearlite table?"))),
+            _ => {
+                return Err(Error::Unknown(format!(
+                    "{place}: no usable format version; is this a nearlite table?"
+                )));
+            }
         }
         let Some(crate::Value::Text(json)) = get("schema")? else {
             return Err(Error::corrupt(place, "the schema is missing"));
         };
-        let schema: Schema = serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
+        let schema: Schema =
+            serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
         schema.validate(table).map_err(|e| Error::corrupt(place, e.to_string()))?;
         Ok(schema)
     }
@@ -245,7 +262,11 @@ impl Storage {
     pub fn set(&self, conn: &Connection, name: &str, value: i64) -> Result<()> {
         let Some((name, low, high)) = Settings::RANGES.iter().find(|(known, ..)| *known == name) else {
             let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
-            return Err(Error::Unknown(format!("{}: unknown setting '{name}'; settings are {}", self.table, known.join(", "))));
+            return Err(Error::Unknown(format!(
+                "{}: unknown setting '{name}'; settings are {}",
+                self.table,
+                known.join(", ")
+            )));
         };
         if !usize::try_from(value).is_ok_and(|v| (*low..=*high).contains(&v)) {
             return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));

@@ -24,7 +24,9 @@ mod writer;
 pub use marks::{highlight, snippet};
 pub use payload::TextPayload;
 pub use query_text::TextQuery;
-pub use searcher::{TextHit, TextSearcher};
+#[cfg(test)]
+pub use searcher::TextHit;
+pub use searcher::TextSearcher;
 pub use writer::{build, merge};
 
 use crate::error::{Error, Result};

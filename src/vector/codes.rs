@@ -451,7 +451,10 @@ impl CodeSet {
             let row = &data[ord as usize * dim..][..dim];
             squares[ord as usize] = row.iter().map(|x| (f64::from(*x) / unit).powi(2)).sum();
         }
-        let top = squares.iter().copied().fold(0.0, f64::max);
+        // The longest hundredth do not count: one outlier would raise all others to the same height.
+        let mut sorted: Vec<f64> = present.iter().map(|ord| squares[ord as usize]).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let top = sorted.get(sorted.len().saturating_sub(1 + sorted.len() / 100)).copied().unwrap_or(0.0);
         if present.iter().any(|ord| squares[ord as usize] < top * 0.999) {
             self.heights = squares.iter().map(|square| (top - square).max(0.0).sqrt() as f32).collect();
         }

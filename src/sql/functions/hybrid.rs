@@ -40,7 +40,7 @@ pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()
         subtype: args.subtype(1),
         options: text(args.value(2), "the options")?,
     };
-    out.set_pointer(Box::new(query), HYBRID);
+    out.set_pointer(query, HYBRID);
     Ok(())
 }
 

@@ -326,7 +326,7 @@ pub(super) fn quantize_binary(out: &mut FunctionContext<'_>, args: &Args<'_>) ->
         Vector::Int8(vector) => vector.iter().map(|element| *element > 0).collect(),
         Vector::Bit(_) => return bad("vec_quantize_binary: this is a bit vector already"),
     };
-    if positive.len() % 8 != 0 {
+    if !positive.len().is_multiple_of(8) {
         return bad(format_args!(
             "vec_quantize_binary: the number of dimensions must be a multiple of 8, got {}",
             positive.len()

@@ -201,11 +201,6 @@ impl IndexInfo<'_> {
         unsafe { ffi::sqlite3_vtab_distinct(self.raw) }
     }
 
-    /// Bit `i` tells that column `i` may be read; bit 63 stands for all columns from 63 on.
-    pub(crate) fn col_used(&self) -> u64 {
-        self.get().colUsed
-    }
-
     /// Passes the right side of constraint `index` to `filter` as argument `position` (0-based, without gaps).
     pub(crate) fn set_arg(&mut self, index: usize, position: usize) {
         if let Some(usage) = self.usage(index) {

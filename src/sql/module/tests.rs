@@ -223,7 +223,7 @@ impl VirtualCursor for ToyCursor {
             0 if row.1 == Value::Integer(666) => panic!("column of the beast"),
             0 => out.set_value(&row.1),
             1 => out.set_value(&row.2),
-            _ => out.set_pointer(Box::new(format!("row {}", row.0)), c"toy_row"),
+            _ => out.set_pointer(format!("row {}", row.0), c"toy_row"),
         }
         Ok(())
     }
@@ -289,7 +289,7 @@ fn register(connection: &Connection) {
     overload_function(connection, "peek", 1).unwrap();
     register_function(connection, "ask", 1, |out, args| {
         match args.value(0) {
-            ValueRef::Integer(number) => out.set_pointer(Box::new(number as u32), c"asked"),
+            ValueRef::Integer(number) => out.set_pointer(number as u32, c"asked"),
             ValueRef::Null => panic!("asked nothing"),
             _ => return Err(Error::Value("ask: not a number".into())),
         }
@@ -515,7 +515,7 @@ fn an_eponymous_table_takes_arguments_and_cannot_be_created_or_written() {
 fn a_pointer_of_another_type_under_the_same_name_is_not_taken() {
     let c = open();
     register_function(&c, "impostor", 0, |out, _| {
-        out.set_pointer(Box::new("text".to_owned()), c"asked");
+        out.set_pointer("text".to_owned(), c"asked");
         Ok(())
     })
     .unwrap();

@@ -172,7 +172,7 @@ impl<T: VirtualTable> Callbacks<T> {
     unsafe fn table<'a>(vtab: *mut ffi::sqlite3_vtab) -> &'a T {
         // SAFETY: `start` made it; SQLite destroys it only when no callback of it runs. The reference covers our
         // part alone.
-        unsafe { &*(&raw const (*vtab.cast::<Table<T>>()).table) }
+        unsafe { &(*vtab.cast::<Table<T>>()).table }
     }
 
     /// Runs `work` on a table and reports.
@@ -385,7 +385,7 @@ impl<T: VirtualTable> Callbacks<T> {
 
     unsafe extern "C" fn eof(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
         // SAFETY: a live cursor.
-        c_int::from(unsafe { *(&raw const (*cursor.cast::<Cursor<T::Cursor>>()).eof) })
+        c_int::from(unsafe { (*cursor.cast::<Cursor<T::Cursor>>()).eof })
     }
 
     unsafe extern "C" fn column(

@@ -66,7 +66,7 @@ impl<'a> Args<'a> {
         // it is a `Tagged`. The first field tells whether it holds a `T`. It lives as long as the value.
         unsafe {
             let pointer = ffi::sqlite3_value_pointer(raw, name.as_ptr()).cast::<Tagged<T>>();
-            if pointer.is_null() || *(&raw const (*pointer).kind) != TypeId::of::<T>() {
+            if pointer.is_null() || (*pointer).kind != TypeId::of::<T>() {
                 return None;
             }
             Some(&(*pointer).value)
@@ -234,17 +234,6 @@ impl Output<'_> {
         }
     }
 
-    /// Any borrowed value, copied.
-    pub(crate) fn set(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Null => self.set_null(),
-            ValueRef::Integer(value) => self.set_integer(value),
-            ValueRef::Real(value) => self.set_real(value),
-            ValueRef::Text(value) => self.set_text_bytes(value),
-            ValueRef::Blob(value) => self.set_blob(value),
-        }
-    }
-
     /// Any owned value, copied.
     pub(crate) fn set_value(&mut self, value: &Value) {
         match value {
@@ -263,8 +252,8 @@ impl Output<'_> {
     }
 
     /// A NULL that carries `value` to whoever asks for it by name and type ([`Args::pointer`]).
-    pub(crate) fn set_pointer<T: 'static>(&mut self, value: Box<T>, name: &'static CStr) {
-        let tagged = Box::into_raw(Box::new(Tagged { kind: TypeId::of::<T>(), value: *value }));
+    pub(crate) fn set_pointer<T: 'static>(&mut self, value: T, name: &'static CStr) {
+        let tagged = Box::into_raw(Box::new(Tagged { kind: TypeId::of::<T>(), value }));
         // SAFETY: SQLite owns the box from here and frees it once, through `drop_tagged`, also on failure.
         unsafe {
             ffi::sqlite3_result_pointer(self.context, tagged.cast(), name.as_ptr(), Some(drop_tagged::<T>));

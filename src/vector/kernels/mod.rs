@@ -24,7 +24,7 @@ impl Table<'_> {
     fn check(&self, ids: &[u32], query_bytes: usize, out: usize) {
         let top = ids.iter().copied().max().map_or(0, |id| id as usize + 1);
         assert!(
-            self.stride % 64 == 0
+            self.stride.is_multiple_of(64)
                 && query_bytes >= self.stride
                 && out >= ids.len()
                 && top.checked_mul(self.stride).is_some_and(|end| end <= self.bytes.len())
@@ -32,22 +32,28 @@ impl Table<'_> {
     }
 }
 
+/// A number of two slices.
+type Pair = fn(&[f32], &[f32]) -> f32;
+
+/// A number of a query and each of some rows.
+type OfRows<Q, N> = fn(Table<'_>, &[Q], &[u32], &mut [N]);
+
 /// The functions chosen for this machine.
 pub(crate) struct Kernels {
     /// Name of the instruction set.
     pub name: &'static str,
     /// Dot product.
-    pub dot_f32: fn(&[f32], &[f32]) -> f32,
+    pub dot_f32: Pair,
     /// Squared Euclidean distance.
-    pub l2_f32: fn(&[f32], &[f32]) -> f32,
+    pub l2_f32: Pair,
     /// `(a · b, a · a, b · b)`.
     pub dot_norms: fn(&[f32], &[f32]) -> (f32, f32, f32),
     /// `Σ code[i] * query[i]` of unsigned codes and a signed query, for each row of `ids`.
-    pub dot_i8_rows: fn(Table<'_>, &[i8], &[u32], &mut [i32]),
+    pub dot_i8_rows: OfRows<i8, i32>,
     /// Dot products of a float query with float rows.
-    pub dot_f32_rows: fn(Table<'_>, &[f32], &[u32], &mut [f32]),
+    pub dot_f32_rows: OfRows<f32, f32>,
     /// Squared Euclidean distances of a float query to float rows.
-    pub l2_f32_rows: fn(Table<'_>, &[f32], &[u32], &mut [f32]),
+    pub l2_f32_rows: OfRows<f32, f32>,
     /// Asks the caches for whole rows.
     pub prefetch_rows: fn(Table<'_>, &[u32]),
     /// Decodes little-endian halves.

@@ -44,7 +44,8 @@ impl Segment {
             return Ok(found);
         }
         let place = storage.place(self.record.id, kind);
-        let entry = self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
+        let entry =
+            self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
         let bytes = storage.read_payload(conn, entry, &place)?;
         let payload = decode(bytes).map_err(|what| Error::corrupt(&place, what))?;
         cache::put(self.record.id, kind, payload.clone(), self.budget);
@@ -52,7 +53,12 @@ impl Segment {
     }
 
     /// Rowids and metadata columns.
-    pub fn columns(&self, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<&Arc<SegmentColumns>> {
+    pub fn columns(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+    ) -> Result<&Arc<SegmentColumns>> {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
