@@ -136,8 +136,9 @@ impl Nearest {
                 self.done = true;
                 break;
             };
-            let distance = f64::from(near.distance);
-            let holds = |(op, bound): &(Op, f64)| op.accepts(distance.total_cmp(bound));
+            // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
+            let distance = f64::from(near.distance) + 0.0;
+            let holds = |(op, bound): &(Op, f64)| op.accepts(distance.total_cmp(&(bound + 0.0)));
             if self.within.iter().all(holds) {
                 return Ok(Some(near));
             }

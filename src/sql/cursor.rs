@@ -89,16 +89,26 @@ impl TableCursor {
             let value = Value::from(args.value(position));
             match term {
                 Term::Rowid(op) => narrow(&mut range, *op, &value),
+                // A constant of another type gets TEXT affinity from SQLite, which checks the term itself.
+                Term::Key if matches!(value, Value::Real(_) | Value::Blob(_)) => {}
                 Term::Key => {
+                    let value = match value {
+                        Value::Integer(int) => Value::Text(int.to_string()),
+                        other => other,
+                    };
                     let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
                     let rowid = Value::from(found);
                     narrow(&mut range, Op::Eq, &rowid);
                 }
-                _ => {
-                    if let Some(limit) = request::knob(&self.shared, *term, &value, &mut self.knobs)? {
-                        left = left.min(limit);
+                Term::K | Term::Ef | Term::Exact => {
+                    match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
+                        // As `k = NULL` of any column: true for no row.
+                        None => return Ok(()),
+                        Some(limit) if *term == Term::K => left = left.min(limit),
+                        Some(_) => {}
                     }
                 }
+                _ => {}
             }
         }
         let (rows, vectors) = (Vec::new(), RefCell::new(None));

@@ -30,7 +30,8 @@ pub fn build(
     let mut request = Request::default();
     let mut filters = Vec::new();
     let mut texts: Vec<TextLeg> = Vec::new();
-    let mut hybrid = false;
+    // Whether there was a hybrid query, and whether it brought a text, which then ranks.
+    let (mut hybrid, mut ranked) = (false, false);
     let (mut limit, mut offset) = (None::<usize>, 0_usize);
     for (position, term) in plan.terms.iter().enumerate() {
         let value = args.value(position);
@@ -43,11 +44,16 @@ pub fn build(
                 let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else {
                     return Ok(None);
                 };
-                request.vector = Some(leg);
+                set_vector(shared, &mut request, leg)?;
             }
             Term::Text(field) => {
                 if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
+                    if hybrid {
+                        let table = &shared.storage.table;
+                        return Err(Error::Value(format!("{table}: one hybrid_query a search")));
+                    }
                     hybrid = true;
+                    ranked = asked.text.is_some();
                     hybrid_legs(shared, asked, &mut request, &mut texts)?;
                     continue;
                 }
@@ -73,14 +79,11 @@ pub fn build(
                 _ => {}
             },
             Term::K | Term::Ef | Term::Exact => {
-                let value = Value::from(value);
+                let Some(number) = knob(shared, *term, &Value::from(value), knobs)? else { return Ok(None) };
                 match term {
-                    Term::K => match knob(shared, *term, &value, knobs)? {
-                        Some(k) => request.limit = Some(request.limit.map_or(k, |old| old.min(k))),
-                        None => return Ok(None),
-                    },
-                    Term::Ef => request.ef = knob(shared, *term, &value, knobs)?,
-                    _ => request.exact = knob(shared, *term, &value, knobs)? == Some(1),
+                    Term::K => request.limit = Some(request.limit.map_or(number, |old| old.min(number))),
+                    Term::Ef => request.ef = Some(number),
+                    _ => request.exact = number == 1,
                 }
             }
             Term::Limit => limit = count(value),
@@ -98,7 +101,7 @@ pub fn build(
         _ => Some(Filter::And(filters)),
     };
     let field = texts.first().and_then(|leg| leg.field);
-    place_texts(&mut request, texts, hybrid);
+    place_texts(&mut request, texts, hybrid, ranked);
     if request.vector.is_none() && request.text.is_none() {
         return Ok(None);
     }
@@ -106,8 +109,12 @@ pub fn build(
 }
 
 /// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.
-fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool) {
+fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool, ranked: bool) {
     if texts.is_empty() {
+        return;
+    }
+    if hybrid && !ranked && request.vector.is_some() {
+        request.must_match = texts;
         return;
     }
     let first = texts.remove(0);
@@ -130,6 +137,17 @@ fn vector_leg(shared: &Shared, at: usize, value: ValueRef<'_>, subtype: u32) -> 
     let query = vector_value::read(value, subtype, &target)?.into_owned();
     let nth = shared.schema.vectors().take_while(|(v, _)| *v < at).count();
     Ok(Some(VectorLeg { column: nth, query }))
+}
+
+fn set_vector(shared: &Shared, request: &mut Request, leg: VectorLeg) -> Result<()> {
+    if request.vector.is_some() {
+        let table = &shared.storage.table;
+        return Err(Error::Value(format!(
+            "{table}: one vector a search; join the table with itself to combine two"
+        )));
+    }
+    request.vector = Some(leg);
+    Ok(())
 }
 
 fn hybrid_legs(
@@ -158,7 +176,9 @@ fn hybrid_legs(
         },
     };
     if let Some(value) = &asked.vector {
-        request.vector = vector_leg(shared, at, value.as_ref(), asked.subtype)?;
+        if let Some(leg) = vector_leg(shared, at, value.as_ref(), asked.subtype)? {
+            set_vector(shared, request, leg)?;
+        }
     }
     if let Some(text) = &asked.text {
         texts.insert(0, TextLeg { query: text.clone(), field: None });

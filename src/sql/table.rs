@@ -171,30 +171,8 @@ impl VirtualTable for Table {
     }
 
     fn update(&self, change: Change<'_>) -> Result<i64> {
-        let shared = &self.shared;
-        match change {
-            Change::Delete { rowid } => {
-                update::delete(shared, rowid)?;
-                shared.wrote()?;
-                Ok(0)
-            }
-            Change::Insert { rowid, values, conflict } => {
-                let command = columns::hidden_at(&shared.schema, Hidden::Table);
-                if !matches!(values.value(command), rusqlite::types::ValueRef::Null) {
-                    let argument = columns::hidden_at(&shared.schema, Hidden::Rank);
-                    commands::run(shared, values.value(command), values.value(argument))?;
-                    return Ok(0);
-                }
-                let rowid = update::insert(shared, rowid, &values, conflict)?;
-                shared.wrote()?;
-                Ok(rowid)
-            }
-            Change::Update { old_rowid, new_rowid, values, conflict } => {
-                update::update(shared, old_rowid, new_rowid, &values, conflict)?;
-                shared.wrote()?;
-                Ok(new_rowid)
-            }
-        }
+        // After an INSERT SQLite itself stores the rowid that this call returns.
+        self.shared.host.keeping_last_insert_rowid(|| self.write(change))
     }
 
     fn destroy(&self) -> Result<()> {
@@ -236,7 +214,7 @@ impl VirtualTable for Table {
         }
         let bound = i64::try_from(shared.settings()?.delta_rows).unwrap_or(i64::MAX);
         if shared.storage.log_end(shared.host.connection())?.seq >= bound {
-            shared.seal()?;
+            shared.host.keeping_last_insert_rowid(|| shared.seal())?;
         }
         Ok(())
     }
@@ -246,6 +224,36 @@ impl VirtualTable for Table {
             self.shared.match_called.set(true);
         }
         auxiliary::find(name)
+    }
+}
+
+impl Table {
+    fn write(&self, change: Change<'_>) -> Result<i64> {
+        let shared = &self.shared;
+        match change {
+            Change::Delete { rowid } => {
+                update::delete(shared, rowid)?;
+                shared.wrote()?;
+                Ok(0)
+            }
+            Change::Insert { rowid, values, conflict } => {
+                let last = shared.host.connection().last_insert_rowid();
+                let command = columns::hidden_at(&shared.schema, Hidden::Table);
+                if !matches!(values.value(command), rusqlite::types::ValueRef::Null) {
+                    let argument = columns::hidden_at(&shared.schema, Hidden::Rank);
+                    commands::run(shared, values.value(command), values.value(argument))?;
+                    return Ok(last);
+                }
+                let rowid = update::insert(shared, rowid, &values, conflict)?;
+                shared.wrote()?;
+                Ok(rowid)
+            }
+            Change::Update { old_rowid, new_rowid, values, conflict } => {
+                update::update(shared, old_rowid, new_rowid, &values, conflict)?;
+                shared.wrote()?;
+                Ok(new_rowid)
+            }
+        }
     }
 }
 

@@ -14,6 +14,11 @@ impl Storage {
         let chunks = self.name("chunks");
         let last: Option<i64> =
             conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
+        // A damaged table may hold an id at the end of the range; 'rebuild' removes it before it writes.
+        let room = i64::try_from(bytes.len() / CHUNK_BYTES + 2).unwrap_or(i64::MAX);
+        if last.unwrap_or(0).checked_add(room).is_none() {
+            return Err(Error::corrupt(format!("{}_chunks", self.table), "its ids are used up"));
+        }
         let first = last.unwrap_or(0) + 1;
         let mut statement = conn.prepare_cached(&format!("INSERT INTO {chunks}(id, data) VALUES(?1, ?2)"))?;
         let mut count = 0_u32;

@@ -33,7 +33,7 @@ pub enum Codes {
     Int8,
     /// The full vectors, 4 bytes a dimension.
     None,
-    /// One bit a dimension; for 512 dimensions and more.
+    /// Reserved for one bit a dimension; searched as [`Codes::Int8`] for now.
     Bit,
 }
 

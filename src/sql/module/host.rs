@@ -105,6 +105,15 @@ impl Host {
         false
     }
 
+    /// Runs `work`, whose writes to shadow tables must not show in the user's `last_insert_rowid()`.
+    pub(crate) fn keeping_last_insert_rowid<T>(&self, work: impl FnOnce() -> T) -> T {
+        let kept = self.0.connection.last_insert_rowid();
+        let done = work();
+        // SAFETY: the handle is open while a Host lives.
+        unsafe { ffi::sqlite3_set_last_insert_rowid(self.0.connection.handle(), kept) };
+        done
+    }
+
     /// Declares, inside `connect`, that the table handles ON CONFLICT itself.
     pub(crate) fn config_constraint_support(&self) -> Result<()> {
         self.config(ffi::SQLITE_VTAB_CONSTRAINT_SUPPORT)

@@ -35,6 +35,9 @@ impl Table<'_> {
 /// A number of two slices.
 type Pair = fn(&[f32], &[f32]) -> f32;
 
+/// Three numbers of two slices.
+type Norms = fn(&[f32], &[f32]) -> (f32, f32, f32);
+
 /// A number of a query and each of some rows.
 type OfRows<Q, N> = fn(Table<'_>, &[Q], &[u32], &mut [N]);
 
@@ -47,7 +50,7 @@ pub(crate) struct Kernels {
     /// Squared Euclidean distance.
     pub l2_f32: Pair,
     /// `(a · b, a · a, b · b)`.
-    pub dot_norms: fn(&[f32], &[f32]) -> (f32, f32, f32),
+    pub dot_norms: Norms,
     /// `Σ code[i] * query[i]` of unsigned codes and a signed query, for each row of `ids`.
     pub dot_i8_rows: OfRows<i8, i32>,
     /// Dot products of a float query with float rows.
