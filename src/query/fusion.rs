@@ -96,7 +96,7 @@ impl Fusion {
         }
     }
 
-    /// Whether [`fuse`] uses the true scores of rows that a leg did not return.
+    /// Whether the fusion uses the true scores of rows that a leg did not return.
     pub fn fills_missing(&self) -> bool {
         matches!(self, Self::Convex { .. })
     }

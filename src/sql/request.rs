@@ -175,10 +175,10 @@ fn hybrid_legs(
             None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
         },
     };
-    if let Some(value) = &asked.vector {
-        if let Some(leg) = vector_leg(shared, at, value.as_ref(), asked.subtype)? {
-            set_vector(shared, request, leg)?;
-        }
+    if let Some(value) = &asked.vector
+        && let Some(leg) = vector_leg(shared, at, value.as_ref(), asked.subtype)?
+    {
+        set_vector(shared, request, leg)?;
     }
     if let Some(text) = &asked.text {
         texts.insert(0, TextLeg { query: text.clone(), field: None });
