@@ -8,7 +8,8 @@
 //! * **convex** (Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t` with scores scaled from the *theoretical*
 //!   minimum (cosine similarity -1, BM25 0) to the best of the list, so that the scale does not depend on how deep the
 //!   list is. A row that one leg missed gets its true score there, computed by the caller (`fill`).
-//! * **dbsf** (Qdrant): scores scaled from `mean - 3 sd` to `mean + 3 sd` of their leg, clamped to 0..1, times weight.
+//! * **dbsf** (Qdrant): scores scaled from `mean - 3 sd` to `mean + 3 sd` of their leg, times weight. Not clamped: the
+//!   few scores far above the mean are what the formula is good for.
 //!
 //! Invariant: the order is total and deterministic (score, number of legs, best rank, rowid) and no score is NaN.
 
@@ -277,7 +278,7 @@ fn goodness(metric: Metric, leg: usize, raw: f32) -> f64 {
 enum Scale {
     /// `1 / (k + rank)`.
     Reciprocal { k: f64 },
-    /// `(score - low) / width`, clamped to 0..1.
+    /// `(score - low) / width`.
     Linear { low: f64, width: f64 },
     /// Every score is this.
     Constant(f64),
@@ -316,7 +317,7 @@ impl Scale {
     fn apply(&self, rank: Option<u32>, score: f64) -> f64 {
         match self {
             Self::Reciprocal { k } => rank.map_or(0.0, |rank| 1.0 / (k + f64::from(rank.max(1)))),
-            Self::Linear { low, width } => ((score - low) / width).clamp(0.0, 1.0),
+            Self::Linear { low, width } => (score - low) / width,
             Self::Constant(value) => *value,
         }
     }
