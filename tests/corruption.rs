@@ -44,7 +44,10 @@ fn write_table(path: &Path) {
     conn.execute_batch("DELETE FROM docs WHERE rowid IN (3, 7, 41, 60)").unwrap();
     common::command(&conn, "flush");
     add(61..=70);
-    conn.execute_batch("DELETE FROM docs WHERE rowid IN (5, 66); UPDATE docs SET year = 1999 WHERE rowid = 50").unwrap();
+    conn.execute_batch(
+        "DELETE FROM docs WHERE rowid IN (5, 66); UPDATE docs SET year = 1999 WHERE rowid = 50",
+    )
+    .unwrap();
 }
 
 /// Nothing here is about power loss.
@@ -90,7 +93,9 @@ fn read_all(conn: &Connection) -> Vec<(String, Answer)> {
 fn write_all(conn: &Connection) {
     let run = |sql: &str| drop(conn.execute_batch(sql));
     run("INSERT INTO docs(id, body, year, embedding) VALUES('n1', 'all new', 1, '[1,1,1,1,1,1,1,1]')");
-    run("INSERT OR REPLACE INTO docs(id, body, year, embedding) VALUES('k12', 'all new', 1, '[2,1,1,1,1,1,1,1]')");
+    run(
+        "INSERT OR REPLACE INTO docs(id, body, year, embedding) VALUES('k12', 'all new', 1, '[2,1,1,1,1,1,1,1]')",
+    );
     run("UPDATE docs SET body = 'all other' WHERE rowid = 20");
     run("UPDATE docs SET rowid = 900 WHERE id = 'k62'");
     run("DELETE FROM docs WHERE id = 'k30'");
@@ -115,9 +120,10 @@ impl Harm {
     /// Does the damage behind the extension's back; `false` where SQLite's own rules refuse it.
     fn apply(&self, conn: &Connection) -> bool {
         let done = match self {
-            Self::Set { table, column, rowid, value } => {
-                conn.execute(&format!("UPDATE docs_{table} SET \"{column}\" = ?1 WHERE rowid = ?2"), params![value, rowid])
-            }
+            Self::Set { table, column, rowid, value } => conn.execute(
+                &format!("UPDATE docs_{table} SET \"{column}\" = ?1 WHERE rowid = ?2"),
+                params![value, rowid],
+            ),
             Self::Swap { table, column, a, b } => conn.execute(
                 &format!(
                     "UPDATE docs_{table} SET \"{column}\" =
@@ -126,7 +132,9 @@ impl Harm {
                 ),
                 [a, b],
             ),
-            Self::Delete { table, rowid } => conn.execute(&format!("DELETE FROM docs_{table} WHERE rowid = ?1"), [rowid]),
+            Self::Delete { table, rowid } => {
+                conn.execute(&format!("DELETE FROM docs_{table} WHERE rowid = ?1"), [rowid])
+            }
             Self::DeleteAll { table } => conn.execute(&format!("DELETE FROM docs_{table}"), []),
         };
         done.is_ok()
@@ -134,7 +142,10 @@ impl Harm {
 
     fn table(&self) -> &'static str {
         match self {
-            Self::Set { table, .. } | Self::Swap { table, .. } | Self::Delete { table, .. } | Self::DeleteAll { table } => table,
+            Self::Set { table, .. }
+            | Self::Swap { table, .. }
+            | Self::Delete { table, .. }
+            | Self::DeleteAll { table } => table,
         }
     }
 }
@@ -191,10 +202,11 @@ fn harms(conn: &Connection, rng: &mut Rng) -> Vec<Harm> {
     for table in SHADOWS {
         let rowids = common::integers(conn, &format!("SELECT rowid FROM docs_{table} ORDER BY rowid"), []);
         let (first, last) = (rowids[0], rowids[rowids.len() - 1]);
-        let columns = common::rows(conn, &format!("SELECT name FROM pragma_table_info('docs_{table}')"), [], |r| {
-            r.get::<_, String>(0)
-        })
-        .unwrap();
+        let columns =
+            common::rows(conn, &format!("SELECT name FROM pragma_table_info('docs_{table}')"), [], |r| {
+                r.get::<_, String>(0)
+            })
+            .unwrap();
         harms.push(Harm::DeleteAll { table });
         // A few rows stand for all; payload chunks and settings are all different.
         let few = matches!(table, "rows" | "vectors" | "delta");
@@ -220,7 +232,8 @@ fn harms(conn: &Connection, rng: &mut Rng) -> Vec<Harm> {
 fn truth(path: &Path) -> (Vec<i64>, Vec<i64>) {
     let plain = Connection::open(path).unwrap();
     let rows = common::integers(&plain, "SELECT rowid FROM docs_rows ORDER BY rowid", []);
-    let text = common::integers(&plain, "SELECT rowid FROM docs_rows WHERE body LIKE '%all%' ORDER BY rowid", []);
+    let text =
+        common::integers(&plain, "SELECT rowid FROM docs_rows WHERE body LIKE '%all%' ORDER BY rowid", []);
     (rows, text)
 }
 
@@ -228,7 +241,8 @@ fn truth(path: &Path) -> (Vec<i64>, Vec<i64>) {
 fn check_healed(path: &Path) -> Result<(), String> {
     let conn = open_fast(path);
     conn.execute_batch("INSERT INTO docs(docs) VALUES('rebuild')").map_err(|e| format!("rebuild: {e}"))?;
-    conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')").map_err(|e| format!("after rebuild: {e}"))?;
+    conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')")
+        .map_err(|e| format!("after rebuild: {e}"))?;
     let (rows, text) = truth(path);
     let sql = "SELECT rowid FROM docs WHERE embedding MATCH '[5,5,5,5,5,5,5,5]'";
     let mut near = common::rows(&conn, sql, [], |r| r.get::<_, i64>(0)).map_err(|e| e.to_string())?;
@@ -300,7 +314,9 @@ fn a_damaged_file_gives_right_answers_or_errors_and_can_be_rebuilt() {
         }
     }
     std::panic::set_hook(before);
-    println!("{tried} kinds of damage; answers that only integrity-check tells to be wrong, by table: {found_late:?}");
+    println!(
+        "{tried} kinds of damage; answers that only integrity-check tells to be wrong, by table: {found_late:?}"
+    );
     assert!(tried > 200, "only {tried} kinds of damage");
     let shown: Vec<&String> = failures.iter().take(40).collect();
     assert!(failures.is_empty(), "NEARLITE_SEED={seed}: {} of {tried} failed:\n{shown:#?}", failures.len());

@@ -192,13 +192,18 @@ impl World {
             .conn
             .query_row("SELECT rowid FROM docs WHERE id = ?1", [key], |r| r.get(0))
             .map_err(|e| format!("look-up of {key}: {e}"))?;
-        if told == rowid { Ok(rowid) } else { Err(format!("last_insert_rowid is {told}, row {key} is {rowid}")) }
+        if told == rowid {
+            Ok(rowid)
+        } else {
+            Err(format!("last_insert_rowid is {told}, row {key} is {rowid}"))
+        }
     }
 
     fn insert_many(&mut self, seed: u32, count: u8, bad: bool) -> Step {
         let mut sql = "INSERT OR REPLACE INTO docs(id, body, lang, year, embedding) VALUES".to_owned();
         let mut values: Vec<nearlite::rusqlite::types::Value> = Vec::new();
-        let new: Vec<ModelRow> = (0..count).map(|i| ModelRow::from_seed(seed.wrapping_add(i.into()))).collect();
+        let new: Vec<ModelRow> =
+            (0..count).map(|i| ModelRow::from_seed(seed.wrapping_add(i.into()))).collect();
         for (i, row) in new.iter().enumerate() {
             sql.push_str(if i == 0 { "(?,?,?,?,?)" } else { ",(?,?,?,?,?)" });
             let mut vector = row.vector.map(|v| blob(&v));
@@ -274,7 +279,11 @@ impl World {
                 let Some(rowid) = self.model.pick(*pick) else { return Ok(()) };
                 let mut rng = Rng((*seed).into());
                 let (lang, year) = (model::lang_from(&mut rng), model::year_from(&mut rng));
-                self.expect("UPDATE docs SET lang = ?2, year = ?3 WHERE rowid = ?1", params![rowid, lang, year], true)?;
+                self.expect(
+                    "UPDATE docs SET lang = ?2, year = ?3 WHERE rowid = ?1",
+                    params![rowid, lang, year],
+                    true,
+                )?;
                 let row = self.model.now.get_mut(&rowid).unwrap();
                 (row.lang, row.year) = (lang, year);
             }
@@ -320,7 +329,9 @@ impl World {
                 self.expect("DELETE FROM docs WHERE rowid = ?1", [rowid], true)?;
                 self.model.now.remove(&rowid);
             }
-            Op::DeleteMissing => self.expect("DELETE FROM docs WHERE id = 'nobody' OR rowid = -99", [], true)?,
+            Op::DeleteMissing => {
+                self.expect("DELETE FROM docs WHERE id = 'nobody' OR rowid = -99", [], true)?
+            }
             Op::DeleteMany(seed) => {
                 let year = model::year_from(&mut Rng((*seed).into()));
                 self.expect("DELETE FROM docs WHERE year < ?1", [year], true)?;
@@ -406,7 +417,8 @@ impl World {
     fn check_reader(&mut self) -> Step {
         let Some(snapshot) = self.snapshot.take() else { return Ok(()) };
         check_contents(&self.reader, &snapshot).map_err(|e| format!("reader: {e}"))?;
-        self.check_searches(&self.reader, &snapshot, &mut self.rng.clone()).map_err(|e| format!("reader: {e}"))?;
+        self.check_searches(&self.reader, &snapshot, &mut self.rng.clone())
+            .map_err(|e| format!("reader: {e}"))?;
         self.snapshot = Some(snapshot);
         Ok(())
     }
@@ -422,7 +434,12 @@ impl World {
     }
 
     /// Every kind of search; answers how many of the wanted neighbours the index found.
-    fn check_searches(&self, conn: &Connection, state: &State, rng: &mut Rng) -> Result<(usize, usize), String> {
+    fn check_searches(
+        &self,
+        conn: &Connection,
+        state: &State,
+        rng: &mut Rng,
+    ) -> Result<(usize, usize), String> {
         let key = model::key_from(rng);
         let got = common::rows(conn, "SELECT rowid, year FROM docs WHERE id = ?1", [&key], |r| {
             Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?))
@@ -444,7 +461,8 @@ impl World {
         let want = oracle::nearest(state, self.metric, &query, |_, _| true);
         let sql = "SELECT rowid, distance FROM docs WHERE embedding MATCH ?1 AND exact = 1 ORDER BY distance LIMIT ?2";
         let got = self.ranking(conn, sql, params![blob(&query), k as i64])?;
-        check_ranking(state, &got, &want, k, true).map_err(|e| format!("exact nearest {k} to {query:?}: {e}"))?;
+        check_ranking(state, &got, &want, k, true)
+            .map_err(|e| format!("exact nearest {k} to {query:?}: {e}"))?;
 
         let sql = "SELECT rowid, distance FROM docs WHERE embedding MATCH ?1 ORDER BY distance LIMIT ?2";
         let got = self.ranking(conn, sql, params![blob(&query), k as i64])?;
@@ -473,9 +491,16 @@ impl World {
                 format!("lang <> 'en' AND year < {year}"),
                 Box::new(|_, row| row.lang.is_some_and(|l| l != "en") && row.year < year),
             ),
-            6 => (format!("rowid BETWEEN {low} AND {}", low + 9), Box::new(|id, _| (low..=low + 9).contains(&id))),
+            6 => (
+                format!("rowid BETWEEN {low} AND {}", low + 9),
+                Box::new(|id, _| (low..=low + 9).contains(&id)),
+            ),
             _ => (
-                format!("year % 2 = 0 AND rowid IN (SELECT value FROM json_each('[{low}, {}, {}, 1, 2]'))", low + 1, low + 5),
+                format!(
+                    "year % 2 = 0 AND rowid IN (SELECT value FROM json_each('[{low}, {}, {}, 1, 2]'))",
+                    low + 1,
+                    low + 5
+                ),
                 Box::new(|id, row| row.year % 2 == 0 && [low, low + 1, low + 5, 1, 2].contains(&id)),
             ),
         };

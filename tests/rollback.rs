@@ -118,7 +118,9 @@ fn failed_multirow_insert_leaves_nothing() {
         if transaction {
             batch(&conn, "BEGIN");
         }
-        for bad in ["('k9', 'all', 1, '[1, 2, 3]')", "('k2', 'all', 1, '[1, 2]')", "('k9', 'all', 'x', '[1, 2]')"] {
+        for bad in
+            ["('k9', 'all', 1, '[1, 2, 3]')", "('k2', 'all', 1, '[1, 2]')", "('k9', 'all', 'x', '[1, 2]')"]
+        {
             let sql = format!(
                 "INSERT INTO docs(id, body, year, embedding)
                  VALUES('k7', 'all', 1, '[0, 0]'), ('k8', 'all', 1, '[0, 1]'), {bad}"
@@ -127,7 +129,8 @@ fn failed_multirow_insert_leaves_nothing() {
             assert_holds(&conn, &[1, 2, 3]);
         }
         conn.execute("UPDATE docs SET id = 'same'", []).unwrap_err();
-        conn.execute("UPDATE docs SET embedding = CASE rowid WHEN 3 THEN '[1]' ELSE '[9, 9]' END", []).unwrap_err();
+        conn.execute("UPDATE docs SET embedding = CASE rowid WHEN 3 THEN '[1]' ELSE '[9, 9]' END", [])
+            .unwrap_err();
         assert_holds(&conn, &[1, 2, 3]);
         if transaction {
             batch(&conn, "COMMIT");
@@ -146,7 +149,12 @@ fn cache_never_serves_rolled_back_segment() {
         for at in 5..=8 {
             conn.execute(
                 "INSERT INTO docs(rowid, id, body, embedding) VALUES(?1, ?2, ?3, ?4)",
-                params![at, format!("r{round}-{at}"), format!("round{round}"), blob(&[100.0 * f32::from(round as i16), at as f32])],
+                params![
+                    at,
+                    format!("r{round}-{at}"),
+                    format!("round{round}"),
+                    blob(&[100.0 * f32::from(round as i16), at as f32])
+                ],
             )
             .unwrap();
         }
@@ -168,8 +176,11 @@ fn reused_rowid_after_rollback() {
     fill(&conn, 1..=3);
     for (word, x) in [("first", 50.0_f32), ("second", 60.0), ("third", 70.0)] {
         batch(&conn, "BEGIN");
-        conn.execute("INSERT INTO docs(id, body, embedding) VALUES('new', ?1, ?2)", params![word, blob(&[x, 0.0])])
-            .unwrap();
+        conn.execute(
+            "INSERT INTO docs(id, body, embedding) VALUES('new', ?1, ?2)",
+            params![word, blob(&[x, 0.0])],
+        )
+        .unwrap();
         assert_eq!(conn.last_insert_rowid(), 4);
         assert_eq!(text(&conn, word), [4]);
         let sql = "SELECT distance FROM docs WHERE embedding MATCH ?1 AND rowid = 4";
@@ -259,7 +270,10 @@ fn trigger_writes_same_table() {
             DELETE FROM docs WHERE rowid = new.id - 3;
          END",
     );
-    batch(&conn, "INSERT INTO articles(body) VALUES('all one'), ('all two'), ('all three'), ('all four'), ('all five')");
+    batch(
+        &conn,
+        "INSERT INTO articles(body) VALUES('all one'), ('all two'), ('all three'), ('all four'), ('all five')",
+    );
     assert_holds(&conn, &[3, 4, 5]);
     assert_eq!(conn.last_insert_rowid(), 5);
     batch(&conn, "BEGIN; INSERT INTO articles(body) VALUES('all six')");
@@ -267,7 +281,8 @@ fn trigger_writes_same_table() {
     batch(&conn, "ROLLBACK");
     assert_holds(&conn, &[3, 4, 5]);
     // A failure in the trigger undoes the row that fired it.
-    conn.execute("INSERT INTO articles(id, body) VALUES(4000, 'x'), (-4, 5), (7, NULL), (4, 'clash')", []).unwrap_err();
+    conn.execute("INSERT INTO articles(id, body) VALUES(4000, 'x'), (-4, 5), (7, NULL), (4, 'clash')", [])
+        .unwrap_err();
     assert_holds(&conn, &[3, 4, 5]);
     assert_eq!(integers(&conn, "SELECT count(*) FROM articles", []), [5]);
     assert_sound(&conn);
@@ -283,7 +298,10 @@ fn two_tables_commit_atomically() {
     for end in ["ROLLBACK", "COMMIT"] {
         batch(&conn, "BEGIN");
         fill(&conn, 1..=3);
-        batch(&conn, "INSERT INTO notes(body, v) VALUES('note', '[1, 1]'), ('a note', '[1, 0]'), ('note', NULL)");
+        batch(
+            &conn,
+            "INSERT INTO notes(body, v) VALUES('note', '[1, 1]'), ('a note', '[1, 0]'), ('note', NULL)",
+        );
         assert_eq!(notes(), [1, 2, 3]);
         batch(&conn, end);
         let want: &[i64] = if end == "COMMIT" { &[1, 2, 3] } else { &[] };

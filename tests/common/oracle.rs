@@ -110,10 +110,9 @@ pub fn check_ranking(
 pub fn check_contents(conn: &Connection, state: &State) -> Result<(), String> {
     type Stored = (i64, String, Option<String>, Option<String>, i64, Option<Vec<u8>>);
     let sql = "SELECT rowid, id, body, lang, year, embedding FROM docs ORDER BY rowid";
-    let got: Vec<Stored> = rows(conn, sql, [], |r| {
-        Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
-    })
-    .map_err(|e| format!("{sql}: {e}"))?;
+    let got: Vec<Stored> =
+        rows(conn, sql, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)))
+            .map_err(|e| format!("{sql}: {e}"))?;
     let want: Vec<Stored> = state
         .iter()
         .map(|(rowid, row)| {
@@ -124,7 +123,8 @@ pub fn check_contents(conn: &Connection, state: &State) -> Result<(), String> {
     if let Some((got, want)) = got.iter().zip(&want).find(|(got, want)| got != want) {
         return Err(format!("the table has {got:?}, the model {want:?}"));
     }
-    let count: i64 = conn.query_row("SELECT count(*) FROM docs", [], |r| r.get(0)).map_err(|e| e.to_string())?;
+    let count: i64 =
+        conn.query_row("SELECT count(*) FROM docs", [], |r| r.get(0)).map_err(|e| e.to_string())?;
     if got.len() != want.len() || count != want.len() as i64 {
         return Err(format!("{} rows, count(*) {count}, model {}", got.len(), want.len()));
     }
