@@ -111,3 +111,20 @@ fn info_and_recall_describe_the_table() {
 fn fill_one_more(conn: &Connection) {
     conn.execute("INSERT INTO docs(id, body, embedding) VALUES('x', 'new', '[0,1]')", []).unwrap();
 }
+
+#[test]
+fn rows_at_one_distance_come_in_order_of_rowid_however_they_were_written() {
+    let conn = open();
+    for rowid in [30, 10, 20, 50, 40, 5, 60, 70, 15, 25, 35, 45] {
+        let sql = "INSERT INTO docs(rowid, id, embedding) VALUES(?1, ?2, '[0.6, 0.8]')";
+        conn.execute(sql, params![rowid, format!("d{rowid:02}")]).unwrap();
+    }
+    let nearest = "SELECT id FROM docs WHERE embedding MATCH '[1,0]' ORDER BY distance LIMIT 3";
+    for command in ["", "flush", "optimize"] {
+        if !command.is_empty() {
+            conn.execute("INSERT INTO docs(docs) VALUES(?1)", [command]).unwrap();
+        }
+        assert_eq!(ids(&conn, nearest), ["d05", "d10", "d15"], "after '{command}'");
+        assert_eq!(ids(&conn, &nearest.replace(" LIMIT 3", "")).len(), 12);
+    }
+}

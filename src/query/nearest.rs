@@ -11,7 +11,7 @@ use super::request::{Request, VectorLeg};
 use super::source::Source;
 use crate::columns::Op;
 use crate::error::Result;
-use crate::hnsw::SearchStats;
+use crate::hnsw::{Candidate, SearchStats};
 use crate::segment::View;
 use crate::vector::{Metric, metric};
 use std::cmp::{Ordering, Reverse};
@@ -21,6 +21,7 @@ use std::collections::{BinaryHeap, HashSet};
 #[derive(Debug, Clone, Copy)]
 struct Coded {
     distance: f32,
+    rowid: i64,
     part: u32,
     ord: u32,
     /// Delta rows are compared on their floats at once.
@@ -170,7 +171,7 @@ impl Nearest {
                 self.collect_all(source, view, masks, trace)?;
             }
             if !self.settled() {
-                self.rerank(source, view, trace)?;
+                self.rerank(source, trace)?;
                 continue;
             }
             let Some(Reverse(near)) = self.ready.pop() else {
@@ -193,46 +194,52 @@ impl Nearest {
     /// Whether the best reranked row can be handed out (or there is none left to rerank).
     fn settled(&self) -> bool {
         let Some(coded) = self.pool.get(self.next) else { return true };
-        match self.ready.peek() {
-            None => false,
-            Some(Reverse(near)) if self.stage == Stage::First && !self.complete => {
-                self.reranked >= self.target || near.distance <= coded.distance - self.likely
-            }
-            Some(Reverse(near)) => near.distance <= coded.distance - self.bound,
+        let Some(Reverse(near)) = self.ready.peek() else { return false };
+        // Equal distances come in order of rowid, so a row that may still be equal has to be looked at, unless the
+        // pool is exact and in that order itself.
+        let in_order = coded.exact
+            && self.bound == 0.0
+            && near.distance.total_cmp(&coded.distance).then(near.rowid.cmp(&coded.rowid)).is_le();
+        let beats = |error: f32| in_order || near.distance < coded.distance - error;
+        if self.stage == Stage::First && !self.complete {
+            self.reranked >= self.target || beats(self.likely)
+        } else {
+            beats(self.bound)
         }
     }
 
     /// Computes exact distances for the next candidates of the pool.
-    fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
+    fn rerank(&mut self, source: &Source<'_>, trace: &mut Trace) -> Result<()> {
         // A few more than the caller will take, then in small steps: each costs a look-up in the file.
         let count = if self.reranked == 0 { self.first } else { 8 };
         let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
-        let mut rowids = Vec::with_capacity(batch.len());
-        for coded in batch {
-            let rowid = source.rowid(view, coded.part as usize, coded.ord)?;
-            if coded.exact {
-                self.ready.push(Reverse(Near {
-                    distance: coded.distance,
-                    rowid,
-                    part: coded.part,
-                    ord: coded.ord,
-                }));
-            } else {
-                rowids.push((rowid, coded.part, coded.ord));
-            }
-        }
         self.next += batch.len();
         self.reranked += batch.len();
-        trace.reranked += rowids.len() as u64;
+        let near = |coded: &Coded, distance: f32| {
+            Reverse(Near { distance, rowid: coded.rowid, part: coded.part, ord: coded.ord })
+        };
+        self.ready.extend(batch.iter().filter(|coded| coded.exact).map(|coded| near(coded, coded.distance)));
+        let stored = || batch.iter().filter(|coded| !coded.exact);
+        trace.reranked += stored().count() as u64;
         let (metric, query, ready) = (self.metric, &self.leg.query, &mut self.ready);
-        let mut ids = rowids.iter();
-        source.for_each_vector(self.leg.column, rowids.iter().map(|(rowid, ..)| *rowid), |vector| {
-            if let (Some((rowid, part, ord)), Some(vector)) = (ids.next(), vector) {
-                let distance = metric::distance(metric, query, vector);
-                ready.push(Reverse(Near { distance, rowid: *rowid, part: *part, ord: *ord }));
+        let mut rows = stored();
+        source.for_each_vector(self.leg.column, stored().map(|coded| coded.rowid), |vector| {
+            if let (Some(coded), Some(vector)) = (rows.next(), vector) {
+                ready.push(near(coded, metric::distance(metric, query, vector)));
             }
             Ok(())
         })
+    }
+
+    /// Adds the candidates of a segment to the pool.
+    fn take(&mut self, source: &Source<'_>, view: &View, part: usize, found: &[Candidate]) -> Result<()> {
+        self.pool.reserve(found.len());
+        for candidate in found {
+            let (distance, ord) = (candidate.distance, candidate.ord);
+            let rowid = source.rowid(view, part, ord)?;
+            self.pool.push(Coded { distance, rowid, part: part as u32, ord, exact: false });
+        }
+        Ok(())
     }
 
     /// First stage: the best of every part, by graph or scan.
@@ -291,13 +298,7 @@ impl Nearest {
             {
                 horizon = horizon.min(last.distance);
             }
-            let part = part as u32;
-            self.pool.extend(found.into_iter().map(|c| Coded {
-                distance: c.distance,
-                part,
-                ord: c.ord,
-                exact: false,
-            }));
+            self.take(source, view, part, &found)?;
         }
         self.pool.retain(|coded| coded.distance <= horizon);
         if horizon == f32::INFINITY {
@@ -336,13 +337,7 @@ impl Nearest {
             self.bound = self.bound.max(index.error_bound(&self.leg.query));
             trace.part(part, Plan::Scan, view.part_len(part), passing);
             trace.count(&stats);
-            let part = part as u32;
-            self.pool.extend(found.into_iter().map(|c| Coded {
-                distance: c.distance,
-                part,
-                ord: c.ord,
-                exact: false,
-            }));
+            self.take(source, view, part, &found)?;
         }
         let given = &self.given;
         self.pool.retain(|coded| !given.contains(&(coded.part, coded.ord)));
@@ -356,15 +351,20 @@ impl Nearest {
         for (slot, vector) in vectors.data.chunks_exact(dim).enumerate() {
             if vectors.present[slot] && masks.contains(part, slot as u32) {
                 let distance = metric::distance(self.metric, &self.leg.query, vector);
-                self.pool.push(Coded { distance, part: part as u32, ord: slot as u32, exact: true });
+                let (slot, part) = (slot as u32, part as u32);
+                self.pool.push(Coded {
+                    distance,
+                    rowid: view.delta.rowid(slot),
+                    part,
+                    ord: slot,
+                    exact: true,
+                });
                 trace.distances += 1;
             }
         }
     }
 
     fn sort_pool(&mut self) {
-        self.pool.sort_unstable_by(|a, b| {
-            a.distance.total_cmp(&b.distance).then(a.part.cmp(&b.part)).then(a.ord.cmp(&b.ord))
-        });
+        self.pool.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.rowid.cmp(&b.rowid)));
     }
 }
