@@ -99,7 +99,6 @@ mod bitmap;
 mod columns;
 mod error;
 mod hnsw;
-#[allow(dead_code)]
 mod limits;
 mod query;
 mod schema;
