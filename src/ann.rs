@@ -20,11 +20,6 @@ use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
 use std::sync::Arc;
 
-/// Candidates that are ranked exactly for `k` results.
-pub(crate) fn rerank_width(k: usize) -> usize {
-    k.saturating_mul(2).saturating_add(8)
-}
-
 /// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
 pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
     metric::distance(metric, a, b)
@@ -70,7 +65,8 @@ impl Index {
             return Vec::new();
         }
         let stats = &mut SearchStats::default();
-        let found = self.index.search(query, rerank_width(k).min(ef.max(k)), ef, None, None, stats);
+        let found =
+            self.index.search(query, self.index.rerank_width(k).min(ef.max(k)), ef, None, None, stats);
         let dim = self.spec.dim;
         for candidate in found.candidates.iter().take(k + 2) {
             kernels::prefetch(aligned::as_bytes(&self.vectors[candidate.ord as usize * dim..][..dim]));

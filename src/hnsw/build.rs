@@ -164,6 +164,7 @@ impl Draft {
         }
         let mut stats = SearchStats::default();
         codes.row_query(ord, &mut worker.query);
+        codes.row_signs(ord, &mut worker.query);
         let mut starts = vec![0_u32];
         for at in (level + 1..=self.counts.len()).rev() {
             let (layer, scratch) = (self.layer(at), &mut worker.scratch);

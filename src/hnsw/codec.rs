@@ -6,7 +6,7 @@ use super::layout::Header;
 use crate::bitmap::Bitmap;
 use crate::schema::VectorSpec;
 use crate::vector::aligned::{self, Block};
-use crate::vector::codes::{Kind, Quantizer};
+use crate::vector::codes::{Kind, Quantizer, Signs};
 
 impl VectorIndex {
     /// The stored form.
@@ -26,6 +26,7 @@ impl VectorIndex {
         let kind = match header.kind {
             0 => Kind::Int8,
             1 => Kind::Float,
+            2 => Kind::Bit,
             other => return Err(format!("the index has codes of kind {other}")),
         };
         let dim = header.dim as usize;
@@ -65,6 +66,15 @@ impl VectorIndex {
         {
             return Err("a vector of the index is not finite".into());
         }
+        let signs = (header.has_signs == 1).then(|| Signs::new(dim));
+        if header.has_signs > 1 || kind == Kind::Bit && signs.is_none() {
+            return Err("the index has no codes".into());
+        }
+        if let Some(shape) = &signs
+            && !shape.sound(&bytes[layout.signs.clone()])
+        {
+            return Err("a factor of a 1-bit code is not finite".into());
+        }
         let words = aligned::as_u64(&bytes[layout.present.clone()]);
         let present = Bitmap::from_fn(rows, |ord| words[ord / 64] >> (ord % 64) & 1 == 1);
         if present.words() != words || present.count() != header.live as usize {
@@ -80,6 +90,7 @@ impl VectorIndex {
             residual: header.residual,
             largest: header.largest,
             mean,
+            signs,
         };
         let index = Self::from_parts(block, header, layout, quantizer, present);
         index.check_graph()?;

@@ -44,6 +44,11 @@ impl Beam {
         &self.entries
     }
 
+    /// Whether a node has to beat another one to get in.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.limit
+    }
+
     /// Keys that are not below this one are of no use.
     #[inline]
     pub fn worst(&self) -> u64 {
@@ -78,10 +83,11 @@ impl Beam {
         None
     }
 
-    /// The node that would be expanded next, to warm the caches.
+    /// The nodes that would be expanded next, in order.
     #[inline]
-    pub fn peek_open(&self) -> Option<u32> {
-        self.entries[self.cursor.min(self.entries.len())..].iter().find(|e| **e & 1 == 0).map(|e| node_of(*e))
+    pub fn open(&self) -> impl Iterator<Item = u32> + '_ {
+        let rest = &self.entries[self.cursor.min(self.entries.len())..];
+        rest.iter().filter(|entry| **entry & 1 == 0).map(|entry| node_of(*entry))
     }
 }
 

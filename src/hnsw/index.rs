@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::schema::{IndexKind, VectorSpec};
 use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
-use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, View};
+use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, SignRows, View};
 use crate::vector::kernels::Table;
 use parking_lot::Mutex;
 
@@ -113,7 +113,7 @@ impl VectorIndex {
         Self::make_fine(spec, rows, Some((base, map)), threads, progress)
     }
 
-    /// Makes the index on bytes, and again on floats when bytes turn out too coarse for the data.
+    /// Makes the index on the codes asked for, and again on finer ones when they turn out too coarse for the data.
     fn make_fine(
         spec: &VectorSpec,
         rows: &Rows<'_>,
@@ -121,15 +121,24 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        let exact = VectorSpec { codes: Codes::None, ..spec.clone() };
-        if base.is_some_and(|(base, _)| base.quantizer.kind == Kind::Float) {
-            return Self::make(&exact, rows, base, threads, progress);
+        let (mut spec, mut base) = (spec.clone(), base);
+        // What was too coarse for the older graph is not tried again.
+        if let Some((base, _)) = base {
+            spec.codes = match (base.quantizer.kind, spec.codes) {
+                (Kind::Float, _) => Codes::None,
+                (Kind::Int8, Codes::Bit) => Codes::Int8,
+                (_, codes) => codes,
+            };
         }
-        let index = Self::make(spec, rows, base, threads, progress)?;
-        if index.quantizer.kind == Kind::Float || fidelity::sufficient(&index, spec, rows) {
-            return Ok(index);
+        loop {
+            let index = Self::make(&spec, rows, base.take(), threads, progress)?;
+            spec.codes = match index.quantizer.kind {
+                Kind::Float => return Ok(index),
+                _ if fidelity::sufficient(&index, &spec, rows) => return Ok(index),
+                Kind::Int8 => Codes::None,
+                Kind::Bit => Codes::Int8,
+            };
         }
-        Self::make(&exact, rows, None, threads, progress)
     }
 
     fn make(
@@ -175,7 +184,8 @@ impl VectorIndex {
     }
 
     /// Lays everything out in one block, in the stored form.
-    fn freeze(codes: CodeSet, present: Bitmap, draft: Option<Draft>, groups: &Groups) -> Result<Self> {
+    fn freeze(mut codes: CodeSet, present: Bitmap, draft: Option<Draft>, groups: &Groups) -> Result<Self> {
+        codes.strip();
         let quantizer = &codes.quantizer;
         let keep_factors = quantizer.kind == Kind::Int8
             && (quantizer.metric == crate::vector::Metric::L2 || quantizer.uniform == 0.0);
@@ -189,6 +199,7 @@ impl VectorIndex {
             m: draft.as_ref().map_or(0, |draft| draft.layers[0].degree as u32 / 2),
             entry: draft.as_ref().and_then(|draft| draft.order.first().copied()).unwrap_or(0),
             has_factors: u32::from(keep_factors),
+            has_signs: u32::from(codes.signs.is_some()),
             groups: groups.heads.len() as u32,
             members: groups.members.len() as u32,
             unit: quantizer.unit,
@@ -210,6 +221,9 @@ impl VectorIndex {
             put(&layout.factors, aligned::as_bytes(&codes.factors));
         }
         put(&layout.present, aligned::as_bytes(present.words()));
+        if let Some(signs) = &codes.signs {
+            put(&layout.signs, &signs.block.bytes()[..layout.signs.len()]);
+        }
         if let Some(draft) = &draft {
             put(&layout.links, aligned::as_bytes(&draft.layers[0].links));
             put(&layout.slots, aligned::as_bytes(&draft.order[..layout.slots.len() / 4]));
@@ -252,6 +266,14 @@ impl VectorIndex {
         self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + scratch
     }
 
+    /// Candidates that are to be put in exact order for `k` results.
+    pub fn rerank_width(&self, k: usize) -> usize {
+        match self.quantizer.kind {
+            Kind::Int8 | Kind::Float => k.saturating_mul(2).saturating_add(8),
+            Kind::Bit => k.saturating_mul(16).saturating_add(40),
+        }
+    }
+
     /// What the error of a distance near `at` to `query` stays below in practice.
     pub fn likely_error(&self, query: &[f32], at: f32) -> f32 {
         self.quantizer.likely_error(&self.prepare(query), at)
@@ -268,7 +290,12 @@ impl VectorIndex {
             quantizer: &self.quantizer,
             table: Table { bytes: &bytes[self.layout.codes.clone()], stride: self.quantizer.stride },
             factors: aligned::as_f32(&bytes[self.layout.factors.clone()]),
+            signs: self.quantizer.signs.as_ref().map(|shape| SignRows {
+                shape,
+                table: Table { bytes: &bytes[self.layout.signs.clone()], stride: shape.stride },
+            }),
             heights: &[],
+            sums: &[],
         }
     }
 

@@ -6,6 +6,7 @@
 //! codes     rows * stride bytes
 //! factors   rows * 2 f32: scale, squared norm            (when has_factors)
 //! present   rows bits in u64 words
+//! signs     rows * (dim / 8 rounded up, 12 more) bytes   (when has_signs)
 //! links     rows * degree u32, NONE-padded               (when degree > 0)
 //! slots     counts[0] u32: ord of each upper node
 //! upper     for each layer l >= 1: counts[l-1] * m u32
@@ -16,10 +17,12 @@
 //! Every part starts at a multiple of 64. A row of links ends at its first NONE.
 
 use crate::vector::aligned::{self, LINE};
+use crate::vector::codes::Signs;
 use std::ops::Range;
 
 pub(super) const MAGIC: u32 = 0x3156_4c4e;
-pub(super) const VERSION: u32 = 1;
+/// Version 1 had no signs; everything else is the same.
+pub(super) const VERSION: u32 = 2;
 pub(super) const HEADER: usize = 256;
 pub(super) const MAX_LEVELS: usize = 16;
 
@@ -35,6 +38,7 @@ pub(super) struct Header {
     pub m: u32,
     pub entry: u32,
     pub has_factors: u32,
+    pub has_signs: u32,
     pub groups: u32,
     pub members: u32,
     pub unit: f32,
@@ -51,6 +55,7 @@ pub(super) struct Layout {
     pub codes: Range<usize>,
     pub factors: Range<usize>,
     pub present: Range<usize>,
+    pub signs: Range<usize>,
     pub links: Range<usize>,
     pub slots: Range<usize>,
     pub upper: Vec<Range<usize>>,
@@ -73,7 +78,7 @@ impl Header {
             self.degree,
             self.m,
             self.entry,
-            self.has_factors,
+            self.has_factors | self.has_signs << 1,
             self.groups,
             self.members,
             self.unit.to_bits(),
@@ -94,7 +99,7 @@ impl Header {
         if word(0) != MAGIC {
             return Err("the index has no nearlite mark".into());
         }
-        if word(1) != VERSION {
+        if !(1..=VERSION).contains(&word(1)) {
             return Err(format!("the index has version {}, this build reads {VERSION}", word(1)));
         }
         let levels = word(17) as usize;
@@ -110,7 +115,8 @@ impl Header {
             degree: word(7),
             m: word(8),
             entry: word(9),
-            has_factors: word(10),
+            has_factors: word(10) & 1,
+            has_signs: word(10) >> 1,
             groups: word(11),
             members: word(12),
             unit: f32::from_bits(word(13)),
@@ -136,6 +142,7 @@ impl Header {
             codes: part(rows, stride)?,
             factors: part(if self.has_factors == 1 { rows } else { 0 }, 8)?,
             present: part(rows.div_ceil(64), 8)?,
+            signs: part(if self.has_signs == 1 { rows } else { 0 }, Signs::stride_of(self.dim as usize))?,
             links: part(rows.checked_mul(self.degree as usize)?, 4)?,
             slots: part(self.counts.first().copied().unwrap_or(0) as usize, 4)?,
             upper: self

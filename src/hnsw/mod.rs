@@ -42,6 +42,8 @@ pub(crate) struct Candidate {
 pub(crate) struct SearchStats {
     /// Distances computed.
     pub distances: u64,
+    /// Distances estimated from 1-bit codes.
+    pub estimates: u64,
     /// Nodes expanded.
     pub hops: u64,
 }

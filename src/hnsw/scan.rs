@@ -7,6 +7,10 @@ use super::{Candidate, SearchStats};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::Query;
 
+/// Standard deviations of an estimate by 1-bit codes that a scan allows for: it passes over one in 30,000 of the rows
+/// that it looks for.
+const SLACK: f32 = 4.0;
+
 /// Rows scored at once.
 const BATCH: usize = 256;
 
@@ -62,6 +66,7 @@ impl VectorIndex {
 
     fn flush(&self, scratch: &mut Scratch, query: &Query, best: &mut Best<'_>, stats: &mut SearchStats) {
         let codes = self.codes();
+        scratch.screen(codes, self.base_layer(), query, (best.worst(), SLACK), stats);
         stats.distances += scratch.nodes.len() as u64;
         codes.score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
         for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
@@ -90,6 +95,11 @@ impl Best<'_> {
             self.all.select_nth_unstable(self.want);
             self.all.truncate(self.want);
         }
+    }
+
+    /// Entries that are not below this one are of no use.
+    fn worst(&self) -> u64 {
+        if self.want <= 256 { self.beam.worst() } else { u64::MAX }
     }
 
     fn finish(mut self) -> Vec<u64> {

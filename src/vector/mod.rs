@@ -5,6 +5,7 @@ pub(crate) mod codes;
 pub(crate) mod half;
 pub(crate) mod kernels;
 pub(crate) mod metric;
+pub(crate) mod rotation;
 mod types;
 
 pub(crate) use half::{f16_to_f32, f32_to_f16};

@@ -33,7 +33,8 @@ pub enum Codes {
     Int8,
     /// The full vectors, 4 bytes a dimension.
     None,
-    /// Reserved for one bit a dimension; searched as [`Codes::Int8`] for now.
+    /// One bit a dimension, and more candidates reranked: for 512 dimensions and more, where memory counts. As
+    /// [`Codes::Int8`] below 256 dimensions, and for data that single bits are too coarse for.
     Bit,
 }
 

@@ -4,6 +4,7 @@
 //! raw read. All versions give the same integers for 8-bit codes; floats differ by rounding only.
 
 mod portable;
+pub(crate) mod signs;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

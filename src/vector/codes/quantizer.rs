@@ -1,0 +1,152 @@
+//! The constants of one set of codes, and the bounds of its errors.
+
+use super::query::Query;
+use super::signs::Signs;
+use crate::bitmap::Bitmap;
+use crate::vector::{Codes, Metric, metric};
+
+/// Below this many dimensions floats take as many cache lines as bytes would and are exact.
+const FLOAT_BELOW: usize = 32;
+
+/// What a row is stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Int8 = 0,
+    Float = 1,
+    /// Signs alone.
+    Bit = 2,
+}
+
+/// The constants of one set of codes.
+#[derive(Debug, Clone)]
+pub(crate) struct Quantizer {
+    pub metric: Metric,
+    pub kind: Kind,
+    pub dim: usize,
+    /// Bytes of a row.
+    pub stride: usize,
+    /// A power of two that brings huge or tiny values into range.
+    pub unit: f32,
+    /// The scale of every row, or 0 when each row has its own.
+    pub uniform: f32,
+    /// Largest `|v / unit - decoded|`.
+    pub residual: f32,
+    /// Largest `|decoded|` (of the centred vector).
+    pub largest: f32,
+    /// Subtracted before coding; as long as `dim`.
+    pub mean: Vec<f32>,
+    /// Shape of the 1-bit codes, alone or beside the bytes.
+    pub signs: Option<Signs>,
+}
+
+impl Quantizer {
+    /// Bytes of a row of `dim` dimensions.
+    pub fn stride_of(kind: Kind, dim: usize) -> usize {
+        match kind {
+            Kind::Int8 => dim.next_multiple_of(64),
+            Kind::Float => (dim * 4).next_multiple_of(64),
+            Kind::Bit => 0,
+        }
+    }
+
+    /// Bytes of a query for rows of this kind.
+    pub fn query_bytes(&self) -> usize {
+        Self::stride_of(if self.kind == Kind::Bit { Kind::Int8 } else { self.kind }, self.dim)
+    }
+
+    /// The kind of codes for a declaration.
+    pub fn kind_of(codes: Codes, dim: usize) -> Kind {
+        match codes {
+            Codes::None => Kind::Float,
+            Codes::Int8 | Codes::Bit if dim < FLOAT_BELOW => Kind::Float,
+            Codes::Int8 | Codes::Bit => Kind::Int8,
+        }
+    }
+
+    /// The vector as it is coded: normalised for cosine, in units otherwise; centred for bytes.
+    pub(super) fn bring(&self, vector: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(vector);
+        if self.metric == Metric::Cosine {
+            metric::normalize(out);
+        } else if self.unit != 1.0 {
+            out.iter_mut().for_each(|x| *x /= self.unit);
+        }
+        if self.kind != Kind::Float {
+            out.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);
+        }
+    }
+
+    /// What the error of a distance near `at` stays below in practice: five standard deviations, with the rounding
+    /// errors of the dimensions taken as independent. Never more than [`Quantizer::error_bound`].
+    pub fn likely_error(&self, query: &Query, at: f32) -> f32 {
+        let bound = self.error_bound(query);
+        if self.kind == Kind::Float {
+            return bound;
+        }
+        let spread = 5.0 / (self.dim as f64).sqrt();
+        let (residual, unit) = (f64::from(self.residual), f64::from(self.unit));
+        let likely = match self.metric {
+            Metric::L2 => {
+                let lost = query.lost.hypot(residual);
+                unit * (lost * spread + lost * lost / (2.0 * f64::from(at.max(f32::MIN_POSITIVE)) / unit))
+            }
+            Metric::Cosine => (query.norm * residual).hypot(query.lost * f64::from(self.largest)) * spread,
+            Metric::Ip => {
+                (query.norm * residual).hypot(query.lost * f64::from(self.largest)) * spread * unit * unit
+            }
+        };
+        bound.min(likely as f32)
+    }
+
+    /// Upper bound of the error of any distance to `query`.
+    pub fn error_bound(&self, query: &Query) -> f32 {
+        let (residual, largest) = (f64::from(self.residual), f64::from(self.largest));
+        let unit = f64::from(self.unit);
+        let slack = 4e-6 * (self.dim as f64).sqrt();
+        let bound = match self.metric {
+            Metric::L2 => {
+                let float = slack * (query.norm + largest);
+                unit * (query.lost + residual + float)
+            }
+            Metric::Cosine | Metric::Ip => {
+                let mean = self.mean.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+                let float = slack * (query.norm * (largest + mean) + query.norm);
+                let dot = query.norm * residual + query.lost * largest + float;
+                if self.metric == Metric::Ip { dot * unit * unit } else { dot }
+            }
+        };
+        bound.min(f64::from(f32::MAX)) as f32
+    }
+
+    /// Sets the mean of a sample of the rows.
+    pub(super) fn centre<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap) {
+        let step = present.count().div_ceil(8192).max(1);
+        let mut sums = vec![0.0_f64; self.dim];
+        let mut buffer = vec![0.0; self.dim];
+        let mut count = 0.0;
+        for ord in present.iter().step_by(step) {
+            self.bring(row(ord), &mut buffer);
+            sums.iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += f64::from(*x));
+            count += 1.0;
+        }
+        if count > 0.0 {
+            self.mean = sums.iter().map(|sum| (sum / count) as f32).collect();
+        }
+    }
+
+    /// One scale for all rows when none of them would lose more than about a bit by it.
+    pub(super) fn choose_scale<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap) {
+        let mut buffer = vec![0.0; self.dim];
+        let (mut top, mut sum, mut count) = (0.0_f32, 0.0_f64, 0_usize);
+        for ord in present.iter() {
+            self.bring(row(ord), &mut buffer);
+            let reach = buffer.iter().fold(0.0_f32, |top, x| top.max(x.abs()));
+            top = top.max(reach);
+            sum += f64::from(reach);
+            count += 1;
+        }
+        if count > 0 && f64::from(top) <= 2.5 * sum / count as f64 {
+            self.uniform = top / 127.0;
+        }
+    }
+}

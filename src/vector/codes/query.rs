@@ -1,0 +1,156 @@
+//! A query in the form of the codes.
+
+use super::quantizer::{Kind, Quantizer};
+use super::signs::{SignQuery, Signs};
+use crate::vector::aligned::{self, Block};
+use crate::vector::{Metric, kernels, metric};
+
+/// What is computed once for a search.
+#[derive(Clone)]
+pub(crate) struct Query {
+    pub(super) block: Block,
+    pub(super) offset: i32,
+    pub(super) by_dot: f32,
+    pub(super) by_norm: f32,
+    pub(super) add: f32,
+    pub(super) height: f32,
+    pub(super) squares: bool,
+    base: f64,
+    times: f64,
+    root: bool,
+    /// Norm of the part of the query that its bytes do not express, and of the query.
+    pub(super) lost: f64,
+    pub(super) norm: f64,
+    /// The query for 1-bit codes, where there are any.
+    pub(super) signs: Option<SignQuery>,
+}
+
+impl Quantizer {
+    /// Prepares a search for `vector`.
+    pub fn query(&self, vector: &[f32]) -> Query {
+        let unit = f64::from(self.unit);
+        let mut query = Query {
+            block: Block::zeroed(self.query_bytes()),
+            offset: 0,
+            by_dot: -1.0,
+            by_norm: 0.0,
+            add: 0.0,
+            height: 0.0,
+            squares: self.metric == Metric::L2,
+            base: if self.metric == Metric::Cosine { 1.0 } else { 0.0 },
+            times: match self.metric {
+                Metric::Cosine => 1.0,
+                Metric::L2 => unit,
+                Metric::Ip => unit * unit,
+            },
+            root: self.metric == Metric::L2,
+            lost: 0.0,
+            norm: 0.0,
+            signs: self.signs.as_ref().map(Signs::blank),
+        };
+        let mut q = vector.to_vec();
+        q.resize(self.dim, 0.0);
+        match self.kind {
+            Kind::Float => self.float_query(&mut q, &mut query),
+            Kind::Int8 | Kind::Bit => self.int8_query(&mut q, &mut query),
+        }
+        query
+    }
+
+    /// Brings a query into the space of the rows, divided by the number that is returned: far outside the data,
+    /// squares of a query would overflow or vanish.
+    fn approach(&self, q: &mut [f32], centred: bool) -> f64 {
+        if self.metric == Metric::Cosine {
+            metric::normalize(q);
+            return 1.0;
+        }
+        let unit = f64::from(self.unit);
+        let place = |x: f32, mean: f32| f64::from(x) / unit - if centred { f64::from(mean) } else { 0.0 };
+        let top = q.iter().zip(&self.mean).fold(0.0_f64, |top, (x, mean)| {
+            let x = place(*x, *mean).abs();
+            if x > top { x } else { top }
+        });
+        let shrink = if self.metric == Metric::Ip && top > 0.0 { top } else { top.max(1.0) };
+        q.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x = (place(*x, *mean) / shrink) as f32);
+        shrink
+    }
+
+    fn float_query(&self, q: &mut [f32], query: &mut Query) {
+        let shrink = self.approach(q, false);
+        if self.metric == Metric::Ip {
+            query.times *= shrink;
+        }
+        // Keys by Euclid are of the rows as they are, so the query gets its length back, as far as squares allow.
+        let length = if self.metric == Metric::L2 { shrink } else { 1.0 };
+        let floats = aligned::as_f32_mut(query.block.bytes_mut());
+        for (out, x) in floats.iter_mut().zip(q.iter()) {
+            let exact = f64::from(*x) * length;
+            let clamped = exact.clamp(-1e15, 1e15);
+            query.lost += (clamped - exact) * (clamped - exact);
+            query.norm += exact * exact;
+            *out = clamped as f32;
+        }
+        query.lost = query.lost.sqrt();
+        query.norm = query.norm.sqrt();
+    }
+
+    fn int8_query(&self, q: &mut [f32], query: &mut Query) {
+        let shrink = self.approach(q, self.metric == Metric::L2);
+        let kernels = kernels::get();
+        if self.metric != Metric::L2 {
+            let shared = f64::from((kernels.dot_f32)(q, &self.mean)) * shrink;
+            query.base -= shared * if self.metric == Metric::Ip { query.times } else { 1.0 };
+        }
+        let norm = f64::from((kernels.dot_f32)(q, q)).sqrt();
+        let top = q.iter().fold(0.0_f32, |top, x| if x.abs() > top { x.abs() } else { top });
+        let (step, inverse) = if top > 1e-30 { (top / 127.0, 127.0 / top) } else { (0.0, 0.0) };
+        if let (Some(shape), Some(signs)) = (&self.signs, &mut query.signs) {
+            shape.prepare(q.iter().copied(), signs);
+        }
+        let (mut sum, mut square) = (0_i32, 0_i32);
+        for (byte, x) in query.block.bytes_mut().iter_mut().zip(q.iter_mut()) {
+            // The sum's low mantissa bits are the rounded number, without a call on machines that cannot round.
+            let code = (*x * inverse + 12_582_912.0).to_bits() as i32 - 0x4b40_0000;
+            *byte = code as i8 as u8;
+            sum += code;
+            square += code * code;
+            *x -= step * code as f32;
+        }
+        let lost = f64::from((kernels.dot_f32)(q, q)).sqrt();
+        query.lost = lost * 1.0001 * shrink;
+        query.norm = norm * shrink;
+        query.offset = sum * 128;
+        match self.metric {
+            Metric::L2 => {
+                query.by_dot = (f64::from(-2.0 * step) / shrink) as f32;
+                query.by_norm = (1.0 / (shrink * shrink)) as f32;
+                query.add = step * step * square as f32;
+                query.times *= shrink;
+            }
+            Metric::Cosine | Metric::Ip => {
+                query.by_dot = -step;
+                query.times *= shrink;
+            }
+        }
+        if self.uniform > 0.0 && self.metric != Metric::L2 {
+            query.by_dot *= self.uniform;
+        }
+        if let Some(signs) = &mut query.signs {
+            let by_product = if self.metric == Metric::L2 { -2.0 / shrink } else { -1.0 };
+            signs.measure(by_product as f32, query.by_norm, query.add);
+            if self.kind == Kind::Bit {
+                query.lost = f64::from(signs.lost) * 1.0001 * shrink;
+            }
+        }
+    }
+}
+
+impl Query {
+    /// The reported distance of a key.
+    pub fn distance(&self, key: f32) -> f32 {
+        let key = f64::from(key);
+        let distance =
+            if self.root { key.max(0.0).sqrt() * self.times } else { self.base + key * self.times };
+        distance.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+    }
+}
