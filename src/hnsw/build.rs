@@ -5,7 +5,7 @@
 //! Invariant: between batches every row of links is sorted by key and holds no node twice.
 
 use super::frontier::{key_of, node_of};
-use super::graph::{Layer, NONE, Scratch, descend, search_layer};
+use super::graph::{Breadth, Layer, NONE, Scratch, descend, search_layer};
 use super::neighbors::{Link, choose};
 use super::{SearchStats, parallel};
 use crate::error::{Error, Result};
@@ -176,7 +176,15 @@ impl Draft {
                 starts.extend(self.anchor);
             }
             let layer = self.layer(at);
-            search_layer(codes, layer, &worker.query, &starts, ef, &mut worker.scratch, &mut stats);
+            search_layer(
+                codes,
+                layer,
+                &worker.query,
+                &starts,
+                Breadth::full(ef),
+                &mut worker.scratch,
+                &mut stats,
+            );
             let entries = worker.scratch.beam.entries().iter();
             let own = if at == 0 { ord } else { slot as u32 };
             let mut links: Vec<Link> =

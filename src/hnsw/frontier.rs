@@ -44,15 +44,16 @@ impl Beam {
         &self.entries
     }
 
-    /// Whether a node has to beat another one to get in.
-    pub fn is_full(&self) -> bool {
-        self.entries.len() >= self.limit
-    }
-
     /// Keys that are not below this one are of no use.
     #[inline]
     pub fn worst(&self) -> u64 {
         if self.entries.len() < self.limit { u64::MAX } else { self.entries[self.limit - 1] }
+    }
+
+    /// The entry at `rank`, from 0.
+    #[inline]
+    pub fn at(&self, rank: usize) -> Option<u64> {
+        self.entries.get(rank).copied()
     }
 
     /// Takes in a new node; false when it is too far.
@@ -70,10 +71,10 @@ impl Beam {
         true
     }
 
-    /// The nearest open node, now expanded.
+    /// The nearest open node below `bound`, now expanded.
     #[inline]
-    pub fn next_open(&mut self) -> Option<u32> {
-        while let Some(entry) = self.entries.get_mut(self.cursor) {
+    pub fn next_open(&mut self, bound: u64) -> Option<u32> {
+        while let Some(entry) = self.entries.get_mut(self.cursor).filter(|entry| **entry < bound) {
             self.cursor += 1;
             if *entry & 1 == 0 {
                 *entry |= 1;
@@ -83,11 +84,14 @@ impl Beam {
         None
     }
 
-    /// The nodes that would be expanded next, in order.
+    /// The nodes below `bound` that would be expanded next, in order.
     #[inline]
-    pub fn open(&self) -> impl Iterator<Item = u32> + '_ {
+    pub fn open(&self, bound: u64) -> impl Iterator<Item = u32> + '_ {
         let rest = &self.entries[self.cursor.min(self.entries.len())..];
-        rest.iter().filter(|entry| **entry & 1 == 0).map(|entry| node_of(*entry))
+        rest.iter()
+            .take_while(move |entry| **entry < bound)
+            .filter(|entry| **entry & 1 == 0)
+            .map(|entry| node_of(*entry))
     }
 }
 
@@ -114,11 +118,11 @@ mod tests {
         for (key, node) in [(3.0, 1), (1.0, 2), (2.0, 3)] {
             assert!(beam.insert(pack(key, node)));
         }
-        assert_eq!(beam.next_open(), Some(2));
+        assert_eq!(beam.next_open(u64::MAX), Some(2));
         assert!(!beam.insert(pack(4.0, 4)));
         assert!(beam.insert(pack(0.5, 5)));
-        assert_eq!(beam.next_open(), Some(5));
-        assert_eq!(beam.next_open(), Some(3));
-        assert_eq!(beam.next_open(), None);
+        assert_eq!(beam.next_open(u64::MAX), Some(5));
+        assert_eq!(beam.next_open(u64::MAX), Some(3));
+        assert_eq!(beam.next_open(u64::MAX), None);
     }
 }

@@ -6,7 +6,7 @@
 use super::SearchStats;
 use super::build::{Draft, LayerDraft};
 use super::frontier::{key_of, node_of};
-use super::graph::{Layer, NONE, Scratch, search_layer};
+use super::graph::{Breadth, Layer, NONE, Scratch, search_layer};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::View;
 
@@ -42,7 +42,7 @@ pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
         hung += 1;
         codes.row_query(node, &mut query);
         let view = Layer { links: &layer.links, degree: layer.degree, ords: &[] };
-        search_layer(codes, view, &query, &[entry], 64, &mut scratch, &mut stats);
+        search_layer(codes, view, &query, &[entry], Breadth::full(64), &mut scratch, &mut stats);
         let near: Vec<(f32, u32)> = scratch
             .beam
             .entries()

@@ -1,10 +1,11 @@
 //! Search of the graph without a filter, and the door for all searches.
 
 use super::frontier::{key_of, node_of};
-use super::graph::{Scratch, descend, search_layer};
+use super::graph::{Breadth, Scratch, Stop, descend, search_layer};
 use super::index::VectorIndex;
 use super::{Candidate, Outcome, SearchStats};
 use crate::bitmap::Bitmap;
+use crate::vector::Metric;
 use crate::vector::codes::Query;
 
 impl VectorIndex {
@@ -29,8 +30,20 @@ impl VectorIndex {
         match allowed {
             Some(allowed) => self.search_filtered(&prepared, want, ef, allowed, budget, stats),
             None => self.with_scratch(|scratch| {
+                // The distances of ip have no zero to measure a factor from.
+                let measurable = self.quantizer.metric != Metric::Ip;
+                let error = self.quantizer.deviation(&prepared, f32::MAX);
+                let stop = Stop::new(want, ef, error).filter(|_| measurable);
                 let start = self.entry(&prepared, scratch, stats);
-                search_layer(self.codes(), self.base_layer(), &prepared, &[start], ef, scratch, stats);
+                search_layer(
+                    self.codes(),
+                    self.base_layer(),
+                    &prepared,
+                    &[start],
+                    Breadth { ef, stop },
+                    scratch,
+                    stats,
+                );
                 let candidates = self.spread(&prepared, scratch.beam.entries(), want, None);
                 let complete = candidates.len() >= want;
                 self.finish(&prepared, candidates, complete)

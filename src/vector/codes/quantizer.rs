@@ -76,19 +76,25 @@ impl Quantizer {
         }
     }
 
-    /// What the error of a distance near `at` stays below in practice: five standard deviations, with the rounding
-    /// errors of the dimensions taken as independent. Never more than [`Quantizer::error_bound`].
+    /// What the error of a distance near `at` stays below in practice: five standard deviations. Never more than
+    /// [`Quantizer::error_bound`].
     pub fn likely_error(&self, query: &Query, at: f32) -> f32 {
+        self.error_bound(query).min(5.0 * self.deviation(query, at))
+    }
+
+    /// Standard deviation of the error of a distance near `at`, with the rounding errors of the dimensions taken as
+    /// independent; at most [`Quantizer::error_bound`].
+    pub fn deviation(&self, query: &Query, at: f32) -> f32 {
         let bound = self.error_bound(query);
         if self.kind == Kind::Float {
             return bound;
         }
-        let spread = 5.0 / (self.dim as f64).sqrt();
+        let spread = 1.0 / (self.dim as f64).sqrt();
         let (residual, unit) = (f64::from(self.residual), f64::from(self.unit));
         let likely = match self.metric {
             Metric::L2 => {
                 let lost = query.lost.hypot(residual);
-                unit * (lost * spread + lost * lost / (2.0 * f64::from(at.max(f32::MIN_POSITIVE)) / unit))
+                unit * (lost * spread + lost * lost / (10.0 * f64::from(at.max(f32::MIN_POSITIVE)) / unit))
             }
             Metric::Cosine => (query.norm * residual).hypot(query.lost * f64::from(self.largest)) * spread,
             Metric::Ip => {

@@ -146,6 +146,19 @@ impl Quantizer {
 }
 
 impl Query {
+    /// The key of a distance farther than that of `key` by `factor`, and by `more`. Not for ip, whose distances have
+    /// no zero.
+    #[inline]
+    pub fn beyond(&self, key: f32, factor: f64, more: f64) -> f32 {
+        if self.root {
+            let far = f64::from(key.max(0.0)).sqrt() * factor + more / self.times;
+            (far * far) as f32
+        } else {
+            let far = (self.base + f64::from(key) * self.times).max(0.0) * factor + more;
+            ((far - self.base) / self.times) as f32
+        }
+    }
+
     /// The reported distance of a key.
     pub fn distance(&self, key: f32) -> f32 {
         let key = f64::from(key);
