@@ -15,9 +15,10 @@
 //! ```
 
 use crate::error::{Error, Result};
-use crate::hnsw::{self, Rows, SearchStats, VectorIndex};
+use crate::hnsw::{self, Outcome, Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
@@ -64,26 +65,18 @@ impl Index {
         if query.len() != self.spec.dim {
             return Vec::new();
         }
-        let stats = &mut SearchStats::default();
-        let found =
-            self.index.search(query, self.index.rerank_width(k).min(ef.max(k)), ef, None, None, stats);
+        let found = candidates(&self.index, query, k, ef);
         let dim = self.spec.dim;
         for candidate in found.candidates.iter().take(k + 2) {
             kernels::prefetch(aligned::as_bytes(&self.vectors[candidate.ord as usize * dim..][..dim]));
         }
-        let mut hits: Vec<Hit> = Vec::with_capacity(k + 1);
-        for candidate in found.candidates {
-            if hits.len() == k
-                && hits.last().is_none_or(|w| candidate.distance - found.likely_error > w.distance)
-            {
-                break;
-            }
-            let hit = self.measure(query, candidate.ord);
-            let at = hits.partition_point(|other| (other.distance, other.row) < (hit.distance, hit.row));
-            hits.insert(at, hit);
-            hits.truncate(k);
-        }
+        let Ok(hits) = rank::<Infallible>(&found, k, |row| Ok(self.measure(query, row).distance));
         hits
+    }
+
+    /// Parts the index from its vectors, for a caller that keeps them elsewhere, say in a file.
+    pub fn split(self) -> (Slim, Vec<f32>) {
+        (Slim { spec: self.spec, index: self.index }, self.vectors)
     }
 
     /// A search that can be continued: each call of [`Walk::next`] goes on where the last one stopped. `ef` is the
@@ -129,6 +122,80 @@ impl Index {
     }
 }
 
+/// An index whose vectors are not in memory, see [`Index::split`]: codes and graph alone.
+#[derive(Debug)]
+pub struct Slim {
+    spec: VectorSpec,
+    index: Arc<VectorIndex>,
+}
+
+impl Slim {
+    /// As [`Index::search`], with the same hits. `read` puts the vector of a row where it is told to; it is called for a
+    /// few times `k` rows, the most promising first.
+    ///
+    /// # Errors
+    /// The first error of `read`.
+    pub fn search<E>(
+        &self,
+        query: &[f32],
+        k: usize,
+        ef: usize,
+        mut read: impl FnMut(u32, &mut [f32]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Vec<Hit>, E> {
+        if query.len() != self.spec.dim {
+            return Ok(Vec::new());
+        }
+        let found = candidates(&self.index, query, k, ef);
+        let mut vector = vec![0.0; self.spec.dim];
+        rank(&found, k, |row| {
+            read(row, &mut vector)?;
+            Ok(metric::distance(self.spec.metric, query, &vector))
+        })
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.index.rows()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of codes and graph.
+    pub fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes()
+    }
+}
+
+/// What the walk over codes finds for `k` results.
+fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
+    index.search(query, index.rerank_width(k).min(ef.max(k)), ef, None, None, &mut SearchStats::default())
+}
+
+/// The `k` best of `found` by exact distance. Ends early where what is left is too far away to matter, given the likely
+/// error of the codes.
+fn rank<E>(
+    found: &Outcome,
+    k: usize,
+    mut distance: impl FnMut(u32) -> std::result::Result<f32, E>,
+) -> std::result::Result<Vec<Hit>, E> {
+    let mut hits: Vec<Hit> = Vec::with_capacity(k + 1);
+    for candidate in &found.candidates {
+        if hits.len() == k
+            && hits.last().is_none_or(|worst| candidate.distance - found.likely_error > worst.distance)
+        {
+            break;
+        }
+        let hit = Hit { row: candidate.ord, distance: distance(candidate.ord)? };
+        let at = hits.partition_point(|other| (other.distance, other.row) < (hit.distance, hit.row));
+        hits.insert(at, hit);
+        hits.truncate(k);
+    }
+    Ok(hits)
+}
+
 /// A search in progress, see [`Index::walk`].
 pub struct Walk<'a> {
     index: &'a Index,
@@ -156,6 +223,23 @@ pub fn instruction_set() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_index_without_its_vectors_gives_the_same_hits_and_passes_errors_on() {
+        let vectors: Vec<f32> = (0..3000).flat_map(|i| [(i as f32 * 0.7).sin(), i as f32 / 3000.0]).collect();
+        let index = Index::build(&VectorSpec::new(2, Metric::L2), vectors, 1).unwrap();
+        let queries = [[0.1, 0.5], [-0.9, 0.2], [0.0, 2.0]];
+        let expected = queries.map(|query| index.search(&query, 10, 40));
+        let (slim, vectors) = index.split();
+        for (query, expected) in queries.iter().zip(expected) {
+            let read = |row: u32, to: &mut [f32]| {
+                to.copy_from_slice(&vectors[row as usize * 2..][..2]);
+                Ok::<(), Infallible>(())
+            };
+            assert_eq!(slim.search(query, 10, 40, read), Ok(expected));
+        }
+        assert_eq!(slim.search(&queries[0], 10, 40, |row, _| Err(row)).map_err(|row| row < 3000), Err(true));
+    }
 
     #[test]
     fn a_walk_gives_every_row_once_and_starts_with_the_nearest() {
