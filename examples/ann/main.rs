@@ -6,7 +6,7 @@
 //! | option | default | |
 //! |---|---|---|
 //! | `--vectors` | `resident` | what exact distances are computed from: `resident` vectors, a `file` that each is read from, or `both`, one after the other |
-//! | `--codes` | `int8` | what the graph is walked on: `int8`, `bit` or `none` (the floats) |
+//! | `--codes` | the engine's own | what the graph is walked on: `int8`, `bit` or `none` (the floats); the results then bear its name |
 //! | `--with-hnsw-rs` | | the same with hnsw_rs afterwards, in the same process |
 //! | `--metric` | `cosine` | `cosine`, `l2` or `ip` |
 //! | `--threads-build`, `--m`, `--efc` | 2, and the engine's own | of the build |
@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let spec = spec(&options, &set)?;
+    let name = options.text("codes").map_or("nearlite".into(), |codes| format!("nearlite-{codes}"));
     let empty = memory::resident_mb();
     let base = set.base()?;
     memory::reset_peak();
@@ -62,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     if resident {
         about["rss_mb"] = (memory::resident_mb() - empty).into();
-        sweep.run("nearlite", &about, |query, ef, found| {
+        sweep.run(&name, &about, |query, ef, found| {
             found.extend(index.search(query, sweep.k, ef).iter().map(|hit| hit.row));
             Ok(())
         })?;
@@ -72,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if file {
         about["rss_mb"] = (memory::resident_mb() - empty).into();
         let rows = set.rows_file()?;
-        sweep.run("nearlite-file", &about, |query, ef, found| {
+        sweep.run(&format!("{name}-file"), &about, |query, ef, found| {
             let hits = slim.search(query, sweep.k, ef, |row, to| rows.read(row, to))?;
             found.extend(hits.iter().map(|hit| hit.row));
             Ok(())
