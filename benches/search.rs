@@ -3,8 +3,8 @@
 mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use hnsw_rs::prelude::{DistCosine, Hnsw};
 use nearlite::{Metric, VectorSpec, ann::Index};
+use support::baseline;
 
 const ROWS: usize = 20_000;
 const DIM: usize = 384;
@@ -21,9 +21,8 @@ fn recall(index: &Index, queries: &[f32], answer: impl Fn(&[f32]) -> Vec<u32>) -
 fn search(c: &mut Criterion) {
     let data = support::vectors(ROWS, DIM, 7);
     let queries = support::vectors(200, DIM, 9);
-    let graph = Hnsw::<f32, DistCosine>::new(16, ROWS, 16, 128, DistCosine {});
-    data.chunks(DIM).enumerate().for_each(|(at, row)| graph.insert_slice((row, at)));
-    let Ok(index) = Index::build(&VectorSpec::new(DIM, Metric::Cosine), data, 2) else { return };
+    let graph = baseline::build(&data, DIM, 2);
+    let Ok(index) = Index::build(&VectorSpec::new(DIM, Metric::Cosine), data.clone(), 2) else { return };
     let mut group = c.benchmark_group("search");
     let mut next = queries.chunks(DIM).cycle();
     for ef in [32, 64, 128] {

@@ -1,5 +1,7 @@
 //! Seeded data for the benches: clusters of a low-dimensional kind, as embeddings are.
 
+pub mod baseline;
+
 /// `rows` vectors of `dim` dimensions around 200 centres; `seed` picks the points, the centres are always the same.
 pub fn vectors(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut centres = Noise(1);
