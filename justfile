@@ -18,6 +18,10 @@ lint:
 bench *args:
     cargo bench {{args}}
 
+# The engine beside other libraries, plots and tables included; an idle machine, please
+bench-peers data python *args:
+    scripts/bench/peers.sh {{data}} {{python}} {{args}}
+
 # Build the loadable extension into sqlite-ext/dist
 ext:
     sqlite-ext/build.sh

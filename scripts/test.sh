@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Every test: the engine's own, then the extension loaded into Python (two SQLite versions), the sqlite3 shell and Node.js.
+# Every test: the engine's own, those of the measuring scripts, then the extension loaded into Python (two SQLite versions), the sqlite3 shell and Node.js.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh
 
 cargo test --workspace
+.venv/bin/python -m unittest discover -s scripts/bench
 
 sqlite-ext/build.sh
 export NEARLITE_EXTENSION="${NEARLITE_EXTENSION:-$PWD/sqlite-ext/dist/nearlite}"
