@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test: the engine's own, those of the measuring scripts, then the extension loaded into Python (two SQLite versions), the sqlite3 shell and Node.js.
+# Every test: the engine's own, those of the measuring scripts, then the extension loaded into Python (two SQLite versions), the
+# sqlite3 shell and Node.js.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
