@@ -29,7 +29,7 @@ def recall_chart(title, about, document, clock, colours):
 
 
 def memory_chart(title, about, document, clock, colours, recall=0.95):
-    subtitle = f"{size_of(about)}, at recall@{document['k']} {recall}; up and to the left is better"
+    subtitle = f"{size_of(about)}, at recall@{document['k']} of {recall}; up and to the left is better"
     marks = []
     for peer, result in by_speed(about, clock, recall):
         speed, size = speed_at(points_of(result, clock), recall)[0], bytes_a_vector(result)

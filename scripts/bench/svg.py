@@ -36,7 +36,7 @@ class Axis:
 
 @dataclass
 class Series:
-    """One line with marks. `emphasis` draws it thick, in the colour of our own, above the others."""
+    """One line with marks. `emphasis` draws it thick, in the colour of our own, above the others; `dashed` has hollow marks."""
 
     name: str
     points: list[tuple[float, float]] = field(default_factory=list)
@@ -72,7 +72,7 @@ def _ticks(axis, low, high):
         found = axis.ticks
     elif axis.scale == "log":
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        dense = math.log10(high / low) <= 2.5
+        dense = math.log10(high / low) <= 3.2
         found = [digit * 10.0**power for power in decades for digit in ((1, 2, 5) if dense else (1,))]
     elif axis.scale == "nines":
         found = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
@@ -95,16 +95,17 @@ def _limits(axis, values):
     return (back(min(seen) - room) if low is None else low, back(max(seen) + room) if high is None else high)
 
 
-def _mark(kind, x, y, size, colour):
+def _mark(kind, x, y, size, colour, hollow):
+    paint = f'fill="#ffffff" stroke="{colour}" stroke-width="1.8"' if hollow else f'fill="{colour}"'
     if kind == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="{colour}"/>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" {paint}/>'
     corners = {
         "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
         "triangle": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
         "diamond": [(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)],
     }[kind]
     places = " ".join(f"{x + size * dx:.1f},{y + size * dy:.1f}" for dx, dy in corners)
-    return f'<polygon points="{places}" fill="{colour}"/>'
+    return f'<polygon points="{places}" {paint}/>'
 
 
 def _text(x, y, words, size=13, anchor="middle", colour=INK, more=""):
@@ -176,11 +177,11 @@ def line_chart(title, x, y, series, subtitle="", width=820, height=500):
         if len(inside) > 1:
             path = "L".join(f"{px:.1f} {py:.1f}" for px, py in inside)
             drawn = f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{thick}"{dash} stroke-linejoin="round"/>'
-        lines.append(drawn + "".join(_mark(kind, px, py, size, colour) for px, py in inside))
+        lines.append(drawn + "".join(_mark(kind, px, py, size, colour, one.dashed) for px, py in inside))
         down = top + 10 + 21 * at
         legend.append(
             f'<line x1="{right + 14:.1f}" y1="{down:.1f}" x2="{right + 38:.1f}" y2="{down:.1f}" stroke="{colour}"'
-            f' stroke-width="{thick}"{dash}/>' + _mark(kind, right + 26, down, size, colour)
+            f' stroke-width="{thick}"{dash}/>' + _mark(kind, right + 26, down, size, colour, one.dashed)
             + _text(right + 44, down + 4, one.name, 12, "start", more=' font-weight="700"' if one.emphasis else "")
         )
     out += reversed(lines)
