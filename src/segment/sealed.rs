@@ -5,7 +5,7 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::schema::{ColumnType, Schema};
-use crate::storage::{PayloadKind, SegmentRecord, Storage};
+use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
 use rusqlite::Connection;
 use std::sync::{Arc, OnceLock};
@@ -36,9 +36,8 @@ impl Segment {
     fn load(
         &self,
         storage: &Storage,
-        conn: &Connection,
         kind: PayloadKind,
-        decode: impl FnOnce(Vec<u8>) -> Result<Payload, String>,
+        read: impl FnOnce(&PayloadEntry, &str) -> Result<Payload>,
     ) -> Result<Payload> {
         if let Some(found) = cache::get(self.record.id, kind) {
             return Ok(found);
@@ -46,8 +45,7 @@ impl Segment {
         let place = storage.place(self.record.id, kind);
         let entry =
             self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
-        let bytes = storage.read_payload(conn, entry, &place)?;
-        let payload = decode(bytes).map_err(|what| Error::corrupt(&place, what))?;
+        let payload = read(entry, &place)?;
         cache::put(self.record.id, kind, payload.clone(), self.budget);
         Ok(payload)
     }
@@ -62,9 +60,11 @@ impl Segment {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, conn, PayloadKind::Columns, |bytes| {
+        let loaded = self.load(storage, PayloadKind::Columns, |entry, place| {
+            let bytes = storage.read_payload(conn, entry, place)?;
             let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-            let columns = Columns::decode(&bytes, &types, self.record.rows)?;
+            let columns = Columns::decode(&bytes, &types, self.record.rows)
+                .map_err(|what| Error::corrupt(place, what))?;
             Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
         })?;
         match loaded {
@@ -78,10 +78,12 @@ impl Segment {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, conn, PayloadKind::Text, |bytes| {
-            let text = TextPayload::decode(bytes)?;
+        let loaded = self.load(storage, PayloadKind::Text, |entry, place| {
+            let bytes = storage.read_payload(conn, entry, place)?;
+            let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
             if text.docs() != self.record.rows {
-                return Err(format!("{} documents where {} belong", text.docs(), self.record.rows));
+                let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
+                return Err(Error::corrupt(place, what));
             }
             Ok(Payload::Text(Arc::new(text)))
         })?;
@@ -107,8 +109,13 @@ impl Segment {
             return Ok(found);
         }
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
-        let loaded = self.load(storage, conn, kind, |bytes| {
-            Ok(Payload::Vector(Arc::new(VectorIndex::decode(bytes, spec, self.record.rows)?)))
+        let loaded = self.load(storage, kind, |entry, place| {
+            let block = storage.read_block(conn, entry, place)?;
+            // The length was compared with that of the block.
+            let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+            let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
+                .map_err(|what| Error::corrupt(place, what))?;
+            Ok(Payload::Vector(Arc::new(index)))
         })?;
         match loaded {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
