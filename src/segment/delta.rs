@@ -139,19 +139,14 @@ impl Delta {
             return Err(crate::Error::corrupt(place(), "the log names a row that t_rows does not have"));
         };
         let metadata = metadata_of(schema, &row.values);
-        for (at, (_, spec)) in schema.vectors().enumerate() {
-            let column = &mut self.vectors[at];
+        let vectors = storage.vectors(conn, rowid)?;
+        for ((column, (_, spec)), bytes) in self.vectors.iter_mut().zip(schema.vectors()).zip(vectors) {
             let start = column.data.len();
             column.data.resize(start + spec.dim, 0.0);
-            let mut present = false;
-            storage.for_each_vector(conn, at, [rowid], |bytes| {
-                if let Some(bytes) = bytes {
-                    decode_vector(spec, bytes, &mut column.data[start..], &place())?;
-                    present = true;
-                }
-                Ok(())
-            })?;
-            column.present.push(present);
+            if let Some(bytes) = &bytes {
+                decode_vector(spec, bytes, &mut column.data[start..], &place())?;
+            }
+            column.present.push(bytes.is_some());
         }
         self.metadata.push(metadata);
         self.by_row.insert(rowid, self.rowids.len() as u32);

@@ -71,6 +71,7 @@ pub fn write_new(
     rowids: &[i64],
     progress: Progress<'_>,
 ) -> Result<Vec<PayloadEntry>> {
+    storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
     let missing =
         |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");

@@ -22,6 +22,7 @@ pub fn verify(
         Err(error) => return Err(error),
     };
     check_payloads(storage, conn, &view, &mut defects)?;
+    defects.extend(storage.check_tiles(conn)?);
     if !defects.is_empty() {
         return Ok(defects);
     }

@@ -180,8 +180,7 @@ fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
         let mut rows = statement.query([table])?;
         if let Some(row) = rows.next()? {
             let table: String = row.get(0)?;
-            let schema = Storage::read_schema(conn, database, &table)?;
-            return Ok((Storage::new(database, &table, &schema), schema));
+            return Storage::open(conn, database, &table);
         }
     }
     Err(Error::Unknown(format!("there is no nearlite table '{name}'")))

@@ -15,17 +15,19 @@ pub(super) struct BlobReader<'a> {
     table: String,
     column: &'static str,
     handle: Option<Blob<'a>>,
+    at: i64,
 }
 
 impl<'a> BlobReader<'a> {
     /// A reader of `column` of `database.table`; nothing is opened yet.
     pub fn new(conn: &'a Connection, database: &'a str, table: String, column: &'static str) -> Self {
-        Self { conn, database, table, column, handle: None }
+        Self { conn, database, table, column, handle: None, at: 0 }
     }
 
     /// Goes to a row and answers the length of its blob; `None` when the row is missing or holds no blob.
     pub fn open(&mut self, rowid: i64) -> Result<Option<usize>> {
         let moved = match &mut self.handle {
+            Some(_) if self.at == rowid => Ok(()),
             Some(handle) => handle.reopen(rowid),
             None => self
                 .conn
@@ -33,7 +35,10 @@ impl<'a> BlobReader<'a> {
                 .map(|handle| self.handle = Some(handle)),
         };
         match moved {
-            Ok(()) => Ok(self.handle.as_ref().map(Blob::len)),
+            Ok(()) => {
+                self.at = rowid;
+                Ok(self.handle.as_ref().map(Blob::len))
+            }
             Err(error) => {
                 // A handle that failed to move cannot be used again.
                 self.handle = None;

@@ -8,11 +8,15 @@ mod blob_reader;
 mod blobs;
 mod codec;
 mod log;
+mod packing;
 mod rows;
 mod segments;
 mod shadow;
+mod tiles;
+mod vectors;
 
 pub use log::{LogEntry, LogOp, LogPosition};
-pub use rows::{Row, VectorBytes};
+pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
 pub use shadow::{SHADOWS, Settings, Storage};
+pub use vectors::VectorBytes;
