@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::segment::{View, decode_vector};
+use crate::segment::View;
 use crate::storage::{Settings, Storage};
 use crate::value::Value;
 use rusqlite::Connection;
@@ -40,16 +40,8 @@ impl Source<'_> {
         &self,
         column: usize,
         rowids: impl IntoIterator<Item = i64>,
-        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+        each: impl FnMut(Option<&[f32]>) -> Result<()>,
     ) -> Result<()> {
-        let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
-        let mut scratch = vec![0.0_f32; spec.dim];
-        self.storage.for_each_vector(self.conn, column, rowids, |bytes| match bytes {
-            Some(bytes) => {
-                decode_vector(spec, bytes, &mut scratch, &self.storage.name("vectors"))?;
-                each(Some(&scratch))
-            }
-            None => each(None),
-        })
+        self.storage.for_each_vector(self.conn, column, rowids, each)
     }
 }

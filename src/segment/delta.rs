@@ -3,12 +3,11 @@
 //! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
 //! from full blocks of slots (text blocks) stays valid while the delta grows.
 
-use super::stored::decode_vector;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::schema::{ColumnType, Schema};
-use crate::storage::{LogEntry, LogOp, Storage};
+use crate::storage::{LogEntry, LogOp, Storage, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
 use parking_lot::Mutex;
@@ -144,7 +143,7 @@ impl Delta {
             let start = column.data.len();
             column.data.resize(start + spec.dim, 0.0);
             if let Some(bytes) = &bytes {
-                decode_vector(spec, bytes, &mut column.data[start..], &place())?;
+                decode_vector(spec, bytes, &mut column.data[start..], place())?;
             }
             column.present.push(bytes.is_some());
         }

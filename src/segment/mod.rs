@@ -10,15 +10,14 @@ mod merge;
 mod payloads;
 mod seal;
 mod sealed;
-mod stored;
 mod verify;
 mod view;
 mod views;
 
+pub use crate::storage::{decode_vector, encode_vector};
 pub use delta::stored_positions;
 pub use merge::{automerge, optimize};
 pub use seal::{rebuild, seal};
-pub use stored::{decode_vector, encode_vector};
 pub use verify::verify;
 pub use view::{SegmentView, View, text_config};
 pub use views::Views;

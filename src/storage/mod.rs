@@ -12,6 +12,7 @@ mod packing;
 mod rows;
 mod segments;
 mod shadow;
+mod stored;
 mod tiles;
 mod vectors;
 
@@ -19,4 +20,5 @@ pub use log::{LogEntry, LogOp, LogPosition};
 pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
 pub use shadow::{SHADOWS, Settings, Storage};
+pub use stored::{decode_vector, encode_vector};
 pub use vectors::VectorBytes;

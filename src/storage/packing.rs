@@ -10,7 +10,7 @@
 use super::blob_reader::BlobReader;
 use super::tiles::{Place, Tiling};
 use super::vectors::blob;
-use super::{LogOp, Storage};
+use super::{LogOp, Storage, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::Connection;
@@ -22,8 +22,8 @@ const PACK_FROM: i64 = 1024;
 
 /// What a tile says of a row.
 pub(super) enum Found<'a> {
-    /// The stored bytes.
-    Vector(&'a [u8]),
+    /// The vector.
+    Vector(&'a [f32]),
     /// The row is in a tile and has no vector, or is not there.
     Nothing,
     /// The row is in no tile.
@@ -37,7 +37,7 @@ pub(super) struct TileReader<'a> {
     conn: &'a Connection,
     blobs: BlobReader<'a>,
     slot: Vec<u8>,
-    vector: Vec<u8>,
+    vector: Vec<f32>,
 }
 
 impl<'a> TileReader<'a> {
@@ -52,6 +52,7 @@ impl<'a> TileReader<'a> {
     pub fn read(&mut self, rowid: i64, column: usize) -> Result<Found<'_>> {
         let (Some(place), tiling) = (self.tiling.place(rowid), self.tiling) else { return Ok(Found::NoTile) };
         let range = tiling.range(place, column).unwrap_or_default();
+        self.vector.resize(self.storage.specs.get(column).map_or(0, |spec| spec.dim), 0.0);
         self.slot.resize(range.len(), 0);
         let mut done = 0;
         for (piece, part) in Tiling::pieces_of(&range) {
@@ -266,15 +267,14 @@ impl Storage {
                 return Err(self.bad_tile(tile));
             }
         }
-        let width = self.sql.vector_of.len();
         for rowid in (tile.low..=tile.high).filter(|rowid| Some(*rowid) != gone) {
             let place = tiling.place(rowid).unwrap_or(tile);
-            let mut vectors: Vec<Option<Vec<u8>>> = Vec::with_capacity(width);
-            for column in 0..width {
-                let mut vector = Vec::new();
+            let mut vectors: Vec<Option<Vec<u8>>> = Vec::with_capacity(self.specs.len());
+            for (column, spec) in self.specs.iter().enumerate() {
+                let mut vector = vec![0.0; spec.dim];
                 let from = tiling.range(place, column).and_then(|range| bytes.get(range)).unwrap_or_default();
                 match tiling.read(column, from, &mut vector) {
-                    Some(there) => vectors.push(there.then_some(vector)),
+                    Some(there) => vectors.push(there.then(|| encode_vector(spec, &vector))),
                     None => return Err(self.bad_tile(tile)),
                 }
             }
@@ -313,5 +313,4 @@ impl Storage {
 }
 
 #[cfg(test)]
-#[path = "packing_tests.rs"]
 mod tests;

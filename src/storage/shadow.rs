@@ -2,7 +2,7 @@
 
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
@@ -63,6 +63,8 @@ pub struct Storage {
     pub table: String,
     format: i64,
     pub(super) tiling: Option<Tiling>,
+    /// The vector columns.
+    pub(super) specs: Vec<VectorSpec>,
     pub(super) sql: Sql,
 }
 
@@ -106,7 +108,7 @@ impl Storage {
     /// The shadow tables of an existing collection, and its declaration.
     ///
     /// # Errors
-    /// As [`read_schema`](Self::read_schema).
+    /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
     pub fn open(conn: &Connection, database: &str, table: &str) -> Result<(Self, Schema)> {
         let (format, schema, rows) = read_config(conn, database, table)?;
         Ok((Self::of(database, table, &schema, format, rows), schema))
@@ -168,7 +170,8 @@ impl Storage {
             tile_delete: format!("DELETE FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
         };
         let tiling = Tiling::new(schema, tile_rows);
-        Self { database: database.to_owned(), table: table.to_owned(), format, tiling, sql }
+        let specs = schema.vectors().map(|(_, spec)| spec.clone()).collect();
+        Self { database: database.to_owned(), table: table.to_owned(), format, tiling, specs, sql }
     }
 
     /// Whether two handles speak of tables of one version and one arrangement of vectors.
@@ -254,14 +257,6 @@ impl Storage {
         ))?
         .execute(rusqlite::params![name, value])?;
         Ok(())
-    }
-
-    /// Reads the schema of an existing collection, after its format version.
-    ///
-    /// # Errors
-    /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
-    pub fn read_schema(conn: &Connection, database: &str, table: &str) -> Result<Schema> {
-        Ok(read_config(conn, database, table)?.1)
     }
 
     /// The stored settings, defaults where none is stored.

@@ -16,8 +16,8 @@
 //! This file knows the arithmetic and the bytes; what is read and written when is in `packing`.
 
 use crate::schema::{Schema, VectorSpec};
-use crate::vector::Store;
 use crate::vector::narrow::{narrow, narrow_len, widen};
+use crate::vector::{Store, f16_to_f32};
 
 /// Bytes of a piece: with its record and cell headers it is the largest value that SQLite keeps on one page of 4 KiB. On
 /// larger pages a whole number of pieces fits as well.
@@ -217,22 +217,19 @@ impl Tiling {
         })
     }
 
-    /// Reads the bytes of [`range`](Self::range) into `vector` in the form that `t_vectors` has; `Some(false)` where the
-    /// row has no vector, `None` where the bytes are damaged.
-    pub fn read(&self, column: usize, bytes: &[u8], vector: &mut Vec<u8>) -> Option<bool> {
+    /// Reads the bytes of [`range`](Self::range) into `vector`; `Some(false)` where the row has no vector, `None` where
+    /// the bytes are damaged.
+    pub fn read(&self, column: usize, bytes: &[u8], vector: &mut [f32]) -> Option<bool> {
         let part = self.parts.get(column)?;
         match bytes.split_first()? {
             (0, _) => Some(false),
-            (1, rest) => {
-                vector.resize(part.raw, 0);
-                match part.store {
-                    Store::F32 => widen(rest, vector).then_some(true),
-                    Store::F16 => {
-                        (rest.len() == part.raw).then(|| vector.copy_from_slice(rest))?;
-                        Some(true)
-                    }
+            (1, rest) => match part.store {
+                Store::F32 => widen(rest, vector).then_some(true),
+                Store::F16 => {
+                    (rest.len() == part.raw && vector.len() * 2 == part.raw).then(|| f16_to_f32(rest, vector))?;
+                    vector.iter().all(|value| value.is_finite()).then_some(true)
                 }
-            }
+            },
             _ => None,
         }
     }
@@ -312,12 +309,13 @@ mod tests {
     #[test]
     fn a_slot_gives_back_what_was_put_in() {
         let tiling = tiling(100).unwrap();
-        let vector: Vec<u8> = (0..100).flat_map(|i| (i as f32 * 0.37 - 9.0).to_le_bytes()).collect();
+        let floats: Vec<f32> = (0..100).map(|i| i as f32 * 0.37 - 9.0).collect();
+        let vector: Vec<u8> = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
         let mut slot = vec![0xff; tiling.stride];
-        let mut out = Vec::new();
+        let mut out = vec![0.0; 100];
         assert!(tiling.fill(&[Some(&vector)], &mut slot));
         assert_eq!(tiling.read(0, &slot, &mut out), Some(true));
-        assert_eq!(out, vector);
+        assert_eq!(out, floats);
         assert!(tiling.fill(&[None], &mut slot));
         assert_eq!(tiling.read(0, &slot, &mut out), Some(false));
         assert!(!tiling.fill(&[Some(&vector[4..])], &mut slot));

@@ -3,11 +3,11 @@
 //! Invariant: what both a tile and `t_vectors` have of a row is equal. A write to a tile removes the single form, so it
 //! does not matter which of the two a reader finds first.
 
-use super::Storage;
 use super::packing::{Found, TileReader};
+use super::{Storage, decode_vector, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::Connection;
 
 /// Stored bytes of a row's vector columns, in order.
 pub type VectorBytes = Vec<Option<Vec<u8>>>;
@@ -59,53 +59,56 @@ impl Storage {
             return (0..width).map(|at| Ok(blob(row.get_ref(at + 1)?).map(<[u8]>::to_vec))).collect();
         }
         let Some(mut tiles) = TileReader::new(self, conn) else { return Ok(vec![None; width]) };
-        (0..width)
-            .map(|at| match tiles.read(rowid, at)? {
-                Found::Vector(bytes) => Ok(Some(bytes.to_vec())),
-                Found::Nothing => Ok(None),
-                Found::NoTile => tiles.check_missing(rowid).map(|()| None),
-            })
-            .collect()
+        let read = |(at, spec)| match tiles.read(rowid, at)? {
+            Found::Vector(vector) => Ok(Some(encode_vector(spec, vector))),
+            Found::Nothing => Ok(None),
+            Found::NoTile => tiles.check_missing(rowid).map(|()| None),
+        };
+        self.specs.iter().enumerate().map(read).collect()
     }
 
-    /// Hands the stored bytes of one vector of each row in `rowids` to `each`, in that order; `None` where the row
-    /// or the vector is missing.
+    /// Hands one vector of each row in `rowids` to `each`, in that order; `None` where the row or the vector is missing.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names a row whose stored vector is damaged.
     pub fn for_each_vector(
         &self,
         conn: &Connection,
         column: usize,
         rowids: impl IntoIterator<Item = i64>,
-        mut each: impl FnMut(Option<&[u8]>) -> Result<()>,
+        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
     ) -> Result<()> {
-        let sql =
-            self.sql.vector_of.get(column).ok_or_else(|| Error::Unknown("no such vector column".into()))?;
-        let mut singles = conn.prepare_cached(sql)?;
-        let Some(mut tiles) = TileReader::new(self, conn) else {
-            for rowid in rowids {
-                if !single(&mut singles, rowid, &mut each)? {
-                    each(None)?;
-                }
-            }
-            return Ok(());
+        let (Some(sql), Some(spec)) = (self.sql.vector_of.get(column), self.specs.get(column)) else {
+            return Err(Error::Unknown("no such vector column".into()));
         };
+        let mut statement = conn.prepare_cached(sql)?;
+        let mut scratch = vec![0.0; spec.dim];
+        let mut single = |rowid: i64, each: &mut dyn FnMut(Option<&[f32]>) -> Result<()>| -> Result<bool> {
+            let mut rows = statement.query([rowid])?;
+            let Some(row) = rows.next()? else { return Ok(false) };
+            let Some(bytes) = blob(row.get_ref(0)?) else { return each(None).map(|()| true) };
+            decode_vector(spec, bytes, &mut scratch, format_args!("{} row {rowid}", self.table))?;
+            each(Some(&scratch)).map(|()| true)
+        };
+        let mut tiles = TileReader::new(self, conn);
         // Most tables have nearly all rows in tiles, or none: a row is looked for where the one before it was.
-        let mut tiled = true;
+        let mut tiled = tiles.is_some();
         for rowid in rowids {
-            if !tiled && single(&mut singles, rowid, &mut each)? {
+            if !tiled && single(rowid, &mut each)? {
                 continue;
             }
-            match tiles.read(rowid, column)? {
-                Found::Vector(bytes) => {
-                    each(Some(bytes))?;
+            match tiles.as_mut().map_or(Ok(Found::NoTile), |tiles| tiles.read(rowid, column))? {
+                Found::Vector(vector) => {
                     tiled = true;
+                    each(Some(vector))?;
                 }
                 Found::Nothing => {
-                    each(None)?;
                     tiled = true;
+                    each(None)?;
                 }
                 Found::NoTile => {
-                    if !tiled || !single(&mut singles, rowid, &mut each)? {
-                        tiles.check_missing(rowid)?;
+                    if !tiled || !single(rowid, &mut each)? {
+                        tiles.as_ref().map_or(Ok(()), |tiles| tiles.check_missing(rowid))?;
                         each(None)?;
                     }
                     tiled = false;
@@ -114,18 +117,6 @@ impl Storage {
         }
         Ok(())
     }
-}
-
-/// Hands over a vector from `t_vectors`; answers whether the row is there.
-fn single(
-    statement: &mut CachedStatement<'_>,
-    rowid: i64,
-    each: &mut impl FnMut(Option<&[u8]>) -> Result<()>,
-) -> Result<bool> {
-    let mut rows = statement.query([rowid])?;
-    let Some(row) = rows.next()? else { return Ok(false) };
-    each(blob(row.get_ref(0)?))?;
-    Ok(true)
 }
 
 pub(super) fn blob(value: ValueRef<'_>) -> Option<&[u8]> {

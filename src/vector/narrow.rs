@@ -59,9 +59,9 @@ pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
     true
 }
 
-/// Writes the values of a narrow form as f32 in little-endian bytes; answers whether it is one. The values are finite.
-pub(crate) fn widen(bytes: &[u8], out: &mut [u8]) -> bool {
-    let dim = out.len() / 4;
+/// Writes the values of a narrow form; answers whether it is one. The values are finite.
+pub(crate) fn widen(bytes: &[u8], out: &mut [f32]) -> bool {
+    let dim = out.len();
     let Some((base, [low, high, nibbles, bits])) = planes(bytes, dim) else { return false };
     if base + CODES > 0xfe {
         return false;
@@ -71,7 +71,7 @@ pub(crate) fn widen(bytes: &[u8], out: &mut [u8]) -> bool {
         return true;
     }
     let low = low.as_chunks::<2>().0.chunks(eighth);
-    let out = out.as_chunks_mut::<4>().0.chunks_mut(eighth);
+    let out = out.chunks_mut(eighth);
     let nibbles = nibbles.chunks(eighth).map(|part| (part, 0)).chain(nibbles.chunks(eighth).map(|part| (part, 4)));
     for (at, (((out, low), high), (nibbles, half))) in
         out.zip(low).zip(high.chunks(eighth)).zip(nibbles).enumerate()
@@ -81,7 +81,7 @@ pub(crate) fn widen(bytes: &[u8], out: &mut [u8]) -> bool {
             let code = u32::from(nibble >> half & 15) | u32::from(bit >> at & 1) << 4;
             let exponent = if code == 0 { 0 } else { base + code };
             let (low, high) = (u32::from(u16::from_le_bytes(*low)), u32::from(*high));
-            *out = (low | (high & 0x7f) << 16 | exponent << 23 | (high & 0x80) << 24).to_le_bytes();
+            *out = f32::from_bits(low | (high & 0x7f) << 16 | exponent << 23 | (high & 0x80) << 24);
         }
     }
     true
@@ -102,9 +102,9 @@ mod tests {
         if !narrow(&raw, &mut small) {
             return false;
         }
-        let mut back = vec![0x55; raw.len()];
+        let mut back = vec![7.0; values.len()];
         assert!(widen(&small, &mut back));
-        assert_eq!(back, raw, "{values:?}");
+        assert_eq!(bytes(&back), raw, "{values:?}");
         true
     }
 
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn damaged_forms_are_refused_or_give_finite_values() {
         let mut small = vec![0xff; narrow_len(16)];
-        let mut out = [0; 64];
+        let mut out = [0.0; 16];
         assert!(!widen(&small, &mut out), "the base leaves no room for the exponents");
         small[0] = 0xfe - CODES as u8;
         assert!(widen(&small, &mut out));
-        assert!(out.as_chunks::<4>().0.iter().all(|word| f32::from_le_bytes(*word).is_finite()));
+        assert!(out.iter().all(|value| value.is_finite()));
         assert!(!widen(&small[1..], &mut out));
         assert!(!widen(&[], &mut out));
     }
