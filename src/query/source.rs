@@ -35,6 +35,34 @@ impl Source<'_> {
         Ok(found)
     }
 
+    /// Hands the stored vector of each row of a view, given by part, ord and rowid, to `each`: from memory where the table
+    /// keeps its vectors there, otherwise from the file. `None` where the row is gone or has no vector.
+    pub fn for_each_stored(
+        &self,
+        view: &View,
+        column: usize,
+        rows: impl Iterator<Item = (u32, u32, i64)>,
+        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+    ) -> Result<()> {
+        if self.settings.resident_vectors == 0 {
+            return self.for_each_vector(column, rows.map(|(.., rowid)| rowid), each);
+        }
+        let mut scratch = Vec::new();
+        // Rows that are not in memory, since the last one that is.
+        let mut elsewhere: Vec<i64> = Vec::new();
+        for (part, ord, rowid) in rows {
+            let held = view.resident(self.storage, self.conn, self.schema, part as usize, column)?;
+            match held.and_then(|held| held.get(ord, &mut scratch)) {
+                Some(vector) => {
+                    self.for_each_vector(column, elsewhere.drain(..), &mut each)?;
+                    each(Some(vector))?;
+                }
+                None => elsewhere.push(rowid),
+            }
+        }
+        self.for_each_vector(column, elsewhere, each)
+    }
+
     /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
     pub fn for_each_vector(
         &self,
@@ -42,6 +70,10 @@ impl Source<'_> {
         rowids: impl IntoIterator<Item = i64>,
         each: impl FnMut(Option<&[f32]>) -> Result<()>,
     ) -> Result<()> {
+        let mut rowids = rowids.into_iter().peekable();
+        if rowids.peek().is_none() {
+            return Ok(());
+        }
         self.storage.for_each_vector(self.conn, column, rowids, each)
     }
 }

@@ -8,6 +8,7 @@ pub mod cache;
 mod delta;
 mod merge;
 mod payloads;
+mod resident;
 mod seal;
 mod sealed;
 mod verify;

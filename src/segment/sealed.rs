@@ -1,6 +1,7 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
-use super::cache::{self, Payload, SegmentColumns};
+use super::cache::{self, Part, Payload, SegmentColumns};
+use super::resident::Resident;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
@@ -8,6 +9,7 @@ use crate::schema::{ColumnType, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
 use rusqlite::Connection;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A segment as one view sees it; holds on to the payloads it has loaded.
@@ -17,20 +19,33 @@ pub struct Segment {
     columns: OnceLock<Arc<SegmentColumns>>,
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
-    budget: usize,
+    resident: Vec<OnceLock<Arc<Resident>>>,
+    budget: AtomicUsize,
 }
 
 impl Segment {
     /// A segment none of whose payloads is loaded yet.
     pub fn new(record: SegmentRecord, schema: &Schema, cache_mb: usize) -> Self {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
-        let budget = cache_mb.saturating_mul(1 << 20);
-        Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, budget }
+        let resident = schema.vectors().map(|_| OnceLock::new()).collect();
+        let budget = AtomicUsize::new(0);
+        let segment = Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
+        segment.set_budget(cache_mb);
+        segment
     }
 
     /// Rows, dead ones included.
     pub fn rows(&self) -> usize {
         self.record.rows
+    }
+
+    /// What the cache may hold when this segment adds to it, in MiB.
+    pub fn set_budget(&self, cache_mb: usize) {
+        self.budget.store(cache_mb.saturating_mul(1 << 20), Ordering::Relaxed);
+    }
+
+    fn budget(&self) -> usize {
+        self.budget.load(Ordering::Relaxed)
     }
 
     fn load(
@@ -46,7 +61,7 @@ impl Segment {
         let entry =
             self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
         let payload = read(entry, &place)?;
-        cache::put(self.record.id, kind, payload.clone(), self.budget);
+        cache::put(self.record.id, kind, payload.clone(), self.budget());
         Ok(payload)
     }
 
@@ -121,6 +136,47 @@ impl Segment {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
             _ => Err(self.mixed_up(storage)),
         }
+    }
+
+    /// The stored vectors of the `at`-th vector column in memory. They are loaded when `alive` gives the living rows by
+    /// ord and rowid and the cache has room; without them what is loaded is answered.
+    pub fn resident(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        at: usize,
+        alive: impl FnOnce() -> Result<Option<Vec<(u32, i64)>>>,
+    ) -> Result<Option<&Arc<Resident>>> {
+        let (Some(slot), Some((_, spec))) = (self.resident.get(at), schema.vectors().nth(at)) else {
+            return Ok(None);
+        };
+        if let Some(found) = slot.get() {
+            return Ok(Some(found));
+        }
+        let part = Part::Vectors(u32::try_from(at).unwrap_or(u32::MAX));
+        if let Some(Payload::Stored(found)) = cache::get(self.record.id, part) {
+            return Ok(Some(slot.get_or_init(|| found)));
+        }
+        if !cache::has_room(Resident::size(spec, self.rows()), self.budget()) {
+            return Ok(None);
+        }
+        let Some(alive) = alive()? else { return Ok(None) };
+        let loaded = Arc::new(Resident::load(storage, conn, (at, spec), &alive, self.rows())?);
+        cache::put(self.record.id, part, Payload::Stored(Arc::clone(&loaded)), self.budget());
+        Ok(Some(slot.get_or_init(|| loaded)))
+    }
+
+    /// The same segment without stored vectors; `None` when it has none.
+    pub fn without_vectors(&self) -> Option<Self> {
+        self.resident.iter().any(|slot| slot.get().is_some()).then(|| Self {
+            record: self.record.clone(),
+            columns: self.columns.clone(),
+            text: self.text.clone(),
+            vectors: self.vectors.clone(),
+            resident: self.resident.iter().map(|_| OnceLock::new()).collect(),
+            budget: AtomicUsize::new(self.budget()),
+        })
     }
 
     fn mixed_up(&self, storage: &Storage) -> Error {

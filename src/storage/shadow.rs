@@ -26,21 +26,24 @@ pub struct Settings {
     pub delta_rows: usize,
     /// Budget of the process-wide cache in MiB.
     pub cache_mb: usize,
+    /// Whether stored vectors are kept in memory once a search needs them: 0 or 1.
+    pub resident_vectors: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048 }
+        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048, resident_vectors: 0 }
     }
 }
 
 impl Settings {
     /// Names of all settings with their allowed ranges.
-    pub const RANGES: [(&'static str, usize, usize); 4] = [
+    pub const RANGES: [(&'static str, usize, usize); 5] = [
         ("ef_search", 0, 100_000),
         ("automerge", 0, 64),
         ("delta_rows", 1, 1_000_000),
         ("cache_mb", 1, 1_048_576),
+        ("resident_vectors", 0, 1),
     ];
 
     fn field(&mut self, name: &str) -> Option<&mut usize> {
@@ -49,6 +52,7 @@ impl Settings {
             "automerge" => Some(&mut self.automerge),
             "delta_rows" => Some(&mut self.delta_rows),
             "cache_mb" => Some(&mut self.cache_mb),
+            "resident_vectors" => Some(&mut self.resident_vectors),
             _ => None,
         }
     }
