@@ -12,14 +12,20 @@ use nearlite::rusqlite::{Connection, params};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-const SHADOWS: [&str; 8] = ["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones"];
+const SHADOWS: [&str; 9] =
+    ["config", "root", "rows", "vectors", "tiles", "delta", "segments", "chunks", "tombstones"];
 
-/// Two segments with dead rows, and a log of additions, removals and kills.
+/// A vector among those of the table.
+fn middle() -> String {
+    format!("[5{}]", ",5".repeat(63))
+}
+
+/// Two segments with dead rows, a tile and single vectors, and a log of additions, removals and kills.
 fn write_table(path: &Path) {
     let conn = open(path);
     conn.execute_batch(
         "CREATE VIRTUAL TABLE docs USING nearlite(
-            id TEXT PRIMARY KEY, body TEXT FULLTEXT, lang TEXT, year INTEGER, embedding VECTOR(8) METRIC l2)",
+            id TEXT PRIMARY KEY, body TEXT FULLTEXT, lang TEXT, year INTEGER, embedding VECTOR(64) METRIC l2)",
     )
     .unwrap();
     common::set(&conn, "automerge", 0);
@@ -27,7 +33,7 @@ fn write_table(path: &Path) {
     let mut add = |rows: std::ops::RangeInclusive<i64>| {
         conn.execute_batch("BEGIN").unwrap();
         for at in rows {
-            let vector: [f32; 8] = std::array::from_fn(|_| rng.below(1000) as f32 / 100.0);
+            let vector: [f32; 64] = std::array::from_fn(|_| rng.below(1000) as f32 / 100.0);
             let lang = ["en", "de", "fr"][rng.below(3)];
             conn.execute(
                 "INSERT INTO docs(rowid, id, body, lang, year, embedding) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
@@ -62,7 +68,8 @@ type Answer = Result<Vec<(i64, Option<f64>)>, String>;
 
 /// Every kind of read.
 fn read_all(conn: &Connection) -> Vec<(String, Answer)> {
-    let near = "embedding MATCH '[5,5,5,5,5,5,5,5]'";
+    let middle = middle();
+    let near = format!("embedding MATCH '{middle}'");
     let queries = [
         "SELECT rowid, NULL FROM docs ORDER BY rowid".to_owned(),
         "SELECT count(*), NULL FROM docs".to_owned(),
@@ -76,8 +83,7 @@ fn read_all(conn: &Connection) -> Vec<(String, Answer)> {
         "SELECT rowid, length(snippet(docs, 'body', '<', '>', '', 5)) FROM docs WHERE docs MATCH 'w3' AND lang <> 'de' \
          ORDER BY rowid"
             .to_owned(),
-        "SELECT rowid, NULL FROM docs WHERE docs MATCH hybrid_query('w2', '[5,5,5,5,5,5,5,5]') ORDER BY rank LIMIT 8"
-            .to_owned(),
+        format!("SELECT rowid, NULL FROM docs WHERE docs MATCH hybrid_query('w2', '{middle}') ORDER BY rank LIMIT 8"),
         "SELECT rows, delta FROM nearlite_info('docs')".to_owned(),
     ];
     queries
@@ -92,10 +98,12 @@ fn read_all(conn: &Connection) -> Vec<(String, Answer)> {
 /// Every kind of write; errors are fine, the caller looks at what is left.
 fn write_all(conn: &Connection) {
     let run = |sql: &str| drop(conn.execute_batch(sql));
-    run("INSERT INTO docs(id, body, year, embedding) VALUES('n1', 'all new', 1, '[1,1,1,1,1,1,1,1]')");
-    run(
-        "INSERT OR REPLACE INTO docs(id, body, year, embedding) VALUES('k12', 'all new', 1, '[2,1,1,1,1,1,1,1]')",
-    );
+    let middle = middle();
+    run(&format!("INSERT INTO docs(id, body, year, embedding) VALUES('n1', 'all new', 1, '{middle}')"));
+    run(&format!(
+        "INSERT OR REPLACE INTO docs(id, body, year, embedding) VALUES('k12', 'all new', 1, '{middle}')"
+    ));
+    run(&format!("UPDATE docs SET embedding = '{middle}' WHERE rowid = 21"));
     run("UPDATE docs SET body = 'all other' WHERE rowid = 20");
     run("UPDATE docs SET rowid = 900 WHERE id = 'k62'");
     run("DELETE FROM docs WHERE id = 'k30'");
@@ -244,8 +252,8 @@ fn check_healed(path: &Path) -> Result<(), String> {
     conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')")
         .map_err(|e| format!("after rebuild: {e}"))?;
     let (rows, text) = truth(path);
-    let sql = "SELECT rowid FROM docs WHERE embedding MATCH '[5,5,5,5,5,5,5,5]'";
-    let mut near = common::rows(&conn, sql, [], |r| r.get::<_, i64>(0)).map_err(|e| e.to_string())?;
+    let sql = format!("SELECT rowid FROM docs WHERE embedding MATCH '{}'", middle());
+    let mut near = common::rows(&conn, &sql, [], |r| r.get::<_, i64>(0)).map_err(|e| e.to_string())?;
     near.sort_unstable();
     let sql = "SELECT rowid FROM docs WHERE docs MATCH 'all' ORDER BY rowid";
     let found = common::rows(&conn, sql, [], |r| r.get::<_, i64>(0)).map_err(|e| e.to_string())?;
@@ -296,7 +304,7 @@ fn a_damaged_file_gives_right_answers_or_errors_and_can_be_rebuilt() {
             .map(|((sql, _), _)| sql)
             .collect();
         let check = conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')");
-        let whole = !matches!(harm.table(), "rows" | "vectors" | "config");
+        let whole = !matches!(harm.table(), "rows" | "vectors" | "tiles" | "config");
         if whole && !wrong.is_empty() && check.is_ok() {
             failures.push(format!("{harm:?}: integrity-check finds nothing, but wrong is {wrong:?}"));
         }

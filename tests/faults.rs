@@ -8,7 +8,7 @@ use nearlite::rusqlite::{Connection, ErrorCode, params};
 
 /// Rows, nearest rows and text matches: three indexes that must tell the same.
 fn contents(conn: &Connection) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
-    let near = "SELECT rowid FROM docs WHERE embedding MATCH zeroblob(256) AND exact = 1 ORDER BY rowid";
+    let near = "SELECT rowid FROM docs WHERE embedding MATCH zeroblob(1536) AND exact = 1 ORDER BY rowid";
     (
         common::integers(conn, "SELECT rowid FROM docs ORDER BY rowid", []),
         common::integers(conn, near, []),
@@ -26,7 +26,7 @@ fn limit(conn: &Connection, pages: i64) {
 
 fn insert(conn: &Connection, rows: std::ops::Range<i64>) -> nearlite::rusqlite::Result<()> {
     for at in rows {
-        let vector: [f32; 64] = std::array::from_fn(|i| ((at * 31 + i as i64 * 17) % 101) as f32);
+        let vector: [f32; 384] = std::array::from_fn(|i| ((at * 31 + i as i64 * 17) % 101) as f32);
         conn.execute(
             "INSERT INTO docs(rowid, body, embedding) VALUES(?1, ?2, ?3)",
             params![at, format!("all the words of row {at}"), blob(&vector)],
@@ -55,7 +55,7 @@ fn a_full_disk_leaves_nothing_half_done() {
         ("rebuild", |conn| conn.execute_batch("INSERT INTO docs(docs) VALUES('rebuild')")),
         ("a new table", |conn| {
             conn.execute_batch(
-                "CREATE VIRTUAL TABLE other USING nearlite(body TEXT FULLTEXT, embedding VECTOR(64));
+                "CREATE VIRTUAL TABLE other USING nearlite(body TEXT FULLTEXT, embedding VECTOR(384));
                  INSERT INTO other(body, embedding) SELECT body, embedding FROM docs",
             )
         }),
@@ -66,7 +66,7 @@ fn a_full_disk_leaves_nothing_half_done() {
         let conn = open(&path);
         conn.execute_batch(
             "PRAGMA synchronous = OFF;
-             CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, embedding VECTOR(64) METRIC l2)",
+             CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, embedding VECTOR(384) METRIC l2)",
         )
         .unwrap();
         common::set(&conn, "delta_rows", 50);

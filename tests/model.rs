@@ -91,6 +91,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 #[derive(Debug, Clone)]
 struct Case {
+    /// Dimensions: rows of 8 are stored singly, rows of 520 in tiles where their rowids are close.
+    width: usize,
     metric: &'static str,
     index: &'static str,
     wal: bool,
@@ -102,6 +104,7 @@ struct Case {
 
 fn case() -> impl Strategy<Value = Case> {
     (
+        prop_oneof![Just(DIM), Just(520)],
         prop_oneof![Just("cosine"), Just("l2"), Just("ip")],
         prop_oneof![
             4 => Just(""), 1 => Just("INDEX flat"), 1 => Just("CODES none"), 1 => Just("CODES bit"), 1 => Just("STORE f16")
@@ -112,8 +115,8 @@ fn case() -> impl Strategy<Value = Case> {
         any::<u32>(),
         proptest::collection::vec(op(), 20..70),
     )
-        .prop_map(|(metric, index, wal, delta_rows, automerge, queries, ops)| {
-            Case { metric, index, wal, delta_rows, automerge, queries, ops }
+        .prop_map(|(width, metric, index, wal, delta_rows, automerge, queries, ops)| {
+            Case { width, metric, index, wal, delta_rows, automerge, queries, ops }
         })
 }
 
@@ -126,6 +129,7 @@ struct World {
     reader: Connection,
     snapshot: Option<State>,
     model: Model,
+    width: usize,
     metric: &'static str,
     store: &'static str,
     wal: bool,
@@ -134,12 +138,19 @@ struct World {
     wanted: usize,
 }
 
-fn stored(row: &ModelRow) -> impl nearlite::rusqlite::Params {
-    (row.key.clone(), row.body.clone(), row.lang, row.year, row.vector.map(|v| blob(&v)))
+/// A vector of the table: that of the model and zeros, which change no distance.
+fn widened(vector: &[f32; DIM], width: usize) -> Vec<u8> {
+    let mut bytes = blob(vector);
+    bytes.resize(4 * width, 0);
+    bytes
 }
 
-fn stored_at(row: &ModelRow, at: i64) -> impl nearlite::rusqlite::Params {
-    (row.key.clone(), row.body.clone(), row.lang, row.year, row.vector.map(|v| blob(&v)), at)
+fn stored(row: &ModelRow, width: usize) -> impl nearlite::rusqlite::Params {
+    (row.key.clone(), row.body.clone(), row.lang, row.year, row.vector.map(|v| widened(&v, width)))
+}
+
+fn stored_at(row: &ModelRow, width: usize, at: i64) -> impl nearlite::rusqlite::Params {
+    (row.key.clone(), row.body.clone(), row.lang, row.year, row.vector.map(|v| widened(&v, width)), at)
 }
 
 const INSERT: &str = "INTO docs(id, body, lang, year, embedding) VALUES(?1, ?2, ?3, ?4, ?5)";
@@ -155,8 +166,8 @@ impl World {
         conn.execute_batch("PRAGMA synchronous = OFF").unwrap();
         conn.execute_batch(&format!(
             "CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, lang TEXT,
-                year INTEGER, embedding VECTOR({DIM}) METRIC {} {})",
-            case.metric, case.index
+                year INTEGER, embedding VECTOR({}) METRIC {} {})",
+            case.width, case.metric, case.index
         ))
         .unwrap();
         common::set(&conn, "delta_rows", case.delta_rows);
@@ -168,6 +179,7 @@ impl World {
             reader,
             snapshot: None,
             model: Model::default(),
+            width: case.width,
             metric: case.metric,
             store: case.index,
             wal: case.wal,
@@ -206,7 +218,7 @@ impl World {
             (0..count).map(|i| ModelRow::from_seed(seed.wrapping_add(i.into()))).collect();
         for (i, row) in new.iter().enumerate() {
             sql.push_str(if i == 0 { "(?,?,?,?,?)" } else { ",(?,?,?,?,?)" });
-            let mut vector = row.vector.map(|v| blob(&v));
+            let mut vector = row.vector.map(|v| widened(&v, self.width));
             if bad && i + 1 == new.len() {
                 vector = Some(vec![0; 4 * DIM - 4]);
             }
@@ -239,7 +251,7 @@ impl World {
                 let fresh = self.model.rowid_of(&row.key).is_none();
                 let ignore = matches!(op, Op::InsertOrIgnore(_));
                 let verb = if ignore { "INSERT OR IGNORE" } else { "INSERT" };
-                self.expect(&format!("{verb} {INSERT}"), stored(&row), fresh || ignore)?;
+                self.expect(&format!("{verb} {INSERT}"), stored(&row, self.width), fresh || ignore)?;
                 if fresh {
                     let rowid = self.inserted_rowid(&row.key)?;
                     if self.model.now.insert(rowid, row).is_some() {
@@ -250,20 +262,20 @@ impl World {
             Op::InsertAt(seed, at) => {
                 let row = ModelRow::from_seed(*seed);
                 let free = self.model.rowid_of(&row.key).is_none() && !self.model.now.contains_key(at);
-                self.expect(&format!("INSERT {INSERT_AT}"), stored_at(&row, *at), free)?;
+                self.expect(&format!("INSERT {INSERT_AT}"), stored_at(&row, self.width, *at), free)?;
                 if free {
                     self.model.now.insert(*at, row);
                 }
             }
             Op::InsertOrReplace(seed) => {
                 let row = ModelRow::from_seed(*seed);
-                self.expect(&format!("INSERT OR REPLACE {INSERT}"), stored(&row), true)?;
+                self.expect(&format!("INSERT OR REPLACE {INSERT}"), stored(&row, self.width), true)?;
                 let rowid = self.inserted_rowid(&row.key)?;
                 self.model.replace(rowid, row);
             }
             Op::InsertOrReplaceAt(seed, at) => {
                 let row = ModelRow::from_seed(*seed);
-                self.expect(&format!("INSERT OR REPLACE {INSERT_AT}"), stored_at(&row, *at), true)?;
+                self.expect(&format!("INSERT OR REPLACE {INSERT_AT}"), stored_at(&row, self.width, *at), true)?;
                 self.model.replace(*at, row);
             }
             Op::InsertMany(seed, count) => self.insert_many(*seed, *count, false)?,
@@ -271,7 +283,7 @@ impl World {
             Op::UpdateVector(pick, seed) => {
                 let Some(rowid) = self.model.pick(*pick) else { return Ok(()) };
                 let vector = model::vector_from(&mut Rng((*seed).into()));
-                let bytes = vector.map(|v| blob(&v));
+                let bytes = vector.map(|v| widened(&v, self.width));
                 self.expect("UPDATE docs SET embedding = ?2 WHERE rowid = ?1", params![rowid, bytes], true)?;
                 self.model.now.get_mut(&rowid).unwrap().vector = vector;
             }
@@ -416,7 +428,7 @@ impl World {
 
     fn check_reader(&mut self) -> Step {
         let Some(snapshot) = self.snapshot.take() else { return Ok(()) };
-        check_contents(&self.reader, &snapshot).map_err(|e| format!("reader: {e}"))?;
+        check_contents(&self.reader, &snapshot, self.width).map_err(|e| format!("reader: {e}"))?;
         self.check_searches(&self.reader, &snapshot, &mut self.rng.clone())
             .map_err(|e| format!("reader: {e}"))?;
         self.snapshot = Some(snapshot);
@@ -424,7 +436,7 @@ impl World {
     }
 
     fn check(&mut self) -> Step {
-        check_contents(&self.conn, &self.model.now)?;
+        check_contents(&self.conn, &self.model.now, self.width)?;
         let mut rng = self.rng.clone();
         let (found, wanted) = self.check_searches(&self.conn, &self.model.now, &mut rng)?;
         self.rng = rng;
@@ -460,12 +472,12 @@ impl World {
         let k = 1 + rng.below(12);
         let want = oracle::nearest(state, self.metric, &query, |_, _| true);
         let sql = "SELECT rowid, distance FROM docs WHERE embedding MATCH ?1 AND exact = 1 ORDER BY distance LIMIT ?2";
-        let got = self.ranking(conn, sql, params![blob(&query), k as i64])?;
+        let got = self.ranking(conn, sql, params![widened(&query, self.width), k as i64])?;
         check_ranking(state, &got, &want, k, true)
             .map_err(|e| format!("exact nearest {k} to {query:?}: {e}"))?;
 
         let sql = "SELECT rowid, distance FROM docs WHERE embedding MATCH ?1 ORDER BY distance LIMIT ?2";
-        let got = self.ranking(conn, sql, params![blob(&query), k as i64])?;
+        let got = self.ranking(conn, sql, params![widened(&query, self.width), k as i64])?;
         check_ranking(state, &got, &want, k, false).map_err(|e| format!("nearest {k} to {query:?}: {e}"))?;
         let bound = want.get(k.min(want.len()).wrapping_sub(1)).map_or(0.0, |(_, d)| *d) + oracle::TIE;
         let found = got.iter().filter(|(_, d)| *d <= bound).count();
@@ -508,7 +520,7 @@ impl World {
         let sql = format!(
             "SELECT rowid, distance FROM docs WHERE embedding MATCH ?1 AND {filter} ORDER BY distance LIMIT {k}"
         );
-        let got = self.ranking(conn, &sql, [blob(query)])?;
+        let got = self.ranking(conn, &sql, [widened(query, self.width)])?;
         check_ranking(state, &got, &want, k, false).map_err(|e| format!("nearest {k} with {filter}: {e}"))
     }
 
@@ -569,13 +581,15 @@ impl World {
     }
 }
 
-fn run(case: &Case) -> Result<(), (usize, String)> {
+/// Answers whether there were tiles at the end.
+fn run(case: &Case) -> Result<bool, (usize, String)> {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(case, dir.path());
     for (at, op) in case.ops.iter().enumerate() {
         world.apply(op).and_then(|()| world.check()).map_err(|e| (at, e))?;
     }
-    world.finish().map_err(|e| (case.ops.len(), e))
+    world.finish().map_err(|e| (case.ops.len(), e))?;
+    Ok(!common::integers(&world.conn, "SELECT id FROM docs_tiles", []).is_empty())
 }
 
 #[test]
@@ -587,15 +601,19 @@ fn any_sequence_of_operations_leaves_what_the_model_says() {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let config = Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let tiled = std::cell::Cell::new(0);
     let outcome = TestRunner::new_with_rng(config, rng).run(&case(), |case| {
-        run(&case).map_err(|(at, error)| TestCaseError::fail(format!("operation {at}: {error}")))
+        let tiles = run(&case).map_err(|(at, error)| TestCaseError::fail(format!("operation {at}: {error}")))?;
+        tiled.set(tiled.get() + u32::from(tiles));
+        Ok(())
     });
     if let Err(TestError::Fail(reason, case)) = outcome {
         let last = &case.ops[case.ops.len().saturating_sub(40)..];
         let list: String = last.iter().map(|op| format!("    {op:?},\n")).collect();
         panic!(
-            "NEARLITE_SEED={seed}: {reason}\n  metric {}, index '{}', wal {}, delta_rows {}, automerge {}, queries {}\n  \
+            "NEARLITE_SEED={seed}: {reason}\n  {} dimensions, metric {}, index '{}', wal {}, delta_rows {}, automerge {}, queries {}\n  \
              last {} of {} operations:\n{list}",
+            case.width,
             case.metric,
             case.index,
             case.wal,
@@ -607,4 +625,6 @@ fn any_sequence_of_operations_leaves_what_the_model_says() {
         );
     }
     outcome.unwrap();
+    println!("{} of {cases} ended with tiles", tiled.get());
+    assert!(cases < 40 || tiled.get() > 0, "no sequence made tiles");
 }

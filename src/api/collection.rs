@@ -386,7 +386,8 @@ impl<D: Door> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows` or `cache_mb`.
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb` or `resident_vectors`. With
+    /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.

@@ -14,14 +14,17 @@ impl VectorIndex {
         self.block.bytes()[..self.layout.total].to_vec()
     }
 
-    /// Reads the stored form of an index of `rows` rows, and says what is damaged.
+    /// As [`decode_block`](Self::decode_block), for bytes anywhere.
+    #[cfg(test)]
+    pub fn decode(bytes: Vec<u8>, spec: &VectorSpec, rows: usize) -> Result<Self, String> {
+        Self::decode_block(Block::copy_of(&bytes), bytes.len(), spec, rows)
+    }
+
+    /// Takes the stored form of an index of `rows` rows, the first `length` bytes of `block`, and says what is damaged.
     ///
     /// # Errors
     /// A sentence for [`crate::Error::Corrupt`].
-    pub fn decode(bytes: Vec<u8>, spec: &VectorSpec, rows: usize) -> Result<Self, String> {
-        let block = Block::copy_of(&bytes);
-        let length = bytes.len();
-        drop(bytes);
+    pub fn decode_block(block: Block, length: usize, spec: &VectorSpec, rows: usize) -> Result<Self, String> {
         let header = Header::from_bytes(block.bytes())?;
         let kind = match header.kind {
             0 => Kind::Int8,

@@ -25,8 +25,7 @@ pub struct Handle {
 impl Handle {
     /// Reads the schema of `database.table`.
     pub fn open(conn: &Connection, database: &str, table: &str) -> Result<Self> {
-        let schema = Storage::read_schema(conn, database, table)?;
-        let storage = Storage::new(database, table, &schema);
+        let (storage, schema) = Storage::open(conn, database, table)?;
         Ok(Self { storage, schema, views: Views::default(), settings: Mutex::default() })
     }
 
@@ -42,7 +41,8 @@ impl Handle {
         {
             return Ok(Arc::clone(settings));
         }
-        if Storage::read_schema(conn, &self.storage.database, &self.storage.table)? != self.schema {
+        let (storage, schema) = Storage::open(conn, &self.storage.database, &self.storage.table)?;
+        if schema != self.schema || !storage.same_form(&self.storage) {
             let table = &self.storage.table;
             return Err(Error::Schema(format!(
                 "{table} was made anew with other columns; open the collection again"

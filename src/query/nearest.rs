@@ -171,7 +171,7 @@ impl Nearest {
                 self.collect_all(source, view, masks, trace)?;
             }
             if !self.settled() {
-                self.rerank(source, trace)?;
+                self.rerank(source, view, trace)?;
                 continue;
             }
             let Some(Reverse(near)) = self.ready.pop() else {
@@ -209,7 +209,7 @@ impl Nearest {
     }
 
     /// Computes exact distances for the next candidates of the pool.
-    fn rerank(&mut self, source: &Source<'_>, trace: &mut Trace) -> Result<()> {
+    fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
         // A few more than the caller will take, then in small steps: each costs a look-up in the file.
         let count = if self.reranked == 0 { self.first } else { 8 };
         let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
@@ -223,7 +223,8 @@ impl Nearest {
         trace.reranked += stored().count() as u64;
         let (metric, query, ready) = (self.metric, &self.leg.query, &mut self.ready);
         let mut rows = stored();
-        source.for_each_vector(self.leg.column, stored().map(|coded| coded.rowid), |vector| {
+        let wanted = stored().map(|coded| (coded.part, coded.ord, coded.rowid));
+        source.for_each_stored(view, self.leg.column, wanted, |vector| {
             if let (Some(coded), Some(vector)) = (rows.next(), vector) {
                 ready.push(near(coded, metric::distance(metric, query, vector)));
             }

@@ -239,8 +239,8 @@ impl Hybrid {
             let missing: Vec<_> =
                 self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
             let mut ids = missing.iter();
-            let rowids = missing.iter().map(|id| self.rowids.get(id).copied().unwrap_or(i64::MAX));
-            source.for_each_vector(leg.column, rowids, |vector| {
+            let rows = missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
+            source.for_each_stored(view, leg.column, rows, |vector| {
                 if let (Some(id), Some(vector)) = (ids.next(), vector) {
                     fill.vector.insert(*id, metric::distance(self.metric, &leg.query, vector));
                 }

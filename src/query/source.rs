@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::segment::{View, decode_vector};
+use crate::segment::View;
 use crate::storage::{Settings, Storage};
 use crate::value::Value;
 use rusqlite::Connection;
@@ -35,21 +35,45 @@ impl Source<'_> {
         Ok(found)
     }
 
+    /// Hands the stored vector of each row of a view, given by part, ord and rowid, to `each`: from memory where the table
+    /// keeps its vectors there, otherwise from the file. `None` where the row is gone or has no vector.
+    pub fn for_each_stored(
+        &self,
+        view: &View,
+        column: usize,
+        rows: impl Iterator<Item = (u32, u32, i64)>,
+        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+    ) -> Result<()> {
+        if self.settings.resident_vectors == 0 {
+            return self.for_each_vector(column, rows.map(|(.., rowid)| rowid), each);
+        }
+        let mut scratch = Vec::new();
+        // Rows that are not in memory, since the last one that is.
+        let mut elsewhere: Vec<i64> = Vec::new();
+        for (part, ord, rowid) in rows {
+            let held = view.resident(self.storage, self.conn, self.schema, part as usize, column)?;
+            match held.and_then(|held| held.get(ord, &mut scratch)) {
+                Some(vector) => {
+                    self.for_each_vector(column, elsewhere.drain(..), &mut each)?;
+                    each(Some(vector))?;
+                }
+                None => elsewhere.push(rowid),
+            }
+        }
+        self.for_each_vector(column, elsewhere, each)
+    }
+
     /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
     pub fn for_each_vector(
         &self,
         column: usize,
         rowids: impl IntoIterator<Item = i64>,
-        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+        each: impl FnMut(Option<&[f32]>) -> Result<()>,
     ) -> Result<()> {
-        let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
-        let mut scratch = vec![0.0_f32; spec.dim];
-        self.storage.for_each_vector(self.conn, column, rowids, |bytes| match bytes {
-            Some(bytes) => {
-                decode_vector(spec, bytes, &mut scratch, &self.storage.name("vectors"))?;
-                each(Some(&scratch))
-            }
-            None => each(None),
-        })
+        let mut rowids = rowids.into_iter().peekable();
+        if rowids.peek().is_none() {
+            return Ok(());
+        }
+        self.storage.for_each_vector(self.conn, column, rowids, each)
     }
 }

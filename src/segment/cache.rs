@@ -1,8 +1,9 @@
-//! Process-wide cache of decoded payloads, keyed by the segment's random name, with a byte budget.
+//! Process-wide cache of decoded payloads and of stored vectors, keyed by the segment's random name, with a byte budget.
 //!
 //! Invariant: equal key means equal bytes, so an entry can be useless but never wrong, whatever was rolled back,
 //! copied or attached meanwhile. Entries in use live on through their `Arc` when they are evicted.
 
+use super::resident::Resident;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::hnsw::VectorIndex;
@@ -13,7 +14,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::LazyLock;
 
-/// A decoded payload.
+/// Which part of a segment an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// A payload.
+    Payload(PayloadKind),
+    /// The stored vectors of the n-th vector column.
+    Vectors(u32),
+}
+
+impl From<PayloadKind> for Part {
+    fn from(kind: PayloadKind) -> Self {
+        Self::Payload(kind)
+    }
+}
+
+/// What is cached.
 #[derive(Clone)]
 pub enum Payload {
     /// Rowids and metadata.
@@ -22,6 +38,8 @@ pub enum Payload {
     Text(Arc<TextPayload>),
     /// Codes and graph.
     Vector(Arc<VectorIndex>),
+    /// Stored vectors.
+    Stored(Arc<Resident>),
 }
 
 /// Columns of a segment with the bitmaps of predicates that were asked before.
@@ -62,6 +80,7 @@ impl Payload {
             Self::Columns(columns) => columns.columns.memory_bytes(),
             Self::Text(text) => text.memory_bytes(),
             Self::Vector(index) => index.memory_bytes(),
+            Self::Stored(vectors) => vectors.memory_bytes(),
         }
     }
 }
@@ -74,7 +93,7 @@ struct Entry {
 
 #[derive(Default)]
 struct Cache {
-    entries: HashMap<(SegmentId, PayloadKind), Entry>,
+    entries: HashMap<(SegmentId, Part), Entry>,
     bytes: usize,
     clock: u64,
 }
@@ -82,26 +101,28 @@ struct Cache {
 static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
 /// The cached payload, if it is there.
-pub fn get(id: SegmentId, kind: PayloadKind) -> Option<Payload> {
+pub fn get(id: SegmentId, part: impl Into<Part>) -> Option<Payload> {
+    let part = part.into();
     let mut cache = CACHE.lock();
     cache.clock += 1;
     let now = cache.clock;
-    let entry = cache.entries.get_mut(&(id, kind))?;
+    let entry = cache.entries.get_mut(&(id, part))?;
     entry.used = now;
     Some(entry.payload.clone())
 }
 
 /// Adds a payload and evicts the longest unused ones beyond `budget` bytes.
-pub fn put(id: SegmentId, kind: PayloadKind, payload: Payload, budget: usize) {
+pub fn put(id: SegmentId, part: impl Into<Part>, payload: Payload, budget: usize) {
+    let part = part.into();
     let mut cache = CACHE.lock();
     cache.clock += 1;
     let (bytes, used) = (payload.bytes(), cache.clock);
-    if let Some(old) = cache.entries.insert((id, kind), Entry { payload, bytes, used }) {
+    if let Some(old) = cache.entries.insert((id, part), Entry { payload, bytes, used }) {
         cache.bytes -= old.bytes;
     }
     cache.bytes += bytes;
     while cache.bytes > budget && cache.entries.len() > 1 {
-        let oldest = cache.entries.iter().filter(|(key, _)| **key != (id, kind)).min_by_key(|(_, e)| e.used);
+        let oldest = cache.entries.iter().filter(|(key, _)| **key != (id, part)).min_by_key(|(_, e)| e.used);
         let Some(key) = oldest.map(|(key, _)| *key) else { break };
         if let Some(entry) = cache.entries.remove(&key) {
             cache.bytes -= entry.bytes;
@@ -110,8 +131,26 @@ pub fn put(id: SegmentId, kind: PayloadKind, payload: Payload, budget: usize) {
 }
 
 /// Bytes a cached payload takes, 0 when it is not there.
-pub fn bytes(id: SegmentId, kind: PayloadKind) -> usize {
-    CACHE.lock().entries.get(&(id, kind)).map_or(0, |entry| entry.bytes)
+pub fn bytes(id: SegmentId, part: impl Into<Part>) -> usize {
+    CACHE.lock().entries.get(&(id, part.into())).map_or(0, |entry| entry.bytes)
+}
+
+/// Whether there is room for `bytes` more without evicting anything.
+pub fn has_room(bytes: usize, budget: usize) -> bool {
+    CACHE.lock().bytes.saturating_add(bytes) <= budget
+}
+
+/// Forgets the stored vectors of a segment.
+pub fn forget_vectors(id: SegmentId) {
+    let mut cache = CACHE.lock();
+    let cache = &mut *cache;
+    cache.entries.retain(|(of, part), entry| {
+        let gone = *of == id && matches!(part, Part::Vectors(_));
+        if gone {
+            cache.bytes -= entry.bytes;
+        }
+        !gone
+    });
 }
 
 /// Forgets a segment that was dropped.

@@ -3,12 +3,11 @@
 //! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
 //! from full blocks of slots (text blocks) stays valid while the delta grows.
 
-use super::stored::decode_vector;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::schema::{ColumnType, Schema};
-use crate::storage::{LogEntry, LogOp, Storage};
+use crate::storage::{LogEntry, LogOp, Storage, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
 use parking_lot::Mutex;
@@ -139,19 +138,14 @@ impl Delta {
             return Err(crate::Error::corrupt(place(), "the log names a row that t_rows does not have"));
         };
         let metadata = metadata_of(schema, &row.values);
-        for (at, (_, spec)) in schema.vectors().enumerate() {
-            let column = &mut self.vectors[at];
+        let vectors = storage.vectors(conn, rowid)?;
+        for ((column, (_, spec)), bytes) in self.vectors.iter_mut().zip(schema.vectors()).zip(vectors) {
             let start = column.data.len();
             column.data.resize(start + spec.dim, 0.0);
-            let mut present = false;
-            storage.for_each_vector(conn, at, [rowid], |bytes| {
-                if let Some(bytes) = bytes {
-                    decode_vector(spec, bytes, &mut column.data[start..], &place())?;
-                    present = true;
-                }
-                Ok(())
-            })?;
-            column.present.push(present);
+            if let Some(bytes) = &bytes {
+                decode_vector(spec, bytes, &mut column.data[start..], place())?;
+            }
+            column.present.push(bytes.is_some());
         }
         self.metadata.push(metadata);
         self.by_row.insert(rowid, self.rowids.len() as u32);

@@ -138,6 +138,7 @@ fn payloads(
     }
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
+    storage.pack(conn, rowids.iter().copied())?;
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(storage, conn, (at, spec), &rowids)?;
         let Some(base) = inputs.first() else { continue };

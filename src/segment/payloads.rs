@@ -1,7 +1,6 @@
 //! Builds the payloads of a new segment from rows and writes them.
 
 use super::delta::{metadata_of, texts_of};
-use super::stored::decode_vector;
 use super::view::text_config;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
@@ -34,13 +33,10 @@ impl LoadedVectors {
         let mut present = Bitmap::full(rowids.len());
         let mut ord = 0_usize;
         let mut missing = false;
-        storage.for_each_vector(conn, at, rowids.iter().copied(), |bytes| {
+        storage.for_each_vector(conn, at, rowids.iter().copied(), |vector| {
             let out = &mut data[ord * spec.dim..(ord + 1) * spec.dim];
-            match bytes {
-                Some(bytes) => {
-                    let place = || format!("{} row {}", storage.table, rowids[ord]);
-                    decode_vector(spec, bytes, out, &place())?;
-                }
+            match vector {
+                Some(vector) => out.copy_from_slice(vector),
                 None => {
                     present.remove(ord as u32);
                     missing = true;
@@ -71,6 +67,7 @@ pub fn write_new(
     rowids: &[i64],
     progress: Progress<'_>,
 ) -> Result<Vec<PayloadEntry>> {
+    storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
     let missing =
         |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");

@@ -1,13 +1,15 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
-use super::cache::{self, Payload, SegmentColumns};
+use super::cache::{self, Part, Payload, SegmentColumns};
+use super::resident::Resident;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::schema::{ColumnType, Schema};
-use crate::storage::{PayloadKind, SegmentRecord, Storage};
+use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
 use rusqlite::Connection;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A segment as one view sees it; holds on to the payloads it has loaded.
@@ -17,15 +19,19 @@ pub struct Segment {
     columns: OnceLock<Arc<SegmentColumns>>,
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
-    budget: usize,
+    resident: Vec<OnceLock<Arc<Resident>>>,
+    budget: AtomicUsize,
 }
 
 impl Segment {
     /// A segment none of whose payloads is loaded yet.
     pub fn new(record: SegmentRecord, schema: &Schema, cache_mb: usize) -> Self {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
-        let budget = cache_mb.saturating_mul(1 << 20);
-        Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, budget }
+        let resident = schema.vectors().map(|_| OnceLock::new()).collect();
+        let budget = AtomicUsize::new(0);
+        let segment = Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
+        segment.set_budget(cache_mb);
+        segment
     }
 
     /// Rows, dead ones included.
@@ -33,12 +39,20 @@ impl Segment {
         self.record.rows
     }
 
+    /// What the cache may hold when this segment adds to it, in MiB.
+    pub fn set_budget(&self, cache_mb: usize) {
+        self.budget.store(cache_mb.saturating_mul(1 << 20), Ordering::Relaxed);
+    }
+
+    fn budget(&self) -> usize {
+        self.budget.load(Ordering::Relaxed)
+    }
+
     fn load(
         &self,
         storage: &Storage,
-        conn: &Connection,
         kind: PayloadKind,
-        decode: impl FnOnce(Vec<u8>) -> Result<Payload, String>,
+        read: impl FnOnce(&PayloadEntry, &str) -> Result<Payload>,
     ) -> Result<Payload> {
         if let Some(found) = cache::get(self.record.id, kind) {
             return Ok(found);
@@ -46,9 +60,8 @@ impl Segment {
         let place = storage.place(self.record.id, kind);
         let entry =
             self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
-        let bytes = storage.read_payload(conn, entry, &place)?;
-        let payload = decode(bytes).map_err(|what| Error::corrupt(&place, what))?;
-        cache::put(self.record.id, kind, payload.clone(), self.budget);
+        let payload = read(entry, &place)?;
+        cache::put(self.record.id, kind, payload.clone(), self.budget());
         Ok(payload)
     }
 
@@ -62,9 +75,11 @@ impl Segment {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, conn, PayloadKind::Columns, |bytes| {
+        let loaded = self.load(storage, PayloadKind::Columns, |entry, place| {
+            let bytes = storage.read_payload(conn, entry, place)?;
             let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-            let columns = Columns::decode(&bytes, &types, self.record.rows)?;
+            let columns = Columns::decode(&bytes, &types, self.record.rows)
+                .map_err(|what| Error::corrupt(place, what))?;
             Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
         })?;
         match loaded {
@@ -78,10 +93,12 @@ impl Segment {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, conn, PayloadKind::Text, |bytes| {
-            let text = TextPayload::decode(bytes)?;
+        let loaded = self.load(storage, PayloadKind::Text, |entry, place| {
+            let bytes = storage.read_payload(conn, entry, place)?;
+            let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
             if text.docs() != self.record.rows {
-                return Err(format!("{} documents where {} belong", text.docs(), self.record.rows));
+                let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
+                return Err(Error::corrupt(place, what));
             }
             Ok(Payload::Text(Arc::new(text)))
         })?;
@@ -107,13 +124,59 @@ impl Segment {
             return Ok(found);
         }
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
-        let loaded = self.load(storage, conn, kind, |bytes| {
-            Ok(Payload::Vector(Arc::new(VectorIndex::decode(bytes, spec, self.record.rows)?)))
+        let loaded = self.load(storage, kind, |entry, place| {
+            let block = storage.read_block(conn, entry, place)?;
+            // The length was compared with that of the block.
+            let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+            let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
+                .map_err(|what| Error::corrupt(place, what))?;
+            Ok(Payload::Vector(Arc::new(index)))
         })?;
         match loaded {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
             _ => Err(self.mixed_up(storage)),
         }
+    }
+
+    /// The stored vectors of the `at`-th vector column in memory. They are loaded when `alive` gives the living rows by
+    /// ord and rowid and the cache has room; without them what is loaded is answered.
+    pub fn resident(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        at: usize,
+        alive: impl FnOnce() -> Result<Option<Vec<(u32, i64)>>>,
+    ) -> Result<Option<&Arc<Resident>>> {
+        let (Some(slot), Some((_, spec))) = (self.resident.get(at), schema.vectors().nth(at)) else {
+            return Ok(None);
+        };
+        if let Some(found) = slot.get() {
+            return Ok(Some(found));
+        }
+        let part = Part::Vectors(u32::try_from(at).unwrap_or(u32::MAX));
+        if let Some(Payload::Stored(found)) = cache::get(self.record.id, part) {
+            return Ok(Some(slot.get_or_init(|| found)));
+        }
+        if !cache::has_room(Resident::size(spec, self.rows()), self.budget()) {
+            return Ok(None);
+        }
+        let Some(alive) = alive()? else { return Ok(None) };
+        let loaded = Arc::new(Resident::load(storage, conn, (at, spec), &alive, self.rows())?);
+        cache::put(self.record.id, part, Payload::Stored(Arc::clone(&loaded)), self.budget());
+        Ok(Some(slot.get_or_init(|| loaded)))
+    }
+
+    /// The same segment without stored vectors; `None` when it has none.
+    pub fn without_vectors(&self) -> Option<Self> {
+        self.resident.iter().any(|slot| slot.get().is_some()).then(|| Self {
+            record: self.record.clone(),
+            columns: self.columns.clone(),
+            text: self.text.clone(),
+            vectors: self.vectors.clone(),
+            resident: self.resident.iter().map(|_| OnceLock::new()).collect(),
+            budget: AtomicUsize::new(self.budget()),
+        })
     }
 
     fn mixed_up(&self, storage: &Storage) -> Error {

@@ -1,6 +1,7 @@
 //! What one snapshot of a collection sees. Immutable once shared.
 
 use super::delta::Delta;
+use super::resident::Resident;
 use super::sealed::Segment;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
@@ -145,6 +146,28 @@ impl View {
             }
         }
         Ok(None)
+    }
+
+    /// The vectors of a part that are kept in memory. They are loaded only for the current snapshot: the stored vectors
+    /// are read in that one.
+    pub fn resident(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        part: usize,
+        at: usize,
+    ) -> Result<Option<&Arc<Resident>>> {
+        let Some(view) = self.segments.get(part) else { return Ok(None) };
+        view.segment.resident(storage, conn, schema, at, || {
+            if storage.nonce(conn)? != self.nonce || storage.log_end(conn)? != self.position {
+                return Ok(None);
+            }
+            let columns = view.segment.columns(storage, conn, schema)?;
+            let lives = |ord: &u32| !view.dead.as_ref().is_some_and(|dead| dead.contains(*ord));
+            let ords = (0..view.segment.rows() as u32).filter(lives);
+            Ok(Some(ords.map(|ord| (ord, columns.columns.rowid(ord))).collect()))
+        })
     }
 
     /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.

@@ -1,5 +1,6 @@
 //! Finds the view of the current snapshot, from memory where the root nonce and the log say it is still right.
 
+use super::cache;
 use super::delta::Delta;
 use super::sealed::Segment;
 use super::view::{SegmentView, View};
@@ -66,8 +67,16 @@ fn open(
         });
         // Segments that are still there keep their loaded payloads, even past the cache's budget.
         let known = old.and_then(|view| view.segments.iter().find(|s| s.segment.record == record));
-        let segment = match known {
-            Some(known) => Arc::clone(&known.segment),
+        let kept = known.and_then(|known| {
+            // The setting was taken back.
+            let bare = if settings.resident_vectors == 0 { known.segment.without_vectors() } else { None };
+            bare.inspect(|segment| cache::forget_vectors(segment.record.id)).map(Arc::new)
+        });
+        let segment = match kept.or_else(|| known.map(|known| Arc::clone(&known.segment))) {
+            Some(segment) => {
+                segment.set_budget(settings.cache_mb);
+                segment
+            }
             None => Arc::new(Segment::new(record, schema, settings.cache_mb)),
         };
         segments.push(SegmentView { segment, dead });

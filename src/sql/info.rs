@@ -180,8 +180,7 @@ fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
         let mut rows = statement.query([table])?;
         if let Some(row) = rows.next()? {
             let table: String = row.get(0)?;
-            let schema = Storage::read_schema(conn, database, &table)?;
-            return Ok((Storage::new(database, &table, &schema), schema));
+            return Storage::open(conn, database, &table);
         }
     }
     Err(Error::Unknown(format!("there is no nearlite table '{name}'")))
@@ -217,6 +216,8 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
     }
     for (nth, (at, _)) in schema.vectors().enumerate() {
         let (disk, memory) = weigh(PayloadKind::Vector(nth as u32));
+        let kept = |s: &SegmentView| cache::bytes(s.segment.record.id, cache::Part::Vectors(nth as u32));
+        let memory = memory + view.segments.iter().map(kept).sum::<usize>();
         parts.push(row(Value::from(schema.columns[at].name.as_str()), "vector", disk, memory));
     }
     let total: u64 = view.segments.iter().flat_map(|s| &s.segment.record.directory).map(|e| e.bytes).sum();

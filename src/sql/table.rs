@@ -92,9 +92,9 @@ impl Shared {
         self.written.set(true);
         let conn = self.host.connection();
         if conn.last_insert_rowid() >= SEAL_AT_ONCE && self.storage.log_end(conn)?.seq >= SEAL_AT_ONCE {
-            self.seal()?;
+            return self.seal();
         }
-        Ok(())
+        self.storage.pack_behind(conn)
     }
 
     /// Seals the log, then merges what the settings allow inside a commit.
@@ -136,17 +136,17 @@ impl VirtualTable for Table {
     fn connect(host: Host, args: &[&str], create: bool) -> Result<(Self, String)> {
         let conn = host.connection();
         let (database, table) = (host.schema().to_owned(), host.table().to_owned());
-        let schema = if create {
+        let (storage, schema) = if create {
             let schema = ddl::parse(&table, args.get(3..).unwrap_or_default())?;
             crate::segment::text_config(&schema).validate()?;
-            Storage::new(&database, &table, &schema).create(conn, &schema)?;
-            schema
+            let storage = Storage::new(&database, &table, &schema);
+            storage.create(conn, &schema)?;
+            (storage, schema)
         } else {
-            Storage::read_schema(conn, &database, &table)?
+            Storage::open(conn, &database, &table)?
         };
         host.config_constraint_support()?;
         host.config_innocuous()?;
-        let storage = Storage::new(&database, &table, &schema);
         let views = host.shared::<ConnectionViews>();
         let declaration = columns::declaration(&schema, &table);
         let shared = Shared {

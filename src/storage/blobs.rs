@@ -3,9 +3,11 @@
 //! Chunks of a payload have consecutive ids, so the directory needs the first id only and reading is one range
 //! scan of the b-tree.
 
+use super::blob_reader::BlobReader;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
+use crate::vector::aligned::Block;
 use rusqlite::{Connection, params};
 
 impl Storage {
@@ -32,42 +34,67 @@ impl Storage {
 
     /// Reads a payload and verifies its length and checksum. `place` names it in errors.
     pub fn read_payload(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Vec<u8>> {
-        let sql = format!("SELECT data FROM {} WHERE id BETWEEN ?1 AND ?2 ORDER BY id", self.name("chunks"));
-        let mut statement = conn.prepare_cached(&sql)?;
-        let end = entry.first.saturating_add(i64::from(entry.chunks) - 1);
-        let mut rows = statement.query([entry.first, end])?;
-        // The stored length is trusted for the allocation only as far as the chunk count bears it out.
-        let bound = u64::from(entry.chunks).saturating_mul(CHUNK_BYTES as u64);
-        if entry.bytes > bound {
-            return Err(Error::corrupt(place, "the directory gives an impossible length"));
+        let mut bytes = vec![0; self.length_of(conn, entry, place)?];
+        self.read_chunks(conn, entry, place, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`read_payload`](Self::read_payload), into aligned memory.
+    pub fn read_block(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Block> {
+        let length = self.length_of(conn, entry, place)?;
+        let mut block = Block::zeroed(length);
+        let bytes = block.bytes_mut().get_mut(..length).unwrap_or_default();
+        self.read_chunks(conn, entry, place, bytes)?;
+        Ok(block)
+    }
+
+    /// The length that the directory gives, once the chunks bear it out: memory is allocated for it.
+    fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
+        let sql = format!("SELECT count(*) FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
+        let there: i64 =
+            conn.prepare_cached(&sql)?.query_row([entry.first, last_chunk(entry)], |row| row.get(0))?;
+        if there != i64::from(entry.chunks) {
+            return Err(Error::corrupt(place, format!("{there} chunks where {} belong", entry.chunks)));
         }
-        let mut bytes = Vec::new();
-        while let Some(row) = rows.next()? {
-            let rusqlite::types::ValueRef::Blob(chunk) = row.get_ref(0)? else {
-                return Err(Error::corrupt(place, "a chunk is not a blob"));
-            };
-            if bytes.is_empty() && chunk.len() == CHUNK_BYTES {
-                bytes.reserve_exact(usize::try_from(entry.bytes).unwrap_or(0));
+        usize::try_from(entry.bytes)
+            .ok()
+            .filter(|bytes| bytes.div_ceil(CHUNK_BYTES) == entry.chunks as usize)
+            .ok_or_else(|| Error::corrupt(place, "the directory gives an impossible length"))
+    }
+
+    /// Fills `bytes` from the chunks. Each chunk is read to where it stays, and checked while the processor has it at hand.
+    fn read_chunks(
+        &self,
+        conn: &Connection,
+        entry: &PayloadEntry,
+        place: &str,
+        bytes: &mut [u8],
+    ) -> Result<()> {
+        let mut reader = BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data");
+        let mut checksum = crc32fast::Hasher::new();
+        for (id, part) in (entry.first..).zip(bytes.chunks_mut(CHUNK_BYTES)) {
+            let length = reader.open(id)?.ok_or_else(|| Error::corrupt(place, "a chunk is not a blob"))?;
+            if length != part.len() {
+                let what = format!("a chunk has {length} bytes where {} belong", part.len());
+                return Err(Error::corrupt(place, what));
             }
-            bytes.extend_from_slice(chunk);
-            if bytes.len() as u64 > entry.bytes {
-                break;
-            }
+            reader.read(part, 0)?;
+            checksum.update(part);
         }
-        if bytes.len() as u64 != entry.bytes {
-            return Err(Error::corrupt(place, format!("{} bytes where {} belong", bytes.len(), entry.bytes)));
-        }
-        if crc32fast::hash(&bytes) != entry.checksum {
+        if checksum.finalize() != entry.checksum {
             return Err(Error::corrupt(place, "checksum mismatch"));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Removes the chunks of a payload.
     pub fn drop_payload(&self, conn: &Connection, entry: &PayloadEntry) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        let end = entry.first.saturating_add(i64::from(entry.chunks) - 1);
-        conn.prepare_cached(&sql)?.execute([entry.first, end])?;
+        conn.prepare_cached(&sql)?.execute([entry.first, last_chunk(entry)])?;
         Ok(())
     }
+}
+
+fn last_chunk(entry: &PayloadEntry) -> i64 {
+    entry.first.saturating_add(i64::from(entry.chunks) - 1)
 }

@@ -4,14 +4,21 @@
 //! caller's connection, inside whatever transaction it has open, so SQLite alone gives atomicity, isolation and
 //! crash safety. Nothing is remembered between calls except prepared statements.
 
+mod blob_reader;
 mod blobs;
 mod codec;
 mod log;
+mod packing;
 mod rows;
 mod segments;
 mod shadow;
+mod stored;
+mod tiles;
+mod vectors;
 
 pub use log::{LogEntry, LogOp, LogPosition};
-pub use rows::{Row, VectorBytes};
+pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
 pub use shadow::{SHADOWS, Settings, Storage};
+pub use stored::{decode_vector, encode_vector};
+pub use vectors::VectorBytes;

@@ -1,9 +1,8 @@
-//! `t_rows` and `t_vectors`: the user's data, the source of truth for everything else.
+//! `t_rows`: the user's values, with `t_vectors` and `t_tiles` the source of truth for everything else.
 
 use super::Storage;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::value::Value;
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 /// Non-vector columns of a row in the schema's order (an INTEGER key has none: it is the rowid).
@@ -14,9 +13,6 @@ pub struct Row {
     /// Its values.
     pub values: Vec<Value>,
 }
-
-/// Stored bytes of a row's vector columns, in order.
-pub type VectorBytes = Vec<Option<Vec<u8>>>;
 
 impl Storage {
     /// The values of a row.
@@ -88,69 +84,9 @@ impl Storage {
     /// Removes a row with its vectors; answers whether it existed.
     pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<bool> {
         let gone = conn.prepare_cached(&self.sql.row_delete)?.execute([rowid])? > 0;
-        if !self.sql.vector_of.is_empty() {
-            conn.prepare_cached(&self.sql.vectors_delete)?.execute([rowid])?;
-        }
+        self.delete_vectors(conn, rowid)?;
         Ok(gone)
     }
-
-    /// Writes the vectors of a row.
-    pub fn put_vectors(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
-        if vectors.is_empty() {
-            return Ok(());
-        }
-        struct Bytes<'a>(Option<&'a [u8]>);
-        impl rusqlite::ToSql for Bytes<'_> {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(ToSqlOutput::Borrowed(self.0.map_or(ValueRef::Null, ValueRef::Blob)))
-            }
-        }
-        let mut statement = conn.prepare_cached(&self.sql.vectors_put)?;
-        statement.raw_bind_parameter(1, rowid)?;
-        for (at, vector) in vectors.iter().enumerate() {
-            statement.raw_bind_parameter(at + 2, Bytes(*vector))?;
-        }
-        statement.raw_execute()?;
-        Ok(())
-    }
-
-    /// All vectors of a row; all `None` when the row is missing.
-    pub fn vectors(&self, conn: &Connection, rowid: i64) -> Result<VectorBytes> {
-        let width = self.sql.vector_of.len();
-        if width == 0 {
-            return Ok(Vec::new());
-        }
-        let mut statement = conn.prepare_cached(&self.sql.vectors_of)?;
-        let mut rows = statement.query([rowid])?;
-        let Some(row) = rows.next()? else { return Ok(vec![None; width]) };
-        (0..width).map(|at| Ok(blob(row.get_ref(at + 1)?).map(<[u8]>::to_vec))).collect()
-    }
-
-    /// Hands the stored bytes of one vector of each row in `rowids` to `each`, in that order; `None` where the row
-    /// or the vector is missing.
-    pub fn for_each_vector(
-        &self,
-        conn: &Connection,
-        column: usize,
-        rowids: impl IntoIterator<Item = i64>,
-        mut each: impl FnMut(Option<&[u8]>) -> Result<()>,
-    ) -> Result<()> {
-        let sql =
-            self.sql.vector_of.get(column).ok_or_else(|| Error::Unknown("no such vector column".into()))?;
-        let mut statement = conn.prepare_cached(sql)?;
-        for rowid in rowids {
-            let mut rows = statement.query([rowid])?;
-            match rows.next()? {
-                Some(row) => each(blob(row.get_ref(0)?))?,
-                None => each(None)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
-    if let ValueRef::Blob(bytes) = value { Some(bytes) } else { None }
 }
 
 fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {

@@ -1,15 +1,19 @@
 //! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
 
+use super::tiles::Tiling;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
 use rusqlite::{Connection, OptionalExtension};
 
-/// Suffixes of all shadow tables; `t_rows` and `t_vectors` are the truth, the others can be rebuilt from them.
+/// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
 pub const SHADOWS: &[&str] =
-    &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones"];
+    &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
 
 /// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
+
+/// The version before tiles: it has no `t_tiles`.
+const FORMAT_WITHOUT_TILES: i64 = 1;
 
 /// Settings that live in `t_config` and can be changed by a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,21 +26,24 @@ pub struct Settings {
     pub delta_rows: usize,
     /// Budget of the process-wide cache in MiB.
     pub cache_mb: usize,
+    /// Whether stored vectors are kept in memory once a search needs them: 0 or 1.
+    pub resident_vectors: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048 }
+        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048, resident_vectors: 0 }
     }
 }
 
 impl Settings {
     /// Names of all settings with their allowed ranges.
-    pub const RANGES: [(&'static str, usize, usize); 4] = [
+    pub const RANGES: [(&'static str, usize, usize); 5] = [
         ("ef_search", 0, 100_000),
         ("automerge", 0, 64),
         ("delta_rows", 1, 1_000_000),
         ("cache_mb", 1, 1_048_576),
+        ("resident_vectors", 0, 1),
     ];
 
     fn field(&mut self, name: &str) -> Option<&mut usize> {
@@ -45,6 +52,7 @@ impl Settings {
             "automerge" => Some(&mut self.automerge),
             "delta_rows" => Some(&mut self.delta_rows),
             "cache_mb" => Some(&mut self.cache_mb),
+            "resident_vectors" => Some(&mut self.resident_vectors),
             _ => None,
         }
     }
@@ -57,6 +65,10 @@ pub struct Storage {
     pub database: String,
     /// Name of the collection.
     pub table: String,
+    format: i64,
+    pub(super) tiling: Option<Tiling>,
+    /// The vector columns.
+    pub(super) specs: Vec<VectorSpec>,
     pub(super) sql: Sql,
 }
 
@@ -78,6 +90,12 @@ pub(super) struct Sql {
     pub vector_of: Vec<String>,
     pub vectors_put: String,
     pub vectors_delete: String,
+    pub vectors_between: String,
+    pub vectors_delete_between: String,
+    pub rows_between: String,
+    pub tile_any: String,
+    pub tile_piece: String,
+    pub tile_delete: String,
 }
 
 /// `name` quoted as an SQL identifier.
@@ -86,10 +104,23 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 impl Storage {
-    /// The shadow tables of `database.table` for `schema`.
+    /// The shadow tables of a new collection.
     pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
+        Self::of(database, table, schema, FORMAT, Tiling::choose(schema))
+    }
+
+    /// The shadow tables of an existing collection, and its declaration.
+    ///
+    /// # Errors
+    /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
+    pub fn open(conn: &Connection, database: &str, table: &str) -> Result<(Self, Schema)> {
+        let (format, schema, rows) = read_config(conn, database, table)?;
+        Ok((Self::of(database, table, &schema, format, rows), schema))
+    }
+
+    fn of(database: &str, table: &str, schema: &Schema, format: i64, tile_rows: usize) -> Self {
         let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
-        let (rows, vectors, delta) = (name("rows"), name("vectors"), name("delta"));
+        let (rows, vectors, delta, tiles) = (name("rows"), name("vectors"), name("delta"), name("tiles"));
         let columns: Vec<String> =
             schema.columns.iter().filter(|c| is_stored_value(&c.kind)).map(|c| quoted(&c.name)).collect();
         let listed = columns.iter().map(|c| format!(", {c}")).collect::<String>();
@@ -133,8 +164,30 @@ impl Storage {
                 "INSERT OR REPLACE INTO {vectors}(rowid{vector_columns}) VALUES(?1{vector_marks})"
             ),
             vectors_delete: format!("DELETE FROM {vectors} WHERE rowid = ?1"),
+            vectors_between: format!(
+                "SELECT rowid{vector_columns} FROM {vectors} WHERE rowid BETWEEN ?1 AND ?2"
+            ),
+            vectors_delete_between: format!("DELETE FROM {vectors} WHERE rowid BETWEEN ?1 AND ?2"),
+            rows_between: format!("SELECT count(*) FROM {rows} WHERE rowid BETWEEN ?1 AND ?2"),
+            tile_any: format!("SELECT 1 FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
+            tile_piece: format!("SELECT data FROM {tiles} WHERE id = ?1"),
+            tile_delete: format!("DELETE FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
         };
-        Self { database: database.to_owned(), table: table.to_owned(), sql }
+        let tiling = Tiling::new(schema, tile_rows);
+        let specs = schema.vectors().map(|(_, spec)| spec.clone()).collect();
+        Self { database: database.to_owned(), table: table.to_owned(), format, tiling, specs, sql }
+    }
+
+    /// Whether two handles speak of tables of one version and one arrangement of vectors.
+    pub fn same_form(&self, other: &Self) -> bool {
+        let rows = |storage: &Self| storage.tiling.as_ref().map(|tiling| tiling.rows);
+        self.format == other.format && rows(self) == rows(other)
+    }
+
+    /// Suffixes of the shadow tables that a table of its version has.
+    fn suffixes(&self) -> impl Iterator<Item = &'static str> {
+        let old = self.format == FORMAT_WITHOUT_TILES;
+        SHADOWS.iter().copied().filter(move |suffix| !(old && *suffix == "tiles"))
     }
 
     /// Qualified, quoted name of the shadow table with `suffix`.
@@ -163,6 +216,7 @@ impl Storage {
              CREATE TABLE {}(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, rows INTEGER NOT NULL, directory BLOB NOT NULL);
              CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
              CREATE TABLE {}(segment INTEGER PRIMARY KEY, dead BLOB NOT NULL, checksum INTEGER NOT NULL);
+             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
              INSERT INTO {}(id, nonce) VALUES(1, randomblob(16));",
             name("config"),
             name("root"),
@@ -172,16 +226,19 @@ impl Storage {
             name("segments"),
             name("chunks"),
             name("tombstones"),
+            name("tiles"),
             name("root"),
         ))?;
         let json = serde_json::to_string(schema).map_err(|e| Error::Schema(e.to_string()))?;
         self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))?;
-        self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))
+        self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))?;
+        let rows = self.tiling.as_ref().map_or(0, |tiling| tiling.rows as i64);
+        self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(rows))
     }
 
     /// Drops all shadow tables.
     pub fn destroy(&self, conn: &Connection) -> Result<()> {
-        for suffix in SHADOWS {
+        for suffix in self.suffixes() {
             conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", self.name(suffix)))?;
         }
         Ok(())
@@ -189,7 +246,7 @@ impl Storage {
 
     /// Renames all shadow tables for a collection that will be called `new`.
     pub fn rename(&self, conn: &Connection, new: &str) -> Result<()> {
-        for suffix in SHADOWS {
+        for suffix in self.suffixes() {
             let target = quoted(&format!("{new}_{suffix}"));
             conn.execute_batch(&format!("ALTER TABLE {} RENAME TO {target}", self.name(suffix)))?;
         }
@@ -206,45 +263,11 @@ impl Storage {
         Ok(())
     }
 
-    /// Reads the schema of an existing collection, after its format version.
-    ///
-    /// # Errors
-    /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
-    pub fn read_schema(conn: &Connection, database: &str, table: &str) -> Result<Schema> {
-        let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
-        let get = |name: &str| -> Result<Option<crate::Value>> {
-            Ok(conn
-                .query_row(&format!("SELECT value FROM {config} WHERE name = ?1"), [name], |row| {
-                    Ok(crate::Value::from(row.get_ref(0)?))
-                })
-                .optional()?)
-        };
-        let place = format!("{table}_config");
-        match get("format")? {
-            Some(crate::Value::Integer(FORMAT)) => {}
-            Some(crate::Value::Integer(file)) if file > FORMAT => {
-                return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
-            }
-            _ => {
-                return Err(Error::Unknown(format!(
-                    "{place}: no usable format version; is this a nearlite table?"
-                )));
-            }
-        }
-        let Some(crate::Value::Text(json)) = get("schema")? else {
-            return Err(Error::corrupt(place, "the schema is missing"));
-        };
-        let schema: Schema =
-            serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
-        schema.validate(table).map_err(|e| Error::corrupt(place, e.to_string()))?;
-        Ok(schema)
-    }
-
     /// The stored settings, defaults where none is stored.
     pub fn settings(&self, conn: &Connection) -> Result<Settings> {
         let mut settings = Settings::default();
         let mut statement =
-            conn.prepare_cached(&format!("SELECT name, value FROM {} WHERE id > 2", self.name("config")))?;
+            conn.prepare_cached(&format!("SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows')", self.name("config")))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (Ok(name), Ok(value)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };
@@ -273,6 +296,45 @@ impl Storage {
         }
         self.set_config(conn, name, &rusqlite::types::Value::Integer(value))
     }
+}
+
+/// Format version, declaration and rows of a tile.
+fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(i64, Schema, usize)> {
+    let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
+    let get = |name: &str| -> Result<Option<crate::Value>> {
+        Ok(conn
+            .query_row(&format!("SELECT value FROM {config} WHERE name = ?1"), [name], |row| {
+                Ok(crate::Value::from(row.get_ref(0)?))
+            })
+            .optional()?)
+    };
+    let place = format!("{table}_config");
+    let format = match get("format")? {
+        Some(crate::Value::Integer(file @ FORMAT_WITHOUT_TILES..=FORMAT)) => file,
+        Some(crate::Value::Integer(file)) if file > FORMAT => {
+            return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
+        }
+        _ => {
+            return Err(Error::Unknown(format!(
+                "{place}: no usable format version; is this a nearlite table?"
+            )));
+        }
+    };
+    let Some(crate::Value::Text(json)) = get("schema")? else {
+        return Err(Error::corrupt(place, "the schema is missing"));
+    };
+    let schema: Schema =
+        serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
+    schema.validate(table).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
+    let rows = match (format, get("tile_rows")?) {
+        (FORMAT_WITHOUT_TILES, _) | (_, Some(crate::Value::Integer(0))) => 0,
+        (_, Some(crate::Value::Integer(rows))) => usize::try_from(rows)
+            .ok()
+            .filter(|rows| Tiling::new(&schema, *rows).is_some())
+            .ok_or_else(|| Error::corrupt(place, format!("tiles of {rows} rows")))?,
+        _ => return Err(Error::corrupt(place, "the rows of a tile are missing")),
+    };
+    Ok((format, schema, rows))
 }
 
 /// Whether a column lives in `t_rows`. An INTEGER key is the rowid itself and needs no column of its own.

@@ -4,7 +4,7 @@
 //! byte order of the machine; [`crate::hnsw`] stores them, so only little-endian machines are supported.
 #![expect(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 #[cfg(target_endian = "big")]
@@ -20,7 +20,9 @@ const HUGE: usize = 2 << 20;
 
 /// A zeroed block of cache lines.
 pub(crate) struct Block {
+    /// The first aligned byte of the allocation.
     start: NonNull<u8>,
+    allocation: NonNull<u8>,
     layout: Layout,
     len: usize,
 }
@@ -31,19 +33,18 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// At least `len` zero bytes.
+    /// At least `len` zero bytes. A large block costs nothing until it is written: its pages come zeroed from the kernel.
     pub fn zeroed(len: usize) -> Self {
-        let block = Self::raw(len);
-        // SAFETY: the allocation has `block.layout.size()` bytes.
-        unsafe { block.start.as_ptr().write_bytes(0, block.layout.size()) };
-        block
+        // SAFETY: `raw` hands over a layout whose size is not zero.
+        Self::raw(len, |layout| unsafe { alloc_zeroed(layout) })
     }
 
     /// A copy of `bytes`, padded with zeros to whole lines.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        let block = Self::raw(bytes.len());
-        let rest = block.layout.size() - bytes.len();
-        // SAFETY: the allocation is new, so it does not overlap `bytes`, and both writes together fill it exactly.
+        // SAFETY: as in `zeroed`.
+        let block = Self::raw(bytes.len(), |layout| unsafe { alloc(layout) });
+        let rest = block.len - bytes.len();
+        // SAFETY: the allocation is new, so it does not overlap `bytes`, and both writes together fill the block exactly.
         unsafe {
             block.start.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             block.start.as_ptr().add(bytes.len()).write_bytes(0, rest);
@@ -51,17 +52,20 @@ impl Block {
         block
     }
 
-    /// Memory that is not initialised yet.
-    fn raw(len: usize) -> Self {
+    /// Memory as `make` gives it. The allocator is asked for more and the start moved up: it serves zeroed memory
+    /// without writing to it only when no alignment beyond its own is asked for.
+    fn raw(len: usize, make: impl FnOnce(Layout) -> *mut u8) -> Self {
         let len = len.max(1).next_multiple_of(LINE);
         let align = if len >= HUGE_FROM { HUGE } else { LINE };
-        let Ok(layout) = Layout::from_size_align(len, align) else { capacity_overflow() };
-        // SAFETY: the size is not zero.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        let Ok(layout) = Layout::from_size_align(len.saturating_add(align), 16) else { capacity_overflow() };
+        let Some(allocation) = NonNull::new(make(layout)) else { handle_alloc_error(layout) };
+        let skip = allocation.as_ptr().addr().wrapping_neg() % align;
+        // SAFETY: `skip` is below `align`, and the allocation has `len + align` bytes.
+        let start = unsafe { allocation.add(skip) };
         if align == HUGE {
             huge::advise(start.as_ptr(), len);
         }
-        Self { start, layout, len }
+        Self { start, allocation, layout, len }
     }
 
     /// All bytes.
@@ -85,8 +89,8 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: `start` came from `alloc` with this layout.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) };
+        // SAFETY: `allocation` came from the allocator with this layout.
+        unsafe { dealloc(self.allocation.as_ptr(), self.layout) };
     }
 }
 

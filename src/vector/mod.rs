@@ -5,6 +5,7 @@ pub(crate) mod codes;
 pub(crate) mod half;
 pub(crate) mod kernels;
 pub(crate) mod metric;
+pub(crate) mod narrow;
 pub(crate) mod rotation;
 mod types;
 

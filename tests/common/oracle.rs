@@ -106,8 +106,8 @@ pub fn check_ranking(
     Ok(())
 }
 
-/// Everything the table stores, by a full scan.
-pub fn check_contents(conn: &Connection, state: &State) -> Result<(), String> {
+/// Everything the table stores, by a full scan. Its vectors are those of the model, filled up with zeros to `width`.
+pub fn check_contents(conn: &Connection, state: &State, width: usize) -> Result<(), String> {
     type Stored = (i64, String, Option<String>, Option<String>, i64, Option<Vec<u8>>);
     let sql = "SELECT rowid, id, body, lang, year, embedding FROM docs ORDER BY rowid";
     let got: Vec<Stored> =
@@ -116,7 +116,7 @@ pub fn check_contents(conn: &Connection, state: &State) -> Result<(), String> {
     let want: Vec<Stored> = state
         .iter()
         .map(|(rowid, row)| {
-            let vector = row.vector.map(|v| blob(&v));
+            let vector = row.vector.map(|v| [blob(&v), vec![0; 4 * (width - DIM)]].concat());
             (*rowid, row.key.clone(), row.body.clone(), row.lang.map(str::to_owned), row.year, vector)
         })
         .collect();

@@ -1,0 +1,87 @@
+//! The stored vectors of a segment in memory, for tables that ask for it (`resident_vectors`).
+//!
+//! Invariant: what is held of an ord is the vector that the row had when the segment was made. Only rows that are alive
+//! in the current snapshot are read, since `t_vectors` may tell of others what they became later; for those a reader goes
+//! to the file.
+
+use crate::bitmap::Bitmap;
+use crate::error::Result;
+use crate::schema::VectorSpec;
+use crate::storage::{Storage, encode_vector};
+use crate::vector::aligned::{self, Block};
+use crate::vector::{Store, f16_to_f32};
+use rusqlite::Connection;
+
+/// Vectors of one column of a segment.
+pub struct Resident {
+    rows: Block,
+    known: Bitmap,
+    dim: usize,
+    stride: usize,
+    store: Store,
+}
+
+/// Bytes that a row of the block takes.
+fn stride(spec: &VectorSpec) -> usize {
+    match spec.store {
+        Store::F32 => spec.dim * 4,
+        Store::F16 => spec.dim * 2,
+    }
+}
+
+impl Resident {
+    /// Bytes that the vectors of `rows` rows take.
+    pub fn size(spec: &VectorSpec, rows: usize) -> usize {
+        rows.saturating_mul(stride(spec))
+    }
+
+    /// Reads the vectors of the living rows, given by ord and rowid, of a segment of `rows` rows.
+    pub fn load(
+        storage: &Storage,
+        conn: &Connection,
+        (at, spec): (usize, &VectorSpec),
+        alive: &[(u32, i64)],
+        rows: usize,
+    ) -> Result<Self> {
+        let stride = stride(spec);
+        let mut block = Block::zeroed(Self::size(spec, rows));
+        let mut known = Bitmap::empty(rows);
+        let mut ords = alive.iter().map(|(ord, _)| *ord);
+        storage.for_each_vector(conn, at, alive.iter().map(|(_, rowid)| *rowid), |vector| {
+            if let (Some(ord), Some(vector)) = (ords.next(), vector) {
+                let start = ord as usize * stride;
+                if let Some(out) = block.bytes_mut().get_mut(start..start + stride) {
+                    match spec.store {
+                        Store::F32 => out.copy_from_slice(aligned::as_bytes(vector)),
+                        Store::F16 => out.copy_from_slice(&encode_vector(spec, vector)),
+                    }
+                    known.insert(ord);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Self { rows: block, known, dim: spec.dim, stride, store: spec.store })
+    }
+
+    /// The vector of a row, as it is or by way of `scratch`; `None` where it is not held.
+    pub fn get<'a>(&'a self, ord: u32, scratch: &'a mut Vec<f32>) -> Option<&'a [f32]> {
+        if !self.known.contains(ord) {
+            return None;
+        }
+        let start = ord as usize * self.stride;
+        let bytes = self.rows.bytes().get(start..start + self.stride)?;
+        match self.store {
+            Store::F32 => Some(aligned::as_f32(bytes)),
+            Store::F16 => {
+                scratch.resize(self.dim, 0.0);
+                f16_to_f32(bytes, scratch);
+                Some(scratch)
+            }
+        }
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.bytes().len() + self.known.memory_bytes()
+    }
+}
