@@ -19,6 +19,7 @@ mod parallel;
 mod repair;
 mod scan;
 mod search;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod visited;

@@ -27,6 +27,8 @@ pub struct Trace {
     pub passing: usize,
     /// Distances computed on codes or floats.
     pub distances: u64,
+    /// Distances estimated from 1-bit codes.
+    pub estimates: u64,
     /// Vertices expanded.
     pub hops: u64,
     /// Vectors read for exact distances.
@@ -35,7 +37,9 @@ pub struct Trace {
     pub text_hits: u64,
     /// Filtered walks that ran out of budget and were replaced by a scan.
     pub fallbacks: u64,
-    /// Whether the caller took more rows than the first stage held.
+    /// How often candidates for the vector leg were looked for, more each time.
+    pub stages: u32,
+    /// Whether the codes of all qualifying rows were looked at because the caller took that many.
     pub full: bool,
     /// Set when the text leg had nothing to search for and only the vector leg ran.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +65,7 @@ impl Trace {
     /// Adds the counters of an index.
     pub fn count(&mut self, stats: &SearchStats) {
         self.distances += stats.distances;
+        self.estimates += stats.estimates;
         self.hops += stats.hops;
     }
 

@@ -1,5 +1,6 @@
 //! Queries: the filter, the plan, the legs, their fusion, and rows handed out one by one.
 
+mod candidates;
 pub mod explain;
 pub mod filter;
 pub mod fusion;
@@ -9,6 +10,7 @@ mod matching;
 pub mod mmr;
 mod nearest;
 mod planner;
+mod pool;
 mod recall;
 mod request;
 mod search;

@@ -1,32 +1,26 @@
 //! The vector leg: rows in order of exact distance, as many as the caller takes.
 //!
-//! The first stage asks every part for its best candidates by code and reranks them on the stored vectors, lazily.
-//! A caller who takes more than that stage holds gets the second: every qualifying row by code, reranked with the
-//! provable error bound of the codes, so the order is exact and no row is ever left out.
+//! Candidates by code are reranked on the stored vectors, lazily. They come in stages: the first holds what the caller
+//! will probably take; each later one walks the graphs with a beam four times as wide, until that would cost about as
+//! much as a scan; the last holds every qualifying row by code. There a row is given by the provable error bound of the
+//! codes, so the order is exact and no row is ever left out.
 
+use super::candidates::{Candidates, Over};
 use super::explain::Trace;
 use super::masks::Masks;
-use super::planner::{self, Plan};
+use super::planner;
+use super::pool::Pool;
 use super::request::{Request, VectorLeg};
 use super::source::Source;
 use crate::columns::Op;
 use crate::error::Result;
-use crate::hnsw::{Candidate, SearchStats};
 use crate::segment::View;
 use crate::vector::{Metric, metric};
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::BinaryHeap;
 
-/// A row by code: not reranked yet.
-#[derive(Debug, Clone, Copy)]
-struct Coded {
-    distance: f32,
-    rowid: i64,
-    part: u32,
-    ord: u32,
-    /// Delta rows are compared on their floats at once.
-    exact: bool,
-}
+/// How much wider each stage is than the one before.
+const WIDER: usize = 4;
 
 /// A row with its exact distance; ordered by distance, then rowid.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,41 +47,34 @@ impl Ord for Near {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    New,
-    First,
-    Full,
-}
-
 /// A running vector search.
 pub struct Nearest {
-    leg: VectorLeg,
+    candidates: Candidates,
+    column: usize,
     metric: Metric,
     within: Vec<(Op, f64)>,
-    ef: usize,
+    /// The largest distance that `within` allows.
+    radius: f64,
+    /// Whether every row within the radius is wanted, also those that a walk misses.
+    thorough: bool,
+    /// Whether the caller told how many rows it will take.
+    hinted: bool,
     exact: bool,
-    stage: Stage,
-    pool: Vec<Coded>,
-    next: usize,
+    pool: Pool,
+    /// Reranked rows that were not given yet.
     ready: BinaryHeap<Reverse<Near>>,
-    /// Rows given in the first stage; the second leaves them out.
-    given: HashSet<(u32, u32)>,
-    /// The row given last, and rows nearer than it that only the second stage found: they come at the very end.
+    /// The row given last, and rows nearer than it that only a later stage found: they come at the very end.
     last: Option<Near>,
     late: Vec<Near>,
-    /// Largest error of a distance by code.
-    bound: f32,
-    /// Whether the first stage holds every qualifying row.
-    complete: bool,
-    /// Rows to take from the first stage: beyond them its order is not good enough.
+    /// Rows the caller will probably take.
+    batch: usize,
+    /// Rows that the stages so far may give, beyond which their order is not good enough; 0 before the first.
     trusted: usize,
+    /// Whether the pool holds every qualifying row.
+    complete: bool,
+    given: usize,
+    /// Vectors read.
     reranked: usize,
-    /// Error of a distance by code that is seldom passed.
-    likely: f32,
-    /// Candidates to rerank at once to begin with, and the most before a row is given in the first stage.
-    first: usize,
-    target: usize,
     done: bool,
 }
 
@@ -100,26 +87,30 @@ impl Nearest {
             (None, 0) => planner::DEFAULT_EF,
             (None, ef) => ef,
         };
+        let within = request.within.clone();
+        let bounds = |wanted: [Op; 2]| {
+            within.iter().filter(move |(op, _)| wanted.contains(op)).map(|(_, bound)| *bound)
+        };
+        let radius = bounds([Op::Lt, Op::Le]).fold(f64::INFINITY, f64::min);
+        let range = bounds([Op::Gt, Op::Ge]).fold(f64::NEG_INFINITY, f64::max)..=radius;
         Self {
-            leg: leg.clone(),
+            candidates: Candidates::new(leg.column, leg.query.clone(), metric, ef.max(1), range),
+            column: leg.column,
             metric,
-            within: request.within.clone(),
-            ef: ef.max(1),
+            radius,
+            thorough: radius < f64::INFINITY && request.limit.is_none() && request.ef.is_none(),
+            hinted: request.hint.is_some(),
+            within,
             exact: request.exact,
-            stage: Stage::New,
-            pool: Vec::new(),
-            next: 0,
+            pool: Pool::default(),
             ready: BinaryHeap::new(),
-            given: HashSet::new(),
             last: None,
             late: Vec::new(),
-            bound: 0.0,
+            batch,
+            trusted: 0,
             complete: false,
-            trusted: batch,
+            given: 0,
             reranked: 0,
-            likely: 0.0,
-            first: batch + 2,
-            target: 2 * batch + 8,
             done: false,
         }
     }
@@ -132,8 +123,9 @@ impl Nearest {
         masks: &Masks,
         trace: &mut Trace,
     ) -> Result<Option<Near>> {
+        let over = Over { source, view, masks };
         while !self.done {
-            let Some(near) = self.advance(source, view, masks, trace)? else {
+            let Some(near) = self.advance(&over, trace)? else {
                 self.done = true;
                 break;
             };
@@ -144,38 +136,41 @@ impl Nearest {
                 return Ok(Some(near));
             }
             let beyond = |(op, _): &&(Op, f64)| matches!(op, Op::Lt | Op::Le);
-            // Distances only grow, so the first row beyond an upper bound ends the search.
             if self.within.iter().filter(beyond).any(|bound| !holds(bound)) {
-                self.done = true;
+                self.pass_radius(&over, trace)?;
             }
         }
         Ok(None)
     }
 
-    fn advance(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<Option<Near>> {
-        if self.stage == Stage::New {
-            if self.exact {
-                self.collect_all(source, view, masks, trace)?;
-            } else {
-                self.collect_best(source, view, masks, trace)?;
-            }
+    /// A row beyond the radius came. Distances only grow, so all that can follow is what was missed before.
+    fn pass_radius(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
+        if self.complete {
+            self.pool.clear();
+            self.ready.clear();
+        } else if self.thorough {
+            self.take_all(over, trace)?;
+        } else {
+            self.done = true;
         }
+        Ok(())
+    }
+
+    fn advance(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<Option<Near>> {
         loop {
-            if self.stage == Stage::First && self.given.len() >= self.trusted {
-                self.collect_all(source, view, masks, trace)?;
+            if self.given >= self.trusted {
+                self.widen(over, trace)?;
             }
             if !self.settled() {
-                self.rerank(source, view, trace)?;
+                self.rerank(over, trace)?;
                 continue;
             }
             let Some(Reverse(near)) = self.ready.pop() else {
-                // Every row was given but those that the first stage had missed.
+                if !self.complete {
+                    self.widen(over, trace)?;
+                    continue;
+                }
+                // Every row was given but those that an earlier stage had missed.
                 self.late.sort_unstable_by(|a, b| b.cmp(a));
                 return Ok(self.late.pop());
             };
@@ -183,189 +178,82 @@ impl Nearest {
                 self.late.push(near);
                 continue;
             }
-            if self.stage == Stage::First {
-                self.given.insert((near.part, near.ord));
-            }
+            self.given += 1;
             self.last = Some(near);
             return Ok(Some(near));
         }
     }
 
-    /// Whether the best reranked row can be handed out (or there is none left to rerank).
-    fn settled(&self) -> bool {
-        let Some(coded) = self.pool.get(self.next) else { return true };
-        let Some(Reverse(near)) = self.ready.peek() else { return false };
-        // Equal distances come in order of rowid, so a row that may still be equal has to be looked at, unless the
-        // pool is exact and in that order itself.
-        let in_order = coded.exact
-            && self.bound == 0.0
-            && near.distance.total_cmp(&coded.distance).then(near.rowid.cmp(&coded.rowid)).is_le();
-        let beats = |error: f32| in_order || near.distance < coded.distance - error;
-        if self.stage == Stage::First && !self.complete {
-            self.reranked >= self.target || beats(self.likely)
-        } else {
-            beats(self.bound)
+    /// The next stage: more candidates.
+    fn widen(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
+        let first = self.trusted == 0;
+        if self.exact || self.thorough && !(first && self.hinted) {
+            return self.take_all(over, trace);
         }
+        let count = if first { self.batch } else { self.trusted.saturating_mul(WIDER) };
+        let (found, complete) = self.candidates.best(over, count, trace)?;
+        self.pool.fill(found);
+        if complete {
+            (self.complete, self.trusted) = (true, usize::MAX);
+            trace.full |= !first;
+            return Ok(());
+        }
+        self.trusted = self.candidates.serves.max(count);
+        let surely = self.radius - f64::from(self.candidates.likely);
+        if self.thorough && self.pool.within(surely) < self.batch {
+            // The scan that has to follow when the radius is passed is better made before a row is given.
+            return self.take_all(over, trace);
+        }
+        Ok(())
+    }
+
+    /// The last stage: every qualifying row by code.
+    fn take_all(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
+        let all = self.candidates.all(over, trace)?;
+        self.pool.fill(all);
+        (self.complete, self.trusted) = (true, usize::MAX);
+        trace.full = true;
+        Ok(())
+    }
+
+    /// Whether the best reranked row can be handed out (or there is none left to rerank).
+    fn settled(&mut self) -> bool {
+        let Some(coded) = self.pool.nearest() else { return true };
+        let Some(Reverse(near)) = self.ready.peek() else { return false };
+        // Strictly: equal distances come in order of rowid, so a row that may still be equal has to be looked at.
+        let beats = |error: f32| near.distance < coded.distance - error;
+        if self.complete {
+            return beats(self.candidates.bound);
+        }
+        let enough = self.candidates.rerank_width(self.batch.max(self.given + 1));
+        self.reranked >= enough || beats(self.candidates.likely)
     }
 
     /// Computes exact distances for the next candidates of the pool.
-    fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
+    fn rerank(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
         // A few more than the caller will take, then in small steps: each costs a look-up in the file.
-        let count = if self.reranked == 0 { self.first } else { 8 };
-        let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
-        self.next += batch.len();
-        self.reranked += batch.len();
-        let near = |coded: &Coded, distance: f32| {
-            Reverse(Near { distance, rowid: coded.rowid, part: coded.part, ord: coded.ord })
-        };
-        self.ready.extend(batch.iter().filter(|coded| coded.exact).map(|coded| near(coded, coded.distance)));
-        let stored = || batch.iter().filter(|coded| !coded.exact);
-        trace.reranked += stored().count() as u64;
-        let (metric, query, ready) = (self.metric, &self.leg.query, &mut self.ready);
-        let mut rows = stored();
-        let wanted = stored().map(|coded| (coded.part, coded.ord, coded.rowid));
-        source.for_each_stored(view, self.leg.column, wanted, |vector| {
-            if let (Some(coded), Some(vector)) = (rows.next(), vector) {
-                ready.push(near(coded, metric::distance(metric, query, vector)));
+        let count = if self.reranked == 0 { self.batch + 2 } else { (self.given / 8).clamp(8, 64) };
+        let drawn = self.pool.draw(count);
+        let mut stored = Vec::with_capacity(drawn.len());
+        for coded in drawn {
+            let near =
+                Near { distance: coded.distance, rowid: coded.rowid, part: coded.part, ord: coded.ord };
+            if coded.exact {
+                self.ready.push(Reverse(near));
+            } else {
+                stored.push(near);
+            }
+        }
+        self.reranked += stored.len();
+        trace.reranked += stored.len() as u64;
+        let (metric, query, ready) = (self.metric, self.candidates.query(), &mut self.ready);
+        let mut rows = stored.iter();
+        let wanted = stored.iter().map(|near| (near.part, near.ord, near.rowid));
+        over.source.for_each_stored(over.view, self.column, wanted, |vector| {
+            if let (Some(near), Some(vector)) = (rows.next(), vector) {
+                ready.push(Reverse(Near { distance: metric::distance(metric, query, vector), ..*near }));
             }
             Ok(())
         })
-    }
-
-    /// Adds the candidates of a segment to the pool.
-    fn take(&mut self, source: &Source<'_>, view: &View, part: usize, found: &[Candidate]) -> Result<()> {
-        self.pool.reserve(found.len());
-        for candidate in found {
-            let (distance, ord) = (candidate.distance, candidate.ord);
-            let rowid = source.rowid(view, part, ord)?;
-            self.pool.push(Coded { distance, rowid, part: part as u32, ord, exact: false });
-        }
-        Ok(())
-    }
-
-    /// First stage: the best of every part, by graph or scan.
-    fn collect_best(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<()> {
-        self.stage = Stage::First;
-        let want = self.target.max(self.ef);
-        // Beyond the last candidate of a part that has more rows, the merged order is not known.
-        let mut horizon = f32::INFINITY;
-        for part in 0..view.parts() {
-            let passing = masks.counts[part];
-            let rows = view.part_len(part);
-            let mask = masks.parts[part].as_deref();
-            let Some(segment) = view.segments.get(part) else {
-                trace.part(part, Plan::Delta, rows, passing);
-                self.collect_delta(view, masks, part, trace);
-                continue;
-            };
-            let mut plan = planner::choose(rows, passing, want, self.ef, false);
-            if plan == Plan::Nothing {
-                trace.part(part, plan, rows, passing);
-                continue;
-            }
-            let index =
-                segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
-            let mut stats = SearchStats::default();
-            let mut found = Vec::new();
-            if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
-                let budget = (plan == Plan::FilteredGraph).then(|| planner::budget(passing));
-                let outcome = index.search(&self.leg.query, want, self.ef, mask, budget, &mut stats);
-                self.likely = self.likely.max(outcome.likely_error);
-                if outcome.complete {
-                    found = outcome.candidates;
-                } else {
-                    plan = Plan::Scan;
-                    trace.fallbacks += 1;
-                }
-            }
-            if plan == Plan::Scan {
-                found = index.scan(&self.leg.query, want, mask, &mut stats);
-                let nearest = found.first().map_or(0.0, |c| c.distance);
-                self.likely = self.likely.max(index.likely_error(&self.leg.query, nearest));
-            }
-            trace.part(part, plan, rows, passing);
-            trace.count(&stats);
-            self.bound = self.bound.max(index.error_bound(&self.leg.query));
-            // Fewer than asked for are all that have a vector.
-            if found.len() == want
-                && want < passing
-                && let Some(last) = found.last()
-            {
-                horizon = horizon.min(last.distance);
-            }
-            self.take(source, view, part, &found)?;
-        }
-        self.pool.retain(|coded| coded.distance <= horizon);
-        if horizon == f32::INFINITY {
-            (self.complete, self.trusted) = (true, usize::MAX);
-        }
-        self.sort_pool();
-        Ok(())
-    }
-
-    /// Second stage: every qualifying row by code.
-    fn collect_all(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<()> {
-        self.stage = Stage::Full;
-        self.pool.clear();
-        self.ready.clear();
-        self.next = 0;
-        trace.full = true;
-        for part in 0..view.parts() {
-            let passing = masks.counts[part];
-            let Some(segment) = view.segments.get(part) else {
-                self.collect_delta(view, masks, part, trace);
-                continue;
-            };
-            if passing == 0 {
-                continue;
-            }
-            let index =
-                segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
-            let mut stats = SearchStats::default();
-            let found = index.scan(&self.leg.query, passing, masks.parts[part].as_deref(), &mut stats);
-            self.bound = self.bound.max(index.error_bound(&self.leg.query));
-            trace.part(part, Plan::Scan, view.part_len(part), passing);
-            trace.count(&stats);
-            self.take(source, view, part, &found)?;
-        }
-        let given = &self.given;
-        self.pool.retain(|coded| !given.contains(&(coded.part, coded.ord)));
-        self.sort_pool();
-        Ok(())
-    }
-
-    fn collect_delta(&mut self, view: &View, masks: &Masks, part: usize, trace: &mut Trace) {
-        let Some(vectors) = view.delta.vectors(self.leg.column) else { return };
-        let dim = self.leg.query.len();
-        for (slot, vector) in vectors.data.chunks_exact(dim).enumerate() {
-            if vectors.present[slot] && masks.contains(part, slot as u32) {
-                let distance = metric::distance(self.metric, &self.leg.query, vector);
-                let (slot, part) = (slot as u32, part as u32);
-                self.pool.push(Coded {
-                    distance,
-                    rowid: view.delta.rowid(slot),
-                    part,
-                    ord: slot,
-                    exact: true,
-                });
-                trace.distances += 1;
-            }
-        }
-    }
-
-    fn sort_pool(&mut self) {
-        self.pool.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.rowid.cmp(&b.rowid)));
     }
 }
