@@ -71,6 +71,12 @@ pub fn hidden_at(schema: &Schema, hidden: Hidden) -> usize {
     schema.columns.len() + HIDDEN.iter().position(|(h, ..)| *h == hidden).unwrap_or(0)
 }
 
+/// The hidden columns: number, meaning, and name where it is not that of the table.
+pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, &'static str)> {
+    let first = schema.columns.len();
+    HIDDEN.into_iter().enumerate().map(move |(at, (hidden, name, _))| (first + at, hidden, name))
+}
+
 /// The `CREATE TABLE` text that tells SQLite the columns.
 pub fn declaration(schema: &Schema, table: &str) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));

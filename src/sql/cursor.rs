@@ -102,10 +102,9 @@ impl TableCursor {
                 }
                 Term::K | Term::Ef | Term::Exact => {
                     match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
-                        // As `k = NULL` of any column: true for no row.
-                        None => return Ok(()),
+                        None if *term == Term::K => return Ok(()),
                         Some(limit) if *term == Term::K => left = left.min(limit),
-                        Some(_) => {}
+                        _ => {}
                     }
                 }
                 _ => {}

@@ -1,6 +1,7 @@
 //! SQLite's door: the virtual table, its functions and the parser of its declaration.
 
 mod auxiliary;
+mod best_index;
 mod columns;
 mod commands;
 mod cursor;
@@ -34,7 +35,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
     for name in auxiliary::NAMES {
         module::overload_function(conn, name, -1)?;
     }
-    module::register_function(conn, "nearlite_recall", 4, |out, args| {
+    module::register_reading_function(conn, "nearlite_recall", 4, |out, args| {
         let recall = info::recall(&out.connection()?, args)?;
         if let Some(recall) = recall {
             out.set_real(recall);

@@ -18,9 +18,11 @@ mod index_info;
 mod trampoline;
 mod value;
 
-pub(crate) use function::{AuxFunction, FunctionContext, overload_function, register_function};
+pub(crate) use function::{
+    AuxFunction, FunctionContext, overload_function, register_function, register_reading_function,
+};
 pub(crate) use host::Host;
-pub(crate) use index_info::{ConstraintOp, IndexInfo};
+pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo};
 pub(crate) use trampoline::register_module;
 pub(crate) use value::{Args, Output, f32_slice};
 

@@ -79,11 +79,14 @@ pub fn build(
                 _ => {}
             },
             Term::K | Term::Ef | Term::Exact => {
-                let Some(number) = knob(shared, *term, &Value::from(value), knobs)? else { return Ok(None) };
-                match term {
-                    Term::K => request.limit = Some(request.limit.map_or(number, |old| old.min(number))),
-                    Term::Ef => request.ef = Some(number),
-                    _ => request.exact = number == 1,
+                match (term, knob(shared, *term, &Value::from(value), knobs)?) {
+                    (Term::K, None) => return Ok(None),
+                    (_, None) => {}
+                    (Term::K, Some(most)) => {
+                        request.limit = Some(request.limit.map_or(most, |old| old.min(most)));
+                    }
+                    (Term::Ef, breadth) => request.ef = breadth,
+                    (_, Some(exact)) => request.exact = exact == 1,
                 }
             }
             Term::Limit => limit = count(value),
@@ -200,7 +203,8 @@ pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Re
     let number = match value {
         Value::Null => return Ok(None),
         Value::Integer(number) => *number,
-        Value::Real(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i64,
+        // Beyond 2^63 it saturates, like every number above the largest k.
+        Value::Real(number) if number.fract() == 0.0 => *number as i64,
         other => {
             return Err(Error::Value(format!("{table}: {name} must be an integer, got {}", shown(other))));
         }
@@ -217,7 +221,7 @@ pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Re
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::Real(real) => real.to_string(),
+        Value::Real(real) => format!("{real:?}"),
         Value::Text(text) => format!("'{}'", text.chars().take(40).collect::<String>()),
         other => other.type_name().to_owned(),
     }

@@ -3,7 +3,7 @@
 use super::columns::{self, Hidden, Place};
 use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
-use super::{auxiliary, commands, ddl, plan, update};
+use super::{auxiliary, best_index, commands, ddl, update};
 use crate::error::{Error, Result};
 use crate::query::{self, Source, TextLeg};
 use crate::schema::Schema;
@@ -163,7 +163,7 @@ impl VirtualTable for Table {
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-        plan::best_index(&self.shared.schema, &self.shared.storage.table, info)
+        best_index::best_index(&self.shared.schema, &self.shared.storage.table, info)
     }
 
     fn open(&self) -> Result<TableCursor> {

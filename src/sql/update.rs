@@ -3,6 +3,7 @@
 //! SQLite keeps no statement journal for a single-row INSERT, so everything a user can get wrong is found before
 //! the first write.
 
+use super::columns::{Hidden, hidden_columns};
 use super::module::{Args, Conflict};
 use super::table::Shared;
 use super::vector_value;
@@ -25,6 +26,7 @@ struct Checked {
 
 /// Inserts a row and returns its rowid.
 pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: Conflict) -> Result<i64> {
+    refuse_hidden(shared, values, false)?;
     let checked = check(shared, values)?;
     let rowid = match (rowid, checked.key_rowid) {
         (Some(a), Some(b)) if a != b => {
@@ -56,6 +58,7 @@ pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: 
     let Some(before) = storage.row(conn, old)? else {
         return Err(Error::Value(format!("{}: row {old} is gone", storage.table)));
     };
+    refuse_hidden(shared, values, true)?;
     let mut vectors = storage.vectors(conn, old)?;
     let mut row = before.values.clone();
     let mut indexed = false;
@@ -190,6 +193,23 @@ fn check(shared: &Shared, values: &Args<'_>) -> Result<Checked> {
         }
     }
     Ok(checked)
+}
+
+/// Hidden columns are for queries. (A value for the one named like the table is a command, of an INSERT only.)
+fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()> {
+    let columns = || hidden_columns(&shared.schema);
+    // UPDATE ... FROM hands every column over as it was read; else the ones that SET does not name are marked.
+    if changes && !columns().any(|(at, ..)| values.nochange(at)) {
+        return Ok(());
+    }
+    match columns().find(|(at, ..)| values.value(*at) != ValueRef::Null && !values.nochange(*at)) {
+        None => Ok(()),
+        Some((_, hidden, name)) => {
+            let table = &shared.storage.table;
+            let name = if hidden == Hidden::Table { table } else { name };
+            Err(Error::Value(format!("{table}.{name} is a hidden column for queries and cannot be written")))
+        }
+    }
 }
 
 fn refuse_null(shared: &Shared, column: &Column) -> Result<()> {

@@ -23,9 +23,29 @@ pub(crate) fn register_function(
     nargs: i32,
     function: AuxFunction,
 ) -> Result<()> {
+    register(connection, name, nargs, function, ffi::SQLITE_DETERMINISTIC)
+}
+
+/// As [`register_function`], for a function that reads tables: equal arguments can have different results.
+pub(crate) fn register_reading_function(
+    connection: &Connection,
+    name: &str,
+    nargs: i32,
+    function: AuxFunction,
+) -> Result<()> {
+    register(connection, name, nargs, function, 0)
+}
+
+fn register(
+    connection: &Connection,
+    name: &str,
+    nargs: i32,
+    function: AuxFunction,
+    deterministic: c_int,
+) -> Result<()> {
     let name = c_name(name)?;
     let flags = ffi::SQLITE_UTF8
-        | ffi::SQLITE_DETERMINISTIC
+        | deterministic
         | ffi::SQLITE_INNOCUOUS
         | ffi::SQLITE_SUBTYPE
         | ffi::SQLITE_RESULT_SUBTYPE;

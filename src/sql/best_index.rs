@@ -1,0 +1,285 @@
+//! Answers SQLite's planner: which constraints a scan takes, in which order its rows come, what it costs.
+
+use super::columns::{Hidden, Place, hidden_columns};
+use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
+use super::plan::{Plan, Term};
+use crate::columns::Op;
+use crate::error::{Error, Result};
+use crate::schema::{ColumnKind, ColumnType, Schema};
+
+fn comparison(op: ConstraintOp) -> Option<Op> {
+    Some(match op {
+        ConstraintOp::Eq | ConstraintOp::Is => Op::Eq,
+        ConstraintOp::Ne => Op::Ne,
+        ConstraintOp::Lt => Op::Lt,
+        ConstraintOp::Le => Op::Le,
+        ConstraintOp::Gt => Op::Gt,
+        ConstraintOp::Ge => Op::Ge,
+        _ => return None,
+    })
+}
+
+/// A constraint that the plan uses: its index, what it becomes, and whether SQLite need not check it again.
+struct Used {
+    index: usize,
+    term: Term,
+    omit: bool,
+}
+
+/// Answers SQLite's planner for one combination of usable constraints.
+pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+    let constraints: Vec<_> = info.constraints().collect();
+    let is_match = |op: ConstraintOp, place: Option<Place>| {
+        op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))
+    };
+    let search = constraints.iter().any(|c| is_match(c.op, Place::of(schema, c.column)));
+    let mut used: Vec<Used> = Vec::new();
+    for (index, constraint) in constraints.iter().enumerate() {
+        let place = Place::of(schema, constraint.column);
+        let matches = is_match(constraint.op, place);
+        let knob = matches!(place, Some(Place::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
+        if !constraint.usable {
+            let needed = matches || (knob && constraint.op == ConstraintOp::Eq);
+            if needed {
+                return Ok(Verdict::Unusable);
+            }
+            continue;
+        }
+        let binary = || info.collation(index).eq_ignore_ascii_case("BINARY");
+        let in_list = info.is_in(index);
+        if let Some(Place::Hidden(hidden)) = place {
+            refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
+        }
+        if let Some((term, omit)) =
+            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary)?
+        {
+            used.push(Used { index, term, omit });
+        }
+    }
+    refuse_two_vectors(table, &used)?;
+    if !search {
+        keep_one_lookup(&mut used);
+    }
+    let mut plan = Plan::default();
+    for (position, one) in used.iter().enumerate() {
+        plan.terms.push(one.term);
+        info.set_arg(one.index, position);
+        if one.omit {
+            info.set_omit(one.index);
+        }
+        if matches!(one.term, Term::In(_) | Term::RowidIn | Term::KeyIn) {
+            info.take_in(one.index);
+        }
+    }
+    consume_order(schema, info, &mut plan);
+    let joined = used.iter().any(|one| {
+        matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
+    });
+    set_cost(info, &plan, joined);
+    info.set_idx_num(i32::from(plan.is_search()));
+    info.set_idx_str(&plan.write(schema))?;
+    Ok(Verdict::Plan)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one constraint has that many properties")]
+fn term_of(
+    schema: &Schema,
+    table: &str,
+    op: ConstraintOp,
+    place: Option<Place>,
+    matches: bool,
+    search: bool,
+    in_list: bool,
+    binary: &dyn Fn() -> bool,
+) -> Result<Option<(Term, bool)>> {
+    if op == ConstraintOp::Limit {
+        return Ok(Some((Term::Limit, false)));
+    }
+    if op == ConstraintOp::Offset {
+        return Ok(Some((Term::Offset, false)));
+    }
+    let Some(place) = place else { return Ok(None) };
+    if matches {
+        return match_term(schema, table, place).map(|term| Some((term, true)));
+    }
+    let term = match place {
+        Place::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
+        Place::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
+        Place::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
+        Place::Hidden(Hidden::Distance) if search => match comparison(op) {
+            Some(op @ (Op::Lt | Op::Le | Op::Gt | Op::Ge)) => Some((Term::Distance(op), false)),
+            _ => None,
+        },
+        Place::Hidden(_) => None,
+        Place::Rowid => match (op, comparison(op)) {
+            // Left to SQLite when it is no search: it then looks rows up one by one.
+            (ConstraintOp::Eq, _) if in_list && search => Some((Term::RowidIn, true)),
+            (ConstraintOp::Is | ConstraintOp::Ne, _) | (_, None) => None,
+            // The value may be of any type; only the comparison SQLite makes itself is always right.
+            (_, Some(op)) => Some((Term::Rowid(op), false)),
+        },
+        Place::User(at) => user_term(schema, at, op, search, in_list, binary),
+    };
+    Ok(term)
+}
+
+fn match_term(schema: &Schema, table: &str, place: Place) -> Result<Term> {
+    match place {
+        Place::Hidden(Hidden::Table) => Ok(Term::Text(None)),
+        Place::User(at) => match &schema.columns[at].kind {
+            ColumnKind::Vector(_) => Ok(Term::Vector(at)),
+            ColumnKind::FullText { .. } => Ok(Term::Text(Some(at))),
+            _ => {
+                let name = &schema.columns[at].name;
+                Err(Error::Value(format!("{table}.{name}: MATCH works on VECTOR and FULLTEXT columns only")))
+            }
+        },
+        Place::Rowid | Place::Hidden(_) => Err(Error::Value(format!(
+            "{table}: MATCH works on VECTOR and FULLTEXT columns and on the column named {table}"
+        ))),
+    }
+}
+
+fn user_term(
+    schema: &Schema,
+    at: usize,
+    op: ConstraintOp,
+    search: bool,
+    in_list: bool,
+    binary: &dyn Fn() -> bool,
+) -> Option<(Term, bool)> {
+    match &schema.columns[at].kind {
+        ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
+            if in_list && search {
+                Some((Term::KeyIn, false))
+            } else {
+                Some((Term::Key, false))
+            }
+        }
+        ColumnKind::Metadata(kind) if search => match op {
+            ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
+            ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
+            // IS and IS NOT treat NULL as a value: SQLite checks them.
+            ConstraintOp::Is | ConstraintOp::IsNot => None,
+            ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
+            ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
+            // SQLite applies no affinity between a TEXT column and the column of a subquery; ours is the wider answer.
+            ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
+            // The collation of `<>` is not told. What differs in bytes is a superset of what differs otherwise.
+            ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
+            _ => {
+                let op = comparison(op)?;
+                binary().then_some((Term::Compare(at, op), true))
+            }
+        },
+        _ => None,
+    }
+}
+
+/// What would silently give rows twice, or none: SQLite runs the scan once for each value of a list that it keeps, and
+/// a knob that was not given reads back as NULL, which compares with nothing.
+fn refuse_misuse(
+    schema: &Schema,
+    table: &str,
+    constraints: &[Constraint],
+    op: ConstraintOp,
+    hidden: Hidden,
+    in_list: bool,
+    search: bool,
+) -> Result<()> {
+    let Some((_, _, name)) = hidden_columns(schema).find(|(_, other, _)| *other == hidden) else {
+        return Ok(());
+    };
+    if in_list && hidden == Hidden::Table {
+        return Err(Error::Value(format!(
+            "{table}: one query text a search; join several by OR inside the text"
+        )));
+    }
+    if !matches!(hidden, Hidden::K | Hidden::EfSearch | Hidden::Exact) {
+        return Ok(());
+    }
+    if in_list {
+        return Err(Error::Value(format!("{table}: {name} takes one value, not a list")));
+    }
+    let compared = matches!(
+        op,
+        ConstraintOp::Lt | ConstraintOp::Le | ConstraintOp::Gt | ConstraintOp::Ge | ConstraintOp::Is
+    );
+    let given = constraints
+        .iter()
+        .any(|c| c.op == ConstraintOp::Eq && Place::of(schema, c.column) == Some(Place::Hidden(hidden)));
+    if compared && search && !given {
+        return Err(Error::Value(format!("{table}: {name} is not compared but given: {name} = ?")));
+    }
+    Ok(())
+}
+
+fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
+    let vectors = used.iter().filter(|one| matches!(one.term, Term::Vector(_))).count();
+    if vectors > 1 {
+        return Err(Error::Value(format!(
+            "{table}: one vector MATCH a query; join the table with itself to combine two"
+        )));
+    }
+    Ok(())
+}
+
+/// A plain scan starts from one look-up or range; what it does not use SQLite checks.
+fn keep_one_lookup(used: &mut Vec<Used>) {
+    let key = used.iter().position(|one| one.term == Term::Key);
+    let rowid = used.iter().position(|one| one.term == Term::Rowid(Op::Eq));
+    let chosen = rowid.or(key).map(|at| used[at].index);
+    used.retain(|one| match one.term {
+        Term::Key => chosen == Some(one.index),
+        Term::Rowid(Op::Eq) => chosen == Some(one.index),
+        Term::Rowid(_) => chosen.is_none(),
+        Term::K | Term::Ef | Term::Exact => true,
+        _ => false,
+    });
+}
+
+fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
+    let order: Vec<_> = info.order_by().collect();
+    let [term] = order[..] else { return };
+    if info.distinct() != 0 {
+        return;
+    }
+    let place = Place::of(schema, term.column);
+    if !plan.is_search() {
+        if place == Some(Place::Rowid) {
+            plan.descending = term.desc;
+            info.set_order_by_consumed();
+        }
+        return;
+    }
+    let vector = plan.terms.iter().any(|t| matches!(t, Term::Vector(_)));
+    let text = plan.terms.iter().any(|t| matches!(t, Term::Text(_)));
+    let ordered = match place {
+        Some(Place::Hidden(Hidden::Rank)) => !term.desc,
+        Some(Place::Hidden(Hidden::Distance)) => !term.desc && vector && !text,
+        _ => false,
+    };
+    if ordered {
+        info.set_order_by_consumed();
+    }
+}
+
+/// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
+/// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
+/// table of a join gives must not turn a search into one search per row.
+fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
+    let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
+    let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
+    let (cost, rows) = if plan.is_search() {
+        if lookup && joined { (5_000.0, 1) } else { (2.0, 25) }
+    } else if lookup {
+        info.set_unique();
+        (10.0, 1)
+    } else if has(|t| matches!(t, Term::Rowid(_))) {
+        (50_000.0, 25_000)
+    } else {
+        (200_000.0, 100_000)
+    };
+    info.set_cost(cost);
+    info.set_rows(rows);
+}
