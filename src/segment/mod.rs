@@ -5,6 +5,7 @@
 //! nonce and the position in the log, both read in the query's own snapshot ([`views`]).
 
 pub mod cache;
+mod compare;
 mod delta;
 mod merge;
 mod payloads;

@@ -1,7 +1,8 @@
 //! Integrity check: the index against the rows it was made from.
 
-use super::view::View;
 use super::Views;
+use super::compare::Compared;
+use super::view::View;
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::storage::{PayloadKind, Settings, Storage};
@@ -63,11 +64,13 @@ fn check_rows(
 ) -> Result<()> {
     let table = &storage.table;
     let mut indexed: BTreeSet<i64> = BTreeSet::new();
-    for part in 0..view.parts() {
+    let mut living: Vec<Vec<(u32, i64)>> = vec![Vec::new(); view.parts()];
+    for (part, living) in living.iter_mut().enumerate() {
         let alive = view.part_alive(part);
         for ord in 0..view.part_len(part) as u32 {
             if alive.as_ref().is_none_or(|alive| alive.contains(ord)) {
                 let rowid = view.rowid(storage, conn, schema, part, ord)?;
+                living.push((ord, rowid));
                 if !indexed.insert(rowid) {
                     defects.push(format!("{table}: row {rowid} is indexed twice"));
                 }
@@ -93,6 +96,11 @@ fn check_rows(
     for at in 0..schema.vectors().count() {
         // Reading refuses what is not well formed.
         storage.for_each_vector(conn, at, stored.iter().copied(), |_| Ok(()))?;
+    }
+    if defects.is_empty() {
+        for (part, rows) in view.segments.iter().zip(living) {
+            Compared { storage, conn, schema, part, rows }.check(defects)?;
+        }
     }
     Ok(())
 }

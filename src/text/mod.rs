@@ -17,6 +17,7 @@ mod payload;
 mod queries;
 mod query_text;
 mod searcher;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -112,8 +112,13 @@ impl TextSearcher {
         guarded("parsing the query", || TextQuery::parse(&self.config, query, field))
     }
 
+    /// Documents of each segment.
+    pub(super) fn documents(&self) -> impl Iterator<Item = usize> {
+        self.segments.iter().map(|slot| slot.docs)
+    }
+
     /// The segments that have a tantivy reader.
-    fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
+    pub(super) fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
         self.segments
             .iter()
             .enumerate()

@@ -1,0 +1,146 @@
+//! Compares the payloads of a segment with the rows that they were made from: values, words and vectors, row by row.
+//!
+//! Nothing computed in floats is expected to come out equal to the bit: a vector only has to lie where its codes say,
+//! within their error, so a file is sound on every machine.
+
+use super::delta::{metadata_of, texts_of};
+use super::view::{SegmentView, text_config};
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::schema::{ColumnType, Schema};
+use crate::storage::Storage;
+use crate::text::{self, TextPayload, TextSearcher};
+use crate::value::Value;
+use crate::vector::metric;
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// Rows named for each defect.
+const NAMED: usize = 10;
+
+/// A segment with its living rows.
+pub struct Compared<'a> {
+    pub storage: &'a Storage,
+    pub conn: &'a Connection,
+    pub schema: &'a Schema,
+    pub part: &'a SegmentView,
+    /// Ord and rowid of each living row, in order of ord. All of them are stored.
+    pub rows: Vec<(u32, i64)>,
+}
+
+impl Compared<'_> {
+    /// Adds a sentence for each row whose index does not fit it.
+    pub fn check(&self, defects: &mut Vec<String>) -> Result<()> {
+        self.columns(defects)?;
+        self.texts(defects)?;
+        self.vectors(defects)
+    }
+
+    fn tell(&self, defects: &mut Vec<String>, column: &str, wrong: Vec<i64>) {
+        let table = &self.storage.table;
+        let shown = wrong.iter().take(NAMED);
+        defects.extend(
+            shown.map(|rowid| format!("{table}.{column}: the index of row {rowid} does not fit the row")),
+        );
+        if wrong.len() > NAMED {
+            defects.push(format!("{table}.{column}: nor does that of {} more rows", wrong.len() - NAMED));
+        }
+    }
+
+    fn stored(&self, rowid: i64) -> Result<Vec<Value>> {
+        let row = self.storage.row(self.conn, rowid)?;
+        let missing =
+            || Error::corrupt(format!("{} row {rowid}", self.storage.table), "t_rows does not have it");
+        Ok(row.ok_or_else(missing)?.values)
+    }
+
+    /// What `read` makes of each stored row, until one cannot be read.
+    fn each<'s, T>(
+        &'s self,
+        failed: &'s mut Option<Error>,
+        mut read: impl FnMut(i64, Vec<Value>) -> T + 's,
+    ) -> impl Iterator<Item = T> + 's {
+        self.rows.iter().map_while(move |(_, rowid)| match self.stored(*rowid) {
+            Ok(values) => Some(read(*rowid, values)),
+            Err(error) => {
+                *failed = Some(error);
+                None
+            }
+        })
+    }
+
+    fn columns(&self, defects: &mut Vec<String>) -> Result<()> {
+        let types: Vec<ColumnType> = self.schema.metadata().map(|(_, kind)| kind).collect();
+        if types.is_empty() {
+            return Ok(());
+        }
+        let mut failed = None;
+        let read = |rowid, values: Vec<Value>| (rowid, metadata_of(self.schema, &values));
+        let stored = Columns::build(&types, &mut self.each(&mut failed, read));
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let indexed = &self.part.segment.columns(self.storage, self.conn, self.schema)?.columns;
+        for (at, (column, _)) in self.schema.metadata().enumerate() {
+            let rows = self.rows.iter().enumerate();
+            let wrong =
+                rows.filter(|(nth, (ord, _))| stored.value(at, *nth as u32) != indexed.value(at, *ord));
+            let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
+            self.tell(defects, &self.schema.columns[column].name, wrong);
+        }
+        Ok(())
+    }
+
+    fn texts(&self, defects: &mut Vec<String>) -> Result<()> {
+        if self.schema.full_texts().next().is_none() {
+            return Ok(());
+        }
+        let config = text_config(self.schema);
+        let mut failed = None;
+        let read = |_, values: Vec<Value>| texts_of(self.schema, Some(values));
+        let built = text::build(&config, &mut self.each(&mut failed, read))?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let signatures = |payload: Arc<TextPayload>| -> Result<Vec<u64>> {
+            let all = TextSearcher::open(&config, &[(payload, None)])?.signatures()?;
+            Ok(all.into_iter().next().unwrap_or_default())
+        };
+        let stored = signatures(Arc::new(TextPayload::decode(built).map_err(Error::Text)?))?;
+        let indexed = signatures(Arc::clone(self.part.segment.text(self.storage, self.conn)?))?;
+        let rows = self.rows.iter().enumerate();
+        let wrong = rows.filter(|(nth, (ord, _))| stored.get(*nth) != indexed.get(*ord as usize));
+        let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
+        let names: Vec<_> =
+            self.schema.full_texts().map(|(at, _)| self.schema.columns[at].name.as_str()).collect();
+        self.tell(defects, &names.join("|"), wrong);
+        Ok(())
+    }
+
+    fn vectors(&self, defects: &mut Vec<String>) -> Result<()> {
+        for (at, (column, spec)) in self.schema.vectors().enumerate() {
+            let index = self.part.segment.vector(self.storage, self.conn, self.schema, at)?;
+            let mut rows = self.rows.iter();
+            let mut wrong = Vec::new();
+            let rowids = self.rows.iter().map(|(_, rowid)| *rowid);
+            self.storage.for_each_vector(self.conn, at, rowids, |vector| {
+                let Some((ord, rowid)) = rows.next().copied() else { return Ok(()) };
+                let fits = match vector {
+                    None => !index.has(ord),
+                    Some(vector) => {
+                        let exact = metric::distance(spec.metric, vector, vector);
+                        // Twice, since the bound is for the machine that made the codes.
+                        let error = 2.0 * index.error_bound(vector);
+                        index.measure(vector, ord).is_some_and(|by_code| (by_code - exact).abs() <= error)
+                    }
+                };
+                if !fits {
+                    wrong.push(rowid);
+                }
+                Ok(())
+            })?;
+            self.tell(defects, &self.schema.columns[column].name, wrong);
+        }
+        Ok(())
+    }
+}
