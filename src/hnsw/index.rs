@@ -303,7 +303,8 @@ impl VectorIndex {
         aligned::as_u32(&self.block.bytes()[range.clone()])
     }
 
-    pub(super) fn has_graph(&self) -> bool {
+    /// Whether there is a graph to walk: not for few rows, nor where none was asked for.
+    pub fn has_graph(&self) -> bool {
         self.header.degree > 0 && self.header.live > 0
     }
 

@@ -8,7 +8,7 @@ mod masks;
 mod matching;
 pub mod mmr;
 mod nearest;
-mod planner;
+pub mod planner;
 mod recall;
 mod request;
 mod search;

@@ -67,6 +67,7 @@ pub struct Nearest {
     within: Vec<(Op, f64)>,
     ef: usize,
     exact: bool,
+    plan: Option<Plan>,
     stage: Stage,
     pool: Vec<Coded>,
     next: usize,
@@ -106,6 +107,7 @@ impl Nearest {
             within: request.within.clone(),
             ef: ef.max(1),
             exact: request.exact,
+            plan: request.plan,
             stage: Stage::New,
             pool: Vec::new(),
             next: 0,
@@ -264,17 +266,21 @@ impl Nearest {
                 self.collect_delta(view, masks, part, trace);
                 continue;
             };
-            let mut plan = planner::choose(rows, passing, want, self.ef, false);
-            if plan == Plan::Nothing {
-                trace.part(part, plan, rows, passing);
+            if passing == 0 {
+                trace.part(part, Plan::Nothing, rows, passing);
                 continue;
             }
             let index =
                 segment.segment.vector(source.storage, source.conn, source.schema, self.leg.column)?;
+            let mut plan = planner::choose(rows, passing, want, self.ef, index.has_graph());
+            let mut forced = false;
+            if let Some(asked) = self.plan.filter(|asked| *asked == Plan::Scan || index.has_graph()) {
+                (plan, forced) = (asked, true);
+            }
             let mut stats = SearchStats::default();
             let mut found = Vec::new();
             if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
-                let budget = (plan == Plan::FilteredGraph).then(|| planner::budget(passing));
+                let budget = (plan == Plan::FilteredGraph && !forced).then(|| planner::budget(passing));
                 let outcome = index.search(&self.leg.query, want, self.ef, mask, budget, &mut stats);
                 self.likely = self.likely.max(outcome.likely_error);
                 if outcome.complete {

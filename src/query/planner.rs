@@ -40,11 +40,11 @@ fn scan_limit(rows: usize, ef: usize) -> f64 {
     (SCALE * ef as f64).powf(EF_EXPONENT) * (rows as f64).powf(1.0 - EF_EXPONENT)
 }
 
-/// Chooses the plan for a segment of `rows` rows of which `passing` qualify.
-pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, exact: bool) -> Plan {
+/// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph` tells whether there is a graph.
+pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> Plan {
     if passing == 0 {
         Plan::Nothing
-    } else if exact || rows < GRAPH_ROWS || want * 2 >= passing {
+    } else if !graph || rows < GRAPH_ROWS || want * 2 >= passing {
         Plan::Scan
     } else if passing == rows {
         Plan::Graph
@@ -67,12 +67,12 @@ mod tests {
 
     #[test]
     fn small_sets_are_scanned_and_large_ones_walked() {
-        assert_eq!(choose(100_000, 0, 10, 64, false), Plan::Nothing);
-        assert_eq!(choose(1_000, 1_000, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Graph);
-        assert_eq!(choose(100_000, 60_000, 10, 64, false), Plan::FilteredGraph);
-        assert_eq!(choose(100_000, 100, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 60_000, 64, false), Plan::Scan);
+        assert_eq!(choose(100_000, 0, 10, 64, true), Plan::Nothing);
+        assert_eq!(choose(1_000, 1_000, 10, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Graph);
+        assert_eq!(choose(100_000, 60_000, 10, 64, true), Plan::FilteredGraph);
+        assert_eq!(choose(100_000, 100, 10, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), Plan::Scan);
     }
 }
