@@ -29,6 +29,7 @@ struct Way {
     wrong: usize,
     plans: BTreeMap<String, usize>,
     distances: f64,
+    estimates: f64,
     hops: f64,
     reranked: f64,
     fallbacks: u64,
@@ -77,6 +78,7 @@ impl Way {
         let name = if number("fallbacks") > 0.0 { format!("{name} after a walk") } else { name.to_owned() };
         *self.plans.entry(name).or_default() += 1;
         self.distances += number("distances");
+        self.estimates += number("estimates");
         self.hops += number("hops");
         self.reranked += number("reranked");
         self.fallbacks += number("fallbacks") as u64;
@@ -94,6 +96,7 @@ impl Way {
             "wrong": self.wrong,
             "plans": self.plans,
             "distances": round(self.distances / count),
+            "estimates": round(self.estimates / count),
             "hops": round(self.hops / count),
             "reranked": round(self.reranked / count),
             "fallbacks": self.fallbacks,

@@ -27,6 +27,8 @@ pub struct Trace {
     pub passing: usize,
     /// Distances computed on codes or floats.
     pub distances: u64,
+    /// Distances estimated from 1-bit codes.
+    pub estimates: u64,
     /// Vertices expanded.
     pub hops: u64,
     /// Vectors read for exact distances.
@@ -63,6 +65,7 @@ impl Trace {
     /// Adds the counters of an index.
     pub fn count(&mut self, stats: &SearchStats) {
         self.distances += stats.distances;
+        self.estimates += stats.estimates;
         self.hops += stats.hops;
     }
 

@@ -17,6 +17,11 @@ use crate::vector::{Metric, metric};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
 
+/// After a scan, rows are reranked until the next is farther by this share of the likely error, which is half of five
+/// standard deviations; but not more rows than this.
+static ENOUGHX: std::sync::LazyLock<f32> = std::sync::LazyLock::new(|| std::env::var("NL_ENOUGH").ok().and_then(|v| v.parse().ok()).unwrap_or(0.5));
+const MOST_RERANKED: usize = 1024;
+
 /// A row by code: not reranked yet.
 #[derive(Debug, Clone, Copy)]
 struct Coded {
@@ -79,6 +84,8 @@ pub struct Nearest {
     late: Vec<Near>,
     /// Largest error of a distance by code.
     bound: f32,
+    /// Whether every segment was scanned, so that nothing but the codes is in doubt.
+    scanned: bool,
     /// Whether the first stage holds every qualifying row.
     complete: bool,
     /// Rows to take from the first stage: beyond them its order is not good enough.
@@ -116,6 +123,7 @@ impl Nearest {
             last: None,
             late: Vec::new(),
             bound: 0.0,
+            scanned: true,
             complete: false,
             trusted: batch,
             reranked: 0,
@@ -204,7 +212,9 @@ impl Nearest {
             && near.distance.total_cmp(&coded.distance).then(near.rowid.cmp(&coded.rowid)).is_le();
         let beats = |error: f32| in_order || near.distance < coded.distance - error;
         if self.stage == Stage::First && !self.complete {
-            self.reranked >= self.target || beats(self.likely)
+            beats(self.likely)
+                || self.reranked >= self.target
+                    && (!self.scanned || self.reranked >= MOST_RERANKED || beats(self.likely * *ENOUGHX))
         } else {
             beats(self.bound)
         }
@@ -213,7 +223,7 @@ impl Nearest {
     /// Computes exact distances for the next candidates of the pool.
     fn rerank(&mut self, source: &Source<'_>, view: &View, trace: &mut Trace) -> Result<()> {
         // A few more than the caller will take, then in small steps: each costs a look-up in the file.
-        let count = if self.reranked == 0 { self.first } else { 8 };
+        let count = if self.reranked == 0 { self.first } else { (self.reranked / 4).max(8) };
         let batch = &self.pool[self.next..(self.next + count).min(self.pool.len())];
         self.next += batch.len();
         self.reranked += batch.len();
@@ -254,7 +264,7 @@ impl Nearest {
         trace: &mut Trace,
     ) -> Result<()> {
         self.stage = Stage::First;
-        let want = self.target.max(self.ef);
+        let want = if std::env::var("NL_WANT80").is_ok() { self.target.max(self.ef) } else { self.target };
         // Beyond the last candidate of a part that has more rows, the merged order is not known.
         let mut horizon = f32::INFINITY;
         for part in 0..view.parts() {
@@ -278,29 +288,30 @@ impl Nearest {
                 (plan, forced) = (asked, true);
             }
             let mut stats = SearchStats::default();
-            let mut found = Vec::new();
-            if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
-                let budget = (plan == Plan::FilteredGraph && !forced).then(|| planner::budget(passing));
-                let outcome = index.search(&self.leg.query, want, self.ef, mask, budget, &mut stats);
-                self.likely = self.likely.max(outcome.likely_error);
-                if outcome.complete {
-                    found = outcome.candidates;
-                } else {
-                    plan = Plan::Scan;
-                    trace.fallbacks += 1;
+            let (query, ef, target) = (&self.leg.query, self.ef, self.target);
+            let mut outcome = match (plan, mask) {
+                (Plan::FilteredGraph, Some(mask)) => {
+                    let bounds = if forced { planner::unbounded } else { planner::bounds };
+                    let bounds = bounds(rows, passing, target, ef);
+                    index.search_filtered(query, target, ef, mask, &bounds, &mut stats)
                 }
+                (Plan::Graph | Plan::FilteredGraph, _) => index.search(query, want, ef, &mut stats),
+                _ => index.scan_near(query, target, mask, &mut stats),
+            };
+            if !outcome.complete {
+                plan = Plan::Scan;
+                trace.fallbacks += 1;
+                outcome = index.scan_near(query, target, mask, &mut stats);
             }
-            if plan == Plan::Scan {
-                found = index.scan(&self.leg.query, want, mask, &mut stats);
-                let nearest = found.first().map_or(0.0, |c| c.distance);
-                self.likely = self.likely.max(index.likely_error(&self.leg.query, nearest));
-            }
+            let found = outcome.candidates;
+            self.scanned &= plan == Plan::Scan;
+            self.likely = self.likely.max(outcome.likely_error);
+            self.bound = self.bound.max(outcome.error_bound);
             trace.part(part, plan, rows, passing);
             trace.count(&stats);
-            self.bound = self.bound.max(index.error_bound(&self.leg.query));
-            // Fewer than asked for are all that have a vector.
-            if found.len() == want
-                && want < passing
+            // A scan that found fewer than asked for found all that have a vector.
+            if found.len() < passing
+                && (plan != Plan::Scan || found.len() >= target)
                 && let Some(last) = found.last()
             {
                 horizon = horizon.min(last.distance);

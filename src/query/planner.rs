@@ -3,6 +3,8 @@
 //! The number of qualifying rows is known exactly before the decision. The cost model and its derivation are those
 //! of `docs/design.md`; its constants live here and nowhere else.
 
+use crate::hnsw::Bounds;
+
 /// How one part of the view is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,9 +34,6 @@ const GRAPH_ROWS: usize = 4_096;
 const SCALE: f64 = 103.0;
 const EF_EXPONENT: f64 = 0.645;
 
-/// Distances on the graph that together cost about one scan, per passing row.
-const BUDGET_SHARE: f64 = 0.15;
-
 /// Passing rows up to which a scan is the better plan.
 fn scan_limit(rows: usize, ef: usize) -> f64 {
     (SCALE * ef as f64).powf(EF_EXPONENT) * (rows as f64).powf(1.0 - EF_EXPONENT)
@@ -55,10 +54,39 @@ pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) 
     }
 }
 
-/// Distance evaluations after which a filtered walk gives up in favour of the scan: both together cost at most
+/// Of the beam, and of the rows wanted, the share that a filtered walk must hold at least.
+const FLOOR_OF_EF: f64 = 0.5;
+const FLOOR_OF_WANT: f64 = 1.4;
+
+/// A distance of a walk costs as much as so many rows of a scan.
+const WALK_COST: f64 = 2.0;
+
+/// Nearest nodes of which one must pass, or the walk gives up: so many, or so many over the pass rate if that is more.
+const SAMPLE: f64 = 100.0;
+const SAMPLE_OF_RATE: f64 = 8.0;
+
+/// Share of the pass rate below which the nearest nodes are sparse.
+const SPARSE: f64 = 0.25;
+
+/// What a filtered walk needs to know. It gives up when it has cost as much as the scan: both together cost at most
 /// twice the scan alone.
-pub fn budget(passing: usize) -> u64 {
-    (passing as f64 * BUDGET_SHARE) as u64 + 64
+pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
+    let rate = passing as f64 / rows.max(1) as f64;
+    let knob = |n: &str, o: f64| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(o);
+    let floor = (ef as f64 * knob("NL_FLOOR", FLOOR_OF_EF)).max(want as f64 * knob("NL_FW", FLOOR_OF_WANT)) as usize;
+    let sample = knob("NL_SAMPLE", SAMPLE).max(SAMPLE_OF_RATE / rate);
+    Bounds {
+        floor,
+        sparse_floor: (floor as f64 * knob("NL_SPARSE", 2.0)) as usize,
+        sparse: (sample * rate * SPARSE) as usize,
+        sample: sample as usize,
+        distances: (passing as f64 / WALK_COST) as u64,
+    }
+}
+
+/// Bounds of a walk that does not give up.
+pub fn unbounded(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
+    Bounds { sample: usize::MAX, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
 }
 
 #[cfg(test)]
