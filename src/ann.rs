@@ -171,7 +171,7 @@ impl Slim {
 
 /// What the walk over codes finds for `k` results.
 fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
-    index.search(query, index.rerank_width(k).min(ef.max(k)), ef, None, None, &mut SearchStats::default())
+    index.search(query, index.rerank_width(k).min(ef.max(k)), ef, &mut SearchStats::default())
 }
 
 /// The `k` best of `found` by exact distance. Ends early where what is left is too far away to matter, given the likely

@@ -117,6 +117,8 @@ pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
 pub use query::fusion::{Fusion, LegScore};
+#[doc(hidden)]
+pub use query::planner::Plan;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
 pub use value::Value;

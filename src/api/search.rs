@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::mmr::mmr;
+use crate::query::planner::Plan;
 use crate::query::{self, Filter, Handle, Request, Source, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
 use crate::text::TextQuery;
@@ -86,6 +87,7 @@ pub struct Search<'c, D: Door = Database> {
     within: Option<f32>,
     ef: Option<usize>,
     exact: bool,
+    plan: Option<Plan>,
     hybrid: HybridOptions,
     rerank: Option<Mmr>,
     group: Option<(String, usize)>,
@@ -108,6 +110,7 @@ impl<'c, D: Door> Search<'c, D> {
             within: None,
             ef: None,
             exact: false,
+            plan: None,
             hybrid: HybridOptions::default(),
             rerank: None,
             group: None,
@@ -224,6 +227,13 @@ impl<'c, D: Door> Search<'c, D> {
     /// Compares with every qualifying row instead of walking the graph.
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
+        self
+    }
+
+    /// Searches every segment by this plan, whatever it costs: for measurements.
+    #[doc(hidden)]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = Some(plan);
         self
     }
 
@@ -447,6 +457,7 @@ impl<'c, D: Door> Search<'c, D> {
             hint: Some(hint),
             ef: self.ef,
             exact: self.exact,
+            plan: self.plan,
             hybrid: self.hybrid,
             ..Request::default()
         };

@@ -1,20 +1,43 @@
 //! Search among allowed rows only: the whole graph is walked, results are gated.
 //!
-//! From an allowed node all neighbours are scored; from another one only allowed neighbours once the result is full
-//! (Weaviate's PathSeer rule), and those skipped are not marked as seen. Seeds are taken from the bitmap by stride, so
-//! that a filter that is far from the query's own region is still entered. Everything is deterministic.
+//! The beam keeps its breadth, as in an unfiltered search, and grows until enough of it passes, so the cost follows the
+//! share of rows that pass *near the query*. Once it is full, a node that does not pass leads to passing neighbours
+//! only, and those skipped are not marked as seen (Weaviate's PathSeer rule). Where nothing near the query passes, a
+//! graph has no path to follow: the walk notices that early and gives up, and the caller scans. Deterministic.
 
-use super::frontier::{Beam, node_of, pack};
-use super::graph::NONE;
+use super::frontier::{node_of, pack};
+use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, Stop, TWO_UNTIL};
 use super::index::VectorIndex;
+use super::pool::Pool;
 use super::{Outcome, SearchStats};
 use crate::bitmap::Bitmap;
-use crate::vector::codes::Query;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use crate::vector::codes::{Query, View};
 
-/// Allowed rows that every filtered search starts from.
-const SEEDS: usize = 16;
+/// Nodes expanded between two looks at how many of the nearest nodes pass.
+const LOOK_EVERY: u64 = 16;
+
+/// How a filtered walk measures itself; made by the planner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Nodes that pass to hold at least.
+    pub floor: usize,
+    /// The same where fewer than `sparse` of the nearest `sample` nodes pass.
+    pub sparse_floor: usize,
+    /// See `sparse_floor`.
+    pub sparse: usize,
+    /// The walk gives up when none of so many nearest nodes passes.
+    pub sample: usize,
+    /// The walk gives up after so many distances.
+    pub distances: u64,
+}
+
+/// What a walk looks for, and when it stops.
+#[derive(Clone, Copy)]
+struct Goal<'a> {
+    allowed: &'a Bitmap,
+    bounds: &'a Bounds,
+    stop: Option<Stop>,
+}
 
 impl VectorIndex {
     /// Whether the node, or a row that shares it, is allowed.
@@ -24,93 +47,141 @@ impl VectorIndex {
             || self.has_groups() && self.members_of(node).iter().any(|ord| allowed.contains(*ord))
     }
 
-    pub(super) fn search_filtered(
+    /// As [`VectorIndex::search`], among the `allowed` rows. The answer is not complete when the walk gave up.
+    pub fn search_filtered(
         &self,
-        query: &Query,
+        query: &[f32],
         want: usize,
         ef: usize,
         allowed: &Bitmap,
-        budget: Option<u64>,
+        bounds: &Bounds,
         stats: &mut SearchStats,
     ) -> Outcome {
+        let query = self.prepare(query);
         let words = self.present.words().iter().zip(allowed.words());
         let count = words.map(|(a, b)| (a & b).count_ones() as usize).sum::<usize>();
-        if count == 0 || want == 0 {
-            return self.finish(query, Vec::new(), true);
-        }
         let want = want.min(count);
-        let limit = stats.distances.saturating_add(budget.unwrap_or(u64::MAX));
-        let (codes, layer) = (self.codes(), self.base_layer());
-        let mut within = true;
-        let candidates = self.with_scratch(|scratch| {
-            let start = self.entry(query, scratch, stats);
-            let mut open: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(ef * 2);
-            let mut results = Beam::default();
-            results.reset(ef.min(count));
-            scratch.visited.reset(self.rows());
-            scratch.nodes.clear();
-            let step = count.div_ceil(SEEDS).max(1);
-            let both = allowed.iter().filter(|ord| self.present.contains(*ord));
-            for seed in std::iter::once(start).chain(both.step_by(step).map(|ord| self.head_of(ord))) {
-                if scratch.visited.insert(seed) {
-                    scratch.nodes.push(seed);
-                }
-            }
-            scratch.score(codes, layer, query, stats);
-            for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
-                let entry = pack(*key, *node);
-                open.push(Reverse(entry));
-                if self.node_allowed(*node, allowed) {
-                    results.insert(entry);
-                }
-            }
-            while let Some(Reverse(entry)) = open.pop() {
-                if entry > results.worst() {
-                    break;
-                }
-                if stats.distances >= limit {
-                    within = false;
-                    break;
-                }
-                stats.hops += 1;
-                let node = node_of(entry);
-                let narrow = results.worst() != u64::MAX && !self.node_allowed(node, allowed);
-                scratch.nodes.clear();
-                for next in layer.row(node).iter().copied().take_while(|next| *next != NONE) {
-                    if narrow && !self.node_allowed(next, allowed) {
-                        continue;
-                    }
-                    if scratch.visited.insert(next) {
-                        scratch.nodes.push(next);
-                    }
-                }
-                codes.prefetch(&scratch.nodes);
-                scratch.score(codes, layer, query, stats);
-                for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
-                    let entry = pack(*key, *node);
-                    if entry < results.worst() {
-                        open.push(Reverse(entry));
-                        if self.node_allowed(*node, allowed) {
-                            results.insert(entry);
-                        }
-                    }
-                }
-            }
-            self.spread(query, results.entries(), want, Some(allowed))
+        if !self.has_graph() || want == 0 {
+            return self.finish(&query, Vec::new(), want == 0);
+        }
+        let (done, candidates) = self.with_scratch(|scratch| {
+            // Taken out while it is in use: the rest of the scratch memory is lent to the steps.
+            let mut pool = std::mem::take(&mut scratch.pool);
+            pool.reset(ef, bounds.floor.min(count));
+            let stop = self.stop(&query, want, ef);
+            let goal = Goal { allowed, bounds, stop };
+            let done = self.walk_allowed(&query, &goal, &mut pool, scratch, stats);
+            let candidates = self.spread(&query, pool.entries(), want, Some(allowed));
+            scratch.pool = pool;
+            (done, candidates)
         });
-        let complete = within && candidates.len() >= want;
-        self.finish(query, candidates, complete)
+        let complete = done && candidates.len() >= want;
+        self.finish(&query, candidates, complete)
     }
 
-    /// The node that stands for `ord` in the graph.
-    pub(super) fn head_of(&self, ord: u32) -> u32 {
-        if !self.has_groups() || self.base_layer().row(ord).first() != Some(&NONE) {
-            return ord;
+    /// Walks until the pool has no open node; false when the walk gave up.
+    fn walk_allowed(
+        &self,
+        query: &Query,
+        goal: &Goal<'_>,
+        pool: &mut Pool,
+        scratch: &mut Scratch,
+        stats: &mut SearchStats,
+    ) -> bool {
+        let Goal { allowed, bounds, stop } = *goal;
+        let (codes, layer) = (self.codes(), self.base_layer());
+        let place = (codes, layer, query);
+        let passes = |node: u32| self.node_allowed(node, allowed);
+        let start = self.entry(query, scratch, stats);
+        scratch.visited.reset(self.rows());
+        scratch.visited.insert(start);
+        scratch.nodes.clear();
+        scratch.nodes.push(start);
+        scratch.score(codes, layer, query, stats);
+        for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
+            pool.insert(pack(*key, *node), u64::MAX, passes);
         }
-        let starts = self.u32s(&self.layout.starts);
-        let at = self.u32s(&self.layout.members).iter().position(|member| *member == ord);
-        let Some(at) = at else { return ord };
-        let group = starts.partition_point(|start| *start as usize <= at) - 1;
-        self.u32s(&self.layout.heads).get(group).copied().unwrap_or(ord)
+        scratch.nodes.clear();
+        scratch.waiting.clear();
+        let budget = stats.distances.saturating_add(bounds.distances);
+        let mut look = stats.hops + LOOK_EVERY;
+        let mut steps = 0;
+        // As in an unfiltered search, two groups of nodes are under way.
+        loop {
+            steps += 1;
+            std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
+            if steps <= ONE_BY_ONE {
+                settle(place, pool, passes, u64::MAX, scratch, stats);
+            }
+            let limit = pool.limit(stop, query, passes);
+            let count = match steps {
+                _ if steps <= ONE_UNTIL => 1,
+                _ if steps <= TWO_UNTIL => 2,
+                _ => 4,
+            };
+            let mut expanded = 0;
+            while expanded < count
+                && let Some(node) = pool.next_open(limit)
+            {
+                expanded += 1;
+                if pool.full() && !passes(node) {
+                    for next in layer.row(node).iter().copied().take_while(|next| *next != NONE) {
+                        if passes(next) && scratch.visited.insert(next) {
+                            scratch.nodes.push(next);
+                        }
+                    }
+                } else {
+                    scratch.gather(layer, node);
+                }
+            }
+            stats.hops += expanded as u64;
+            if limit != u64::MAX {
+                codes.prefetch_signs(&scratch.nodes);
+            }
+            settle(place, pool, passes, limit, scratch, stats);
+            let limit = pool.limit(stop, query, passes);
+            if expanded == 0 && pool.open(limit).next().is_none() {
+                return true;
+            }
+            pool.open(limit).take(count).for_each(|next| layer.prefetch(next));
+            scratch.screen(codes, layer, query, (limit, SLACK), stats);
+            codes.prefetch(&scratch.nodes);
+            if stats.hops >= look {
+                look = stats.hops + LOOK_EVERY;
+                if stats.distances >= budget || !worthwhile(pool, bounds, passes) {
+                    return false;
+                }
+            }
+        }
     }
+}
+
+/// Scores the nodes that wait and puts them into the pool.
+#[inline]
+fn settle(
+    (codes, layer, query): (View<'_>, Layer<'_>, &Query),
+    pool: &mut Pool,
+    passes: impl Fn(u32) -> bool + Copy,
+    limit: u64,
+    scratch: &mut Scratch,
+    stats: &mut SearchStats,
+) {
+    std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
+    scratch.score(codes, layer, query, stats);
+    for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
+        pool.insert(pack(*key, *node), limit, passes);
+    }
+    scratch.nodes.clear();
+    std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
+}
+
+/// Looks at the nodes nearest to the query. Where few of them pass, more are asked for, since rows beyond them are
+/// easily missed; where none does, the walk is at a loss.
+fn worthwhile(pool: &mut Pool, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
+    let Some(nearest) = pool.entries().get(..bounds.sample) else { return true };
+    let near = nearest.iter().filter(|entry| passes(node_of(**entry))).count();
+    if near < bounds.sparse {
+        pool.raise(bounds.sparse_floor);
+    }
+    near > 0
 }

@@ -7,16 +7,17 @@
 
 use super::SearchStats;
 use super::frontier::{Beam, key_of, node_of, pack};
+use super::pool::Pool;
 use super::visited::Visited;
 use crate::vector::codes::{Query, View};
 use crate::vector::{aligned, kernels};
 
 /// Nodes expanded before the scores of the one before are waited for no more.
-const ONE_BY_ONE: usize = 4;
+pub(super) const ONE_BY_ONE: usize = 4;
 /// Steps that expand one node, then two, then four at a time: nearly all of the beam is expanded in the end, and nodes
 /// of one step wait for memory together.
-const ONE_UNTIL: usize = 6;
-const TWO_UNTIL: usize = 16;
+pub(super) const ONE_UNTIL: usize = 6;
+pub(super) const TWO_UNTIL: usize = 16;
 
 /// Standard deviations of an estimate that a walk allows for: one keeps the recall of a walk without estimates within
 /// .001 at equal breadth; none loses .01 to .07 of it.
@@ -61,10 +62,14 @@ impl Layer<'_> {
 #[derive(Default)]
 pub(super) struct Scratch {
     pub beam: Beam,
+    /// The beam of a filtered search.
+    pub pool: Pool,
+    /// Entries that a scan has found.
+    pub found: Vec<u64>,
     pub visited: Visited,
     pub nodes: Vec<u32>,
     /// Nodes whose codes have been asked for.
-    waiting: Vec<u32>,
+    pub waiting: Vec<u32>,
     pub ords: Vec<u32>,
     pub dots: Vec<i32>,
     pub keys: Vec<f32>,
@@ -204,7 +209,18 @@ impl Stop {
     #[inline]
     fn bound(self, beam: &Beam, query: &Query) -> u64 {
         let Some(entry) = beam.at(self.wanted - 1) else { return u64::MAX };
-        pack(query.beyond(key_of(entry), self.factor, self.error), 0).min(beam.worst())
+        self.beyond(entry, query).min(beam.worst())
+    }
+
+    /// Rows wanted, at least 1.
+    pub fn wanted(self) -> usize {
+        self.wanted
+    }
+
+    /// The first entry that is of no use when `entry` is the one at the rank wanted.
+    #[inline]
+    pub fn beyond(self, entry: u64, query: &Query) -> u64 {
+        pack(query.beyond(key_of(entry), self.factor, self.error), 0)
     }
 }
 

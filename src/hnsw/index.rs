@@ -274,11 +274,6 @@ impl VectorIndex {
         }
     }
 
-    /// What the error of a distance near `at` to `query` stays below in practice.
-    pub fn likely_error(&self, query: &[f32], at: f32) -> f32 {
-        self.quantizer.likely_error(&self.prepare(query), at)
-    }
-
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
     pub fn error_bound(&self, query: &[f32]) -> f32 {
         self.quantizer.error_bound(&self.quantizer.query(query))
@@ -303,7 +298,8 @@ impl VectorIndex {
         aligned::as_u32(&self.block.bytes()[range.clone()])
     }
 
-    pub(super) fn has_graph(&self) -> bool {
+    /// Whether there is a graph to walk: not for few rows, nor where none was asked for.
+    pub fn has_graph(&self) -> bool {
         self.header.degree > 0 && self.header.live > 0
     }
 

@@ -16,6 +16,7 @@ mod layout;
 mod merge;
 mod neighbors;
 mod parallel;
+mod pool;
 mod repair;
 mod scan;
 mod search;
@@ -26,6 +27,7 @@ mod visited;
 mod walk;
 
 use crate::bitmap::Bitmap;
+pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
 pub(crate) use walk::Walk;
 
@@ -49,16 +51,18 @@ pub(crate) struct SearchStats {
     pub hops: u64,
 }
 
-/// Answer of [`VectorIndex::search`].
+/// Answer of [`VectorIndex::search`] and its like.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     /// Best first.
     pub candidates: Vec<Candidate>,
-    /// False when the budget ran out or rows are missing: the caller then scans.
+    /// False when the walk gave up or rows are missing: the caller then scans.
     pub complete: bool,
     /// What `|candidate.distance - exact distance|` stays below in practice (five standard deviations). A rerank in
     /// the order of the candidates may stop when one is farther than the worst kept exact distance by more than this.
     pub likely_error: f32,
+    /// What it stays below always.
+    pub error_bound: f32,
 }
 
 /// Row-major vectors of a segment.

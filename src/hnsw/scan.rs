@@ -3,7 +3,7 @@
 use super::frontier::{Beam, key_of, node_of, pack};
 use super::graph::Scratch;
 use super::index::VectorIndex;
-use super::{Candidate, SearchStats};
+use super::{Candidate, Outcome, SearchStats};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::Query;
 
@@ -14,20 +14,87 @@ const SLACK: f32 = 4.0;
 /// Rows scored at once.
 const BATCH: usize = 256;
 
+/// Rows found to hold before those are dropped that better ones have ruled out.
+const ROOM: usize = 1024;
+
 impl VectorIndex {
-    /// The best `want` rows by codes, sorted; `allowed` restricts them.
-    pub fn scan(
+    /// The best `want` rows by codes, and all others that may be among them by exact distance: whose distance by
+    /// codes is within the likely error of the last one's. Those are few where distances differ, and many where a
+    /// filter leaves only rows that are about equally far.
+    pub fn scan_near(
         &self,
         query: &[f32],
         want: usize,
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
-    ) -> Vec<Candidate> {
+    ) -> Outcome {
         let query = self.prepare(query);
-        let best = self.scan_entries(&query, want, allowed, stats);
-        best.into_iter().map(|e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) }).collect()
+        let narrowed = self.allowed_rows(allowed);
+        let set = narrowed.as_ref().unwrap_or(&self.present);
+        let candidates = self.with_scratch(|scratch| {
+            let mut found = std::mem::take(&mut scratch.found);
+            found.clear();
+            scratch.beam.reset(want);
+            scratch.nodes.clear();
+            // Nothing beyond the cut is of use; it falls as better rows are found.
+            let (mut cut, mut worst, mut room) = (u64::MAX, u64::MAX, ROOM);
+            let mut rows = set.iter();
+            loop {
+                scratch.nodes.clear();
+                scratch.nodes.extend(rows.by_ref().take(BATCH));
+                if scratch.nodes.is_empty() {
+                    break;
+                }
+                self.score_nodes(scratch, &query, cut, stats);
+                for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
+                    let entry = pack(*key, *node);
+                    if entry < cut {
+                        found.push(entry);
+                        scratch.beam.insert(entry);
+                    }
+                }
+                if scratch.beam.worst() < worst {
+                    worst = scratch.beam.worst();
+                    cut = self.beyond(&query, key_of(worst));
+                }
+                if found.len() > room {
+                    found.retain(|entry| *entry < cut);
+                    room = found.len() * 2 + ROOM;
+                }
+            }
+            found.retain(|entry| *entry < cut);
+            found.sort_unstable();
+            let of = |e: &u64| Candidate { ord: node_of(*e), distance: query.distance(key_of(*e)) };
+            let candidates = found.iter().map(of).collect();
+            scratch.found = found;
+            candidates
+        });
+        self.finish(&query, candidates, true)
     }
 
+    /// The first entry that is farther than `key` by more than the likely error.
+    fn beyond(&self, query: &Query, key: f32) -> u64 {
+        let error = self.quantizer.likely_error(query, query.distance(key));
+        pack(query.farther(key, f64::from(error)), u32::MAX >> 1)
+    }
+
+    /// The allowed rows that have a vector; `None` for all that have one.
+    fn allowed_rows(&self, allowed: Option<&Bitmap>) -> Option<Bitmap> {
+        allowed.map(|allowed| {
+            let mut both = self.present.clone();
+            both.and(allowed);
+            both
+        })
+    }
+
+    /// Scores those of the nodes that may be nearer than `worst`.
+    fn score_nodes(&self, scratch: &mut Scratch, query: &Query, worst: u64, stats: &mut SearchStats) {
+        let (codes, layer) = (self.codes(), self.base_layer());
+        scratch.screen(codes, layer, query, (worst, SLACK), stats);
+        scratch.score(codes, layer, query, stats);
+    }
+
+    /// The best `want` rows by codes, sorted; `allowed` restricts them.
     pub(super) fn scan_entries(
         &self,
         query: &Query,
@@ -39,16 +106,8 @@ impl VectorIndex {
         if want == 0 {
             return Vec::new();
         }
-        let narrowed;
-        let set = match allowed {
-            None => &self.present,
-            Some(allowed) => {
-                let mut both = self.present.clone();
-                both.and(allowed);
-                narrowed = both;
-                &narrowed
-            }
-        };
+        let narrowed = self.allowed_rows(allowed);
+        let set = narrowed.as_ref().unwrap_or(&self.present);
         self.with_scratch(|scratch| {
             let mut best = Best { beam: &mut Beam::default(), all: Vec::new(), want };
             best.beam.reset(want);
@@ -65,10 +124,7 @@ impl VectorIndex {
     }
 
     fn flush(&self, scratch: &mut Scratch, query: &Query, best: &mut Best<'_>, stats: &mut SearchStats) {
-        let codes = self.codes();
-        scratch.screen(codes, self.base_layer(), query, (best.worst(), SLACK), stats);
-        stats.distances += scratch.nodes.len() as u64;
-        codes.score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
+        self.score_nodes(scratch, query, best.worst(), stats);
         for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
             best.add(pack(*key, *node));
         }

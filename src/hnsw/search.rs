@@ -1,4 +1,4 @@
-//! Search of the graph without a filter, and the door for all searches.
+//! Search of the graph without a filter, and what all searches of a graph share.
 
 use super::frontier::{key_of, node_of};
 use super::graph::{Breadth, Scratch, Stop, descend, search_layer};
@@ -9,46 +9,33 @@ use crate::vector::Metric;
 use crate::vector::codes::Query;
 
 impl VectorIndex {
-    /// Up to `want` of the best rows by codes, sorted. `ef` (at least `want`) is the breadth of the beam, `allowed`
-    /// restricts the rows, `budget` the number of distances.
-    pub fn search(
-        &self,
-        query: &[f32],
-        want: usize,
-        ef: usize,
-        allowed: Option<&Bitmap>,
-        budget: Option<u64>,
-        stats: &mut SearchStats,
-    ) -> Outcome {
+    /// Up to `want` of the best rows by codes, sorted. `ef` (at least `want`) is the breadth of the beam.
+    pub fn search(&self, query: &[f32], want: usize, ef: usize, stats: &mut SearchStats) -> Outcome {
         let want = want.min(self.len());
         let ef = ef.clamp(want, self.len().max(1));
         let prepared = self.prepare(query);
         if !self.has_graph() {
-            let best = self.scan_entries(&prepared, want, allowed, stats);
-            return self.outcome(&prepared, best.into_iter(), want, true);
+            let best = self.scan_entries(&prepared, want, None, stats);
+            let of = |e| Candidate { ord: node_of(e), distance: prepared.distance(key_of(e)) };
+            return self.finish(&prepared, best.into_iter().map(of).collect(), true);
         }
-        match allowed {
-            Some(allowed) => self.search_filtered(&prepared, want, ef, allowed, budget, stats),
-            None => self.with_scratch(|scratch| {
-                // The distances of ip have no zero to measure a factor from.
-                let measurable = self.quantizer.metric != Metric::Ip;
-                let error = self.quantizer.deviation(&prepared, f32::MAX);
-                let stop = Stop::new(want, ef, error).filter(|_| measurable);
-                let start = self.entry(&prepared, scratch, stats);
-                search_layer(
-                    self.codes(),
-                    self.base_layer(),
-                    &prepared,
-                    &[start],
-                    Breadth { ef, stop },
-                    scratch,
-                    stats,
-                );
-                let candidates = self.spread(&prepared, scratch.beam.entries(), want, None);
-                let complete = candidates.len() >= want;
-                self.finish(&prepared, candidates, complete)
-            }),
-        }
+        self.with_scratch(|scratch| {
+            let stop = self.stop(&prepared, want, ef);
+            let start = self.entry(&prepared, scratch, stats);
+            let (codes, layer) = (self.codes(), self.base_layer());
+            search_layer(codes, layer, &prepared, &[start], Breadth { ef, stop }, scratch, stats);
+            let candidates = self.spread(&prepared, scratch.beam.entries(), want, None);
+            let complete = candidates.len() >= want;
+            self.finish(&prepared, candidates, complete)
+        })
+    }
+
+    /// Where a search of breadth `ef` for `want` rows may stop.
+    pub(super) fn stop(&self, query: &Query, want: usize, ef: usize) -> Option<Stop> {
+        // The distances of ip have no zero to measure a factor from.
+        let measurable = self.quantizer.metric != Metric::Ip;
+        let error = self.quantizer.deviation(query, f32::MAX);
+        Stop::new(want, ef, error).filter(|_| measurable)
     }
 
     /// The node of layer 0 to start from.
@@ -91,20 +78,8 @@ impl VectorIndex {
     /// The answer, with the error that its distances may have.
     pub(super) fn finish(&self, query: &Query, candidates: Vec<Candidate>, complete: bool) -> Outcome {
         let nearest = candidates.first().map_or(0.0, |c| c.distance);
-        Outcome { candidates, complete, likely_error: self.quantizer.likely_error(query, nearest) }
-    }
-
-    fn outcome(
-        &self,
-        query: &Query,
-        entries: impl Iterator<Item = u64>,
-        want: usize,
-        complete: bool,
-    ) -> Outcome {
-        let candidates = entries
-            .take(want)
-            .map(|e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) })
-            .collect();
-        self.finish(query, candidates, complete)
+        let (likely_error, error_bound) =
+            (self.quantizer.likely_error(query, nearest), self.quantizer.error_bound(query));
+        Outcome { candidates, complete, likely_error, error_bound }
     }
 }

@@ -76,7 +76,7 @@ fn mean_recall(spec: &VectorSpec, data: &[f32], queries: &[f32], ef: usize) -> f
     let index = build(spec, data);
     let (mut sum, mut count) = (0.0, 0.0);
     for query in queries.chunks(spec.dim) {
-        let out = index.search(query, index.rerank_width(10), ef, None, None, &mut SearchStats::default());
+        let out = index.search(query, index.rerank_width(10), ef, &mut SearchStats::default());
         assert!(out.complete && out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
         sum +=
             recall(spec.metric, data, query, &exact(spec.metric, data, query, |_| true), &out.candidates, 10);
@@ -118,11 +118,15 @@ fn every_row_finds_itself_in_tiny_and_clustered_sets() {
         let data = noise.clustered(rows, 40, 5, 0.02);
         let index = build(&spec(40, Metric::L2), &data);
         for (ord, row) in data.chunks(40).enumerate() {
-            let out = index.search(row, 10, 100, None, None, &mut SearchStats::default());
+            let out = index.search(row, 10, 100, &mut SearchStats::default());
             assert!(out.candidates.iter().any(|c| c.ord == ord as u32), "{rows} {ord}");
         }
     }
 }
+
+/// A filtered walk that does not give up.
+const WHOLE: Bounds =
+    Bounds { floor: 40, sparse_floor: 40, sparse: 0, sample: usize::MAX, distances: u64::MAX };
 
 #[test]
 fn ten_thousand_equal_rows_are_all_found() {
@@ -131,12 +135,12 @@ fn ten_thousand_equal_rows_are_all_found() {
     let same: Vec<f32> = data[..64].to_vec();
     (0..10_000).for_each(|_| data.extend(&same));
     let index = Arc::new(build(&spec(64, Metric::Cosine), &data));
-    let out = index.search(&same, 10_001, 64, None, None, &mut SearchStats::default());
+    let out = index.search(&same, 10_001, 64, &mut SearchStats::default());
     let mut ords: Vec<u32> = out.candidates.iter().map(|c| c.ord).collect();
     ords.sort_unstable();
     assert_eq!(ords, std::iter::once(0).chain(500..10_500).collect::<Vec<_>>());
     let odd = Bitmap::from_fn(10_500, |ord| ord > 600 && ord % 7 == 0);
-    let out = index.search(&same, 50, 64, Some(&odd), None, &mut SearchStats::default());
+    let out = index.search_filtered(&same, 50, 64, &odd, &WHOLE, &mut SearchStats::default());
     assert!(out.complete && out.candidates.len() == 50);
     let mut walk = index.walk(&same, 64, None);
     let mut seen = std::collections::BTreeSet::new();
@@ -180,8 +184,8 @@ fn a_stored_index_answers_as_before_and_damage_is_told() {
         let stats = &mut SearchStats::default();
         let query = &data[2 * dim..3 * dim];
         assert_eq!(
-            index.search(query, 20, 50, None, None, stats).candidates,
-            back.search(query, 20, 50, None, None, stats).candidates
+            index.search(query, 20, 50, stats).candidates,
+            back.search(query, 20, 50, stats).candidates
         );
         for _ in 0..400 {
             let mut bad = bytes.clone();
@@ -198,9 +202,9 @@ fn a_stored_index_answers_as_before_and_damage_is_told() {
             }
             if let Ok(index) = VectorIndex::decode(bad, &spec, index.rows()) {
                 let some = Bitmap::from_fn(index.rows(), |ord| ord % 3 == 0);
-                index.search(query, 20, 50, None, None, stats);
-                index.search(query, 20, 50, Some(&some), None, stats);
-                index.scan(query, 20, None, stats);
+                index.search(query, 20, 50, stats);
+                index.search_filtered(query, 20, 50, &some, &WHOLE, stats);
+                index.scan_near(query, 20, Some(&some), stats);
             }
         }
     }
@@ -226,11 +230,11 @@ fn a_filtered_search_is_complete_or_says_so() {
         for set in sets {
             let truth = exact(Metric::Cosine, &data, &query, |ord| set.contains(ord));
             let stats = &mut SearchStats::default();
-            let out = index.search(&query, 28, 100, Some(&set), None, stats);
+            let out = index.search_filtered(&query, 28, 100, &set, &WHOLE, stats);
             assert!(out.candidates.iter().all(|c| set.contains(c.ord)));
             assert_eq!(out.complete, out.candidates.len() == truth.len().min(28));
-            let scanned = index.scan(&query, 28, Some(&set), stats);
-            assert_eq!(scanned.len(), truth.len().min(28));
+            let scanned = index.scan_near(&query, 28, Some(&set), stats).candidates;
+            assert!(scanned.len() >= truth.len().min(28) && scanned.len() <= truth.len());
             if !truth.is_empty() {
                 assert!(recall(Metric::Cosine, &data, &query, &truth, &scanned, 10) >= 0.9);
                 if out.complete {
@@ -238,8 +242,9 @@ fn a_filtered_search_is_complete_or_says_so() {
                     assert!(got >= 0.9, "{} allowed: {got}", truth.len());
                 }
             }
-            let tight = index.search(&query, 28, 100, Some(&set), Some(1), &mut SearchStats::default());
-            assert!(tight.candidates.len() <= 28);
+            let tight = Bounds { distances: 1, ..WHOLE };
+            let out = index.search_filtered(&query, 28, 100, &set, &tight, &mut SearchStats::default());
+            assert!(out.candidates.len() <= 28);
         }
     }
 }
@@ -262,11 +267,11 @@ fn merging_drops_and_adds_rows_without_losing_any() {
         let one = VectorIndex::merge(&spec, &rows, &base, &map, 1, &mut |_, _| true).unwrap();
         let two = VectorIndex::merge(&spec, &rows, &base, &map, 2, &mut |_, _| true).unwrap();
         assert!(one.encode() == two.encode());
-        let all = one.search(&data[..dim], one.len(), one.len(), None, None, &mut SearchStats::default());
+        let all = one.search(&data[..dim], one.len(), one.len(), &mut SearchStats::default());
         assert_eq!(all.candidates.len(), one.len(), "{metric:?}");
         let (mut sum, mut count) = (0.0, 0.0);
         for query in merged.chunks(dim).step_by(97) {
-            let out = one.search(query, 28, 100, None, None, &mut SearchStats::default());
+            let out = one.search(query, 28, 100, &mut SearchStats::default());
             let truth = exact(metric, &merged, query, |_| true);
             sum += recall(metric, &merged, query, &truth, &out.candidates, 10);
             count += 1.0;
@@ -283,7 +288,7 @@ fn rows_without_a_vector_are_never_answered() {
     let index = VectorIndex::build(&spec(40, Metric::L2), &rows, 2, &mut |_, _| true).unwrap();
     assert_eq!((index.rows(), index.len()), (1000, present.count()));
     let stats = &mut SearchStats::default();
-    let everything = index.search(&data[..40], 1000, 1000, None, None, stats).candidates;
+    let everything = index.search(&data[..40], 1000, 1000, stats).candidates;
     assert_eq!(everything.len(), present.count());
     assert!(everything.iter().all(|c| present.contains(c.ord)));
 }
@@ -312,7 +317,7 @@ fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
             for factor in [1.0, 0.0, 1e-30] {
                 let query: Vec<f32> = whole.iter().map(|x| x * factor).collect();
                 let bound = index.error_bound(&query);
-                let out = index.search(&query, 50, 60, None, None, &mut SearchStats::default());
+                let out = index.search(&query, 50, 60, &mut SearchStats::default());
                 assert!(out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
                 for c in out.candidates {
                     assert!(c.distance.is_finite(), "{metric:?} {dim} {size}");
@@ -336,7 +341,7 @@ fn a_flat_index_scans_and_progress_can_stop_a_build() {
     let data = Noise(31).clustered(1000, 40, 10, 0.4);
     let flat = VectorSpec { index: IndexKind::Flat, ..spec(40, Metric::Cosine) };
     let index = build(&flat, &data);
-    let out = index.search(&data[..40], 5, 5, None, None, &mut SearchStats::default());
+    let out = index.search(&data[..40], 5, 5, &mut SearchStats::default());
     assert!(out.complete && out.candidates[0].ord == 0);
     let rows = Rows { dim: 40, data: &data, present: None };
     let stopped = VectorIndex::build(&spec(40, Metric::Cosine), &rows, 2, &mut |done, _| done < 100);

@@ -7,7 +7,7 @@ use super::planner::{self, Plan};
 use super::pool::Coded;
 use super::source::Source;
 use crate::error::Result;
-use crate::hnsw::{Candidate, SearchStats};
+use crate::hnsw::{Candidate, Outcome, SearchStats};
 use crate::segment::View;
 use crate::vector::{Metric, metric};
 use std::ops::RangeInclusive;
@@ -35,6 +35,8 @@ pub struct Candidates {
     metric: Metric,
     /// Breadth of the first walk.
     ef: usize,
+    /// The plan of every segment, where the caller insists on one.
+    plan: Option<Plan>,
     /// Distances that rows of the answer may have; rows that are provably outside can be left out.
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
@@ -46,6 +48,8 @@ pub struct Candidates {
     width: (usize, usize),
     /// Rows that a LIMIT would have asked the breadth of the last stage for, at the least.
     pub serves: usize,
+    /// Whether every segment was scanned in the last stage, so that nothing but the codes is in doubt.
+    pub scanned: bool,
     /// Largest error of a distance by code.
     pub bound: f32,
     /// Error of a distance by code that is seldom passed.
@@ -59,6 +63,7 @@ impl Candidates {
         query: Vec<f32>,
         metric: Metric,
         ef: usize,
+        plan: Option<Plan>,
         range: RangeInclusive<f64>,
     ) -> Self {
         Self {
@@ -66,12 +71,14 @@ impl Candidates {
             query,
             metric,
             ef,
+            plan,
             range,
             whole: Vec::new(),
             walked: false,
             segments: 1,
             width: (8, 2),
             serves: 0,
+            scanned: true,
             bound: 0.0,
             likely: 0.0,
         }
@@ -91,7 +98,7 @@ impl Candidates {
     /// range. Asked again, `count` is larger.
     pub fn best(&mut self, over: &Over<'_>, count: usize, trace: &mut Trace) -> Result<(Vec<Coded>, bool)> {
         trace.stages += 1;
-        self.serves = usize::MAX;
+        (self.serves, self.scanned) = (usize::MAX, true);
         self.whole.resize(over.view.parts(), None);
         self.segments = over.view.segments.len().max(1);
         let mut found = Vec::new();
@@ -148,26 +155,35 @@ impl Candidates {
         let least = index.rerank_width(0);
         let each = index.rerank_width(1) - least;
         self.width = (self.width.0.max(least), self.width.1.max(each));
-        let want = index.rerank_width(count).max(if self.walked { 0 } else { self.ef });
+        let want = index.rerank_width(count);
         self.serves = self.serves.min((want - least) / each);
         // Fewer than asked for are all that have a vector.
         let searched = |found: Vec<Candidate>| {
-            let more = found.len() == want && want < passing;
+            let more = found.len() >= want && found.len() < passing;
             let found = found.into_iter().map(coded).collect();
             if more { Searched::Best(found) } else { Searched::Whole(found) }
         };
-        self.bound = self.bound.max(index.error_bound(&self.query));
         let ef = if self.walked { self.ef.max(want) } else { self.ef };
-        let mut plan = planner::choose(rows, passing, want.min(rows), ef.min(rows), false);
+        let forced = self.plan.filter(|plan| *plan == Plan::Scan || index.has_graph());
+        let choose = || planner::choose(rows, passing, want.min(rows), ef.min(rows), index.has_graph());
+        let mut plan = forced.unwrap_or_else(choose);
         if self.walked && WALK_ROWS.saturating_mul(ef) > passing {
             plan = Plan::Scan;
         }
         let mut stats = SearchStats::default();
-        if matches!(plan, Plan::Graph | Plan::FilteredGraph) {
-            let budget = (plan == Plan::FilteredGraph).then(|| planner::budget(passing));
-            let outcome = index.search(&self.query, want, ef, mask, budget, &mut stats);
-            self.likely = self.likely.max(outcome.likely_error);
+        let walk = match (plan, mask) {
+            (Plan::FilteredGraph, Some(mask)) => {
+                let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
+                let bounds = bounds(rows, passing, want, ef);
+                Some(index.search_filtered(&self.query, want, ef, mask, &bounds, &mut stats))
+            }
+            (Plan::Graph | Plan::FilteredGraph, _) => Some(index.search(&self.query, want, ef, &mut stats)),
+            _ => None,
+        };
+        if let Some(outcome) = walk {
             if outcome.complete {
+                self.scanned = false;
+                self.take_errors(&outcome);
                 trace.part(part, plan, rows, passing);
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
@@ -177,7 +193,9 @@ impl Candidates {
         }
         let searched = if self.walked {
             // What is provably out of the range is left out.
-            let error = f64::from(index.error_bound(&self.query));
+            let error = index.error_bound(&self.query);
+            self.bound = self.bound.max(error);
+            let error = f64::from(error);
             let range = self.range.start() - error..=self.range.end() + error;
             let mut all = Vec::new();
             index.sweep(&self.query, mask, &mut stats, |candidate| {
@@ -187,14 +205,18 @@ impl Candidates {
             });
             Searched::Whole(all)
         } else {
-            let best = index.scan(&self.query, want, mask, &mut stats);
-            let nearest = best.first().map_or(0.0, |c| c.distance);
-            self.likely = self.likely.max(index.likely_error(&self.query, nearest));
-            searched(best)
+            let outcome = index.scan_near(&self.query, want, mask, &mut stats);
+            self.take_errors(&outcome);
+            searched(outcome.candidates)
         };
         trace.part(part, plan, rows, passing);
         trace.count(&stats);
         Ok(searched)
+    }
+
+    fn take_errors(&mut self, outcome: &Outcome) {
+        self.likely = self.likely.max(outcome.likely_error);
+        self.bound = self.bound.max(outcome.error_bound);
     }
 
     /// The rows in memory, compared on their floats.

@@ -2,8 +2,8 @@
 
 use super::planner::Plan;
 use crate::hnsw::SearchStats;
-use serde::Serialize;
-use std::time::{Duration, Instant};
+use serde::{Serialize, Serializer};
+use std::time::Duration;
 
 /// How one part of the view was searched.
 #[derive(Debug, Clone, Serialize)]
@@ -49,10 +49,12 @@ pub struct Trace {
     pub warnings: Vec<String>,
     /// Parts of the view.
     pub parts: Vec<PartTrace>,
-    /// Microseconds spent on the filter.
-    pub filter_us: u64,
-    /// Microseconds spent on the search so far.
-    pub search_us: u64,
+    /// Time spent on the filter.
+    #[serde(rename = "filter_us", serialize_with = "micros")]
+    pub filter: Duration,
+    /// Time spent on the search so far.
+    #[serde(rename = "search_us", serialize_with = "micros")]
+    pub search: Duration,
 }
 
 impl Trace {
@@ -75,7 +77,7 @@ impl Trace {
     }
 }
 
-/// Microseconds since `start`.
-pub fn micros(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().min(Duration::from_secs(86_400)).as_micros()).unwrap_or(0)
+/// Microseconds to a tenth.
+fn micros<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((time.as_secs_f64() * 1e7).round() / 10.0)
 }

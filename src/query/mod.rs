@@ -9,7 +9,7 @@ mod masks;
 mod matching;
 pub mod mmr;
 mod nearest;
-mod planner;
+pub mod planner;
 mod pool;
 mod recall;
 mod request;

@@ -19,6 +19,11 @@ use crate::vector::{Metric, metric};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
+/// After a scan, rows are reranked until the next is farther by this share of the likely error, which is half of five
+/// standard deviations; but not more rows than this.
+const ENOUGH: f32 = 0.5;
+const MOST_RERANKED: usize = 1024;
+
 /// How much wider each stage is than the one before.
 const WIDER: usize = 4;
 
@@ -94,7 +99,14 @@ impl Nearest {
         let radius = bounds([Op::Lt, Op::Le]).fold(f64::INFINITY, f64::min);
         let range = bounds([Op::Gt, Op::Ge]).fold(f64::NEG_INFINITY, f64::max)..=radius;
         Self {
-            candidates: Candidates::new(leg.column, leg.query.clone(), metric, ef.max(1), range),
+            candidates: Candidates::new(
+                leg.column,
+                leg.query.clone(),
+                metric,
+                ef.max(1),
+                request.plan,
+                range,
+            ),
             column: leg.column,
             metric,
             radius,
@@ -226,13 +238,16 @@ impl Nearest {
             return beats(self.candidates.bound);
         }
         let enough = self.candidates.rerank_width(self.batch.max(self.given + 1));
-        self.reranked >= enough || beats(self.candidates.likely)
+        let likely = self.candidates.likely;
+        beats(likely)
+            || self.reranked >= enough
+                && (!self.candidates.scanned || self.reranked >= MOST_RERANKED || beats(likely * ENOUGH))
     }
 
     /// Computes exact distances for the next candidates of the pool.
     fn rerank(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
         // A few more than the caller will take, then in small steps: each costs a look-up in the file.
-        let count = if self.reranked == 0 { self.batch + 2 } else { (self.given / 8).clamp(8, 64) };
+        let count = if self.reranked == 0 { self.batch + 2 } else { (self.reranked / 4).clamp(8, 64) };
         let drawn = self.pool.draw(count);
         let mut stored = Vec::with_capacity(drawn.len());
         for coded in drawn {

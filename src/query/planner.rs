@@ -3,6 +3,8 @@
 //! The number of qualifying rows is known exactly before the decision. The cost model and its derivation are those
 //! of `docs/design.md`; its constants live here and nowhere else.
 
+use crate::hnsw::Bounds;
+
 /// How one part of the view is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,19 +34,16 @@ const GRAPH_ROWS: usize = 4_096;
 const SCALE: f64 = 103.0;
 const EF_EXPONENT: f64 = 0.645;
 
-/// Distances on the graph that together cost about one scan, per passing row.
-const BUDGET_SHARE: f64 = 0.15;
-
 /// Passing rows up to which a scan is the better plan.
 fn scan_limit(rows: usize, ef: usize) -> f64 {
     (SCALE * ef as f64).powf(EF_EXPONENT) * (rows as f64).powf(1.0 - EF_EXPONENT)
 }
 
-/// Chooses the plan for a segment of `rows` rows of which `passing` qualify.
-pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, exact: bool) -> Plan {
+/// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph` tells whether there is a graph.
+pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> Plan {
     if passing == 0 {
         Plan::Nothing
-    } else if exact || rows < GRAPH_ROWS || want * 2 >= passing {
+    } else if !graph || rows < GRAPH_ROWS || want * 2 >= passing {
         Plan::Scan
     } else if passing == rows {
         Plan::Graph
@@ -55,10 +54,38 @@ pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, exact: bool) 
     }
 }
 
-/// Distance evaluations after which a filtered walk gives up in favour of the scan: both together cost at most
+/// Of the beam, and of the rows wanted, the share that a filtered walk must hold at least.
+const FLOOR_OF_EF: f64 = 0.5;
+const FLOOR_OF_WANT: f64 = 1.4;
+
+/// A distance of a walk costs as much as so many rows of a scan.
+const WALK_COST: f64 = 2.0;
+
+/// Nearest nodes of which one must pass, or the walk gives up: so many, or so many over the pass rate if that is more.
+const SAMPLE: f64 = 100.0;
+const SAMPLE_OF_RATE: f64 = 8.0;
+
+/// Share of the pass rate below which the nearest nodes are sparse.
+const SPARSE: f64 = 0.25;
+
+/// What a filtered walk needs to know. It gives up when it has cost as much as the scan: both together cost at most
 /// twice the scan alone.
-pub fn budget(passing: usize) -> u64 {
-    (passing as f64 * BUDGET_SHARE) as u64 + 64
+pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
+    let rate = passing as f64 / rows.max(1) as f64;
+    let floor = (ef as f64 * FLOOR_OF_EF).max(want as f64 * FLOOR_OF_WANT) as usize;
+    let sample = SAMPLE.max(SAMPLE_OF_RATE / rate);
+    Bounds {
+        floor,
+        sparse_floor: floor * 2,
+        sparse: (sample * rate * SPARSE) as usize,
+        sample: sample as usize,
+        distances: (passing as f64 / WALK_COST) as u64,
+    }
+}
+
+/// Bounds of a walk that does not give up.
+pub fn unbounded(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
+    Bounds { sample: usize::MAX, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
 }
 
 #[cfg(test)]
@@ -67,12 +94,12 @@ mod tests {
 
     #[test]
     fn small_sets_are_scanned_and_large_ones_walked() {
-        assert_eq!(choose(100_000, 0, 10, 64, false), Plan::Nothing);
-        assert_eq!(choose(1_000, 1_000, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Graph);
-        assert_eq!(choose(100_000, 60_000, 10, 64, false), Plan::FilteredGraph);
-        assert_eq!(choose(100_000, 100, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 60_000, 64, false), Plan::Scan);
+        assert_eq!(choose(100_000, 0, 10, 64, true), Plan::Nothing);
+        assert_eq!(choose(1_000, 1_000, 10, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Graph);
+        assert_eq!(choose(100_000, 60_000, 10, 64, true), Plan::FilteredGraph);
+        assert_eq!(choose(100_000, 100, 10, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Scan);
+        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), Plan::Scan);
     }
 }

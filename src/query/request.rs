@@ -2,6 +2,7 @@
 
 use super::filter::Filter;
 use super::fusion::{Fused, HybridOptions};
+use super::planner::Plan;
 use crate::columns::Op;
 
 /// Rows near a vector.
@@ -47,6 +48,8 @@ pub struct Request {
     pub ef: Option<usize>,
     /// Exact search: no graph.
     pub exact: bool,
+    /// The plan of every segment, for measurements; the planner's own choice when not given.
+    pub plan: Option<Plan>,
     /// How two legs are fused.
     pub hybrid: HybridOptions,
 }

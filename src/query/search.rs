@@ -1,6 +1,6 @@
 //! A running search: one leg, or two legs fused. Rows are computed as the caller takes them.
 
-use super::explain::{Trace, micros};
+use super::explain::Trace;
 use super::fusion::{self, Fused, LegHit};
 use super::masks::Masks;
 use super::matching::Matching;
@@ -54,7 +54,7 @@ impl Search {
         let mut trace = Trace::default();
         let masks = Masks::build(source, &view, &request)?;
         trace.passing = masks.total();
-        trace.filter_us = micros(clock);
+        trace.filter = clock.elapsed();
         let batch = request.first_batch();
         let legs = match (&request.vector, &request.text) {
             (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
@@ -126,7 +126,7 @@ impl Search {
             }),
             Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
         };
-        self.trace.search_us += micros(clock);
+        self.trace.search += clock.elapsed();
         self.taken += usize::from(hit.is_some());
         Ok(hit)
     }
@@ -239,7 +239,8 @@ impl Hybrid {
             let missing: Vec<_> =
                 self.matched.iter().filter(|hit| !near.contains(&hit.id)).map(|h| h.id).collect();
             let mut ids = missing.iter();
-            let rows = missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
+            let rows =
+                missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
             source.for_each_stored(view, leg.column, rows, |vector| {
                 if let (Some(id), Some(vector)) = (ids.next(), vector) {
                     fill.vector.insert(*id, metric::distance(self.metric, &leg.query, vector));

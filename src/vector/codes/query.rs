@@ -159,6 +159,16 @@ impl Query {
         }
     }
 
+    /// The key of a distance that is larger than that of `key` by `more`.
+    pub fn farther(&self, key: f32, more: f64) -> f32 {
+        if self.root {
+            let far = f64::from(key.max(0.0)).sqrt() + more / self.times;
+            (far * far) as f32
+        } else {
+            (f64::from(key) + more / self.times) as f32
+        }
+    }
+
     /// The reported distance of a key.
     pub fn distance(&self, key: f32) -> f32 {
         let key = f64::from(key);
