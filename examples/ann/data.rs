@@ -8,6 +8,22 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The options that stand alone; every other one has a value.
 const FLAGS: [&str; 1] = ["with-hnsw-rs"];
+const VALUES: [&str; 14] = [
+    "data",
+    "set",
+    "dim",
+    "vectors",
+    "codes",
+    "metric",
+    "threads-build",
+    "m",
+    "efc",
+    "k",
+    "efs",
+    "queries",
+    "passes",
+    "ids",
+];
 
 /// `--name value` and `--flag`; the last one of a name counts.
 pub struct Options(Vec<(String, String)>);
@@ -18,6 +34,9 @@ impl Options {
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let name = word.strip_prefix("--").ok_or_else(|| format!("{word} is no option"))?.to_string();
+            if !FLAGS.contains(&name.as_str()) && !VALUES.contains(&name.as_str()) {
+                return Err(format!("no option is called {word}").into());
+            }
             let value = if FLAGS.contains(&name.as_str()) { Some(String::new()) } else { words.next() };
             found.push((name, value.ok_or_else(|| format!("{word} needs a value"))?));
         }
