@@ -58,6 +58,20 @@ def table(about, clock):
     return out + ([f"\nCut short: {', '.join(failed)}."] if failed else [])
 
 
+def breadths(document, peer="nearlite"):
+    """Recall of the engine by the breadth of its search, on every data set."""
+    found = {}
+    for name, about in document["sets"].items():
+        for point in about["results"].get(peer, {"points": []})["points"]:
+            found.setdefault(point["param"].removeprefix("ef="), {})[name] = f"{point['recall']:.4f}"
+    if not found:
+        return []
+    names = list(document["sets"])
+    out = ["", "### Recall by breadth", f"nearlite, recall@{document['k']}.", ""]
+    out += [f"| `ef` | {' | '.join(names)} |", "|--:|" + "--:|" * len(names)]
+    return out + [f"| {ef} | {' | '.join(cells.get(name, '-') for name in names)} |" for ef, cells in found.items()]
+
+
 def settings(document):
     seen = {}
     for about in document["sets"].values():
@@ -85,7 +99,7 @@ def page(document, clock, plots):
         if plots:
             for kind, words in (("recall", "Speed against recall"), ("memory", "Speed against memory")):
                 out += ["", f"![{words}, {title}]({plots}/{name}-{kind}.svg)"]
-    return "\n".join([*out, "", "### Settings", *settings(document)])
+    return "\n".join([*out, *breadths(document), "", "### Settings", *settings(document)])
 
 
 def main():

@@ -54,6 +54,11 @@ class Pages(unittest.TestCase):
             self.assertTrue(text.endswith("| hnswlib | 1 | M 16 |\n<!-- engine: end -->\nb\n"))
             self.assertIn("](plots/toys-recall.svg)", text)
 
+    def test_recall_by_breadth_has_a_column_for_each_data_set(self):
+        whole = document()
+        whole["sets"]["empty"] = {"results": {}}
+        self.assertIn("| 20 | 0.9500 | - |", tables.breadths(whole))
+
     def test_plots_are_drawn_of_what_has_points(self):
         whole = document()
         for draw in (plot.recall_chart, plot.memory_chart):
