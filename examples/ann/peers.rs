@@ -11,9 +11,6 @@ use std::time::Instant;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Passes go on until they took so many seconds together: a short pass alone says little on a machine with other work.
-const LONG_ENOUGH: f64 = 0.3;
-
 pub struct Sweep<'a> {
     pub set: &'a Set,
     pub k: usize,
@@ -33,9 +30,7 @@ impl Sweep<'_> {
         for ef in &self.efs {
             let (mut wall, mut cpu) = (f64::INFINITY, f64::INFINITY);
             let mut found: Vec<u32> = Vec::with_capacity(self.set.queries.len() / self.set.dim * self.k);
-            let (mut pass, whole) = (0, Instant::now());
-            while pass < self.passes.max(1) || whole.elapsed().as_secs_f64() < LONG_ENOUGH {
-                pass += 1;
+            for _ in 0..self.passes.max(1) {
                 found.clear();
                 let (clock, thread) = (Instant::now(), memory::thread_seconds());
                 for (at, query) in self.set.queries.chunks_exact(self.set.dim).enumerate() {

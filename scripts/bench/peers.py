@@ -12,12 +12,13 @@ all of them again, builds included, and the best of a library's points counts: o
 
 * Build: two threads (--threads-build). Seconds by the clock on the wall and of processor time.
 * Search: one thread, one query a call, and apart from that the library's own call for many queries, on one core. Speed by the
-  clock on the wall and by processor time; the best of at least three passes over the queries and 0.3 s.
+  clock on the wall and by processor time; the best of three passes over all queries.
 * Memory: growth of resident memory from before the build, data loaded, to after it, freed memory given back. It includes the
   library's own copy of the vectors where it keeps one.
 * Recall@k counts ties: an answer as near as the k-th true neighbour is right.
 
---quick takes every fourth breadth and the first 200 queries, once: a trial of the machinery, not a measurement.
+--quick takes every fourth breadth, once: a trial of the machinery, not a measurement. It still asks all queries, because what few
+queries touch stays in the processor's cache and makes compact indexes look faster than they are.
 """
 
 import argparse
@@ -33,7 +34,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIBRARIES = "hnswlib,symqg,svs,vsag,faiss,usearch,scann,zvec"
-QUICK = {"queries": 200, "passes": 1, "every": 4, "efs": "10,24,64,200"}
+QUICK = {"passes": 1, "every": 4, "efs": "10,24,64,200"}
 ZEN = {"23": "Zen or Zen 2", "25": "Zen 3 or 4", "26": "Zen 5"}
 
 
@@ -79,7 +80,7 @@ def library(options, name, dim, peer):
     command = [options.python, str(HERE / "measure_one.py"), "--data", options.data, "--set", name, "--dim", str(dim)]
     command += ["--library", peer, "--k", str(options.k), "--threads-build", str(options.threads_build)]
     if options.quick:
-        command += [word for key in ("queries", "passes", "every") for word in (f"--{key}", str(QUICK[key]))]
+        command += [word for key in ("passes", "every") for word in (f"--{key}", str(QUICK[key]))]
     lines, wrong = lines_of(command, options.time_limit)
     result = {"points": [line for line in lines if "param" in line]}
     for line in lines:
@@ -93,7 +94,7 @@ def ours(options, name, dim, command):
     command = shlex.split(command) + ["--data", options.data, "--set", name, "--dim", str(dim), "--k", str(options.k)]
     command += ["--threads-build", str(options.threads_build)]
     if options.quick:
-        command += ["--queries", str(QUICK["queries"]), "--passes", str(QUICK["passes"]), "--efs", QUICK["efs"]]
+        command += ["--passes", str(QUICK["passes"]), "--efs", QUICK["efs"]]
     lines, wrong = lines_of(command, options.time_limit)
     found = {}
     for line in lines:

@@ -91,7 +91,7 @@ def page(document, clock, plots):
     out = [f"{document['machine']}, {document['month']}; one run{best}. {WORDS[clock]} Searching takes one thread, building "
            f"{document['threads_build']}. The columns \"{YARDSTICK} = 1\" are ratios: more is better for queries, less for the others."]
     if document.get("quick"):
-        out = ["**Figures of a trial of the machinery: few queries, few breadths, a busy machine. They will be replaced.**", "", *out]
+        out = ["**Figures of a trial of the machinery, with few breadths and one pass: not a measurement.**", "", *out]
     for name, about in document["sets"].items():
         title = SETS.get(name, name)
         out += ["", f"### {title}", f"{size_of(about)}, {about['queries']:,} queries, recall@{document['k']}.", ""]

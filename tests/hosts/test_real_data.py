@@ -79,6 +79,55 @@ def test_exact_one_is_exact(sample):
     assert sample.recall("1", lambda r: True, 10, "AND exact = 1") == 1.0
 
 
+# Conditions that SQLite checks itself, so that it shows the table no LIMIT: the search has to go on as long as rows are taken.
+HIDDEN_LIMIT = {
+    "a function": ("length(package) % 2 = 0", lambda r: len(r["package"]) % 2 == 0),
+    "a pattern": ("title LIKE '%a%'", lambda r: "a" in r["title"].lower()),
+    "a rare pattern": ("text LIKE '%game%'", lambda r: "game" in r["text"].lower()),
+    "a join": ("rowid IN (SELECT rowid FROM packages) AND +n_depends > 2", lambda r: r["n_depends"] > 2),
+}
+
+
+@pytest.mark.parametrize("where, passes", HIDDEN_LIMIT.values(), ids=HIDDEN_LIMIT)
+@pytest.mark.parametrize("k", [1, 30, 100, 700])
+def test_rows_are_looked_for_until_a_hidden_limit_is_reached(sample, where, passes, k):
+    """Also checks that no row comes twice and that the order holds."""
+    passing = sum(map(passes, sample.records))
+    if k < passing / 2:
+        assert sample.recall(where, passes, k) >= 0.97
+
+
+def test_k_has_no_upper_limit(sample):
+    assert sample.db.one("SELECT count(*) FROM packages WHERE embedding MATCH ? AND k = 4999", model.blob(sample.query_vectors[0])) == 4999
+    assert len(set(sample.db.column("SELECT rowid FROM packages WHERE embedding MATCH ? AND k = 100000", model.blob(sample.query_vectors[0])))) == 5000
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 19, 40, 300, 2500])
+@pytest.mark.parametrize("tail", ["", "AND +rowid > 0", "AND +rowid > 0 LIMIT 4000", "LIMIT 4000", "AND exact = 1"])
+def test_a_range_search_gives_all_rows_within_in_order(sample, count, tail):
+    for vector in sample.query_vectors[:5]:
+        distances = sample.distances(vector)
+        ordered = np.sort(distances)
+        # Between two distances that rounding does not confuse.
+        while count and ordered[count] - ordered[count - 1] < 1e-5:
+            count += 1
+        radius = float((ordered[count] + ordered[count - 1]) / 2) if count else float(ordered[0] - 1e-3)
+        condition, _, limit = tail.partition("LIMIT")
+        rows = sample.db.rows(f"SELECT rowid, distance FROM packages WHERE embedding MATCH ? AND distance < ? {condition} ORDER BY distance {'LIMIT' + limit if limit else ''}", model.blob(vector), radius)
+        assert sorted(rowid - 1 for rowid, _ in rows) == sorted(np.flatnonzero(distances < radius))
+        assert all(a[1] <= b[1] for a, b in zip(rows, rows[1:]))
+
+
+@pytest.mark.parametrize("size", [1, 20, 400, 2500, 4990])
+def test_sets_of_ids_on_a_graph(sample, rng, size):
+    ids = {int(i) for i in rng.permutation(5000)[:size] + 1}
+    sample.db.rows("CREATE TEMP TABLE IF NOT EXISTS wanted(id INTEGER PRIMARY KEY)")
+    sample.db.rows("DELETE FROM wanted")
+    sample.db.many_in_transaction("INSERT INTO wanted VALUES(?)", [(i,) for i in ids])
+    numbers = {record["package"]: at for at, record in enumerate(sample.records, 1)}
+    assert sample.recall("rowid IN (SELECT id FROM wanted)", lambda r: numbers[r["package"]] in ids, 10) >= 0.98
+
+
 def test_every_package_finds_itself(sample):
     lost = 0
     for at in range(0, 5000, 7):
