@@ -66,7 +66,7 @@ impl Columns {
                     match vectors.get(nth) {
                         Some(Some(bytes)) => {
                             let mut floats = vec![0.0; spec.dim];
-                            decode_vector(spec, bytes, &mut floats, &storage.name("vectors"))?;
+                            decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
                             Cell::Vector(floats)
                         }
                         _ => Cell::Value(Value::Null, false),

@@ -155,7 +155,7 @@ impl TableCursor {
                 return Ok(());
             }
             let mut floats = vec![0.0; spec.dim];
-            decode_vector(spec, bytes, &mut floats, &storage.name("vectors"))?;
+            decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
             let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
             out.set_blob(&bytes);
             Ok(())
