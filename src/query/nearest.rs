@@ -221,14 +221,13 @@ impl Nearest {
         self.ready.extend(batch.iter().filter(|coded| coded.exact).map(|coded| near(coded, coded.distance)));
         let stored = || batch.iter().filter(|coded| !coded.exact);
         trace.reranked += stored().count() as u64;
-        let (metric, query, ready) = (self.metric, &self.leg.query, &mut self.ready);
+        let ready = &mut self.ready;
         let mut rows = stored();
         let wanted = stored().map(|coded| (coded.part, coded.ord, coded.rowid));
-        source.for_each_stored(view, self.leg.column, wanted, |vector| {
-            if let (Some(coded), Some(vector)) = (rows.next(), vector) {
-                ready.push(near(coded, metric::distance(metric, query, vector)));
+        source.for_each_distance(view, self.leg.column, &self.leg.query, wanted, |distance| {
+            if let (Some(coded), Some(distance)) = (rows.next(), distance) {
+                ready.push(near(coded, distance));
             }
-            Ok(())
         })
     }
 

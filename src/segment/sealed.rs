@@ -29,7 +29,8 @@ impl Segment {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
         let resident = schema.vectors().map(|_| OnceLock::new()).collect();
         let budget = AtomicUsize::new(0);
-        let segment = Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
+        let segment =
+            Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
         segment.set_budget(cache_mb);
         segment
     }

@@ -1,7 +1,7 @@
 //! Integrity check: the index against the rows it was made from.
 
-use super::view::View;
 use super::Views;
+use super::view::View;
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::storage::{PayloadKind, Settings, Storage};

@@ -72,7 +72,8 @@ pub(crate) fn widen(bytes: &[u8], out: &mut [f32]) -> bool {
     }
     let low = low.as_chunks::<2>().0.chunks(eighth);
     let out = out.chunks_mut(eighth);
-    let nibbles = nibbles.chunks(eighth).map(|part| (part, 0)).chain(nibbles.chunks(eighth).map(|part| (part, 4)));
+    let nibbles =
+        nibbles.chunks(eighth).map(|part| (part, 0)).chain(nibbles.chunks(eighth).map(|part| (part, 4)));
     for (at, (((out, low), high), (nibbles, half))) in
         out.zip(low).zip(high.chunks(eighth)).zip(nibbles).enumerate()
     {
