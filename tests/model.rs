@@ -275,7 +275,11 @@ impl World {
             }
             Op::InsertOrReplaceAt(seed, at) => {
                 let row = ModelRow::from_seed(*seed);
-                self.expect(&format!("INSERT OR REPLACE {INSERT_AT}"), stored_at(&row, self.width, *at), true)?;
+                self.expect(
+                    &format!("INSERT OR REPLACE {INSERT_AT}"),
+                    stored_at(&row, self.width, *at),
+                    true,
+                )?;
                 self.model.replace(*at, row);
             }
             Op::InsertMany(seed, count) => self.insert_many(*seed, *count, false)?,
@@ -603,7 +607,8 @@ fn any_sequence_of_operations_leaves_what_the_model_says() {
     let config = Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
     let tiled = std::cell::Cell::new(0);
     let outcome = TestRunner::new_with_rng(config, rng).run(&case(), |case| {
-        let tiles = run(&case).map_err(|(at, error)| TestCaseError::fail(format!("operation {at}: {error}")))?;
+        let tiles =
+            run(&case).map_err(|(at, error)| TestCaseError::fail(format!("operation {at}: {error}")))?;
         tiled.set(tiled.get() + u32::from(tiles));
         Ok(())
     });

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Rng, blob, open_memory, rows, set};
-use nearlite::rusqlite::{Connection, params};
 use nearlite::Collection;
+use nearlite::rusqlite::{Connection, params};
 
 const DIM: usize = 64;
 

@@ -12,8 +12,8 @@ use super::tiles::{Place, Tiling};
 use super::vectors::blob;
 use super::{LogOp, Storage, encode_vector};
 use crate::error::{Error, Result};
-use rusqlite::types::ValueRef;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// In a long transaction tiles are made whenever the log grew by so many entries, once it has `PACK_FROM`.
@@ -121,8 +121,9 @@ impl Storage {
     /// Empties the slot of a deleted row, and takes the tile apart when most of its rows are gone.
     pub(super) fn delete_in_tile(&self, conn: &Connection, rowid: i64) -> Result<()> {
         let Some((tiling, place)) = self.tile_of(conn, rowid)? else { return Ok(()) };
-        let left: i64 =
-            conn.prepare_cached(&self.sql.rows_between)?.query_row([place.low, place.high], |row| row.get(0))?;
+        let left: i64 = conn
+            .prepare_cached(&self.sql.rows_between)?
+            .query_row([place.low, place.high], |row| row.get(0))?;
         let least = tiling.least * tiling.rows / (2 * tiling.raw_bytes());
         if usize::try_from(left).unwrap_or(0) < least {
             self.unpack(conn, tiling, place, Some(rowid))
@@ -181,7 +182,10 @@ impl Storage {
         let newest = recent.last().and_then(|entry| self.tiling.as_ref()?.place(entry.rowid));
         let rowids = recent.iter().filter(|entry| entry.op == LogOp::Add).map(|entry| entry.rowid);
         // More rows may follow in the tile of the newest one.
-        self.pack(conn, rowids.filter(|rowid| newest.is_none_or(|tile| !(tile.low..=tile.high).contains(rowid))))
+        self.pack(
+            conn,
+            rowids.filter(|rowid| newest.is_none_or(|tile| !(tile.low..=tile.high).contains(rowid))),
+        )
     }
 
     /// Makes tiles of these rows and their neighbours, where that saves space.
@@ -299,14 +303,17 @@ impl Storage {
             let id: i64 = row.get(0)?;
             let length = blob(row.get_ref(1)?).map(<[u8]>::len);
             match tiling.place_of_piece(id) {
-                Some(tile) if length == usize::try_from(id - tile.first).ok().map(|at| tiling.piece_len(at)) => {
+                Some(tile)
+                    if length == usize::try_from(id - tile.first).ok().map(|at| tiling.piece_len(at)) =>
+                {
                     found.entry(tile.first).or_default().insert(id);
                 }
                 _ => defects.push(format!("{table}_tiles: piece {id} is damaged")),
             }
         }
         let short = found.iter().filter(|(_, pieces)| pieces.len() != tiling.pieces);
-        defects.extend(short.map(|(first, _)| format!("{table}_tiles: pieces of the tile {first} are missing")));
+        defects
+            .extend(short.map(|(first, _)| format!("{table}_tiles: pieces of the tile {first} are missing")));
         defects.truncate(10);
         Ok(defects)
     }

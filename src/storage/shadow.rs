@@ -266,8 +266,10 @@ impl Storage {
     /// The stored settings, defaults where none is stored.
     pub fn settings(&self, conn: &Connection) -> Result<Settings> {
         let mut settings = Settings::default();
-        let mut statement =
-            conn.prepare_cached(&format!("SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows')", self.name("config")))?;
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows')",
+            self.name("config")
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (Ok(name), Ok(value)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };

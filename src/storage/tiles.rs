@@ -226,7 +226,8 @@ impl Tiling {
             (1, rest) => match part.store {
                 Store::F32 => widen(rest, vector).then_some(true),
                 Store::F16 => {
-                    (rest.len() == part.raw && vector.len() * 2 == part.raw).then(|| f16_to_f32(rest, vector))?;
+                    (rest.len() == part.raw && vector.len() * 2 == part.raw)
+                        .then(|| f16_to_f32(rest, vector))?;
                     vector.iter().all(|value| value.is_finite()).then_some(true)
                 }
             },
@@ -299,11 +300,10 @@ mod tests {
                 assert_eq!(range, 0..tiling.piece_len(at));
             }
         }
-        assert_eq!(Tiling::pieces_of(&(4000..9000)).collect::<Vec<_>>(), [
-            (0, 4000..4057),
-            (1, 0..4057),
-            (2, 0..886)
-        ]);
+        assert_eq!(
+            Tiling::pieces_of(&(4000..9000)).collect::<Vec<_>>(),
+            [(0, 4000..4057), (1, 0..4057), (2, 0..886)]
+        );
     }
 
     #[test]

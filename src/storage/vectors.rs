@@ -6,8 +6,8 @@
 use super::packing::{Found, TileReader};
 use super::{Storage, decode_vector, encode_vector};
 use crate::error::{Error, Result};
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// Stored bytes of a row's vector columns, in order.
 pub type VectorBytes = Vec<Option<Vec<u8>>>;

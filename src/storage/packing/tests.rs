@@ -65,7 +65,8 @@ impl Table {
     /// Every way of reading gives what was written, and nothing where nothing was.
     fn check(&self) {
         let mut rowids: Vec<i64> = self.model.keys().copied().collect();
-        rowids.extend([i64::MIN, -1_000_000, 1 << 40, i64::MAX].iter().filter(|r| !self.model.contains_key(r)));
+        rowids
+            .extend([i64::MIN, -1_000_000, 1 << 40, i64::MAX].iter().filter(|r| !self.model.contains_key(r)));
         for (at, (_, spec)) in self.schema.vectors().enumerate() {
             let wanted: Vec<_> =
                 rowids.iter().map(|rowid| self.model.get(rowid).and_then(|v| v[at].clone())).collect();
