@@ -15,7 +15,7 @@ use super::source::Source;
 use crate::columns::Op;
 use crate::error::Result;
 use crate::segment::View;
-use crate::vector::{Metric, metric};
+use crate::vector::Metric;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -56,7 +56,6 @@ impl Ord for Near {
 pub struct Nearest {
     candidates: Candidates,
     column: usize,
-    metric: Metric,
     within: Vec<(Op, f64)>,
     /// The largest distance that `within` allows.
     radius: f64,
@@ -108,7 +107,6 @@ impl Nearest {
                 range,
             ),
             column: leg.column,
-            metric,
             radius,
             thorough: radius < f64::INFINITY && request.limit.is_none() && request.ef.is_none(),
             hinted: request.hint.is_some(),
@@ -261,14 +259,13 @@ impl Nearest {
         }
         self.reranked += stored.len();
         trace.reranked += stored.len() as u64;
-        let (metric, query, ready) = (self.metric, self.candidates.query(), &mut self.ready);
+        let (query, ready) = (self.candidates.query(), &mut self.ready);
         let mut rows = stored.iter();
         let wanted = stored.iter().map(|near| (near.part, near.ord, near.rowid));
-        over.source.for_each_stored(over.view, self.column, wanted, |vector| {
-            if let (Some(near), Some(vector)) = (rows.next(), vector) {
-                ready.push(Reverse(Near { distance: metric::distance(metric, query, vector), ..*near }));
+        over.source.for_each_distance(over.view, self.column, query, wanted, |distance| {
+            if let (Some(near), Some(distance)) = (rows.next(), distance) {
+                ready.push(Reverse(Near { distance, ..*near }));
             }
-            Ok(())
         })
     }
 }

@@ -10,7 +10,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
-use crate::vector::{Metric, metric};
+use crate::vector::Metric;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -241,11 +241,10 @@ impl Hybrid {
             let mut ids = missing.iter();
             let rows =
                 missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
-            source.for_each_stored(view, leg.column, rows, |vector| {
-                if let (Some(id), Some(vector)) = (ids.next(), vector) {
-                    fill.vector.insert(*id, metric::distance(self.metric, &leg.query, vector));
+            source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
+                if let (Some(id), Some(distance)) = (ids.next(), distance) {
+                    fill.vector.insert(*id, distance);
                 }
-                Ok(())
             })?;
         }
         let text = view.text(source.storage, source.conn, source.schema)?;

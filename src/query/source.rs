@@ -5,6 +5,7 @@ use crate::schema::Schema;
 use crate::segment::View;
 use crate::storage::{Settings, Storage};
 use crate::value::Value;
+use crate::vector::metric;
 use rusqlite::Connection;
 
 /// Borrowed for the length of one call; a running search keeps no connection.
@@ -35,32 +36,40 @@ impl Source<'_> {
         Ok(found)
     }
 
-    /// Hands the stored vector of each row of a view, given by part, ord and rowid, to `each`: from memory where the table
-    /// keeps its vectors there, otherwise from the file. `None` where the row is gone or has no vector.
-    pub fn for_each_stored(
+    /// Hands the exact distance of `query` to each row of a view, given by part, ord and rowid, to `each`: to the vector in
+    /// memory where the table keeps its vectors there, otherwise to that in the file. `None` where the row is gone or
+    /// has no vector.
+    pub fn for_each_distance(
         &self,
         view: &View,
         column: usize,
+        query: &[f32],
         rows: impl Iterator<Item = (u32, u32, i64)>,
-        mut each: impl FnMut(Option<&[f32]>) -> Result<()>,
+        mut each: impl FnMut(Option<f32>),
     ) -> Result<()> {
+        let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
+        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f32>)| {
+            self.for_each_vector(column, rowids, |vector| {
+                each(vector.map(|vector| metric::distance(spec.metric, query, vector)));
+                Ok(())
+            })
+        };
         if self.settings.resident_vectors == 0 {
-            return self.for_each_vector(column, rows.map(|(.., rowid)| rowid), each);
+            return read(&mut rows.map(|(.., rowid)| rowid), &mut each);
         }
-        let mut scratch = Vec::new();
         // Rows that are not in memory, since the last one that is.
         let mut elsewhere: Vec<i64> = Vec::new();
         for (part, ord, rowid) in rows {
             let held = view.resident(self.storage, self.conn, self.schema, part as usize, column)?;
-            match held.and_then(|held| held.get(ord, &mut scratch)) {
-                Some(vector) => {
-                    self.for_each_vector(column, elsewhere.drain(..), &mut each)?;
-                    each(Some(vector))?;
+            match held.and_then(|held| held.distance(spec.metric, query, ord)) {
+                Some(distance) => {
+                    read(&mut elsewhere.drain(..), &mut each)?;
+                    each(Some(distance));
                 }
                 None => elsewhere.push(rowid),
             }
         }
-        self.for_each_vector(column, elsewhere, each)
+        read(&mut elsewhere.into_iter(), &mut each)
     }
 
     /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.

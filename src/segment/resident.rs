@@ -9,14 +9,13 @@ use crate::error::Result;
 use crate::schema::VectorSpec;
 use crate::storage::{Storage, encode_vector};
 use crate::vector::aligned::{self, Block};
-use crate::vector::{Store, f16_to_f32};
+use crate::vector::{Metric, Store, metric};
 use rusqlite::Connection;
 
 /// Vectors of one column of a segment.
 pub struct Resident {
     rows: Block,
     known: Bitmap,
-    dim: usize,
     stride: usize,
     store: Store,
 }
@@ -60,24 +59,17 @@ impl Resident {
             }
             Ok(())
         })?;
-        Ok(Self { rows: block, known, dim: spec.dim, stride, store: spec.store })
+        Ok(Self { rows: block, known, stride, store: spec.store })
     }
 
-    /// The vector of a row, as it is or by way of `scratch`; `None` where it is not held.
-    pub fn get<'a>(&'a self, ord: u32, scratch: &'a mut Vec<f32>) -> Option<&'a [f32]> {
+    /// Exact distance of `query` and a row, straight from the bytes; `None` where the row is not held.
+    pub fn distance(&self, metric: Metric, query: &[f32], ord: u32) -> Option<f32> {
         if !self.known.contains(ord) {
             return None;
         }
         let start = ord as usize * self.stride;
         let bytes = self.rows.bytes().get(start..start + self.stride)?;
-        match self.store {
-            Store::F32 => Some(aligned::as_f32(bytes)),
-            Store::F16 => {
-                scratch.resize(self.dim, 0.0);
-                f16_to_f32(bytes, scratch);
-                Some(scratch)
-            }
-        }
+        Some(metric::distance_to_stored(metric, query, self.store, bytes))
     }
 
     /// Bytes held.

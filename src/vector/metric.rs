@@ -2,32 +2,52 @@
 //!
 //! Invariant: for finite input the result is finite and not NaN. Cosine of a zero vector is 1.
 
-use super::{Metric, kernels};
+use super::kernels::{self, Pairs};
+use super::{Metric, Store, aligned, half};
 
 /// Exact distance of `a` and `b` (equal lengths) in the unit of the metric.
 pub(crate) fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    fast(metric, &kernels::get().f32, a, aligned::as_bytes(b)).unwrap_or_else(|| distance_plain(metric, a, b))
+}
+
+/// The same of `a` and the stored bytes of as many finite numbers, straight from where they lie.
+pub(crate) fn distance_to_stored(metric: Metric, a: &[f32], store: Store, b: &[u8]) -> f32 {
     let kernels = kernels::get();
+    let pairs = match store {
+        Store::F32 => &kernels.f32,
+        Store::F16 => &kernels.f16,
+    };
+    fast(metric, pairs, a, b).unwrap_or_else(|| distance_plain(metric, a, &decoded(store, b)))
+}
+
+fn decoded(store: Store, bytes: &[u8]) -> Vec<f32> {
+    match store {
+        Store::F32 => bytes.as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+        Store::F16 => {
+            let mut out = vec![0.0; bytes.len() / 2];
+            half::f16_to_f32(bytes, &mut out);
+            out
+        }
+    }
+}
+
+/// `None` where f32 does not carry the numbers.
+fn fast(metric: Metric, pairs: &Pairs, a: &[f32], b: &[u8]) -> Option<f32> {
     match metric {
         Metric::Cosine => {
-            let (dot, aa, bb) = (kernels.dot_norms)(a, b);
+            let [dot, aa, bb] = (pairs.norms)(a, b);
             let norms = aa * bb;
-            if norms.is_finite() && dot.is_finite() && aa > 1e-18 && bb > 1e-18 {
-                (1.0 - dot / norms.sqrt()).clamp(0.0, 2.0)
-            } else {
-                distance_plain(metric, a, b)
-            }
+            let good = norms.is_finite() && dot.is_finite() && aa > 1e-18 && bb > 1e-18;
+            good.then(|| (1.0 - dot / norms.sqrt()).clamp(0.0, 2.0))
         }
         Metric::L2 => {
-            let square = (kernels.l2_f32)(a, b);
-            if square.is_finite() && (square > 1e-30 || square == 0.0 && a == b) {
-                square.sqrt()
-            } else {
-                distance_plain(metric, a, b)
-            }
+            let [square] = (pairs.square)(a, b);
+            let good = square.is_finite() && (square > 1e-30 || square == 0.0 && aligned::as_bytes(a) == b);
+            good.then(|| square.sqrt())
         }
         Metric::Ip => {
-            let dot = (kernels.dot_f32)(a, b);
-            if dot.is_finite() { -dot } else { distance_plain(metric, a, b) }
+            let [dot] = (pairs.dot)(a, b);
+            dot.is_finite().then_some(-dot)
         }
     }
 }
@@ -54,7 +74,7 @@ pub(crate) fn distance_plain(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
 
 /// Scales `vector` to length 1; a zero vector stays zero.
 pub(crate) fn normalize(vector: &mut [f32]) {
-    let square = (kernels::get().dot_f32)(vector, vector);
+    let square = kernels::get().dot_f32(vector, vector);
     if square.is_finite() && square > 1e-18 {
         let factor = 1.0 / square.sqrt();
         vector.iter_mut().for_each(|x| *x *= factor);
@@ -91,5 +111,36 @@ mod tests {
             }
         }
         assert_eq!(distance(Metric::Cosine, &[0.0; 5], &[1.0; 5]), 1.0);
+    }
+
+    #[test]
+    fn a_distance_from_bytes_is_that_of_the_decoded_vector_to_the_bit_wherever_the_bytes_lie() {
+        let dim = 53;
+        let query: Vec<f32> = (0..dim).map(|i| (i as f32 * 0.7).sin()).collect();
+        let rows: [Vec<f32>; 5] = [
+            (0..dim).map(|i| (i as f32 * 0.3).cos()).collect(),
+            query.clone(),
+            vec![0.0; dim],
+            vec![6e4; dim],
+            vec![1e-7; dim],
+        ];
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            for query in [query.clone(), vec![1e30; dim]] {
+                for row in &rows {
+                    let halves = half::f32_to_f16(row);
+                    let from_halves = decoded(Store::F16, &halves);
+                    for (store, bytes, row) in
+                        [(Store::F32, aligned::as_bytes(row), row), (Store::F16, &halves, &from_halves)]
+                    {
+                        let expected = distance(metric, &query, row);
+                        for shift in 0..5 {
+                            let moved = [&[0; 5][..shift], bytes].concat();
+                            let found = distance_to_stored(metric, &query, store, &moved[shift..]);
+                            assert_eq!(found.to_bits(), expected.to_bits(), "{metric:?} {store:?} {shift}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -98,10 +98,10 @@ impl Quantizer {
         let shrink = self.approach(q, self.metric == Metric::L2);
         let kernels = kernels::get();
         if self.metric != Metric::L2 {
-            let shared = f64::from((kernels.dot_f32)(q, &self.mean)) * shrink;
+            let shared = f64::from(kernels.dot_f32(q, &self.mean)) * shrink;
             query.base -= shared * if self.metric == Metric::Ip { query.times } else { 1.0 };
         }
-        let norm = f64::from((kernels.dot_f32)(q, q)).sqrt();
+        let norm = f64::from(kernels.dot_f32(q, q)).sqrt();
         let top = q.iter().fold(0.0_f32, |top, x| if x.abs() > top { x.abs() } else { top });
         let (step, inverse) = if top > 1e-30 { (top / 127.0, 127.0 / top) } else { (0.0, 0.0) };
         if let (Some(shape), Some(signs)) = (&self.signs, &mut query.signs) {
@@ -116,7 +116,7 @@ impl Quantizer {
             square += code * code;
             *x -= step * code as f32;
         }
-        let lost = f64::from((kernels.dot_f32)(q, q)).sqrt();
+        let lost = f64::from(kernels.dot_f32(q, q)).sqrt();
         query.lost = lost * 1.0001 * shrink;
         query.norm = norm * shrink;
         query.offset = sum * 128;

@@ -129,7 +129,7 @@ impl Signs {
         let kernels = kernels::get();
         let words = self.stride / 8;
         let top = buffer.iter().fold(0.0_f32, |top, y| if y.abs() > top { y.abs() } else { top });
-        query.norm = (kernels.dot_f32)(&buffer, &buffer).sqrt();
+        query.norm = kernels.dot_f32(&buffer, &buffer).sqrt();
         let (step, inverse) = if top > 1e-30 { (top / 7.5, 7.5 / top) } else { (0.0, 0.0) };
         let mut sum = 0_u32;
         for (at, chunk) in buffer.chunks_exact_mut(64).enumerate() {
@@ -147,7 +147,7 @@ impl Signs {
         }
         query.step = step;
         query.shift = sum as f32 - 7.5 * self.dims as f32;
-        query.lost = (kernels.dot_f32)(&buffer, &buffer).sqrt();
+        query.lost = kernels.dot_f32(&buffer, &buffer).sqrt();
         query.buffer = buffer;
     }
 }
