@@ -7,8 +7,8 @@
     reason = "unsafe as a whole: each trait states what its callers owe"
 )]
 
-use super::Table;
 use super::lanes::{Lanes, Measure};
+use super::{Table, prefetch};
 use std::marker::PhantomData;
 
 /// One stretch of a row and of the query: how it adds to a sum.
@@ -75,8 +75,15 @@ impl<L: Lanes, M: Measure<1>> Step for Floats<L, M> {
     }
 }
 
-/// The number of each row in `ids`, four rows at a time: they share the loads of the query, and there is always a sum
-/// that can go on.
+/// From so many rows on a list is a scan, which reads memory in order.
+const SCAN: usize = 65;
+
+/// Bytes that a scan asks the caches for in advance. Longer rows the processor finds early enough by itself.
+const AHEAD: usize = 2048;
+
+/// The number of each row in `ids`. The rows of a walk come four at a time: they share the loads of the query, and
+/// there is always a sum that can go on. The rows of a scan come one by one, because the processor reads ahead in one
+/// stream better than in four.
 ///
 /// # Safety
 /// The processor has the features of `S`; the rows lie inside the table, `query` has the bytes of a row, and `out` is
@@ -84,10 +91,25 @@ impl<L: Lanes, M: Measure<1>> Step for Floats<L, M> {
 #[inline(always)]
 pub(super) unsafe fn rows<S: Step>(table: Table<'_>, query: *const u8, ids: &[u32], out: &mut [S::Number]) {
     let start = S::start(query, table.stride);
+    let ahead = AHEAD / table.stride.max(1);
+    let scan = ids.len() >= SCAN;
     let (fours, rest) = ids.as_chunks::<4>();
     let (out_fours, out_rest) = out[..ids.len()].as_chunks_mut::<4>();
-    for (ids, out) in fours.iter().zip(out_fours) {
-        *out = S::total4(some::<S, 4>(table, query, *ids, start));
+    for (at, (four, out)) in fours.iter().zip(out_fours).enumerate() {
+        let mut sums = [start; 4];
+        if scan {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                if ahead > 0
+                    && let Some(later) = ids.get(at * 4 + i + ahead)
+                {
+                    prefetch::row_ahead(table, *later);
+                }
+                [*sum] = some::<S, 1>(table, query, [four[i]], start);
+            }
+        } else {
+            sums = some::<S, 4>(table, query, *four, start);
+        }
+        *out = S::total4(sums);
     }
     for (id, out) in rest.iter().zip(out_rest) {
         let [sum] = some::<S, 1>(table, query, [*id], start);
