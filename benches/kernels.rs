@@ -1,32 +1,43 @@
-//! Exact distances: ours beside simsimd's.
+//! The kernels beside simsimd and plain loops, on rows that stay in cache. `examples/kernels` prints tables of the
+//! same, and of rows in memory.
 
-#[allow(dead_code)]
-mod support;
+#[path = "../examples/kernels/cases.rs"]
+mod cases;
+#[allow(dead_code, unused_imports)]
+#[path = "../src/vector"]
+mod vector {
+    pub mod aligned;
+    pub mod half;
+    pub mod kernels;
+}
 
+use cases::Rows;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nearlite::{Metric, ann};
-use simsimd::SpatialSimilarity;
 use std::hint::black_box;
+use std::time::Duration;
+
+/// Rows of one call, as a walk has them.
+const ROWS: usize = 16;
 
 fn kernels(c: &mut Criterion) {
-    let mut group = c.benchmark_group("distance");
-    for dim in [96, 384, 768, 1536] {
-        let data = support::vectors(2, dim, 3);
-        let (a, b) = data.split_at(dim);
-        group.throughput(Throughput::Elements(dim as u64));
-        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
-            group.bench_function(BenchmarkId::new(metric.name(), dim), |bencher| {
-                bencher.iter(|| ann::distance(metric, black_box(a), black_box(b)));
-            });
+    for kernel in cases::kernels() {
+        let mut group = c.benchmark_group(kernel.name);
+        group
+            .sample_size(30)
+            .warm_up_time(Duration::from_millis(200))
+            .measurement_time(Duration::from_millis(800));
+        for dim in [128, 384, 1536] {
+            let rows = Rows::new(kernel.form, dim, ROWS);
+            let ids: Vec<u32> = (0..rows.count).collect();
+            group.throughput(Throughput::Bytes((rows.stride * ROWS) as u64));
+            for case in &kernel.cases {
+                group.bench_function(BenchmarkId::new(case.by, dim), |bencher| {
+                    bencher.iter(|| (case.score)(&rows, black_box(&ids)));
+                });
+            }
         }
-        group.bench_function(BenchmarkId::new("simsimd l2", dim), |bencher| {
-            bencher.iter(|| f32::l2sq(black_box(a), black_box(b)));
-        });
-        group.bench_function(BenchmarkId::new("simsimd cosine", dim), |bencher| {
-            bencher.iter(|| f32::cosine(black_box(a), black_box(b)));
-        });
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group!(benches, kernels);
