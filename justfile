@@ -15,6 +15,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# The engine's vectors on 64-bit ARM, in an emulator
+aarch64 *tests:
+    scripts/aarch64.sh {{tests}}
+
 bench *args:
     cargo bench {{args}}
 
