@@ -54,7 +54,7 @@ pub enum Error {
         /// The largest value allowed.
         max: u64,
     },
-    /// Stored bytes are damaged. The rows themselves are safe in `t_rows` and `t_vectors`.
+    /// Stored bytes are damaged. The rows themselves are safe in `t_rows`, `t_vectors` and `t_tiles`.
     #[error(
         "{place} is damaged: {what}; run the table's 'rebuild' command to make the index anew from the rows"
     )]

@@ -22,7 +22,7 @@ pub struct LoadedVectors {
 }
 
 impl LoadedVectors {
-    /// Reads the column from `t_vectors`.
+    /// Reads the column of the stored rows.
     pub fn read(
         storage: &Storage,
         conn: &Connection,

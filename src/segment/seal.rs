@@ -56,7 +56,7 @@ fn fold_kills(storage: &Storage, conn: &Connection, mut kills: BTreeMap<i64, Roa
     Ok(())
 }
 
-/// Makes the whole index anew from `t_rows` and `t_vectors`, as one segment.
+/// Makes the whole index anew from the stored rows, as one segment.
 pub fn rebuild(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<()> {
     storage.drop_index(conn)?;
     let rowids = storage.all_rowids(conn)?;

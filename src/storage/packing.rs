@@ -1,7 +1,7 @@
 //! `t_tiles`: rows move into tiles, are read and written there, and move out again.
 //!
-//! A new row is single. Tiles are made of rows that are settled: at a seal, and in a long transaction a little behind its
-//! end, so that a bulk load never has all of its vectors in the file twice. A tile is made only where it is smaller than
+//! A new row is single. Tiles are made a little behind the end of the log, so that a bulk load leaves few pages free, and
+//! at a seal of what is left. A tile is made only where it is smaller than
 //! its rows are singly, which sparse rowids are not, and taken apart when few of its rows are left.
 //!
 //! Each step is one SQL statement, which SQLite does as a whole or not at all, and between two steps rows are both in a
@@ -16,9 +16,8 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// In a long transaction tiles are made whenever the log grew by so many entries, once it has `PACK_FROM`.
+/// Tiles are made whenever the log has grown by so many entries.
 const PACK_EVERY: i64 = 256;
-const PACK_FROM: i64 = 1024;
 
 /// What a tile says of a row.
 pub(super) enum Found<'a> {
@@ -174,7 +173,7 @@ impl Storage {
     /// Makes tiles of the rows that the log added last, if it has grown far enough. Called after each write to it.
     pub fn pack_behind(&self, conn: &Connection) -> Result<()> {
         let end = conn.last_insert_rowid();
-        let due = end >= PACK_FROM && end % PACK_EVERY == 0 && self.tiling.is_some();
+        let due = end > 0 && end % PACK_EVERY == 0 && self.tiling.is_some();
         if !due || self.log_end(conn)?.seq != end {
             return Ok(());
         }

@@ -4,12 +4,12 @@
 //! whose values span more than 31 binary orders of magnitude, zeros and subnormals aside, has no such form.
 //!
 //! ```text
-//! narrow = base:u8  low:u16*dim  high:u8*dim  nibbles:u8*4e  bits:u8*e          e = dim / 8, rounded up
+//! narrow = base:u8  low:u16*dim  middle:u8*dim  top:u8*4e  signs:u8*e          e = dim / 8, rounded up
 //! ```
-//! `low` and `high` are the mantissa and, on top, the sign. With `c` the exponent code of value `i`, its lower four bits
-//! are in byte `i mod 4e` of `nibbles`, in the upper half where `i >= 4e`; its fifth is bit `i / e` of byte `i mod e` of
-//! `bits`. The biased exponent is 0 where `c` is 0, otherwise `base + c`. Planes instead of one bit stream let the
-//! compiler work on many values at once.
+//! `low` is the lower half of the bits of a value. Of the upper half without the sign, the 8 bits of the exponent and 7 of
+//! the mantissa, `base * 128` is subtracted, unless the exponent is 0. That leaves 12 bits: 8 are in `middle`, 4 of value
+//! `i` in byte `i mod 4e` of `top`, in its upper half where `i >= 4e`. The sign is bit `i / e` of byte `i mod e` of
+//! `signs`. Planes instead of one bit stream let the compiler work on many values at once.
 
 /// Exponents that a code can tell apart, 0 aside.
 const CODES: u32 = 31;
@@ -19,42 +19,40 @@ pub(crate) const fn narrow_len(dim: usize) -> usize {
     1 + 3 * dim + 5 * dim.div_ceil(8)
 }
 
-/// The planes of a narrow form; each is as long as `dim` asks.
-fn planes(bytes: &[u8], dim: usize) -> Option<(u32, [&[u8]; 4])> {
-    let (base, rest) = bytes.split_first()?;
-    let (low, rest) = rest.split_at_checked(2 * dim)?;
-    let (high, rest) = rest.split_at_checked(dim)?;
-    let (nibbles, bits) = rest.split_at_checked(4 * dim.div_ceil(8))?;
-    (bits.len() == dim.div_ceil(8)).then_some((u32::from(*base), [low, high, nibbles, bits]))
-}
-
 /// Writes the narrow form of `values`, f32 in little-endian bytes, to `out` of [`narrow_len`] bytes; answers whether
 /// there is one.
 pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
     let dim = values.len() / 4;
-    if out.len() != narrow_len(dim) {
-        return false;
-    }
-    let words = || values.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
-    let exponent = |word: u32| word >> 23 & 0xff;
-    let largest = words().map(exponent).max().unwrap_or(0);
+    let words = values.as_chunks::<4>().0;
+    let exponent = |word: &[u8; 4]| u32::from_le_bytes(*word) >> 23 & 0xff;
+    let largest = words.iter().map(exponent).max().unwrap_or(0);
     let base = largest.saturating_sub(CODES);
-    if largest == 0xff || words().any(|word| (1..=base).contains(&exponent(word))) {
+    // An exponent above 0 has to be above the base. Less one, 0 becomes the largest number of all.
+    let least = words.iter().map(|word| exponent(word).wrapping_sub(1)).min().unwrap_or(u32::MAX);
+    if out.len() != narrow_len(dim) || largest == 0xff || least < base {
         return false;
     }
-    out.fill(0);
     let eighth = dim.div_ceil(8);
     let Some((first, rest)) = out.split_first_mut() else { return false };
     *first = base as u8;
     let (low, rest) = rest.split_at_mut(2 * dim);
-    let (high, rest) = rest.split_at_mut(dim);
-    let (nibbles, bits) = rest.split_at_mut(4 * eighth);
-    for (i, word) in words().enumerate() {
-        let code = exponent(word).saturating_sub(base);
-        low[2 * i..2 * i + 2].copy_from_slice(&(word as u16).to_le_bytes());
-        high[i] = (word >> 16 & 0x7f | word >> 24 & 0x80) as u8;
-        nibbles[i % (4 * eighth)] |= ((code & 15) << (4 * (i / (4 * eighth)))) as u8;
-        bits[i % eighth] |= ((code >> 4) << (i / eighth)) as u8;
+    let (middle, rest) = rest.split_at_mut(dim);
+    let (top, signs) = rest.split_at_mut(4 * eighth);
+    top.fill(0);
+    signs.fill(0);
+    let codes = low.as_chunks_mut::<2>().0.chunks_mut(eighth.max(1)).zip(middle.chunks_mut(eighth.max(1)));
+    for (at, (words, (low, middle))) in words.chunks(eighth.max(1)).zip(codes).enumerate() {
+        let top = top.chunks_mut(eighth).nth(at % 4).unwrap_or_default();
+        let planes = low.iter_mut().zip(middle).zip(top.iter_mut().zip(&mut *signs));
+        for (word, ((low, middle), (top, sign))) in words.iter().zip(planes) {
+            let word = u32::from_le_bytes(*word);
+            let upper = word >> 16 & 0x7fff;
+            let code = if upper < 0x80 { upper } else { upper - (base << 7) };
+            *low = (word as u16).to_le_bytes();
+            *middle = code as u8;
+            *top |= (code >> 8 << (4 * (at / 4))) as u8;
+            *sign |= (word >> 31 << at) as u8;
+        }
     }
     true
 }
@@ -62,30 +60,51 @@ pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
 /// Writes the values of a narrow form; answers whether it is one. The values are finite.
 pub(crate) fn widen(bytes: &[u8], out: &mut [f32]) -> bool {
     let dim = out.len();
-    let Some((base, [low, high, nibbles, bits])) = planes(bytes, dim) else { return false };
-    if base + CODES > 0xfe {
+    let eighth = dim.div_ceil(8);
+    let Some((base, rest)) = bytes.split_first().filter(|_| bytes.len() == narrow_len(dim)) else { return false };
+    if u32::from(*base) + CODES > 0xfe {
         return false;
     }
-    let eighth = dim.div_ceil(8);
-    if eighth == 0 {
-        return true;
-    }
-    let low = low.as_chunks::<2>().0.chunks(eighth);
-    let out = out.chunks_mut(eighth);
-    let nibbles =
-        nibbles.chunks(eighth).map(|part| (part, 0)).chain(nibbles.chunks(eighth).map(|part| (part, 4)));
-    for (at, (((out, low), high), (nibbles, half))) in
-        out.zip(low).zip(high.chunks(eighth)).zip(nibbles).enumerate()
-    {
-        let inputs = low.iter().zip(high).zip(nibbles).zip(bits);
-        for (out, (((low, high), nibble), bit)) in out.iter_mut().zip(inputs) {
-            let code = u32::from(nibble >> half & 15) | u32::from(bit >> at & 1) << 4;
-            let exponent = if code == 0 { 0 } else { base + code };
-            let (low, high) = (u32::from(u16::from_le_bytes(*low)), u32::from(*high));
-            *out = f32::from_bits(low | (high & 0x7f) << 16 | exponent << 23 | (high & 0x80) << 24);
+    let (low, rest) = rest.split_at(2 * dim);
+    let (middle, rest) = rest.split_at(dim);
+    let (top, signs) = rest.split_at(4 * eighth);
+    let planes = Planes { base: u16::from(*base) << 7, eighth, low: low.as_chunks().0, middle, top, signs };
+    planes.read::<0>(out);
+    planes.read::<1>(out);
+    planes.read::<2>(out);
+    planes.read::<3>(out);
+    planes.read::<4>(out);
+    planes.read::<5>(out);
+    planes.read::<6>(out);
+    planes.read::<7>(out);
+    true
+}
+
+/// A narrow form of `low.len()` values.
+struct Planes<'a> {
+    base: u16,
+    eighth: usize,
+    low: &'a [[u8; 2]],
+    middle: &'a [u8],
+    top: &'a [u8],
+    signs: &'a [u8],
+}
+
+impl Planes<'_> {
+    /// Decodes the `AT`-th eighth of the values. With shifts that are not constant the loop would not be vectorised.
+    fn read<const AT: usize>(&self, out: &mut [f32]) {
+        let end = self.low.len();
+        let part = (AT * self.eighth).min(end)..((AT + 1) * self.eighth).min(end);
+        let top = &self.top[AT % 4 * self.eighth..];
+        let planes = self.low[part.clone()].iter().zip(&self.middle[part.clone()]).zip(top).zip(self.signs);
+        for (value, (((low, middle), top), sign)) in out[part].iter_mut().zip(planes) {
+            let top = if AT < 4 { u16::from(*top) << 8 } else { u16::from(*top) << 4 } & 0xf00;
+            let code = u16::from(*middle) | top;
+            let upper = if code < 0x80 { code } else { code + self.base };
+            let upper = upper | (u16::from(*sign) << (15 - AT)) & 0x8000;
+            *value = f32::from_bits(u32::from(upper) << 16 | u32::from(u16::from_le_bytes(*low)));
         }
     }
-    true
 }
 
 #[cfg(test)]

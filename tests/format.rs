@@ -1,0 +1,171 @@
+//! What `docs/format.md` says of a file holds: tiles can be read by the page alone, and tables of version 1 still work.
+
+mod common;
+
+use common::{assert_sound, blob, command, integers, open, open_memory, rows};
+use nearlite::rusqlite::types::Value;
+use nearlite::rusqlite::{Connection, params};
+
+/// The f32 values of a narrow vector, by the words of the page.
+fn narrow(bytes: &[u8], dim: usize) -> Vec<f32> {
+    let e = dim.div_ceil(8);
+    let base = u32::from(bytes[0]);
+    let (low, rest) = bytes[1..].split_at(2 * dim);
+    let (middle, rest) = rest.split_at(dim);
+    let (top, signs) = rest.split_at(4 * e);
+    assert_eq!(signs.len(), e);
+    let value = |i: usize| {
+        let nibble = if i < 4 * e { top[i] & 15 } else { top[i - 4 * e] >> 4 };
+        let c = u32::from(middle[i]) + 256 * u32::from(nibble);
+        let between = if c >= 128 { c + base * 128 } else { c };
+        let sign = u32::from(signs[i % e] >> (i / e) & 1);
+        f32::from_bits(sign << 31 | between << 16 | u32::from(low[2 * i]) | u32::from(low[2 * i + 1]) << 8)
+    };
+    (0..dim).map(value).collect()
+}
+
+#[test]
+fn tiles_are_what_the_page_says() {
+    let (dim, halves) = (200_usize, 90_usize);
+    let conn = open_memory();
+    conn.execute_batch(&format!(
+        "CREATE VIRTUAL TABLE docs USING nearlite(a VECTOR({dim}) METRIC l2, b VECTOR({halves}) STORE f16)"
+    ))
+    .unwrap();
+    let a = |rowid: i64| (0..dim as i64).map(move |i| ((rowid * 7 + i * 13) % 1000) as f32 * 0.01 - 4.0);
+    let b = |rowid: i64| (0..halves as i64).map(move |i| ((rowid + i) % 64) as f32 / 8.0 - 3.0);
+    conn.execute_batch("BEGIN").unwrap();
+    for rowid in -150..150_i64 {
+        let a: Vec<f32> = a(rowid).collect();
+        let b: Option<Vec<f32>> = (rowid % 100 != 0).then(|| b(rowid).collect());
+        conn.execute(
+            "INSERT INTO docs(rowid, a, b) VALUES(?1, ?2, ?3)",
+            params![rowid, blob(&a), b.map(|b| blob(&b))],
+        )
+        .unwrap();
+    }
+    conn.execute_batch("COMMIT").unwrap();
+    command(&conn, "flush");
+
+    let tile_rows = integers(&conn, "SELECT value FROM docs_config WHERE name = 'tile_rows'", [])[0];
+    let lengths = [2 + 3 * dim + 5 * dim.div_ceil(8), 1 + 2 * halves];
+    let slot: usize = lengths.iter().sum();
+    let pieces = (tile_rows as usize * slot).div_ceil(4057);
+    let mut seen = 0;
+    for rowid in -150..150_i64 {
+        let (tile, at) = (rowid.div_euclid(tile_rows), rowid.rem_euclid(tile_rows) as usize);
+        let mut bytes = Vec::new();
+        for id in 0..pieces as i64 {
+            let sql = "SELECT data FROM docs_tiles WHERE id = ?1";
+            let piece = rows(&conn, sql, [tile * pieces as i64 + id], |r| r.get::<_, Vec<u8>>(0)).unwrap();
+            bytes.extend(piece.into_iter().flatten());
+        }
+        let single = integers(&conn, "SELECT rowid FROM docs_vectors WHERE rowid = ?1", [rowid]).len();
+        assert_eq!(single == 1, bytes.is_empty(), "row {rowid}");
+        if bytes.is_empty() {
+            continue;
+        }
+        seen += 1;
+        assert_eq!(bytes.len(), tile_rows as usize * slot);
+        let (first, second) = bytes[at * slot..(at + 1) * slot].split_at(lengths[0]);
+        assert_eq!(first[0], 1);
+        assert_eq!(narrow(&first[1..], dim), a(rowid).collect::<Vec<_>>());
+        if rowid % 100 == 0 {
+            assert!(second.iter().all(|byte| *byte == 0));
+        } else {
+            // Multiples of 1/8 below 8 are halves; 0x3c00 is 1.
+            assert_eq!(second[0], 1);
+            let stored = second[1..].as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
+            let one = b(rowid).position(|value| value == 1.0);
+            assert_eq!(stored.clone().position(|half| half == 0x3c00), one);
+            assert_eq!(stored.filter(|half| *half & 0x7fff == 0).count(), b(rowid).filter(|v| *v == 0.0).count());
+        }
+    }
+    assert!(seen > 200, "only {seen} rows are in tiles");
+}
+
+/// A copy of the table of version 1, with a stranger's table that has the name of a newer shadow table.
+fn version_1(dir: &std::path::Path) -> Connection {
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format1.db");
+    let path = dir.join("old.db");
+    std::fs::copy(fixture, &path).unwrap();
+    let conn = open(&path);
+    conn.execute_batch("CREATE TABLE docs_tiles(mine); INSERT INTO docs_tiles VALUES('keep')").unwrap();
+    conn
+}
+
+fn vector(rowid: i64) -> Vec<f32> {
+    (0..64).map(|i| ((rowid * 31 + i * 17) % 101) as f32 / 8.0).collect()
+}
+
+#[test]
+fn a_table_of_version_1_is_read_and_written_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = version_1(dir.path());
+    let stored: Vec<(i64, Value)> =
+        rows(&conn, "SELECT rowid, e FROM docs ORDER BY rowid", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    let right: Vec<(i64, Value)> = (1..36)
+        .filter(|rowid| ![3, 4].contains(rowid))
+        .map(|rowid| (rowid, if rowid % 10 == 0 { Value::Null } else { blob(&vector(rowid)).into() }))
+        .collect();
+    assert_eq!(stored, right);
+    // The payloads have versions of their own.
+    command(&conn, "rebuild");
+    for rowid in 100..300 {
+        conn.execute("INSERT INTO docs(rowid, id, e) VALUES(?1, 'k' || ?1, ?2)", params![rowid, blob(&vector(rowid))])
+            .unwrap();
+    }
+    conn.execute("UPDATE docs SET e = ?1 WHERE rowid = 5", [blob(&vector(1000))]).unwrap();
+    conn.execute_batch("DELETE FROM docs WHERE rowid = 6").unwrap();
+    command(&conn, "optimize");
+    assert_sound(&conn);
+    for rowid in [1, 7, 33, 150, 299] {
+        let near = "SELECT rowid FROM docs WHERE e MATCH ?1 AND distance = 0 ORDER BY distance";
+        assert!(integers(&conn, near, [blob(&vector(rowid))]).contains(&rowid));
+    }
+    assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'format'", []), [1]);
+    assert_eq!(integers(&conn, "SELECT count(*) FROM docs_vectors", []), integers(&conn, "SELECT count(*) FROM docs", []));
+}
+
+#[test]
+fn renaming_and_dropping_a_table_of_version_1_leaves_the_tables_of_others_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = version_1(dir.path());
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1 ORDER BY name";
+    let names = |like: &str| rows(&conn, tables, [like], |r| r.get::<_, String>(0)).unwrap();
+    conn.execute_batch("ALTER TABLE docs RENAME TO notes").unwrap();
+    assert_eq!(names("docs%"), ["docs_tiles"]);
+    assert_eq!(names("notes%").len(), 9);
+    conn.execute_batch("DROP TABLE notes").unwrap();
+    assert_eq!(names("%"), ["docs_tiles"]);
+    assert_eq!(rows(&conn, "SELECT mine FROM docs_tiles", [], |r| r.get::<_, String>(0)).unwrap(), ["keep"]);
+}
+
+#[test]
+fn vectors_in_tiles_survive_vacuum_backup_and_another_page_size() {
+    let dir = tempfile::tempdir().unwrap();
+    for page_size in [512, 4096, 65_536] {
+        let path = dir.path().join(format!("{page_size}.db"));
+        let copy = dir.path().join(format!("{page_size}.copy.db"));
+        let conn = open(&path);
+        conn.execute_batch(&format!(
+            "PRAGMA page_size = {page_size}; CREATE VIRTUAL TABLE docs USING nearlite(e VECTOR(64)); BEGIN"
+        ))
+        .unwrap();
+        for rowid in 0..200 {
+            conn.execute("INSERT INTO docs(rowid, e) VALUES(?1, ?2)", params![rowid, blob(&vector(rowid))]).unwrap();
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        command(&conn, "flush");
+        assert!(integers(&conn, "SELECT count(*) FROM docs_tiles", [])[0] > 0);
+        conn.execute_batch("DELETE FROM docs WHERE rowid % 40 = 0; VACUUM").unwrap();
+        conn.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+        for conn in [conn, open(&copy)] {
+            assert_sound(&conn);
+            let stored: Vec<(i64, Vec<u8>)> =
+                rows(&conn, "SELECT rowid, e FROM docs", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+            assert_eq!(stored.len(), 195);
+            assert!(stored.iter().all(|(rowid, bytes)| *bytes == blob(&vector(*rowid))));
+        }
+    }
+}
