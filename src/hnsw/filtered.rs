@@ -25,7 +25,7 @@ pub(crate) struct Bounds {
     pub sparse_floor: usize,
     /// See `sparse_floor`.
     pub sparse: usize,
-    /// The walk gives up when none of so many nearest nodes passes.
+    /// The walk gives up when none of so many nearest nodes passes; never where it is 0.
     pub sample: usize,
     /// The walk gives up after so many distances.
     pub distances: u64,
@@ -67,11 +67,11 @@ impl VectorIndex {
         let (done, candidates) = self.with_scratch(|scratch| {
             // Taken out while it is in use: the rest of the scratch memory is lent to the steps.
             let mut pool = std::mem::take(&mut scratch.pool);
-            pool.reset(ef, bounds.floor.min(count));
+            pool.reset(ef, bounds.floor.min(count), bounds.sample);
             let stop = self.stop(&query, want, ef);
             let goal = Goal { allowed, bounds, stop };
             let done = self.walk_allowed(&query, &goal, &mut pool, scratch, stats);
-            let candidates = self.spread(&query, pool.entries(), want, Some(allowed));
+            let candidates = self.spread(&query, pool.passing(), want, Some(allowed));
             scratch.pool = pool;
             (done, candidates)
         });
@@ -113,7 +113,7 @@ impl VectorIndex {
             if steps <= ONE_BY_ONE {
                 settle(place, pool, passes, u64::MAX, scratch, stats);
             }
-            let limit = pool.limit(stop, query, passes);
+            let limit = pool.limit(stop, query);
             let count = match steps {
                 _ if steps <= ONE_UNTIL => 1,
                 _ if steps <= TWO_UNTIL => 2,
@@ -124,7 +124,7 @@ impl VectorIndex {
                 && let Some(node) = pool.next_open(limit)
             {
                 expanded += 1;
-                if pool.full() && !passes(node) {
+                if limit != u64::MAX && !passes(node) {
                     for next in layer.row(node).iter().copied().take_while(|next| *next != NONE) {
                         if passes(next) && scratch.visited.insert(next) {
                             scratch.nodes.push(next);
@@ -139,7 +139,7 @@ impl VectorIndex {
                 codes.prefetch_signs(&scratch.nodes);
             }
             settle(place, pool, passes, limit, scratch, stats);
-            let limit = pool.limit(stop, query, passes);
+            let limit = pool.limit(stop, query);
             if expanded == 0 && pool.open(limit).next().is_none() {
                 return true;
             }
@@ -178,7 +178,9 @@ fn settle(
 /// Looks at the nodes nearest to the query. Where few of them pass, more are asked for, since rows beyond them are
 /// easily missed; where none does, the walk is at a loss.
 fn worthwhile(pool: &mut Pool, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
-    let Some(nearest) = pool.entries().get(..bounds.sample) else { return true };
+    let Some(nearest) = pool.nearest().get(..bounds.sample).filter(|nearest| !nearest.is_empty()) else {
+        return true;
+    };
     let near = nearest.iter().filter(|entry| passes(node_of(**entry))).count();
     if near < bounds.sparse {
         pool.raise(bounds.sparse_floor);

@@ -85,7 +85,7 @@ pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
 
 /// Bounds of a walk that does not give up.
 pub fn unbounded(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
-    Bounds { sample: usize::MAX, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
+    Bounds { sample: 0, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
 }
 
 #[cfg(test)]
