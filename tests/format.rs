@@ -78,7 +78,10 @@ fn tiles_are_what_the_page_says() {
             let stored = second[1..].as_chunks::<2>().0.iter().map(|half| u16::from_le_bytes(*half));
             let one = b(rowid).position(|value| value == 1.0);
             assert_eq!(stored.clone().position(|half| half == 0x3c00), one);
-            assert_eq!(stored.filter(|half| *half & 0x7fff == 0).count(), b(rowid).filter(|v| *v == 0.0).count());
+            assert_eq!(
+                stored.filter(|half| *half & 0x7fff == 0).count(),
+                b(rowid).filter(|v| *v == 0.0).count()
+            );
         }
     }
     assert!(seen > 200, "only {seen} rows are in tiles");
@@ -112,8 +115,11 @@ fn a_table_of_version_1_is_read_and_written_as_it_is() {
     // The payloads have versions of their own.
     command(&conn, "rebuild");
     for rowid in 100..300 {
-        conn.execute("INSERT INTO docs(rowid, id, e) VALUES(?1, 'k' || ?1, ?2)", params![rowid, blob(&vector(rowid))])
-            .unwrap();
+        conn.execute(
+            "INSERT INTO docs(rowid, id, e) VALUES(?1, 'k' || ?1, ?2)",
+            params![rowid, blob(&vector(rowid))],
+        )
+        .unwrap();
     }
     conn.execute("UPDATE docs SET e = ?1 WHERE rowid = 5", [blob(&vector(1000))]).unwrap();
     conn.execute_batch("DELETE FROM docs WHERE rowid = 6").unwrap();
@@ -124,7 +130,10 @@ fn a_table_of_version_1_is_read_and_written_as_it_is() {
         assert!(integers(&conn, near, [blob(&vector(rowid))]).contains(&rowid));
     }
     assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'format'", []), [1]);
-    assert_eq!(integers(&conn, "SELECT count(*) FROM docs_vectors", []), integers(&conn, "SELECT count(*) FROM docs", []));
+    assert_eq!(
+        integers(&conn, "SELECT count(*) FROM docs_vectors", []),
+        integers(&conn, "SELECT count(*) FROM docs", [])
+    );
 }
 
 #[test]
@@ -153,7 +162,8 @@ fn vectors_in_tiles_survive_vacuum_backup_and_another_page_size() {
         ))
         .unwrap();
         for rowid in 0..200 {
-            conn.execute("INSERT INTO docs(rowid, e) VALUES(?1, ?2)", params![rowid, blob(&vector(rowid))]).unwrap();
+            conn.execute("INSERT INTO docs(rowid, e) VALUES(?1, ?2)", params![rowid, blob(&vector(rowid))])
+                .unwrap();
         }
         conn.execute_batch("COMMIT").unwrap();
         command(&conn, "flush");

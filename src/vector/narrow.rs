@@ -61,7 +61,9 @@ pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
 pub(crate) fn widen(bytes: &[u8], out: &mut [f32]) -> bool {
     let dim = out.len();
     let eighth = dim.div_ceil(8);
-    let Some((base, rest)) = bytes.split_first().filter(|_| bytes.len() == narrow_len(dim)) else { return false };
+    let Some((base, rest)) = bytes.split_first().filter(|_| bytes.len() == narrow_len(dim)) else {
+        return false;
+    };
     if u32::from(*base) + CODES > 0xfe {
         return false;
     }
