@@ -15,7 +15,7 @@
 //! ```
 
 use crate::error::{Error, Result};
-use crate::hnsw::{self, Outcome, Rows, SearchStats, VectorIndex};
+use crate::hnsw::{self, Candidate, Outcome, Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
 use std::convert::Infallible;
@@ -25,6 +25,9 @@ use std::sync::Arc;
 pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
     metric::distance(metric, a, b)
 }
+
+/// Vectors asked for ahead of the one that is measured.
+const AHEAD: usize = 3;
 
 /// A row that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,29 +51,38 @@ impl Index {
     /// depend on the number of threads.
     ///
     /// # Errors
-    /// [`Error::Value`] when the length is not a multiple of the dimensions or an element is not finite.
+    /// [`Error::Schema`] when a number of `spec` is out of range, [`Error::Value`] when the length is not a multiple of
+    /// the dimensions or an element is not finite.
     pub fn build(spec: &VectorSpec, vectors: Vec<f32>, threads: usize) -> Result<Self> {
+        spec.check().map_err(Error::Schema)?;
         if let Some(at) = vectors.iter().position(|x| !x.is_finite()) {
             return Err(Error::Value(format!("element {at} is not a finite number")));
         }
         let rows = Rows { dim: spec.dim, data: &vectors, present: None };
         let index = Arc::new(VectorIndex::build(spec, &rows, threads, &mut |_, _| true)?);
+        aligned::gather_pages(&vectors);
         Ok(Self { spec: spec.clone(), index, vectors })
     }
 
     /// The `k` nearest rows to `query`, best first. `ef` is the breadth of the search: more finds more.
     ///
-    /// Empty when `query` does not have the dimensions of the index.
+    /// Empty when `query` does not have the dimensions of the index, or has an element that is not finite.
     pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Vec<Hit> {
-        if query.len() != self.spec.dim {
+        let (k, dim) = (k.min(self.len()), self.spec.dim);
+        if !fits(query, dim) {
             return Vec::new();
         }
         let found = candidates(&self.index, query, k, ef);
-        let dim = self.spec.dim;
-        for candidate in found.candidates.iter().take(k + 2) {
+        // The next vectors are on their way from memory while one is measured.
+        let fetch = |candidate: &Candidate| {
             kernels::prefetch(aligned::as_bytes(&self.vectors[candidate.ord as usize * dim..][..dim]));
-        }
-        let Ok(hits) = rank::<Infallible>(&found, k, |row| Ok(self.measure(query, row).distance));
+        };
+        let mut ahead = found.candidates.iter();
+        ahead.by_ref().take(AHEAD).for_each(fetch);
+        let Ok(hits) = rank::<Infallible>(&found, k, |row| {
+            ahead.next().inspect(|candidate| fetch(candidate));
+            Ok(self.measure(query, row).distance)
+        });
         hits
     }
 
@@ -80,19 +92,20 @@ impl Index {
     }
 
     /// A search that can be continued: each call of [`Walk::next`] goes on where the last one stopped. `ef` is the
-    /// breadth of the beam. `None` when `query` does not have the dimensions of the index.
+    /// breadth of the beam. `None` when `query` does not have the dimensions of the index, or has an element that is not
+    /// finite.
     pub fn walk(&self, query: &[f32], ef: usize) -> Option<Walk<'_>> {
-        (query.len() == self.spec.dim).then(|| Walk {
-            walk: self.index.walk(query, ef, None),
+        fits(query, self.spec.dim).then(|| Walk {
+            walk: self.index.walk(query, ef),
             index: self,
             query: query.to_vec(),
             stats: SearchStats::default(),
         })
     }
 
-    /// The `k` nearest rows by exact distance to every row.
+    /// The `k` nearest rows by exact distance to every row; empty where [`Index::search`] is.
     pub fn exact(&self, query: &[f32], k: usize) -> Vec<Hit> {
-        if query.len() != self.spec.dim {
+        if !fits(query, self.spec.dim) {
             return Vec::new();
         }
         let mut hits: Vec<Hit> = (0..self.len() as u32).map(|row| self.measure(query, row)).collect();
@@ -142,7 +155,8 @@ impl Slim {
         ef: usize,
         mut read: impl FnMut(u32, &mut [f32]) -> std::result::Result<(), E>,
     ) -> std::result::Result<Vec<Hit>, E> {
-        if query.len() != self.spec.dim {
+        let k = k.min(self.len());
+        if !fits(query, self.spec.dim) {
             return Ok(Vec::new());
         }
         let found = candidates(&self.index, query, k, ef);
@@ -169,9 +183,16 @@ impl Slim {
     }
 }
 
-/// What the walk over codes finds for `k` results.
+fn fits(query: &[f32], dim: usize) -> bool {
+    query.len() == dim && query.iter().all(|x| x.is_finite())
+}
+
+/// What the walk over codes finds for `k` results, and a scan where the walk did not find as many.
 fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
-    index.search(query, index.rerank_width(k).min(ef.max(k)), ef, &mut SearchStats::default())
+    let mut stats = SearchStats::default();
+    let want = index.rerank_width(k).min(ef.max(k));
+    let found = index.search(query, want, ef, &mut stats);
+    if found.complete { found } else { index.scan_near(query, want, None, &mut stats) }
 }
 
 /// The `k` best of `found` by exact distance. Ends early where what is left is too far away to matter, given the likely
@@ -239,6 +260,38 @@ mod tests {
             assert_eq!(slim.search(query, 10, 40, read), Ok(expected));
         }
         assert_eq!(slim.search(&queries[0], 10, 40, |row, _| Err(row)).map_err(|row| row < 3000), Err(true));
+    }
+
+    #[test]
+    fn what_no_index_can_answer_is_refused_or_empty() {
+        let rows = || (0..600).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
+        for spec in [VectorSpec::new(0, Metric::L2), VectorSpec::new(16_385, Metric::L2)] {
+            assert!(matches!(Index::build(&spec, rows(), 1), Err(Error::Schema(_))));
+        }
+        for bad in [f32::NAN, f32::INFINITY] {
+            assert!(matches!(
+                Index::build(&VectorSpec::new(1, Metric::L2), vec![bad], 1),
+                Err(Error::Value(_))
+            ));
+        }
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            let index = Index::build(&VectorSpec::new(2, metric), rows(), 1).unwrap();
+            for query in [[f32::NAN, 0.0], [0.0, f32::NEG_INFINITY]] {
+                assert!(index.search(&query, 5, 10).is_empty());
+                assert!(index.exact(&query, 5).is_empty());
+                assert!(index.walk(&query, 10).is_none());
+            }
+            for k in [0, 1, 300, 1000, usize::MAX] {
+                assert_eq!(index.search(&[0.3, 0.1], k, 10).len(), k.min(300), "{metric:?} {k}");
+            }
+            let (slim, rows) = index.split();
+            let read = |row: u32, to: &mut [f32]| {
+                to.copy_from_slice(&rows[row as usize * 2..][..2]);
+                Ok::<(), Infallible>(())
+            };
+            assert_eq!(slim.search(&[0.3, 0.1], usize::MAX, 10, read).map(|hits| hits.len()), Ok(300));
+            assert_eq!(slim.search(&[f32::NAN, 0.1], 5, 10, read), Ok(Vec::new()));
+        }
     }
 
     #[test]

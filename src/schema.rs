@@ -77,6 +77,22 @@ impl VectorSpec {
     pub fn new(dim: usize, metric: Metric) -> Self {
         Self { dim, metric, index: IndexKind::default(), codes: Codes::default(), store: Store::default() }
     }
+
+    /// What is out of range, in words.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        if self.dim == 0 || self.dim > limits::MAX_DIM {
+            return Err(format!("a vector has 1 to {} dimensions, got {}", limits::MAX_DIM, self.dim));
+        }
+        match self.index {
+            IndexKind::Hnsw { m, .. } if !(2..=256).contains(&m) => {
+                Err(format!("m must be 2 to 256, got {m}"))
+            }
+            IndexKind::Hnsw { ef_construction: ef, .. } if !(4..=4096).contains(&ef) => {
+                Err(format!("ef_construction must be 4 to 4096, got {ef}"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a column is for.
@@ -290,24 +306,7 @@ impl Schema {
             ColumnKind::FullText { weight } if !(weight.is_finite() && *weight > 0.0) => {
                 bad(format!("WEIGHT must be a positive number, got {weight}"))
             }
-            ColumnKind::Vector(spec) => {
-                if spec.dim == 0 || spec.dim > limits::MAX_DIM {
-                    return bad(format!(
-                        "a vector has 1 to {} dimensions, got {}",
-                        limits::MAX_DIM,
-                        spec.dim
-                    ));
-                }
-                if let IndexKind::Hnsw { m, ef_construction } = spec.index {
-                    if !(2..=256).contains(&m) {
-                        return bad(format!("m must be 2 to 256, got {m}"));
-                    }
-                    if !(4..=4096).contains(&ef_construction) {
-                        return bad(format!("ef_construction must be 4 to 4096, got {ef_construction}"));
-                    }
-                }
-                Ok(())
-            }
+            ColumnKind::Vector(spec) => spec.check().or_else(bad),
             _ => Ok(()),
         }
     }

@@ -96,8 +96,8 @@ impl VectorIndex {
             signs,
         };
         let index = Self::from_parts(block, header, layout, quantizer, present);
-        index.check_graph()?;
         index.check_groups()?;
+        index.check_graph()?;
         Ok(index)
     }
 
@@ -109,9 +109,19 @@ impl VectorIndex {
         if header.m == 0 || !self.present.contains(header.entry) {
             return Err(format!("the entry {} is not a row", header.entry));
         }
-        if let Some(bad) = self.u32s(&self.layout.links).iter().find(|id| **id != NONE && **id >= header.rows)
-        {
+        let links = self.u32s(&self.layout.links);
+        if let Some(bad) = links.iter().find(|id| **id != NONE && **id >= header.rows) {
             return Err(format!("a link leads to row {bad}"));
+        }
+        let mut nodes = self.present.clone();
+        self.u32s(&self.layout.members).iter().for_each(|ord| nodes.remove(*ord));
+        if nodes.count() < self.rows()
+            && let Some(bad) = links.iter().find(|id| **id != NONE && !nodes.contains(**id))
+        {
+            return Err(format!("a link leads to row {bad}, which is not in the graph"));
+        }
+        if !nodes.contains(header.entry) {
+            return Err(format!("the entry {} is not in the graph", header.entry));
         }
         if let Some(bad) = self.u32s(&self.layout.slots).iter().find(|ord| !self.present.contains(**ord)) {
             return Err(format!("an upper node is row {bad}"));
@@ -136,7 +146,15 @@ impl VectorIndex {
             && starts.windows(2).all(|pair| pair[0] <= pair[1])
             && starts.first() == Some(&0)
             && starts.last().map(|last| *last as usize) == Some(members.len());
-        if !ascending || heads.iter().chain(members).any(|ord| !self.present.contains(*ord)) {
+        let mut seen = Bitmap::empty(self.rows());
+        let distinct = heads.iter().chain(members).all(|ord| {
+            let fresh = self.present.contains(*ord) && !seen.contains(*ord);
+            if fresh {
+                seen.insert(*ord);
+            }
+            fresh
+        });
+        if !ascending || !distinct {
             return Err("the groups of equal rows are out of order".into());
         }
         Ok(())

@@ -57,26 +57,24 @@ impl VectorIndex {
         bounds: &Bounds,
         stats: &mut SearchStats,
     ) -> Outcome {
-        let query = self.prepare(query);
         let words = self.present.words().iter().zip(allowed.words());
         let count = words.map(|(a, b)| (a & b).count_ones() as usize).sum::<usize>();
         let want = want.min(count);
-        if !self.has_graph() || want == 0 {
-            return self.finish(&query, Vec::new(), want == 0);
-        }
-        let (done, candidates) = self.with_scratch(|scratch| {
+        self.with_query(query, |query, scratch| {
+            if !self.has_graph() || want == 0 {
+                return self.finish(query, Vec::new(), want == 0);
+            }
             // Taken out while it is in use: the rest of the scratch memory is lent to the steps.
             let mut pool = std::mem::take(&mut scratch.pool);
             pool.reset(ef, bounds.floor.min(count), bounds.sample);
-            let stop = self.stop(&query, want, ef);
+            let stop = self.stop(query, want, ef);
             let goal = Goal { allowed, bounds, stop };
-            let done = self.walk_allowed(&query, &goal, &mut pool, scratch, stats);
-            let candidates = self.spread(&query, pool.passing(), want, Some(allowed));
+            let done = self.walk_allowed(query, &goal, &mut pool, scratch, stats);
+            let candidates = self.spread(query, pool.passing(), want, Some(allowed));
             scratch.pool = pool;
-            (done, candidates)
-        });
-        let complete = done && candidates.len() >= want;
-        self.finish(&query, candidates, complete)
+            let complete = done && candidates.len() >= want;
+            self.finish(query, candidates, complete)
+        })
     }
 
     /// Walks until the pool has no open node; false when the walk gave up.

@@ -61,6 +61,8 @@ impl Layer<'_> {
 /// Memory of a search, kept from one to the next.
 #[derive(Default)]
 pub(super) struct Scratch {
+    /// The query of the last search; its memory serves the next one.
+    pub query: Option<Query>,
     pub beam: Beam,
     /// The beam of a filtered search.
     pub pool: Pool,

@@ -11,7 +11,7 @@ use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
 use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, SignRows, View};
 use crate::vector::kernels::Table;
-use parking_lot::Mutex;
+use std::cell::Cell;
 
 /// Fewer vectors than this are scanned faster than a graph is walked.
 const GRAPH_FROM: usize = 256;
@@ -25,7 +25,11 @@ pub(crate) struct VectorIndex {
     pub(super) present: Bitmap,
     /// Nodes that stand for several rows.
     shared: Bitmap,
-    scratch: Mutex<Vec<Scratch>>,
+}
+
+thread_local! {
+    /// What the last search of this thread worked in, for the next one, of whatever index.
+    static IDLE: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 impl std::fmt::Debug for VectorIndex {
@@ -247,7 +251,7 @@ impl VectorIndex {
         let mut shared = Bitmap::empty(header.rows as usize);
         let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
         heads.iter().for_each(|head| shared.insert(*head));
-        Self { block, header, layout, quantizer, present, shared, scratch: Mutex::new(Vec::new()) }
+        Self { block, header, layout, quantizer, present, shared }
     }
 
     /// Number of rows, with and without a vector.
@@ -262,8 +266,7 @@ impl VectorIndex {
 
     /// Bytes held in memory.
     pub fn memory_bytes(&self) -> usize {
-        let scratch: usize = self.scratch.lock().iter().map(|s| s.visited.memory_bytes() + 4096).sum();
-        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + scratch
+        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes()
     }
 
     /// Candidates that are to be put in exact order for `k` results.
@@ -331,12 +334,24 @@ impl VectorIndex {
         self.header.groups > 0
     }
 
-    /// Runs `job` with scratch memory of this index.
+    /// Runs `job` with the scratch memory of this thread.
     pub(super) fn with_scratch<R>(&self, job: impl FnOnce(&mut Scratch) -> R) -> R {
-        let mut scratch = self.scratch.lock().pop().unwrap_or_default();
+        // Neither a thread that is ending nor a search within a search finds any.
+        let mut scratch = IDLE.try_with(Cell::take).ok().flatten().unwrap_or_default();
         let result = job(&mut scratch);
-        self.scratch.lock().push(scratch);
+        let _ = IDLE.try_with(|idle| idle.set(Some(scratch)));
         result
+    }
+
+    /// The same with the prepared `query`.
+    pub(super) fn with_query<R>(&self, query: &[f32], job: impl FnOnce(&Query, &mut Scratch) -> R) -> R {
+        self.with_scratch(|scratch| {
+            let mut prepared = scratch.query.take().unwrap_or_default();
+            self.quantizer.prepare(query, &mut prepared);
+            let result = job(&prepared, scratch);
+            scratch.query = Some(prepared);
+            result
+        })
     }
 
     pub(super) fn prepare(&self, query: &[f32]) -> Query {

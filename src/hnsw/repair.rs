@@ -41,6 +41,7 @@ pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
         }
         hung += 1;
         codes.row_query(node, &mut query);
+        codes.row_signs(node, &mut query);
         let view = Layer { links: &layer.links, degree: layer.degree, ords: &[] };
         search_layer(codes, view, &query, &[entry], Breadth::full(64), &mut scratch, &mut stats);
         let near: Vec<(f32, u32)> = scratch

@@ -17,6 +17,9 @@ const BATCH: usize = 256;
 /// Rows found to hold before those are dropped that better ones have ruled out.
 const ROOM: usize = 1024;
 
+/// So many rows are kept in order while a scan goes on.
+const SORTED: usize = 256;
+
 impl VectorIndex {
     /// The best `want` rows by codes, and all others that may be among them by exact distance: whose distance by
     /// codes is within the likely error of the last one's. Those are few where distances differ, and many where a
@@ -28,16 +31,17 @@ impl VectorIndex {
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
     ) -> Outcome {
-        let query = self.prepare(query);
         let narrowed = self.allowed_rows(allowed);
         let set = narrowed.as_ref().unwrap_or(&self.present);
-        let candidates = self.with_scratch(|scratch| {
+        self.with_query(query, |query, scratch| {
             let mut found = std::mem::take(&mut scratch.found);
             found.clear();
-            scratch.beam.reset(want);
+            // Many rows are selected now and then: a sorted list of them would be moved for each row that is found.
+            let sorted = want <= SORTED;
+            scratch.beam.reset(if sorted { want } else { 1 });
             scratch.nodes.clear();
             // Nothing beyond the cut is of use; it falls as better rows are found.
-            let (mut cut, mut worst, mut room) = (u64::MAX, u64::MAX, ROOM);
+            let (mut cut, mut worst, mut room) = (u64::MAX, u64::MAX, ROOM.max(want * 2));
             let mut rows = set.iter();
             loop {
                 scratch.nodes.clear();
@@ -45,31 +49,46 @@ impl VectorIndex {
                 if scratch.nodes.is_empty() {
                     break;
                 }
-                self.score_nodes(scratch, &query, cut, stats);
+                self.score_nodes(scratch, query, cut, stats);
                 for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
                     let entry = pack(*key, *node);
                     if entry < cut {
                         found.push(entry);
-                        scratch.beam.insert(entry);
+                        if sorted {
+                            scratch.beam.insert(entry);
+                        }
                     }
                 }
-                if scratch.beam.worst() < worst {
+                if sorted && scratch.beam.worst() < worst {
                     worst = scratch.beam.worst();
-                    cut = self.beyond(&query, key_of(worst));
+                    cut = self.beyond(query, key_of(worst));
                 }
                 if found.len() > room {
+                    if !sorted {
+                        cut = cut.min(self.cut_of(query, &mut found, want));
+                    }
                     found.retain(|entry| *entry < cut);
                     room = found.len() * 2 + ROOM;
                 }
+            }
+            if !sorted {
+                cut = cut.min(self.cut_of(query, &mut found, want));
             }
             found.retain(|entry| *entry < cut);
             found.sort_unstable();
             let of = |e: &u64| Candidate { ord: node_of(*e), distance: query.distance(key_of(*e)) };
             let candidates = found.iter().map(of).collect();
             scratch.found = found;
-            candidates
-        });
-        self.finish(&query, candidates, true)
+            self.finish(query, candidates, true)
+        })
+    }
+
+    /// The first entry that is farther than the best `want` of `found` by more than the likely error.
+    fn cut_of(&self, query: &Query, found: &mut [u64], want: usize) -> u64 {
+        if want == 0 || found.len() < want {
+            return u64::MAX;
+        }
+        self.beyond(query, key_of(*found.select_nth_unstable(want - 1).1))
     }
 
     /// The first entry that is farther than `key` by more than the likely error.
@@ -94,33 +113,29 @@ impl VectorIndex {
         scratch.score(codes, layer, query, stats);
     }
 
-    /// The best `want` rows by codes, sorted; `allowed` restricts them.
+    /// The best `want` rows by codes, sorted.
     pub(super) fn scan_entries(
         &self,
         query: &Query,
         want: usize,
-        allowed: Option<&Bitmap>,
+        scratch: &mut Scratch,
         stats: &mut SearchStats,
     ) -> Vec<u64> {
         let want = want.min(self.len());
         if want == 0 {
             return Vec::new();
         }
-        let narrowed = self.allowed_rows(allowed);
-        let set = narrowed.as_ref().unwrap_or(&self.present);
-        self.with_scratch(|scratch| {
-            let mut best = Best { beam: &mut Beam::default(), all: Vec::new(), want };
-            best.beam.reset(want);
-            scratch.nodes.clear();
-            for ord in set.iter() {
-                scratch.nodes.push(ord);
-                if scratch.nodes.len() == BATCH {
-                    self.flush(scratch, query, &mut best, stats);
-                }
+        let mut best = Best { beam: &mut Beam::default(), all: Vec::new(), want };
+        best.beam.reset(want);
+        scratch.nodes.clear();
+        for ord in self.present.iter() {
+            scratch.nodes.push(ord);
+            if scratch.nodes.len() == BATCH {
+                self.flush(scratch, query, &mut best, stats);
             }
-            self.flush(scratch, query, &mut best, stats);
-            best.finish()
-        })
+        }
+        self.flush(scratch, query, &mut best, stats);
+        best.finish()
     }
 
     fn flush(&self, scratch: &mut Scratch, query: &Query, best: &mut Best<'_>, stats: &mut SearchStats) {
@@ -142,7 +157,7 @@ struct Best<'a> {
 impl Best<'_> {
     #[inline]
     fn add(&mut self, entry: u64) {
-        if self.want <= 256 {
+        if self.want <= SORTED {
             self.beam.insert(entry);
             return;
         }
@@ -155,11 +170,11 @@ impl Best<'_> {
 
     /// Entries that are not below this one are of no use.
     fn worst(&self) -> u64 {
-        if self.want <= 256 { self.beam.worst() } else { u64::MAX }
+        if self.want <= SORTED { self.beam.worst() } else { u64::MAX }
     }
 
     fn finish(mut self) -> Vec<u64> {
-        if self.want <= 256 {
+        if self.want <= SORTED {
             return self.beam.entries().to_vec();
         }
         self.all.sort_unstable();

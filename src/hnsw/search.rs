@@ -13,20 +13,25 @@ impl VectorIndex {
     pub fn search(&self, query: &[f32], want: usize, ef: usize, stats: &mut SearchStats) -> Outcome {
         let want = want.min(self.len());
         let ef = ef.clamp(want, self.len().max(1));
-        let prepared = self.prepare(query);
-        if !self.has_graph() {
-            let best = self.scan_entries(&prepared, want, None, stats);
-            let of = |e| Candidate { ord: node_of(e), distance: prepared.distance(key_of(e)) };
-            return self.finish(&prepared, best.into_iter().map(of).collect(), true);
-        }
-        self.with_scratch(|scratch| {
-            let stop = self.stop(&prepared, want, ef);
-            let start = self.entry(&prepared, scratch, stats);
+        self.with_query(query, |query, scratch| {
+            if !self.has_graph() {
+                let best = self.scan_entries(query, want, scratch, stats);
+                let of = |e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) };
+                return self.finish(query, best.into_iter().map(of).collect(), true);
+            }
+            let stop = self.stop(query, want, ef);
+            let start = self.entry(query, scratch, stats);
             let (codes, layer) = (self.codes(), self.base_layer());
-            search_layer(codes, layer, &prepared, &[start], Breadth { ef, stop }, scratch, stats);
-            let candidates = self.spread(&prepared, scratch.beam.entries(), want, None);
+            search_layer(codes, layer, query, &[start], Breadth { ef, stop }, scratch, stats);
+            let mut candidates = self.spread(query, scratch.beam.entries(), want, None);
+            if candidates.len() < want {
+                // Links have a direction: from the entry every node can be reached, from another node not always.
+                let starts = [start, self.header.entry];
+                search_layer(codes, layer, query, &starts, Breadth::full(ef), scratch, stats);
+                candidates = self.spread(query, scratch.beam.entries(), want, None);
+            }
             let complete = candidates.len() >= want;
-            self.finish(&prepared, candidates, complete)
+            self.finish(query, candidates, complete)
         })
     }
 

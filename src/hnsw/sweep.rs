@@ -18,8 +18,7 @@ impl VectorIndex {
         stats: &mut SearchStats,
         mut each: impl FnMut(Candidate),
     ) {
-        let query = self.prepare(query);
-        self.with_scratch(|scratch| {
+        self.with_query(query, |query, scratch| {
             scratch.nodes.clear();
             for (at, word) in self.present.words().iter().enumerate() {
                 let allowed = allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
@@ -29,10 +28,10 @@ impl VectorIndex {
                     rest &= rest - 1;
                 }
                 if scratch.nodes.len() >= BATCH {
-                    self.hand_out(scratch, &query, stats, &mut each);
+                    self.hand_out(scratch, query, stats, &mut each);
                 }
             }
-            self.hand_out(scratch, &query, stats, &mut each);
+            self.hand_out(scratch, query, stats, &mut each);
         });
     }
 
@@ -46,9 +45,8 @@ impl VectorIndex {
         if !self.has(ord) {
             return None;
         }
-        let query = self.prepare(query);
-        Some(self.with_scratch(|scratch| {
-            self.codes().score(&query, &[ord], &mut scratch.dots, &mut scratch.keys);
+        Some(self.with_query(query, |query, scratch| {
+            self.codes().score(query, &[ord], &mut scratch.dots, &mut scratch.keys);
             query.distance(scratch.keys[0])
         }))
     }

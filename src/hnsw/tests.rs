@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::schema::{IndexKind, VectorSpec};
+use crate::vector::codes::Kind;
 use crate::vector::{Codes, Metric, metric};
 use std::sync::Arc;
 
@@ -141,7 +142,7 @@ fn ten_thousand_equal_rows_are_all_found() {
     let odd = Bitmap::from_fn(10_500, |ord| ord > 600 && ord % 7 == 0);
     let out = index.search_filtered(&same, 50, 64, &odd, &WHOLE, &mut SearchStats::default());
     assert!(out.complete && out.candidates.len() == 50);
-    let mut walk = index.walk(&same, 64, None);
+    let mut walk = index.walk(&same, 64);
     let mut seen = std::collections::BTreeSet::new();
     loop {
         let next = walk.next(333, &mut SearchStats::default());
@@ -332,6 +333,48 @@ fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn one_row_of_another_size_leaves_the_others_their_codes() {
+    for (metric, dim) in [(Metric::L2, 48), (Metric::L2, 200), (Metric::Ip, 48)] {
+        for size in [1e6, 1e12, f32::MAX, 1e-30] {
+            let mut noise = Noise(41);
+            let mut data = noise.clustered(2000, dim, 20, 0.3);
+            let stray = 700;
+            data[stray * dim..(stray + 1) * dim].iter_mut().for_each(|x| *x = x.signum() * size);
+            let index = build(&spec(dim, metric), &data);
+            assert_eq!(index.quantizer.kind, Kind::Int8, "{metric:?} {size}");
+            let mut sum = 0.0;
+            for at in (0..2000).step_by(50) {
+                let query = &data[at * dim..(at + 1) * dim].iter().map(|x| x * 0.99).collect::<Vec<_>>();
+                let out = index.search(query, index.rerank_width(10), 128, &mut SearchStats::default());
+                assert!(out.complete && out.candidates.iter().all(|c| c.distance.is_finite()));
+                // By inner product few links lead to a row that is longer than all others by so much: it may be missed.
+                let allowed = |ord: u32| metric == Metric::L2 || ord as usize != stray;
+                let found: Vec<_> = out.candidates.iter().copied().filter(|c| allowed(c.ord)).collect();
+                sum += recall(metric, &data, query, &exact(metric, &data, query, allowed), &found, 10);
+            }
+            assert!(sum / 40.0 > 0.97, "{metric:?} {dim} {size}: {}", sum / 40.0);
+        }
+    }
+}
+
+#[test]
+fn many_rows_of_a_scan_are_those_of_a_sort() {
+    let mut noise = Noise(43);
+    let data = noise.clustered(3000, 40, 10, 0.4);
+    let index = build(&spec(40, Metric::L2), &data);
+    let query: Vec<f32> = (0..40).map(|_| noise.normal()).collect();
+    let mut all: Vec<Candidate> = Vec::new();
+    index.sweep(&query, None, &mut SearchStats::default(), |c| all.push(c));
+    all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.ord.cmp(&b.ord)));
+    for want in [1, 10, 256, 257, 1000, 2999, 3000, 5000] {
+        let out = index.scan_near(&query, want, None, &mut SearchStats::default());
+        let least = want.min(3000);
+        assert!(out.candidates.len() >= least, "{want}");
+        assert_eq!(out.candidates[..least], all[..least], "{want}");
     }
 }
 

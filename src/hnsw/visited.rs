@@ -56,8 +56,4 @@ impl Visited {
         out.truncate(len);
         self.touched.extend_from_slice(&out[start..]);
     }
-
-    pub fn memory_bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.touched.capacity() * 4
-    }
 }

@@ -4,7 +4,6 @@ use super::frontier::{key_of, node_of, pack};
 use super::graph::Scratch;
 use super::index::VectorIndex;
 use super::{Candidate, SearchStats};
-use crate::bitmap::Bitmap;
 use crate::vector::codes::Query;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,10 +14,9 @@ pub(crate) struct Walk {
     index: Arc<VectorIndex>,
     query: Query,
     ef: usize,
-    allowed: Option<Arc<Bitmap>>,
     scratch: Scratch,
     open: BinaryHeap<Reverse<u64>>,
-    /// Allowed nodes found and not yet yielded.
+    /// Nodes found and not yet yielded.
     ready: BinaryHeap<Reverse<u64>>,
     /// Rows of nodes already taken from `ready`.
     queued: VecDeque<Candidate>,
@@ -27,12 +25,11 @@ pub(crate) struct Walk {
 
 impl VectorIndex {
     /// Starts a walk; nothing is computed before the first [`Walk::next`].
-    pub fn walk(self: &Arc<Self>, query: &[f32], ef: usize, allowed: Option<Arc<Bitmap>>) -> Walk {
+    pub fn walk(self: &Arc<Self>, query: &[f32], ef: usize) -> Walk {
         Walk {
             query: self.prepare(query),
             index: Arc::clone(self),
             ef: ef.max(1),
-            allowed,
             scratch: Scratch::default(),
             open: BinaryHeap::new(),
             ready: BinaryHeap::new(),
@@ -43,7 +40,7 @@ impl VectorIndex {
 }
 
 impl Walk {
-    /// Up to `want` further candidates, sorted; empty when every allowed row was yielded. A later call may yield a
+    /// Up to `want` further candidates, sorted; empty when every row was yielded. A later call may yield a
     /// row that is nearer than an earlier one by what the beam had missed.
     pub fn next(&mut self, want: usize, stats: &mut SearchStats) -> Vec<Candidate> {
         if !self.started {
@@ -56,11 +53,8 @@ impl Walk {
             self.expand(&index, need, stats);
             let Some(Reverse(entry)) = self.ready.pop() else { break };
             let (head, distance) = (node_of(entry), self.query.distance(key_of(entry)));
-            for ord in std::iter::once(&head).chain(index.members_of(head)) {
-                if self.allowed.as_ref().is_none_or(|set| set.contains(*ord)) {
-                    self.queued.push_back(Candidate { ord: *ord, distance });
-                }
-            }
+            let rows = std::iter::once(&head).chain(index.members_of(head));
+            self.queued.extend(rows.map(|ord| Candidate { ord: *ord, distance }));
         }
         let count = want.min(self.queued.len());
         self.queued.drain(..count).collect()
@@ -69,7 +63,7 @@ impl Walk {
     fn start(&mut self, stats: &mut SearchStats) {
         let index = Arc::clone(&self.index);
         if !index.has_graph() {
-            let all = index.scan_entries(&self.query, index.len(), self.allowed.as_deref(), stats);
+            let all = index.scan_entries(&self.query, index.len(), &mut self.scratch, stats);
             let query = &self.query;
             self.queued = all
                 .into_iter()
@@ -90,9 +84,7 @@ impl Walk {
         for (node, key) in self.scratch.nodes.iter().zip(&self.scratch.keys) {
             let entry = pack(*key, *node);
             self.open.push(Reverse(entry));
-            if self.allowed.as_deref().is_none_or(|set| index.node_allowed(*node, set)) {
-                self.ready.push(Reverse(entry));
-            }
+            self.ready.push(Reverse(entry));
         }
     }
 
@@ -100,7 +92,17 @@ impl Walk {
     fn expand(&mut self, index: &VectorIndex, need: usize, stats: &mut SearchStats) {
         // A node may be yielded when it is nearer than all open nodes, or when `need` others are waiting and the
         // open ones are all farther than the first.
-        while let Some(Reverse(next)) = self.open.peek().copied() {
+        loop {
+            let Some(Reverse(next)) = self.open.peek().copied() else {
+                // From the entry every node can be reached, from the node that the walk began with not always.
+                if index.has_graph() && self.scratch.visited.insert(index.header.entry) {
+                    self.scratch.nodes.clear();
+                    self.scratch.nodes.push(index.header.entry);
+                    self.take_in(index, stats);
+                    continue;
+                }
+                return;
+            };
             let settled = self.ready.peek().is_some_and(|Reverse(best)| *best < next);
             if settled && self.ready.len() >= need {
                 return;

@@ -87,6 +87,12 @@ impl Block {
     }
 }
 
+impl Default for Block {
+    fn default() -> Self {
+        Self::zeroed(0)
+    }
+}
+
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: `allocation` came from the allocator with this layout.
@@ -104,20 +110,46 @@ fn capacity_overflow() -> ! {
     panic!("a block larger than the address space")
 }
 
+/// Asks the kernel to move numbers that are read all over into huge pages, as blocks have from the start.
+pub(crate) fn gather_pages(values: &[f32]) {
+    let bytes = as_bytes(values);
+    let skip = bytes.as_ptr().addr().wrapping_neg() % HUGE;
+    if let Some(inner) = bytes.get(skip..).filter(|inner| inner.len() >= HUGE) {
+        huge::advise(inner.as_ptr(), inner.len());
+        huge::collapse(inner.as_ptr(), inner.len());
+    }
+}
+
 mod huge {
     #[cfg(target_os = "linux")]
-    pub fn advise(start: *mut u8, len: usize) {
+    fn say(start: *const u8, len: usize, advice: i32) {
         unsafe extern "C" {
             fn madvise(start: *mut std::ffi::c_void, len: usize, advice: i32) -> i32;
         }
+        // SAFETY: the range is whole huge pages of one allocation; the advice changes no contents, and a refusal is
+        // harmless.
+        unsafe { madvise(start.cast_mut().cast(), len / super::HUGE * super::HUGE, advice) };
+    }
+
+    /// For pages that are yet to be written.
+    #[cfg(target_os = "linux")]
+    pub fn advise(start: *const u8, len: usize) {
         const MADV_HUGEPAGE: i32 = 14;
-        // SAFETY: the range lies inside one allocation that starts at a multiple of 2 MiB; the advice changes no
-        // contents, and a refusal is harmless.
-        unsafe { madvise(start.cast(), len / super::HUGE * super::HUGE, MADV_HUGEPAGE) };
+        say(start, len, MADV_HUGEPAGE);
+    }
+
+    /// For pages that were written; from Linux 6.1.
+    #[cfg(target_os = "linux")]
+    pub fn collapse(start: *const u8, len: usize) {
+        const MADV_COLLAPSE: i32 = 25;
+        say(start, len, MADV_COLLAPSE);
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub fn advise(_start: *mut u8, _len: usize) {}
+    pub fn advise(_start: *const u8, _len: usize) {}
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn collapse(_start: *const u8, _len: usize) {}
 }
 
 /// `bytes` as `u32`; empty when misaligned (never for a range of a [`Block`] that starts at a multiple of 4).

@@ -4,6 +4,8 @@
 //! It spreads the energy of any vector evenly over its dimensions, so that the signs of the rotated dimensions carry
 //! equal information. Invariant: lengths and inner products are kept up to rounding; the same on every machine.
 
+use super::kernels;
+
 /// A rotation of vectors of `len` dimensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotation {
@@ -29,49 +31,8 @@ impl Rotation {
 
     /// Rotates `x`, which has `len` dimensions.
     pub fn apply(&self, x: &mut [f32]) {
-        let block = if self.len == 0 { return } else { 1 << self.len.ilog2() };
-        let scale = 1.0 / (block as f32).sqrt();
-        for (round, flips) in self.flips.chunks_exact(self.len).enumerate() {
-            for (x, flip) in x.iter_mut().zip(flips) {
-                *x = f32::from_bits(x.to_bits() ^ flip);
-            }
-            let start = if round % 2 == 0 { 0 } else { self.len - block };
-            let part = &mut x[start..start + block];
-            hadamard(part);
-            part.iter_mut().for_each(|x| *x *= scale);
-            if block < self.len {
-                let (low, high) = x.split_at_mut(self.len / 2);
-                for (a, b) in low.iter_mut().zip(high) {
-                    (*a, *b) = (
-                        (*a + *b) * std::f32::consts::FRAC_1_SQRT_2,
-                        (*a - *b) * std::f32::consts::FRAC_1_SQRT_2,
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// The unnormalised Walsh-Hadamard transform of a power of two of at least 64 numbers.
-fn hadamard(x: &mut [f32]) {
-    for eight in x.chunks_exact_mut(8) {
-        let [a, b, c, d, e, f, g, h] = eight else { continue };
-        let (a1, b1, c1, d1) = (*a + *b, *a - *b, *c + *d, *c - *d);
-        let (e1, f1, g1, h1) = (*e + *f, *e - *f, *g + *h, *g - *h);
-        let (a2, b2, c2, d2) = (a1 + c1, b1 + d1, a1 - c1, b1 - d1);
-        let (e2, f2, g2, h2) = (e1 + g1, f1 + h1, e1 - g1, f1 - h1);
-        (*a, *b, *c, *d) = (a2 + e2, b2 + f2, c2 + g2, d2 + h2);
-        (*e, *f, *g, *h) = (a2 - e2, b2 - f2, c2 - g2, d2 - h2);
-    }
-    let mut half = 8;
-    while half < x.len() {
-        for pair in x.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
+        assert_eq!(x.len(), self.len, "the rotation is for other vectors");
+        (kernels::get().loops.rotate)(x, &self.flips);
     }
 }
 

@@ -55,14 +55,9 @@ impl CodeSet {
             signs: (kind == Kind::Int8 && dim >= SIGNS_FROM).then(|| Signs::new(dim)),
         };
         let row = |ord: u32| &data[ord as usize * dim..][..dim];
-        if metric != Metric::Cosine {
-            let top = present.iter().flat_map(row).fold(0.0_f32, |top, x| top.max(x.abs()));
-            if top > 1e6 || (top > 0.0 && top < 1e-6) {
-                quantizer.unit = f32::from_bits(top.to_bits() & 0x7f80_0000).max(f32::MIN_POSITIVE);
-            }
-        }
+        let usual = quantizer.choose_unit(row, present);
         if kind == Kind::Int8 {
-            quantizer.centre(row, present);
+            quantizer.centre(row, present, usual);
             quantizer.choose_scale(row, present);
         }
         let rows = present.len();
@@ -144,14 +139,14 @@ impl CodeSet {
                     if !present.contains(ord as u32) {
                         continue;
                     }
-                    quantizer.bring(&data[ord * dim..][..dim], &mut buffer);
+                    let shortened = quantizer.bring(&data[ord * dim..][..dim], &mut buffer);
                     let factor = factors.get_mut(at * 2..at * 2 + 2).unwrap_or_default();
                     let (lost, norm) = quantizer.write(&buffer, code, factor);
-                    let mut found = [lost, norm, 0.0, 0.0];
+                    let mut found = [lost + shortened, norm, 0.0, 0.0];
                     if let Some(shape) = shape {
                         let row = &mut signs[at * sign_stride..][..sign_stride];
                         let written = shape.write(buffer.iter().copied(), row, &mut turned);
-                        (found[2], found[3]) = (written.lost, written.kept);
+                        (found[2], found[3]) = (written.lost + shortened, written.kept);
                     }
                     extremes.iter_mut().zip(found).for_each(|(top, x)| *top = top.max(x));
                 }
@@ -161,7 +156,11 @@ impl CodeSet {
         let parts: Vec<[f32; 4]> = std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
             let mut parts = vec![work()];
-            parts.extend(others.into_iter().filter_map(|other| other.join().ok()));
+            let join = |other: std::thread::ScopedJoinHandle<'_, _>| match other.join() {
+                Ok(part) => part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            parts.extend(others.into_iter().map(join));
             parts
         });
         let top = |at: usize| parts.iter().fold(0.0_f32, |top, part| top.max(part[at])) * 1.0001;
@@ -178,7 +177,8 @@ impl CodeSet {
         let mut squares = vec![0.0_f64; present.len()];
         for ord in present.iter() {
             let row = &data[ord as usize * dim..][..dim];
-            squares[ord as usize] = row.iter().map(|x| (f64::from(*x) / unit).powi(2)).sum();
+            // As far as a float can carry their squares.
+            squares[ord as usize] = row.iter().map(|x| (f64::from(*x) / unit).powi(2)).sum::<f64>().min(1e30);
         }
         // The longest hundredth do not count: one outlier would raise all others to the same height.
         let mut sorted: Vec<f64> = present.iter().map(|ord| squares[ord as usize]).collect();

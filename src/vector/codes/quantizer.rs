@@ -3,10 +3,16 @@
 use super::query::Query;
 use super::signs::Signs;
 use crate::bitmap::Bitmap;
-use crate::vector::{Codes, Metric, metric};
+use crate::vector::{Codes, Metric, kernels, metric};
 
 /// Below this many dimensions floats take as many cache lines as bytes would and are exact.
 const FLOAT_BELOW: usize = 32;
+
+/// Largest number of a row in its unit; squares and sums of squares are floats up to there.
+const LONGEST: f64 = 1e15;
+
+/// Rows with a number that many times the middle row's largest have no part in the mean.
+const USUAL: f64 = 100.0;
 
 /// What a row is stored as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,17 +69,46 @@ impl Quantizer {
         }
     }
 
-    /// The vector as it is coded: normalised for cosine, in units otherwise; centred for bytes.
-    pub(super) fn bring(&self, vector: &[f32], out: &mut [f32]) {
+    /// The vector as it is coded: normalised for cosine, in units otherwise; centred for bytes. A vector too long for
+    /// squares in f32 is shortened; returns by how much.
+    pub(super) fn bring(&self, vector: &[f32], out: &mut [f32]) -> f32 {
         out.copy_from_slice(vector);
+        let mut lost = 0.0;
         if self.metric == Metric::Cosine {
             metric::normalize(out);
-        } else if self.unit != 1.0 {
-            out.iter_mut().for_each(|x| *x /= self.unit);
+        } else {
+            let unit = f64::from(self.unit);
+            let top = f64::from(peak(out)) / unit;
+            if top > LONGEST {
+                let norm = out.iter().map(|x| (f64::from(*x) / unit).powi(2)).sum::<f64>().sqrt();
+                lost = (norm * (1.0 - LONGEST / top) * 1.0001).min(f64::from(f32::MAX) / 4.0) as f32;
+                out.iter_mut().for_each(|x| *x = (f64::from(*x) / unit * (LONGEST / top)) as f32);
+            } else if self.unit != 1.0 {
+                out.iter_mut().for_each(|x| *x /= self.unit);
+            }
         }
         if self.kind != Kind::Float {
             out.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x -= mean);
         }
+        lost
+    }
+
+    /// The unit of rows of usual size: huge and tiny numbers have no squares. One row in a few may be of any size, so
+    /// it goes by the middle one. Returns the size up to which a row counts as usual.
+    pub(super) fn choose_unit<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap) -> f32 {
+        if self.metric == Metric::Cosine {
+            return f32::MAX;
+        }
+        let mut peaks: Vec<f32> = present.iter().map(|ord| peak(row(ord))).filter(|top| *top > 0.0).collect();
+        if peaks.is_empty() {
+            return f32::MAX;
+        }
+        let middle = peaks.len() / 2;
+        let middle = *peaks.select_nth_unstable_by(middle, f32::total_cmp).1;
+        if !(1e-6..=1e6).contains(&middle) {
+            self.unit = f32::from_bits(middle.to_bits() & 0x7f80_0000).max(f32::MIN_POSITIVE);
+        }
+        (f64::from(middle) * USUAL).min(f64::from(f32::MAX)) as f32
     }
 
     /// What the error of a distance near `at` stays below in practice: five standard deviations. Never more than
@@ -112,10 +147,16 @@ impl Quantizer {
         let bound = match self.metric {
             Metric::L2 => {
                 let float = slack * (query.norm + largest);
-                unit * (query.lost + residual + float)
+                if self.kind == Kind::Bit {
+                    // Of signs not the distance is taken, but its square estimated: `|q|² + |y|² - 2 f <q, s>`, which is
+                    // off by `2 residual` times the distance and by twice what the query's levels lose.
+                    unit * (2.0 * residual + (2.0 * query.lost * largest).sqrt() + float)
+                } else {
+                    unit * (query.lost + residual + float)
+                }
             }
             Metric::Cosine | Metric::Ip => {
-                let mean = self.mean.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+                let mean = f64::from(kernels::get().dot_f32(&self.mean, &self.mean)).sqrt() * 1.0001;
                 let float = slack * (query.norm * (largest + mean) + query.norm);
                 let dot = query.norm * residual + query.lost * largest + float;
                 if self.metric == Metric::Ip { dot * unit * unit } else { dot }
@@ -124,13 +165,13 @@ impl Quantizer {
         bound.min(f64::from(f32::MAX)) as f32
     }
 
-    /// Sets the mean of a sample of the rows.
-    pub(super) fn centre<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap) {
+    /// Sets the mean of a sample of the rows with no number beyond `usual`.
+    pub(super) fn centre<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap, usual: f32) {
         let step = present.count().div_ceil(8192).max(1);
         let mut sums = vec![0.0_f64; self.dim];
         let mut buffer = vec![0.0; self.dim];
         let mut count = 0.0;
-        for ord in present.iter().step_by(step) {
+        for ord in present.iter().step_by(step).filter(|ord| peak(row(*ord)) <= usual) {
             self.bring(row(ord), &mut buffer);
             sums.iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += f64::from(*x));
             count += 1.0;
@@ -151,8 +192,14 @@ impl Quantizer {
             sum += f64::from(reach);
             count += 1;
         }
-        if count > 0 && f64::from(top) <= 2.5 * sum / count as f64 {
+        // Below the bound a scale has no inverse.
+        if count > 0 && top > 1e-28 && f64::from(top) <= 2.5 * sum / count as f64 {
             self.uniform = top / 127.0;
         }
     }
+}
+
+/// The largest magnitude.
+fn peak(vector: &[f32]) -> f32 {
+    vector.iter().fold(0.0, |top, x| top.max(x.abs()))
 }

@@ -1,12 +1,12 @@
 //! A query in the form of the codes.
 
 use super::quantizer::{Kind, Quantizer};
-use super::signs::{SignQuery, Signs};
-use crate::vector::aligned::{self, Block};
+use super::signs::SignQuery;
+use crate::vector::aligned::{self, Block, LINE};
 use crate::vector::{Metric, kernels, metric};
 
 /// What is computed once for a search.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Query {
     pub(super) block: Block,
     pub(super) offset: i32,
@@ -23,38 +23,51 @@ pub(crate) struct Query {
     pub(super) norm: f64,
     /// The query for 1-bit codes, where there are any.
     pub(super) signs: Option<SignQuery>,
+    /// Room to prepare in.
+    floats: Vec<f32>,
 }
 
 impl Quantizer {
-    /// Prepares a search for `vector`.
+    /// A query prepared for `vector`.
     pub fn query(&self, vector: &[f32]) -> Query {
+        let mut query = Query::default();
+        self.prepare(vector, &mut query);
+        query
+    }
+
+    /// Prepares a search for `vector` in the memory of an earlier query, whatever its codes were.
+    pub fn prepare(&self, vector: &[f32], query: &mut Query) {
         let unit = f64::from(self.unit);
-        let mut query = Query {
-            block: Block::zeroed(self.query_bytes()),
-            offset: 0,
-            by_dot: -1.0,
-            by_norm: 0.0,
-            add: 0.0,
-            height: 0.0,
-            squares: self.metric == Metric::L2,
-            base: if self.metric == Metric::Cosine { 1.0 } else { 0.0 },
-            times: match self.metric {
-                Metric::Cosine => 1.0,
-                Metric::L2 => unit,
-                Metric::Ip => unit * unit,
-            },
-            root: self.metric == Metric::L2,
-            lost: 0.0,
-            norm: 0.0,
-            signs: self.signs.as_ref().map(Signs::blank),
+        let bytes = self.query_bytes();
+        if query.block.bytes().len() != bytes.next_multiple_of(LINE).max(LINE) {
+            query.block = Block::zeroed(bytes);
+        }
+        query.offset = 0;
+        query.by_dot = -1.0;
+        (query.by_norm, query.add, query.height) = (0.0, 0.0, 0.0);
+        query.squares = self.metric == Metric::L2;
+        query.base = if self.metric == Metric::Cosine { 1.0 } else { 0.0 };
+        query.times = match self.metric {
+            Metric::Cosine => 1.0,
+            Metric::L2 => unit,
+            Metric::Ip => unit * unit,
         };
-        let mut q = vector.to_vec();
+        query.root = self.metric == Metric::L2;
+        (query.lost, query.norm) = (0.0, 0.0);
+        if self.signs.is_none() {
+            query.signs = None;
+        } else if query.signs.is_none() {
+            query.signs = Some(SignQuery::default());
+        }
+        let mut q = std::mem::take(&mut query.floats);
+        q.clear();
+        q.extend(vector.iter().take(self.dim));
         q.resize(self.dim, 0.0);
         match self.kind {
-            Kind::Float => self.float_query(&mut q, &mut query),
-            Kind::Int8 | Kind::Bit => self.int8_query(&mut q, &mut query),
+            Kind::Float => self.float_query(&mut q, query),
+            Kind::Int8 | Kind::Bit => self.int8_query(&mut q, query),
         }
-        query
+        query.floats = q;
     }
 
     /// Brings a query into the space of the rows, divided by the number that is returned: far outside the data,
@@ -83,6 +96,7 @@ impl Quantizer {
         // Keys by Euclid are of the rows as they are, so the query gets its length back, as far as squares allow.
         let length = if self.metric == Metric::L2 { shrink } else { 1.0 };
         let floats = aligned::as_f32_mut(query.block.bytes_mut());
+        floats[self.dim..].fill(0.0);
         for (out, x) in floats.iter_mut().zip(q.iter()) {
             let exact = f64::from(*x) * length;
             let clamped = exact.clamp(-1e15, 1e15);
@@ -102,20 +116,15 @@ impl Quantizer {
             query.base -= shared * if self.metric == Metric::Ip { query.times } else { 1.0 };
         }
         let norm = f64::from(kernels.dot_f32(q, q)).sqrt();
-        let top = q.iter().fold(0.0_f32, |top, x| if x.abs() > top { x.abs() } else { top });
+        let top = (kernels.loops.peak)(q);
         let (step, inverse) = if top > 1e-30 { (top / 127.0, 127.0 / top) } else { (0.0, 0.0) };
         if let (Some(shape), Some(signs)) = (&self.signs, &mut query.signs) {
             shape.prepare(q.iter().copied(), signs);
         }
-        let (mut sum, mut square) = (0_i32, 0_i32);
-        for (byte, x) in query.block.bytes_mut().iter_mut().zip(q.iter_mut()) {
-            // The sum's low mantissa bits are the rounded number, without a call on machines that cannot round.
-            let code = (*x * inverse + 12_582_912.0).to_bits() as i32 - 0x4b40_0000;
-            *byte = code as i8 as u8;
-            sum += code;
-            square += code * code;
-            *x -= step * code as f32;
-        }
+        let bytes = query.block.bytes_mut();
+        let (sum, square) = (kernels.loops.to_bytes)(q, step, inverse, bytes);
+        // An earlier query may have had more dimensions in the same lines.
+        bytes[self.dim..].fill(0);
         let lost = f64::from(kernels.dot_f32(q, q)).sqrt();
         query.lost = lost * 1.0001 * shrink;
         query.norm = norm * shrink;
@@ -139,6 +148,10 @@ impl Quantizer {
             let by_product = if self.metric == Metric::L2 { -2.0 / shrink } else { -1.0 };
             signs.measure(by_product as f32, query.by_norm, query.add);
             if self.kind == Kind::Bit {
+                if self.metric == Metric::L2 {
+                    query.add = (norm * norm) as f32;
+                    signs.measure(by_product as f32, query.by_norm, query.add);
+                }
                 query.lost = f64::from(signs.lost) * 1.0001 * shrink;
             }
         }

@@ -26,7 +26,7 @@ pub(crate) struct Signs {
 }
 
 /// A query in the form of the rows.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct SignQuery {
     planes: Vec<u64>,
     /// Width of a level.
@@ -107,61 +107,23 @@ impl Signs {
         aligned::as_f32(rows).chunks_exact(self.stride / 4).all(numbers)
     }
 
-    /// A query for [`Signs::prepare`] to fill.
-    pub fn blank(&self) -> SignQuery {
-        SignQuery {
-            planes: vec![0; signs::PLANES * self.stride / 8],
-            step: 0.0,
-            shift: 0.0,
-            norm: 0.0,
-            lost: 0.0,
-            by_product: -1.0,
-            by_norm: 0.0,
-            add: 0.0,
-            buffer: Vec::with_capacity(self.dims),
-        }
-    }
-
     /// Fills `query` from the centred `vector`.
     pub fn prepare(&self, vector: impl Iterator<Item = f32>, query: &mut SignQuery) {
         let mut buffer = std::mem::take(&mut query.buffer);
         self.rotate(vector, &mut buffer);
         let kernels = kernels::get();
         let words = self.stride / 8;
-        let top = buffer.iter().fold(0.0_f32, |top, y| if y.abs() > top { y.abs() } else { top });
+        query.planes.clear();
+        query.planes.resize(signs::PLANES * words, 0);
+        let top = (kernels.loops.peak)(&buffer);
         query.norm = kernels.dot_f32(&buffer, &buffer).sqrt();
         let (step, inverse) = if top > 1e-30 { (top / 7.5, 7.5 / top) } else { (0.0, 0.0) };
-        let mut sum = 0_u32;
-        for (at, chunk) in buffer.chunks_exact_mut(64).enumerate() {
-            let mut levels = [0_u8; 64];
-            for (level, y) in levels.iter_mut().zip(chunk) {
-                // From 0 to 15; the sum's low mantissa bits are the rounded number.
-                let code = ((*y * inverse + 7.499_99) + 8_388_608.0).to_bits() & 15;
-                *level = code as u8;
-                sum += code;
-                *y -= step * (code as f32 - 7.5);
-            }
-            for (plane, words) in query.planes.chunks_exact_mut(words).enumerate() {
-                words[at] = plane_of(&levels, plane);
-            }
-        }
+        let sum = (kernels.loops.to_planes)(&mut buffer, step, inverse, &mut query.planes, words);
         query.step = step;
         query.shift = sum as f32 - 7.5 * self.dims as f32;
         query.lost = kernels.dot_f32(&buffer, &buffer).sqrt();
         query.buffer = buffer;
     }
-}
-
-/// Bit `plane` of 64 levels, the first lowest.
-#[inline]
-fn plane_of(levels: &[u8; 64], plane: usize) -> u64 {
-    let mut out = 0;
-    for (at, eight) in levels.as_chunks::<8>().0.iter().enumerate() {
-        let ones = u64::from_le_bytes(*eight) >> plane & 0x0101_0101_0101_0101;
-        // Each byte's bit is moved to its own place in the top byte.
-        out |= (ones.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (at * 8);
-    }
-    out
 }
 
 /// Rows of signs to be searched.
@@ -213,17 +175,6 @@ impl SignTable {
 mod tests {
     use super::*;
 
-    #[test]
-    fn planes_hold_the_bits_of_the_levels_in_order() {
-        let levels: [u8; 64] = std::array::from_fn(|at| (at * 7 % 16) as u8);
-        for plane in 0..4 {
-            let word = plane_of(&levels, plane);
-            for (at, level) in levels.iter().enumerate() {
-                assert_eq!(word >> at & 1, u64::from(level >> plane & 1), "{plane} {at}");
-            }
-        }
-    }
-
     /// Rows and queries of several shapes: the mean error is about nil and its spread about what theory says.
     #[test]
     fn estimates_are_unbiased_and_as_narrow_as_promised() {
@@ -250,7 +201,7 @@ mod tests {
             for _ in 0..20 {
                 let q: Vec<f32> = (0..dim).map(|_| noise()).collect();
                 let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
-                let mut query = shape.blank();
+                let mut query = SignQuery::default();
                 shape.prepare(q.iter().copied(), &mut query);
                 query.measure(1.0, 0.0, 0.0);
                 let mut keys = vec![0.0; 200];

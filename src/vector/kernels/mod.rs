@@ -9,6 +9,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod lanes;
+mod loops;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -20,6 +21,7 @@ pub(crate) mod signs;
 mod tests;
 
 use super::aligned;
+pub(crate) use loops::Loops;
 pub(crate) use prefetch::bytes as prefetch;
 use std::sync::OnceLock;
 
@@ -81,6 +83,8 @@ pub(crate) struct Kernels {
     pub prefetch_rows: fn(Table<'_>, &[u32]),
     /// Decodes little-endian halves.
     pub f16_to_f32: fn(&[u8], &mut [f32]),
+    /// Loops over one vector.
+    pub loops: Loops,
 }
 
 impl Kernels {

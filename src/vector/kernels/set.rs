@@ -35,8 +35,25 @@ macro_rules! kernels {
                 }
                 entry
             },
+            loops: super::Loops {
+                peak: kernels!($(#[$on])? plain peak(x: &[f32]) -> f32),
+                to_bytes: kernels!($(#[$on])? plain to_bytes(x: &mut [f32], step: f32, inverse: f32, out: &mut [u8]) -> (i32, i32)),
+                to_planes: kernels!($(#[$on])? plain to_planes(x: &mut [f32], step: f32, inverse: f32, planes: &mut [u64], words: usize) -> u32),
+                rotate: kernels!($(#[$on])? plain rotate(x: &mut [f32], flips: &[u32]) -> ()),
+            },
         };
     };
+    ($(#[$on:meta])? plain $name:ident($($arg:ident: $type:ty),*) -> $out:ty) => {{
+        fn entry($($arg: $type),*) -> $out {
+            $(#[$on])?
+            unsafe fn inner($($arg: $type),*) -> $out {
+                super::loops::$name($($arg),*)
+            }
+            // SAFETY: a table is given out only where its features were detected.
+            unsafe { inner($($arg),*) }
+        }
+        entry
+    }};
     ($(#[$on:meta])? pair $floats:ty, $element:ident, $measure:ident, $sums:literal) => {{
         fn entry(a: &[f32], b: &[u8]) -> [f32; $sums] {
             $(#[$on])?

@@ -141,12 +141,6 @@ fn pairs_agree_with_simsimd() {
         let a: Vec<f32> = (0..len).map(|_| from_f16((next() & 0x83ff | 0x3800) as u16)).collect();
         let b: Vec<f32> = (0..len).map(|_| from_f16((next() & 0x83ff | 0x3800) as u16)).collect();
         let (dot, square) = (f32::dot(&a, &b).unwrap(), f32::l2sq(&a, &b).unwrap());
-        let half =
-            |x: &[f32]| -> Vec<simsimd::f16> { x.iter().map(|x| simsimd::f16::from_f32(*x)).collect() };
-        let (dot_half, square_half) = (
-            SpatialSimilarity::dot(&half(&a), &half(&b)).unwrap(),
-            SpatialSimilarity::l2sq(&half(&a), &half(&b)).unwrap(),
-        );
         let near = |x: f32, y: f64| (f64::from(x) - y).abs() < 1e-5 * len as f64;
         for set in all() {
             let [ab] = (set.f32.dot)(&a, aligned::as_bytes(&b));
@@ -154,7 +148,8 @@ fn pairs_agree_with_simsimd() {
             assert!(near(ab, dot) && near(step, square), "{} {len}", set.name);
             let [ab] = (set.f16.dot)(&a, &f32_to_f16(&b));
             let [step] = (set.f16.square)(&a, &f32_to_f16(&b));
-            assert!(near(ab, dot_half) && near(step, square_half), "{} {len}", set.name);
+            // Beside its sums of the same numbers as floats: where a processor can, simsimd sums halves in halves.
+            assert!(near(ab, dot) && near(step, square), "{} {len}", set.name);
         }
     }
 }
