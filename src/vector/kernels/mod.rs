@@ -8,6 +8,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
 mod lanes;
 mod loops;
 #[cfg(target_arch = "aarch64")]
@@ -107,7 +109,7 @@ pub(crate) fn get() -> &'static Kernels {
 pub(crate) fn all() -> Vec<&'static Kernels> {
     let mut sets: Vec<&'static Kernels> = Vec::new();
     #[cfg(target_arch = "x86_64")]
-    sets.extend([avx512::detected(), avx2::detected()].into_iter().flatten());
+    sets.extend([avx512::detected(), avxvnni::detected(), avx2::detected()].into_iter().flatten());
     #[cfg(target_arch = "aarch64")]
     sets.extend([neon::detected_dotprod(), neon::detected()].into_iter().flatten());
     sets.push(&portable::PORTABLE);
