@@ -16,9 +16,17 @@ use crate::vector::codes::{Query, View};
 /// Nodes expanded between two looks at how many of the nearest nodes pass.
 const LOOK_EVERY: u64 = 16;
 
+/// Nodes expanded before the first look of a walk on trial.
+const TRIAL: u64 = 8;
+
+/// Nodes that the first look of a walk on trial goes by.
+const PROBE: usize = 32;
+
 /// How a filtered walk measures itself; made by the planner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
+    /// The walk gives up at its first look when fewer of the nearest 32 nodes pass.
+    pub dense: usize,
     /// Nodes that pass to hold at least.
     pub floor: usize,
     /// The same where fewer than `sparse` of the nearest `sample` nodes pass.
@@ -102,7 +110,8 @@ impl VectorIndex {
         scratch.nodes.clear();
         scratch.waiting.clear();
         let budget = stats.distances.saturating_add(bounds.distances);
-        let mut look = stats.hops + LOOK_EVERY;
+        let mut on_trial = bounds.dense > 0;
+        let mut look = stats.hops + if on_trial { TRIAL } else { LOOK_EVERY };
         let mut steps = 0;
         // As in an unfiltered search, two groups of nodes are under way.
         loop {
@@ -146,9 +155,12 @@ impl VectorIndex {
             codes.prefetch(&scratch.nodes);
             if stats.hops >= look {
                 look = stats.hops + LOOK_EVERY;
-                if stats.distances >= budget || !worthwhile(pool, bounds, passes) {
+                let near = pool.nearest().iter().take(PROBE);
+                let sparse = on_trial && near.filter(|e| passes(node_of(**e))).count() < bounds.dense;
+                if sparse || stats.distances >= budget || !worthwhile(pool, bounds, passes) {
                     return false;
                 }
+                on_trial = false;
             }
         }
     }

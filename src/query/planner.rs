@@ -39,6 +39,13 @@ fn scan_limit(rows: usize, ef: usize) -> f64 {
     (SCALE * ef as f64).powf(EF_EXPONENT) * (rows as f64).powf(1.0 - EF_EXPONENT)
 }
 
+/// From this share of [`scan_limit`] on a walk is tried, since it costs half of a scan where most near rows pass.
+const TRY_FROM: f64 = 0.25;
+
+/// Of the nearest 32 nodes that the start of such a walk has found, so many must pass at the limit, and more below it,
+/// or the walk is given up for the scan: where few pass near the query a walk goes far.
+const DENSE: f64 = 2.2;
+
 /// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph` tells whether there is a graph.
 pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> Plan {
     if passing == 0 {
@@ -47,7 +54,7 @@ pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) 
         Plan::Scan
     } else if passing == rows {
         Plan::Graph
-    } else if passing as f64 <= scan_limit(rows, ef) {
+    } else if passing as f64 <= scan_limit(rows, ef) * TRY_FROM {
         Plan::Scan
     } else {
         Plan::FilteredGraph
@@ -74,7 +81,9 @@ pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
     let rate = passing as f64 / rows.max(1) as f64;
     let floor = (ef as f64 * FLOOR_OF_EF).max(want as f64 * FLOOR_OF_WANT) as usize;
     let sample = SAMPLE.max(SAMPLE_OF_RATE / rate);
+    let share = passing as f64 / scan_limit(rows, ef);
     Bounds {
+        dense: if share <= 1.0 { (DENSE / share).ceil() as usize } else { 0 },
         floor,
         sparse_floor: floor * 2,
         sparse: (sample * rate * SPARSE) as usize,
@@ -85,7 +94,7 @@ pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
 
 /// Bounds of a walk that does not give up.
 pub fn unbounded(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
-    Bounds { sample: 0, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
+    Bounds { dense: 0, sample: 0, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
 }
 
 #[cfg(test)]
