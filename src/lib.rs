@@ -68,7 +68,7 @@
 //! # What it is not
 //! * Not a server: it runs in your process. Many processes may read a file; one at a time writes.
 //! * Not an embedding model: you bring the vectors.
-//! * Not for more vectors than memory holds in compressed form: an int8 code and its links take about `dim + 150`
+//! * Not for more vectors than memory holds in compressed form: an int8 code and its links take about `1.2 dim + 130`
 //!   bytes a row in memory; the full vectors stay in the file.
 //! * Not asynchronous: calls block, briefly. Put long ones on a thread.
 //!

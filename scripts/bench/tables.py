@@ -9,9 +9,9 @@ The marks are the lines `<!-- engine: begin -->` and `<!-- engine: end -->`.
 import argparse
 import json
 import pathlib
-import re
 
 from figures import NAMES, SETS, TARGETS, build_seconds, by_speed, bytes_a_vector, is_ours, points_of, size_of, speed_at
+from marks import between
 
 YARDSTICK = "hnswlib"
 WORDS = {
@@ -113,12 +113,7 @@ def main():
     if not got.into:
         print(text)
         return
-    target = pathlib.Path(got.into)
-    old = target.read_text()
-    marked = re.compile(r"(<!-- engine: begin -->\n).*?(\n<!-- engine: end -->)", re.DOTALL)
-    if not marked.search(old):
-        raise SystemExit(f"{target} has no marks")
-    target.write_text(marked.sub(lambda found: found[1] + text + found[2], old))
+    between(pathlib.Path(got.into), "engine", text)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import unittest
 import xml.etree.ElementTree as xml
 from unittest import mock
 
+import filters
 import peers
 import plot
 import tables
@@ -74,6 +75,17 @@ class Pages(unittest.TestCase):
         self.assertEqual([(one["recall"], one["qps"]) for one in both["points"]], [(0.8, 150.0), (0.9, 50.0)])
         self.assertEqual(both["build_s"], 2.0)
         self.assertEqual(peers.better(None, new), new)
+
+    def test_filtered_searches_are_compared_with_the_better_way_without_one(self):
+        def ways(us, short=0):
+            default = {"us": us, "recall": 0.985, "short": short, "wrong": 0}
+            return {"default": default, "scan": {"us": 100.0}, "unfiltered": {"us": 20.0}}
+
+        points = [{"rate": 60, "correlation": at, "ways": ways(us, short)} for at, us, short in ((0, 66.0, 0), (-1, 90.0, 2))]
+        whole = {"set": "toys", "rows": 1000, "dim": 4, "k": 10, "queries": 9, "points": points}
+        self.assertEqual(filters.table(whole)[2], "| 60 % | 90, 0.985, 1.50 **2 wrong** | 66, 0.985, 1.10 |")
+        words = [element.text for element in xml.fromstring(filters.chart(whole)).iter() if element.tag.endswith("text")]
+        self.assertIn("correlation -1", words)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 //! The index over the vectors of one segment: a graph walked on codes. Pure: bytes and floats in, ords out.
 //!
 //! Departures from HNSW (Malkov & Yashunin 2016): nodes are inserted in doubling batches; reverse links are
-//! diversified as forward links are; rows with equal codes share one node; every node is reachable.
+//! diversified as forward links are; rows with equal codes share one node; every node is reachable from
+//! the entry.
 //!
 //! Invariant: a [`VectorIndex`] never changes. All that a search writes is its scratch memory.
 
