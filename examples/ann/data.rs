@@ -1,5 +1,6 @@
 //! What is measured: the command line, the files of a data set, and the memory and time of this process.
 
+use nearlite::{Metric, ann};
 use std::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -57,9 +58,20 @@ impl Options {
     }
 }
 
-/// A data set: rows in a file, queries and their true neighbours in memory. All have unit length, so that every metric puts
-/// the rows in the same order.
+/// The metric asked for.
+pub fn metric(options: &Options) -> Outcome<Metric> {
+    match options.text("metric").unwrap_or("cosine") {
+        "cosine" => Ok(Metric::Cosine),
+        "l2" => Ok(Metric::L2),
+        "ip" => Ok(Metric::Ip),
+        other => Err(format!("--metric is cosine, l2 or ip, not {other}").into()),
+    }
+}
+
+/// A data set: rows in a file, queries and their true neighbours in memory, by the metric asked for. Where all have unit
+/// length, every metric puts the rows in the same order.
 pub struct Set {
+    metric: Metric,
     pub name: String,
     pub dim: usize,
     pub queries: Vec<f32>,
@@ -84,7 +96,7 @@ impl Set {
         queries.truncate(options.number("queries", usize::MAX / dim)? * dim);
         let truth =
             truth.chunks_exact(per_query.max(1)).take(queries.len() / dim).map(<[u32]>::to_vec).collect();
-        Ok(Self { base: folder.join(format!("{name}.base.f32")), name, dim, queries, truth })
+        Ok(Self { metric: metric(options)?, base: folder.join(format!("{name}.base.f32")), name, dim, queries, truth })
     }
 
     pub fn base(&self) -> Outcome<Vec<f32>> {
@@ -100,17 +112,18 @@ impl Set {
     pub fn recall(&self, found: &[u32], k: usize) -> Outcome<f64> {
         let file = self.rows_file()?;
         let mut row = vec![0.0; self.dim];
-        let mut near = |query: &[f32], ord: u32| -> std::io::Result<f64> {
+        let mut far = |query: &[f32], ord: u32| -> std::io::Result<f32> {
             file.read(ord, &mut row)?;
-            Ok(query.iter().zip(&row).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum())
+            Ok(ann::distance(self.metric, query, &row))
         };
         let mut right = 0;
         for ((query, truth), found) in
             self.queries.chunks_exact(self.dim).zip(&self.truth).zip(found.chunks(k))
         {
-            let floor = near(query, *truth.get(k - 1).ok_or("fewer true neighbours than k")?)? - 1e-6;
+            let last = far(query, *truth.get(k - 1).ok_or("fewer true neighbours than k")?)?;
+            let limit = last + 1e-6 * last.abs().max(1.0);
             for (at, ord) in found.iter().enumerate() {
-                if *ord != u32::MAX && !found[..at].contains(ord) && near(query, *ord)? >= floor {
+                if *ord != u32::MAX && !found[..at].contains(ord) && far(query, *ord)? <= limit {
                     right += 1;
                 }
             }

@@ -20,7 +20,7 @@ mod data;
 mod peers;
 
 use data::{Options, Set, memory};
-use nearlite::{Codes, IndexKind, Metric, VectorSpec, ann};
+use nearlite::{Codes, IndexKind, VectorSpec, ann};
 use peers::Sweep;
 use std::error::Error;
 use std::time::Instant;
@@ -87,13 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 const EFS: &str = "10,12,14,16,20,24,28,32,40,48,56,64,80,100,128,160,200,260,340,450,600,800";
 
 fn spec(options: &Options, set: &Set) -> Result<VectorSpec, Box<dyn Error>> {
-    let metric = match options.text("metric").unwrap_or("cosine") {
-        "cosine" => Metric::Cosine,
-        "l2" => Metric::L2,
-        "ip" => Metric::Ip,
-        other => return Err(format!("--metric is cosine, l2 or ip, not {other}").into()),
-    };
-    let mut spec = VectorSpec::new(set.dim, metric);
+    let mut spec = VectorSpec::new(set.dim, data::metric(options)?);
     spec.codes = match options.text("codes") {
         None => spec.codes,
         Some("int8") => Codes::Int8,
