@@ -1,8 +1,10 @@
 //! Answers SQLite's planner: which constraints a scan takes, in which order its rows come, what it costs.
 
-use super::columns::{Hidden, Place, hidden_columns};
+use super::callers::Reads;
+use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{Plan, Term};
+use super::table::Shared;
 use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
@@ -27,7 +29,8 @@ struct Used {
 }
 
 /// Answers SQLite's planner for one combination of usable constraints.
-pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+    let (schema, table) = (&shared.schema, shared.storage.table.as_str());
     let constraints: Vec<_> = info.constraints().collect();
     let is_match = |op: ConstraintOp, place: Option<Place>| {
         op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))
@@ -76,7 +79,12 @@ pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Res
         matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
     });
     set_cost(info, &plan, joined);
-    info.set_idx_num(i32::from(plan.is_search()));
+    let number = match reads_of(schema, info) {
+        _ if plan.is_search() => 1,
+        Some(reads) => shared.callers.number(reads),
+        None => 0,
+    };
+    info.set_idx_num(number);
     info.set_idx_str(&plan.write(schema))?;
     Ok(Verdict::Plan)
 }
@@ -222,6 +230,18 @@ fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// What a scan of rows reads that a MATCH could be about, if it also reads what only a MATCH can tell.
+fn reads_of(schema: &Schema, info: &IndexInfo<'_>) -> Option<Reads> {
+    let told = [Hidden::Rank, Hidden::Distance, Hidden::Bm25, Hidden::K];
+    if !told.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
+        return None;
+    }
+    let vector = schema.vectors().any(|(at, _)| info.reads(at));
+    let text =
+        info.reads(hidden_at(schema, Hidden::Table)) || schema.full_texts().any(|(at, _)| info.reads(at));
+    (vector || text).then_some(Reads { vector, text })
 }
 
 /// A plain scan starts from one look-up or range; what it does not use SQLite checks.

@@ -128,7 +128,13 @@ fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool, ran
     request.text = Some(first);
 }
 
-fn vector_leg(shared: &Shared, at: usize, value: ValueRef<'_>, subtype: u32) -> Result<Option<VectorLeg>> {
+/// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
+pub fn vector_leg(
+    shared: &Shared,
+    at: usize,
+    value: ValueRef<'_>,
+    subtype: u32,
+) -> Result<Option<VectorLeg>> {
     let column = &shared.schema.columns[at];
     let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
     let model = shared.schema.model.as_deref();
