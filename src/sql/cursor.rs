@@ -7,7 +7,7 @@ use super::plan::{Plan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::table::{Shared, place};
-use crate::columns::Op;
+use crate::columns::{Op, affinity::text_to_number};
 use crate::error::Result;
 use crate::query::{Hit, Search};
 use crate::segment::{decode_vector, stored_positions};
@@ -361,6 +361,11 @@ impl RowScan {
     }
 }
 
+/// The number that SQLite may take a text for. Some versions of it read no further than the first NUL.
+fn number_of(text: &str) -> Option<Value> {
+    text_to_number(text.split('\0').next().unwrap_or_default())
+}
+
 /// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
 pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
     const EMPTY: (i64, i64) = (1, 0);
@@ -373,8 +378,8 @@ pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
         Value::Text(_) | Value::Blob(_) => {
             if matches!(op, Op::Eq | Op::Gt | Op::Ge) {
                 // Text that looks like a number is converted by SQLite before the comparison; it checks again.
-                if let Some(number) = value.as_text().and_then(|t| t.trim().parse::<f64>().ok()) {
-                    return narrow(range, op, &Value::Real(number));
+                if let Some(number) = value.as_text().and_then(number_of) {
+                    return narrow(range, op, &number);
                 }
                 *range = EMPTY;
             }
@@ -411,6 +416,9 @@ mod tests {
         assert_eq!(narrowed(Op::Le, Value::Real(2.5)).1, 3);
         assert_eq!(narrowed(Op::Lt, Value::Text("x".into())), (i64::MIN, i64::MAX));
         assert_eq!(narrowed(Op::Eq, Value::Text(" 7 ".into())), (7, 7));
+        assert_eq!(narrowed(Op::Eq, Value::Text("7\0".into())), (7, 7));
+        let beyond_f64 = (1 << 53) + 1;
+        assert_eq!(narrowed(Op::Eq, Value::Text(beyond_f64.to_string())), (beyond_f64, beyond_f64));
         let (low, high) = narrowed(Op::Gt, Value::Null);
         assert!(low > high);
     }
