@@ -8,6 +8,7 @@ use super::table::Shared;
 use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::value::Value;
 
 fn comparison(op: ConstraintOp) -> Option<Op> {
     Some(match op {
@@ -52,9 +53,10 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
         let in_list = info.is_in(index);
         if let Some(Place::Hidden(hidden)) = place {
             refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
+        let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
         }
         if let Some((term, omit)) =
-            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary)?
+            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary, &text)?
         {
             used.push(Used { index, term, omit });
         }
@@ -78,7 +80,13 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
     let joined = used.iter().any(|one| {
         matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
     });
-    set_cost(info, &plan, joined);
+    // A number is equal to several texts: '5', '05', '5.0'.
+    let unique = used.iter().any(|one| match one.term {
+        Term::Rowid(op) => op == Op::Eq,
+        Term::Key => matches!(info.rhs_value(one.index), Some(Value::Text(_))),
+        _ => false,
+    });
+    set_cost(info, &plan, joined, unique);
     let number = match reads_of(schema, info) {
         _ if plan.is_search() => 1,
         Some(reads) => shared.callers.number(reads),
@@ -108,6 +116,7 @@ fn term_of(
     }
     let Some(place) = place else { return Ok(None) };
     if matches {
+    text: &dyn Fn() -> bool,
         return match_term(schema, table, place).map(|term| Some((term, true)));
     }
     let term = match place {
@@ -126,7 +135,7 @@ fn term_of(
             // The value may be of any type; only the comparison SQLite makes itself is always right.
             (_, Some(op)) => Some((Term::Rowid(op), false)),
         },
-        Place::User(at) => user_term(schema, at, op, search, in_list, binary),
+        Place::User(at) => user_term(schema, at, op, search, in_list, binary, text),
     };
     Ok(term)
 }
@@ -157,13 +166,13 @@ fn user_term(
     binary: &dyn Fn() -> bool,
 ) -> Option<(Term, bool)> {
     match &schema.columns[at].kind {
+/// A comparison with TEXT is left out of SQLite's check only if the value is a literal TEXT. What another right side
+/// means depends on its affinity, which SQLite does not tell: against an INTEGER column, `'007'` equals 7.
         ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
-            if in_list && search {
-                Some((Term::KeyIn, false))
-            } else {
-                Some((Term::Key, false))
-            }
+            // Taken whole: the check that SQLite makes value by value forgets the affinity of a subquery.
+            Some((if in_list { Term::KeyIn } else { Term::Key }, false))
         }
+    text: &dyn Fn() -> bool,
         ColumnKind::Metadata(kind) if search => match op {
             ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
             ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
@@ -171,13 +180,12 @@ fn user_term(
             ConstraintOp::Is | ConstraintOp::IsNot => None,
             ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
             ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
-            // SQLite applies no affinity between a TEXT column and the column of a subquery; ours is the wider answer.
             ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
             // The collation of `<>` is not told. What differs in bytes is a superset of what differs otherwise.
             ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
             _ => {
                 let op = comparison(op)?;
-                binary().then_some((Term::Compare(at, op), true))
+                binary().then(|| (Term::Compare(at, op), *kind != ColumnType::Text || text()))
             }
         },
         _ => None,
@@ -246,12 +254,10 @@ fn reads_of(schema: &Schema, info: &IndexInfo<'_>) -> Option<Reads> {
 
 /// A plain scan starts from one look-up or range; what it does not use SQLite checks.
 fn keep_one_lookup(used: &mut Vec<Used>) {
-    let key = used.iter().position(|one| one.term == Term::Key);
-    let rowid = used.iter().position(|one| one.term == Term::Rowid(Op::Eq));
-    let chosen = rowid.or(key).map(|at| used[at].index);
+    let first = |term| used.iter().find(|one| one.term == term).map(|one| one.index);
+    let chosen = first(Term::Rowid(Op::Eq)).or(first(Term::Key)).or(first(Term::KeyIn));
     used.retain(|one| match one.term {
-        Term::Key => chosen == Some(one.index),
-        Term::Rowid(Op::Eq) => chosen == Some(one.index),
+        Term::Key | Term::KeyIn | Term::Rowid(Op::Eq) => chosen == Some(one.index),
         Term::Rowid(_) => chosen.is_none(),
         Term::K | Term::Ef | Term::Exact => true,
         _ => false,
@@ -287,13 +293,15 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
 /// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
 /// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
 /// table of a join gives must not turn a search into one search per row.
-fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
+fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
     let (cost, rows) = if plan.is_search() {
         if lookup && joined { (5_000.0, 1) } else { (2.0, 25) }
     } else if lookup {
-        info.set_unique();
+        if unique {
+            info.set_unique();
+        }
         (10.0, 1)
     } else if has(|t| matches!(t, Term::Rowid(_))) {
         (50_000.0, 25_000)
@@ -303,3 +311,5 @@ fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
     info.set_cost(cost);
     info.set_rows(rows);
 }
+    } else if has(|t| *t == Term::KeyIn) {
+        (50.0, 5)

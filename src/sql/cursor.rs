@@ -60,6 +60,8 @@ struct RowScan {
     range: (i64, i64),
     descending: bool,
     ended: bool,
+    /// Rows to look up once the range is read, the next one last.
+    rest: Vec<i64>,
     vectors: RefCell<Option<(i64, VectorBytes)>>,
 }
 
@@ -86,20 +88,23 @@ impl TableCursor {
 
     fn start_rows(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
         let mut range = (i64::MIN, i64::MAX);
+        let mut rest = Vec::new();
         for (position, term) in plan.terms.iter().enumerate() {
             let value = Value::from(args.value(position));
             match term {
                 Term::Rowid(op) => narrow(&mut range, *op, &value),
-                // A constant of another type gets TEXT affinity from SQLite, which checks the term itself.
-                Term::Key if matches!(value, Value::Real(_) | Value::Blob(_)) => {}
+                // A number may be equal to several keys, by an affinity that only SQLite knows: it checks each row.
+                Term::Key if matches!(value, Value::Integer(_) | Value::Real(_)) => {}
                 Term::Key => {
-                    let value = match value {
-                        Value::Integer(int) => Value::Text(int.to_string()),
-                        other => other,
-                    };
                     let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
                     let rowid = Value::from(found);
                     narrow(&mut range, Op::Eq, &rowid);
+                }
+                Term::KeyIn => {
+                    if let Some(keys) = request::keys_of(args.in_values(position)?) {
+                        rest = self.shared.with_source(|source| source.resolve_keys(&keys))?;
+                        range = EMPTY;
+                    }
                 }
                 Term::K => match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
                     None => return Ok(()),
@@ -112,7 +117,13 @@ impl TableCursor {
             }
         }
         let (rows, vectors) = (Vec::new(), RefCell::new(None));
-        let mut scan = RowScan { rows, at: 0, range, descending: plan.descending, ended: false, vectors };
+        rest.sort_unstable();
+        rest.dedup();
+        let descending = plan.descending;
+        if !descending {
+            rest.reverse();
+        }
+        let mut scan = RowScan { rows, at: 0, range, descending, ended: false, rest, vectors };
         if scan.fetch(&self.shared)? {
             self.scan = Scan::Rows(scan);
         }
@@ -343,13 +354,19 @@ impl RowScan {
 
     /// Reads the next batch; false at the end.
     fn fetch(&mut self, shared: &Shared) -> Result<bool> {
-        if self.ended || self.range.0 > self.range.1 {
-            return Ok(false);
-        }
         let (storage, conn) = (&shared.storage, shared.host.connection());
-        self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
-        self.at = 0;
-        let Some(last) = self.rows.last() else { return Ok(false) };
+        let last = loop {
+            if !self.ended && self.range.0 <= self.range.1 {
+                self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
+                self.at = 0;
+                if let Some(last) = self.rows.last() {
+                    break last;
+                }
+            }
+            let Some(next) = self.rest.pop() else { return Ok(false) };
+            self.range = (next, next);
+            self.ended = false;
+        };
         // The next batch starts behind the last row; at the end of the number line there is none.
         let next = if self.descending { last.rowid.checked_sub(1) } else { last.rowid.checked_add(1) };
         match (next, self.descending) {
@@ -368,8 +385,10 @@ fn number_of(text: &str) -> Option<Value> {
 
 /// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
 pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
-    const EMPTY: (i64, i64) = (1, 0);
     // An integer is smaller than any text or blob; NULL compares with nothing.
+/// A range without rowids.
+const EMPTY: (i64, i64) = (1, 0);
+
     let bound = match value {
         Value::Null => {
             *range = EMPTY;

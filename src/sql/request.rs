@@ -6,13 +6,16 @@ use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
 use super::vector_value;
+use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{self, HybridOptions};
 use crate::query::{Filter, Request, TextLeg, VectorLeg};
-use crate::schema::{ColumnKind, VectorSpec};
+use crate::schema::{ColumnKind, ColumnType, VectorSpec};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
+
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// What the query asked for, kept for functions of the result row.
 pub struct Asked {
@@ -92,7 +95,7 @@ pub fn build(
             Term::Limit => limit = count(value),
             Term::Offset => offset = count(value).unwrap_or(0),
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
-                filters.push(list_filter(shared, *term, args.in_values(position)?));
+                filters.extend(list_filter(shared, *term, args.in_values(position)?));
             }
             _ => filters.extend(filter_of(shared, *term, Value::from(value))),
         }
@@ -248,6 +251,7 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
         Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
         Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
         Term::Pattern(at, glob) => {
+        Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
             let text = value.as_text()?;
             let wild: &[char] = if glob { &['*', '?', '['] } else { &['%', '_'] };
             // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
@@ -266,20 +270,42 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
     })
 }
 
-fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Filter {
-    match term {
+fn is_text(shared: &Shared, at: usize) -> bool {
+    shared.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
+}
+
+/// Whether a comparison of a TEXT column with the value may be one of numbers. Then it does not narrow the search, and
+/// SQLite, which knows the affinity of the right side, checks the rows.
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Real(_))
+}
+
+fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Option<Filter> {
+    Some(match term {
+        Term::In(at) if is_text(shared, at) && values.iter().any(is_number) => return None,
         Term::In(at) => Filter::In { column: column_name(shared, at), values },
-        Term::KeyIn => Filter::Keys(
-            values
-                .into_iter()
-                .filter_map(|v| if let Value::Text(text) = v { Some(text) } else { None })
-                .collect(),
-        ),
-        _ => Filter::rowids(values.into_iter().filter_map(|value| match value {
-            Value::Integer(rowid) => Some(rowid),
-            Value::Real(real) if real.fract() == 0.0 && real.abs() < 9.2e18 => Some(real as i64),
-            Value::Text(text) => text.trim().parse().ok(),
-            _ => None,
-        })),
+        Term::KeyIn => Filter::Keys(keys_of(values)?),
+        _ => Filter::rowids(values.iter().filter_map(rowid_of)),
+    })
+}
+
+/// The text keys in a list; `None` where a number may be equal to keys that are not in it, as in [`is_number`].
+pub fn keys_of(values: Vec<Value>) -> Option<Vec<String>> {
+    if values.iter().any(is_number) {
+        return None;
+    }
+    let texts =
+        values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    Some(texts.collect())
+}
+
+/// The rowid that equals the value by INTEGER affinity.
+fn rowid_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(rowid) => Some(*rowid),
+        // -2^63 is an integer, 2^63 is not.
+        Value::Real(real) if real.fract() == 0.0 && (-TWO_63..TWO_63).contains(real) => Some(*real as i64),
+        Value::Text(text) => text_to_number(text).as_ref().and_then(rowid_of),
+        _ => None,
     }
 }
