@@ -253,7 +253,8 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
         Term::Pattern(at, glob) => {
         Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
             let text = value.as_text()?;
-            let wild: &[char] = if glob { &['*', '?', '['] } else { &['%', '_'] };
+            // SQLite reads a pattern up to its first NUL.
+            let wild: &[char] = if glob { &['*', '?', '[', '\0'] } else { &['%', '_', '\0'] };
             // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
             let prefix = &text[..text.find(wild).unwrap_or(text.len())];
             if prefix.is_empty() {
