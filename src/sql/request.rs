@@ -69,7 +69,7 @@ pub fn build(
                     }
                     other => {
                         let table = &shared.storage.table;
-                        let kind = other.data_type();
+                        let kind = Value::from(other).type_name();
                         return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
                     }
                 }
