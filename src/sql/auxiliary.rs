@@ -55,18 +55,24 @@ pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
 /// and the column's value. Every row with a vector matches a vector query.
 fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
+        if let Some(query) = args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID) {
+            // A term that SQLite checks again although the search found the row by it.
+            if handle.asked.hybrid.as_ref() == Some(query) {
+                out.set_integer(1);
+                return Ok(());
+            }
+            return Err(Error::QueryText(
+                "a hybrid query works as a term of WHERE or ON, not under OR or NOT".into(),
+            ));
+        }
         handle.told.text_matched();
         return match Value::from(args.value(0)) {
             Value::Text(query) => {
                 out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
                 Ok(())
             }
-            Value::Null
-                if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() =>
-            {
-                Ok(())
-            }
-            _ => Err(Error::QueryText("a hybrid query works as a term of WHERE, not under OR or NOT".into())),
+            Value::Null => Ok(()),
+            other => Err(Error::QueryText(format!("a text query is TEXT, got {}", other.type_name()))),
         };
     }
     match (args.value(0), args.value(1)) {

@@ -22,6 +22,9 @@ fn comparison(op: ConstraintOp) -> Option<Op> {
     })
 }
 
+/// SQLite checks the terms from this one on again, whatever a plan promises.
+const MAX_OMITTED: usize = 16;
+
 /// A constraint that the plan uses: its index, what it becomes, and whether SQLite need not check it again.
 struct Used {
     index: usize,
@@ -50,10 +53,16 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
             continue;
         }
         let binary = || info.collation(index).eq_ignore_ascii_case("BINARY");
+        let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
         let in_list = info.is_in(index);
         if let Some(Place::Hidden(hidden)) = place {
             refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
-        let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
+        }
+        if matches && constraint.op == ConstraintOp::Eq && index >= MAX_OMITTED {
+            return Err(Error::Value(format!(
+                "{table}: write {table} MATCH ...: SQLite checks the {}th term of a WHERE again, and as a comparison it would fail",
+                index + 1
+            )));
         }
         if let Some((term, omit)) =
             term_of(schema, table, constraint.op, place, matches, search, in_list, &binary, &text)?
@@ -107,6 +116,7 @@ fn term_of(
     search: bool,
     in_list: bool,
     binary: &dyn Fn() -> bool,
+    text: &dyn Fn() -> bool,
 ) -> Result<Option<(Term, bool)>> {
     if op == ConstraintOp::Limit {
         return Ok(Some((Term::Limit, false)));
@@ -116,7 +126,6 @@ fn term_of(
     }
     let Some(place) = place else { return Ok(None) };
     if matches {
-    text: &dyn Fn() -> bool,
         return match_term(schema, table, place).map(|term| Some((term, true)));
     }
     let term = match place {
@@ -157,6 +166,8 @@ fn match_term(schema: &Schema, table: &str, place: Place) -> Result<Term> {
     }
 }
 
+/// A comparison with TEXT is left out of SQLite's check only if the value is a literal TEXT. What another right side
+/// means depends on its affinity, which SQLite does not tell: against an INTEGER column, `'007'` equals 7.
 fn user_term(
     schema: &Schema,
     at: usize,
@@ -164,15 +175,13 @@ fn user_term(
     search: bool,
     in_list: bool,
     binary: &dyn Fn() -> bool,
+    text: &dyn Fn() -> bool,
 ) -> Option<(Term, bool)> {
     match &schema.columns[at].kind {
-/// A comparison with TEXT is left out of SQLite's check only if the value is a literal TEXT. What another right side
-/// means depends on its affinity, which SQLite does not tell: against an INTEGER column, `'007'` equals 7.
         ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
             // Taken whole: the check that SQLite makes value by value forgets the affinity of a subquery.
             Some((if in_list { Term::KeyIn } else { Term::Key }, false))
         }
-    text: &dyn Fn() -> bool,
         ColumnKind::Metadata(kind) if search => match op {
             ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
             ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
@@ -293,6 +302,10 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
 /// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
 /// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
 /// table of a join gives must not turn a search into one search per row.
+///
+/// SQLite runs a scan once for each value of an IN that it keeps (a row value, or the term beyond the 32nd), which looks
+/// here like `=`. It also asks for a plan without such terms: that has to cost less, or each value would have its own k
+/// and its own ranks. So each equality of a search costs something.
 fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
@@ -302,11 +315,9 @@ fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
         if unique {
             info.set_unique();
         }
-///
-/// SQLite runs a scan once for each value of an IN that it keeps (a row value, or the term beyond the 32nd), which looks
-/// here like `=`. It also asks for a plan without such terms: that has to cost less, or each value would have its own k
-/// and its own ranks. So each equality of a search costs something.
         (10.0, 1)
+    } else if has(|t| *t == Term::KeyIn) {
+        (50.0, 5)
     } else if has(|t| matches!(t, Term::Rowid(_))) {
         (50_000.0, 25_000)
     } else {

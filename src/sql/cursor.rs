@@ -29,15 +29,15 @@ pub struct TableCursor {
     told: Rc<RowMatch>,
 }
 
-/// Values of the knob columns, which read back what the query asked for.
-#[derive(Default, Clone, Copy)]
+/// Values of the knob columns, which read back what the query asked for: SQLite may compare them once more.
+#[derive(Default)]
 pub struct Knobs {
     /// `k = ?`.
-    pub k: Option<i64>,
+    pub k: Option<Value>,
     /// `ef_search = ?`.
-    pub ef_search: Option<i64>,
+    pub ef_search: Option<Value>,
     /// `exact = ?`.
-    pub exact: Option<i64>,
+    pub exact: Option<Value>,
 }
 
 enum Scan {
@@ -204,14 +204,14 @@ impl TableCursor {
     }
 
     fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) -> Result<()> {
-        let integer = |out: &mut Output<'_>, value: Option<i64>| {
+        let knob = |out: &mut Output<'_>, value: &Option<Value>| {
             if let Some(value) = value {
-                out.set_integer(value);
+                out.set_value(value);
             }
         };
         match hidden {
-            Hidden::EfSearch => integer(out, self.knobs.ef_search),
-            Hidden::Exact => integer(out, self.knobs.exact),
+            Hidden::EfSearch => knob(out, &self.knobs.ef_search),
+            Hidden::Exact => knob(out, &self.knobs.exact),
             _ => match &self.scan {
                 Scan::Search(scan) => self.found_column(out, scan, hidden),
                 Scan::Rows(scan) => return self.row_column(out, scan, hidden),
@@ -227,7 +227,7 @@ impl TableCursor {
             Hidden::Table => {
                 if let Some(row) = scan.rows.get(scan.at) {
                     let (shared, told) = (Rc::clone(&self.shared), Rc::clone(&self.told));
-                    let asked = Rc::new(request::Asked { field: None });
+                    let asked = Rc::new(request::Asked::default());
                     let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked, told };
                     out.set_pointer(handle, RowHandle::NAME);
                 }
@@ -258,7 +258,11 @@ impl TableCursor {
             }
         };
         match hidden {
-            Hidden::K => integer(out, self.knobs.k),
+            Hidden::K => {
+                if let Some(k) = &self.knobs.k {
+                    out.set_value(k);
+                }
+            }
             Hidden::Table => {
                 let handle = RowHandle {
                     shared: Rc::clone(&self.shared),
@@ -383,12 +387,12 @@ fn number_of(text: &str) -> Option<Value> {
     text_to_number(text.split('\0').next().unwrap_or_default())
 }
 
-/// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
-pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
-    // An integer is smaller than any text or blob; NULL compares with nothing.
 /// A range without rowids.
 const EMPTY: (i64, i64) = (1, 0);
 
+/// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
+pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
+    // An integer is smaller than any text or blob; NULL compares with nothing.
     let bound = match value {
         Value::Null => {
             *range = EMPTY;

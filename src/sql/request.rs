@@ -18,9 +18,12 @@ use rusqlite::types::ValueRef;
 const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// What the query asked for, kept for functions of the result row.
+#[derive(Default)]
 pub struct Asked {
     /// FULLTEXT column the text was restricted to.
     pub field: Option<usize>,
+    /// The hybrid query.
+    pub hybrid: Option<HybridQuery>,
 }
 
 /// Builds the request; `None` when a NULL says that nothing can match.
@@ -34,7 +37,7 @@ pub fn build(
     let mut filters = Vec::new();
     let mut texts: Vec<TextLeg> = Vec::new();
     // Whether there was a hybrid query, and whether it brought a text, which then ranks.
-    let (mut hybrid, mut ranked) = (false, false);
+    let (mut hybrid, mut ranked) = (None::<HybridQuery>, false);
     let (mut limit, mut offset) = (None::<usize>, 0_usize);
     for (position, term) in plan.terms.iter().enumerate() {
         let value = args.value(position);
@@ -51,11 +54,11 @@ pub fn build(
             }
             Term::Text(field) => {
                 if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
-                    if hybrid {
+                    if hybrid.is_some() {
                         let table = &shared.storage.table;
                         return Err(Error::Value(format!("{table}: one hybrid_query a search")));
                     }
-                    hybrid = true;
+                    hybrid = Some(asked.clone());
                     ranked = asked.text.is_some();
                     hybrid_legs(shared, asked, &mut request, &mut texts)?;
                     continue;
@@ -107,11 +110,11 @@ pub fn build(
         _ => Some(Filter::And(filters)),
     };
     let field = texts.first().and_then(|leg| leg.field);
-    place_texts(&mut request, texts, hybrid, ranked);
+    place_texts(&mut request, texts, hybrid.is_some(), ranked);
     if request.vector.is_none() && request.text.is_none() {
         return Ok(None);
     }
-    Ok(Some((request, Asked { field })))
+    Ok(Some((request, Asked { field, hybrid })))
 }
 
 /// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.
@@ -221,7 +224,8 @@ pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Re
     if number < low {
         return Err(Error::Value(format!("{table}: {name} must be {low} or more, got {number}")));
     }
-    *slot = Some(number);
+    // A float is read back as an integer only where it is the same number.
+    *slot = Some(if number == i64::MAX { value.clone() } else { Value::Integer(number) });
     if term == Term::Exact {
         return Ok(Some(usize::from(number != 0)));
     }
@@ -247,11 +251,11 @@ fn column_name(shared: &Shared, at: usize) -> String {
 
 fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
     Some(match term {
+        Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
         Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
         Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
         Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
         Term::Pattern(at, glob) => {
-        Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
             let text = value.as_text()?;
             // SQLite reads a pattern up to its first NUL.
             let wild: &[char] = if glob { &['*', '?', '[', '\0'] } else { &['%', '_', '\0'] };
