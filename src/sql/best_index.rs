@@ -25,6 +25,9 @@ fn comparison(op: ConstraintOp) -> Option<Op> {
 /// SQLite checks the terms from this one on again, whatever a plan promises.
 const MAX_OMITTED: usize = 16;
 
+/// From this term on SQLite does not tell an IN from `=`.
+const MAX_LISTS: usize = 32;
+
 /// A constraint that the plan uses: its index, what it becomes, and whether SQLite need not check it again.
 struct Used {
     index: usize,
@@ -72,6 +75,8 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
     }
     refuse_two_vectors(table, &used)?;
     if !search {
+        // It could be a list, which SQLite would then check value by value, see `user_term`.
+        used.retain(|one| one.term != Term::Key || one.index < MAX_LISTS);
         keep_one_lookup(&mut used);
     }
     let mut plan = Plan::default();

@@ -113,6 +113,13 @@ def test_a_text_key_is_compared_by_the_affinity_of_the_right_side(keyed, right):
     assert sorted(keyed.column(f"SELECT rowid FROM d WHERE v MATCH '[1,0]' AND key {right}")) == expected
 
 
+def test_a_list_of_text_keys_behind_many_terms_keeps_its_affinity(keyed):
+    many = " AND ".join(f"n < {100 + at}" for at in range(40))
+    for right in ("IN (SELECT n FROM o)", "IN ('5', '6')", "= '5'"):
+        expected = keyed.column(f"SELECT id FROM plain WHERE {many} AND key {right} ORDER BY id")
+        assert sorted(keyed.column(f"SELECT rowid FROM d WHERE {many} AND key {right}")) == expected
+
+
 def test_an_update_or_delete_by_a_number_reaches_every_text_key_that_equals_it(keyed):
     for table in ("d", "plain"):
         keyed.rows(f"UPDATE {table} SET n = 50 WHERE key = CAST(5 AS INTEGER)")
