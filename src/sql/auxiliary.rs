@@ -2,6 +2,7 @@
 
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::Asked;
+use super::row_match::{RowMatch, match_no_vector, match_vector};
 use super::table::Shared;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
@@ -27,6 +28,8 @@ pub struct RowHandle {
     pub text: Option<Arc<TextQuery>>,
     /// What was asked.
     pub asked: Rc<Asked>,
+    /// What MATCH as a function told about the row.
+    pub told: Rc<RowMatch>,
 }
 
 impl RowHandle {
@@ -49,34 +52,55 @@ pub fn find(name: &str) -> Option<AuxFunction> {
 pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
 
 /// MATCH where SQLite has no index for it: under OR, NOT, in a SELECT list, over a LEFT JOIN. `args` are the query
-/// and the column's value. Every row with a vector matches a vector query; it is only not ranked.
+/// and the column's value. Every row with a vector matches a vector query.
 fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
+        if let Some(query) = args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID) {
+            // A term that SQLite checks again although the search found the row by it.
+            if handle.asked.hybrid.as_ref() == Some(query) {
+                out.set_integer(1);
+                return Ok(());
+            }
+            return Err(Error::QueryText(
+                "a hybrid query works as a term of WHERE or ON, not under OR or NOT".into(),
+            ));
+        }
+        handle.told.text_matched();
         return match Value::from(args.value(0)) {
             Value::Text(query) => {
                 out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
                 Ok(())
             }
-            Value::Null
-                if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_none() =>
-            {
-                Ok(())
-            }
-            _ => Err(Error::QueryText("a hybrid query works as a term of WHERE, not under OR or NOT".into())),
+            Value::Null => Ok(()),
+            other => Err(Error::QueryText(format!("a text query is TEXT, got {}", other.type_name()))),
         };
     }
     match (args.value(0), args.value(1)) {
-        (ValueRef::Null, _) | (_, ValueRef::Null) => Ok(()),
-        (_, ValueRef::Blob(_)) => {
-            out.set_integer(1);
+        (_, ValueRef::Null) => {
+            match_no_vector();
             Ok(())
         }
+        (_, ValueRef::Blob(_))
+            if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_some() =>
+        {
+            Err(Error::QueryText("a hybrid query is for the column named like the table".into()))
+        }
+        (query, ValueRef::Blob(vector)) => {
+            if let Some(matched) = match_vector(vector, query, args.subtype(0))? {
+                out.set_integer(i64::from(matched));
+            }
+            Ok(())
+        }
+        (ValueRef::Null, _) => Ok(()),
         (ValueRef::Text(query), ValueRef::Text(text)) => {
             let read = READS
                 .with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
             let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
                 return Err(Error::QueryText("MATCH needs a FULLTEXT column on its left".into()));
             };
+            if let Some(row) = read.row.upgrade() {
+                row.text_matched();
+            }
             let query = String::from_utf8_lossy(query);
             out.set_integer(i64::from(shared.row_matches(&query, Some(read.field), read.rowid)?));
             Ok(())
@@ -91,6 +115,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
 #[derive(Clone)]
 struct Read {
     shared: Weak<Shared>,
+    row: Weak<RowMatch>,
     rowid: i64,
     field: usize,
     text: Rc<str>,
@@ -106,12 +131,13 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out the text of a FULLTEXT column.
-pub fn remember(shared: &Rc<Shared>, rowid: i64, field: usize, text: &str) {
+pub fn remember(shared: &Rc<Shared>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
     READS.with_borrow_mut(|reads| {
         if reads.len() >= REMEMBERED {
             reads.pop_front();
         }
-        reads.push_back(Read { shared: Rc::downgrade(shared), rowid, field, text: text.into() });
+        let (shared, row) = (Rc::downgrade(shared), Rc::downgrade(row));
+        reads.push_back(Read { shared, row, rowid, field, text: text.into() });
     });
 }
 

@@ -1,11 +1,14 @@
 //! Answers SQLite's planner: which constraints a scan takes, in which order its rows come, what it costs.
 
-use super::columns::{Hidden, Place, hidden_columns};
+use super::callers::Reads;
+use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{Plan, Term};
+use super::table::Shared;
 use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::value::Value;
 
 fn comparison(op: ConstraintOp) -> Option<Op> {
     Some(match op {
@@ -19,6 +22,12 @@ fn comparison(op: ConstraintOp) -> Option<Op> {
     })
 }
 
+/// SQLite checks the terms from this one on again, whatever a plan promises.
+const MAX_OMITTED: usize = 16;
+
+/// From this term on SQLite does not tell an IN from `=`.
+const MAX_LISTS: usize = 32;
+
 /// A constraint that the plan uses: its index, what it becomes, and whether SQLite need not check it again.
 struct Used {
     index: usize,
@@ -27,7 +36,8 @@ struct Used {
 }
 
 /// Answers SQLite's planner for one combination of usable constraints.
-pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+    let (schema, table) = (&shared.schema, shared.storage.table.as_str());
     let constraints: Vec<_> = info.constraints().collect();
     let is_match = |op: ConstraintOp, place: Option<Place>| {
         op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))
@@ -46,18 +56,27 @@ pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Res
             continue;
         }
         let binary = || info.collation(index).eq_ignore_ascii_case("BINARY");
+        let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
         let in_list = info.is_in(index);
         if let Some(Place::Hidden(hidden)) = place {
             refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
         }
+        if matches && constraint.op == ConstraintOp::Eq && index >= MAX_OMITTED {
+            return Err(Error::Value(format!(
+                "{table}: write {table} MATCH ...: SQLite checks the {}th term of a WHERE again, and as a comparison it would fail",
+                index + 1
+            )));
+        }
         if let Some((term, omit)) =
-            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary)?
+            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary, &text)?
         {
             used.push(Used { index, term, omit });
         }
     }
     refuse_two_vectors(table, &used)?;
     if !search {
+        // It could be a list, which SQLite would then check value by value, see `user_term`.
+        used.retain(|one| one.term != Term::Key || one.index < MAX_LISTS);
         keep_one_lookup(&mut used);
     }
     let mut plan = Plan::default();
@@ -75,8 +94,19 @@ pub fn best_index(schema: &Schema, table: &str, info: &mut IndexInfo<'_>) -> Res
     let joined = used.iter().any(|one| {
         matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
     });
-    set_cost(info, &plan, joined);
-    info.set_idx_num(i32::from(plan.is_search()));
+    // A number is equal to several texts: '5', '05', '5.0'.
+    let unique = used.iter().any(|one| match one.term {
+        Term::Rowid(op) => op == Op::Eq,
+        Term::Key => matches!(info.rhs_value(one.index), Some(Value::Text(_))),
+        _ => false,
+    });
+    set_cost(info, &plan, joined, unique);
+    let number = match reads_of(schema, info) {
+        _ if plan.is_search() => 1,
+        Some(reads) => shared.callers.number(reads),
+        None => 0,
+    };
+    info.set_idx_num(number);
     info.set_idx_str(&plan.write(schema))?;
     Ok(Verdict::Plan)
 }
@@ -91,6 +121,7 @@ fn term_of(
     search: bool,
     in_list: bool,
     binary: &dyn Fn() -> bool,
+    text: &dyn Fn() -> bool,
 ) -> Result<Option<(Term, bool)>> {
     if op == ConstraintOp::Limit {
         return Ok(Some((Term::Limit, false)));
@@ -118,7 +149,7 @@ fn term_of(
             // The value may be of any type; only the comparison SQLite makes itself is always right.
             (_, Some(op)) => Some((Term::Rowid(op), false)),
         },
-        Place::User(at) => user_term(schema, at, op, search, in_list, binary),
+        Place::User(at) => user_term(schema, at, op, search, in_list, binary, text),
     };
     Ok(term)
 }
@@ -140,6 +171,8 @@ fn match_term(schema: &Schema, table: &str, place: Place) -> Result<Term> {
     }
 }
 
+/// A comparison with TEXT is left out of SQLite's check only if the value is a literal TEXT. What another right side
+/// means depends on its affinity, which SQLite does not tell: against an INTEGER column, `'007'` equals 7.
 fn user_term(
     schema: &Schema,
     at: usize,
@@ -147,14 +180,12 @@ fn user_term(
     search: bool,
     in_list: bool,
     binary: &dyn Fn() -> bool,
+    text: &dyn Fn() -> bool,
 ) -> Option<(Term, bool)> {
     match &schema.columns[at].kind {
         ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
-            if in_list && search {
-                Some((Term::KeyIn, false))
-            } else {
-                Some((Term::Key, false))
-            }
+            // Taken whole: the check that SQLite makes value by value forgets the affinity of a subquery.
+            Some((if in_list { Term::KeyIn } else { Term::Key }, false))
         }
         ColumnKind::Metadata(kind) if search => match op {
             ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
@@ -163,13 +194,12 @@ fn user_term(
             ConstraintOp::Is | ConstraintOp::IsNot => None,
             ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
             ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
-            // SQLite applies no affinity between a TEXT column and the column of a subquery; ours is the wider answer.
             ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
             // The collation of `<>` is not told. What differs in bytes is a superset of what differs otherwise.
             ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
             _ => {
                 let op = comparison(op)?;
-                binary().then_some((Term::Compare(at, op), true))
+                binary().then(|| (Term::Compare(at, op), *kind != ColumnType::Text || text()))
             }
         },
         _ => None,
@@ -224,14 +254,24 @@ fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
     Ok(())
 }
 
+/// What a scan of rows reads that a MATCH could be about, if it also reads what only a MATCH can tell.
+fn reads_of(schema: &Schema, info: &IndexInfo<'_>) -> Option<Reads> {
+    let told = [Hidden::Rank, Hidden::Distance, Hidden::Bm25, Hidden::K];
+    if !told.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
+        return None;
+    }
+    let vector = schema.vectors().any(|(at, _)| info.reads(at));
+    let text =
+        info.reads(hidden_at(schema, Hidden::Table)) || schema.full_texts().any(|(at, _)| info.reads(at));
+    (vector || text).then_some(Reads { vector, text })
+}
+
 /// A plain scan starts from one look-up or range; what it does not use SQLite checks.
 fn keep_one_lookup(used: &mut Vec<Used>) {
-    let key = used.iter().position(|one| one.term == Term::Key);
-    let rowid = used.iter().position(|one| one.term == Term::Rowid(Op::Eq));
-    let chosen = rowid.or(key).map(|at| used[at].index);
+    let first = |term| used.iter().find(|one| one.term == term).map(|one| one.index);
+    let chosen = first(Term::Rowid(Op::Eq)).or(first(Term::Key)).or(first(Term::KeyIn));
     used.retain(|one| match one.term {
-        Term::Key => chosen == Some(one.index),
-        Term::Rowid(Op::Eq) => chosen == Some(one.index),
+        Term::Key | Term::KeyIn | Term::Rowid(Op::Eq) => chosen == Some(one.index),
         Term::Rowid(_) => chosen.is_none(),
         Term::K | Term::Ef | Term::Exact => true,
         _ => false,
@@ -267,14 +307,22 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
 /// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
 /// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
 /// table of a join gives must not turn a search into one search per row.
-fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
+///
+/// SQLite runs a scan once for each value of an IN that it keeps (a row value, or the term beyond the 32nd), which looks
+/// here like `=`. It also asks for a plan without such terms: that has to cost less, or each value would have its own k
+/// and its own ranks. So each equality of a search costs something.
+fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
     let (cost, rows) = if plan.is_search() {
-        if lookup && joined { (5_000.0, 1) } else { (2.0, 25) }
+        if lookup && joined { (5_000.0, 1) } else { (search_cost(plan), 25) }
     } else if lookup {
-        info.set_unique();
+        if unique {
+            info.set_unique();
+        }
         (10.0, 1)
+    } else if has(|t| *t == Term::KeyIn) {
+        (50.0, 5)
     } else if has(|t| matches!(t, Term::Rowid(_))) {
         (50_000.0, 25_000)
     } else {
@@ -282,4 +330,10 @@ fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool) {
     };
     info.set_cost(cost);
     info.set_rows(rows);
+}
+
+/// Whole numbers whose base-2 logarithms differ by a tenth, which is all that SQLite tells apart.
+fn search_cost(plan: &Plan) -> f64 {
+    let equal = |term: &&Term| matches!(term, Term::Compare(_, Op::Eq) | Term::Rowid(Op::Eq) | Term::Key);
+    f64::from(plan.terms.iter().filter(equal).fold(2_u32, |cost, _| cost.saturating_add(1.max(cost / 8))))
 }

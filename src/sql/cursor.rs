@@ -5,8 +5,9 @@ use super::columns::{Hidden, Place};
 use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Plan, Term};
 use super::request;
+use super::row_match::{RowMatch, no_search, remember_vector};
 use super::table::{Shared, place};
-use crate::columns::Op;
+use crate::columns::{Op, affinity::text_to_number};
 use crate::error::Result;
 use crate::query::{Hit, Search};
 use crate::segment::{decode_vector, stored_positions};
@@ -25,17 +26,18 @@ pub struct TableCursor {
     positions: Vec<Option<usize>>,
     scan: Scan,
     knobs: Knobs,
+    told: Rc<RowMatch>,
 }
 
-/// Values of the knob columns, which read back what the query asked for.
-#[derive(Default, Clone, Copy)]
+/// Values of the knob columns, which read back what the query asked for: SQLite may compare them once more.
+#[derive(Default)]
 pub struct Knobs {
     /// `k = ?`.
-    pub k: Option<i64>,
+    pub k: Option<Value>,
     /// `ef_search = ?`.
-    pub ef_search: Option<i64>,
+    pub ef_search: Option<Value>,
     /// `exact = ?`.
-    pub exact: Option<i64>,
+    pub exact: Option<Value>,
 }
 
 enum Scan {
@@ -57,7 +59,9 @@ struct RowScan {
     at: usize,
     range: (i64, i64),
     descending: bool,
-    left: usize,
+    ended: bool,
+    /// Rows to look up once the range is read, the next one last.
+    rest: Vec<i64>,
     vectors: RefCell<Option<(i64, VectorBytes)>>,
 }
 
@@ -65,7 +69,7 @@ impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<Shared>) -> Self {
         let positions = stored_positions(&shared.schema).collect();
-        Self { shared, positions, scan: Scan::Done, knobs: Knobs::default() }
+        Self { shared, positions, scan: Scan::Done, knobs: Knobs::default(), told: Rc::default() }
     }
 
     fn start_search(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
@@ -84,34 +88,42 @@ impl TableCursor {
 
     fn start_rows(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
         let mut range = (i64::MIN, i64::MAX);
-        let mut left = usize::MAX;
+        let mut rest = Vec::new();
         for (position, term) in plan.terms.iter().enumerate() {
             let value = Value::from(args.value(position));
             match term {
                 Term::Rowid(op) => narrow(&mut range, *op, &value),
-                // A constant of another type gets TEXT affinity from SQLite, which checks the term itself.
-                Term::Key if matches!(value, Value::Real(_) | Value::Blob(_)) => {}
+                // A number may be equal to several keys, by an affinity that only SQLite knows: it checks each row.
+                Term::Key if matches!(value, Value::Integer(_) | Value::Real(_)) => {}
                 Term::Key => {
-                    let value = match value {
-                        Value::Integer(int) => Value::Text(int.to_string()),
-                        other => other,
-                    };
                     let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
                     let rowid = Value::from(found);
                     narrow(&mut range, Op::Eq, &rowid);
                 }
-                Term::K | Term::Ef | Term::Exact => {
-                    match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
-                        None if *term == Term::K => return Ok(()),
-                        Some(limit) if *term == Term::K => left = left.min(limit),
-                        _ => {}
+                Term::KeyIn => {
+                    if let Some(keys) = request::keys_of(args.in_values(position)?) {
+                        rest = self.shared.with_source(|source| source.resolve_keys(&keys))?;
+                        range = EMPTY;
                     }
+                }
+                Term::K => match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
+                    None => return Ok(()),
+                    Some(_) => return Err(no_search(&self.shared)),
+                },
+                Term::Ef | Term::Exact => {
+                    request::knob(&self.shared, *term, &value, &mut self.knobs)?;
                 }
                 _ => {}
             }
         }
         let (rows, vectors) = (Vec::new(), RefCell::new(None));
-        let mut scan = RowScan { rows, at: 0, range, descending: plan.descending, left, vectors };
+        rest.sort_unstable();
+        rest.dedup();
+        let descending = plan.descending;
+        if !descending {
+            rest.reverse();
+        }
+        let mut scan = RowScan { rows, at: 0, range, descending, ended: false, rest, vectors };
         if scan.fetch(&self.shared)? {
             self.scan = Scan::Rows(scan);
         }
@@ -139,7 +151,7 @@ impl TableCursor {
                 && let Value::Text(text) = value
                 && let Some(field) = schema.full_texts().position(|(column, _)| column == at)
             {
-                remember(&self.shared, self.rowid()?, field, text);
+                remember(&self.shared, &self.told, self.rowid()?, field, text);
             }
             return Ok(());
         }
@@ -147,16 +159,28 @@ impl TableCursor {
         else {
             return Ok(());
         };
+        let remember = |bytes: Option<&[u8]>| {
+            if self.shared.match_called.get() {
+                remember_vector(&self.shared, &self.told, at, bytes);
+            }
+        };
         let give = |out: &mut Output<'_>, vectors: &VectorBytes| -> Result<()> {
-            let Some(Some(bytes)) = vectors.get(nth) else { return Ok(()) };
-            if spec.store == Store::F32 {
+            let Some(Some(bytes)) = vectors.get(nth) else {
+                remember(None);
+                return Ok(());
+            };
+            let mut give = |bytes: &[u8]| {
                 out.set_blob(bytes);
+                remember(Some(bytes));
+            };
+            if spec.store == Store::F32 {
+                give(bytes);
                 return Ok(());
             }
             let mut floats = vec![0.0; spec.dim];
             decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
             let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
-            out.set_blob(&bytes);
+            give(&bytes);
             Ok(())
         };
         match &self.scan {
@@ -179,33 +203,66 @@ impl TableCursor {
         }
     }
 
-    fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) {
+    fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) -> Result<()> {
+        let knob = |out: &mut Output<'_>, value: &Option<Value>| {
+            if let Some(value) = value {
+                out.set_value(value);
+            }
+        };
+        match hidden {
+            Hidden::EfSearch => knob(out, &self.knobs.ef_search),
+            Hidden::Exact => knob(out, &self.knobs.exact),
+            _ => match &self.scan {
+                Scan::Search(scan) => self.found_column(out, scan, hidden),
+                Scan::Rows(scan) => return self.row_column(out, scan, hidden),
+                Scan::Done => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// A hidden column of a scan of rows.
+    fn row_column(&self, out: &mut Output<'_>, scan: &RowScan, hidden: Hidden) -> Result<()> {
+        let told = match hidden {
+            Hidden::Table => {
+                if let Some(row) = scan.rows.get(scan.at) {
+                    let (shared, told) = (Rc::clone(&self.shared), Rc::clone(&self.told));
+                    let asked = Rc::new(request::Asked::default());
+                    let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked, told };
+                    out.set_pointer(handle, RowHandle::NAME);
+                }
+                return Ok(());
+            }
+            Hidden::Distance => self.told.distance(&self.shared)?,
+            Hidden::Rank => self.told.rank(&self.shared)?,
+            Hidden::Bm25 => return self.told.bm25(&self.shared),
+            Hidden::K => return self.told.k(&self.shared),
+            _ => None,
+        };
+        if let Some(told) = told {
+            out.set_real(f64::from(told));
+        }
+        Ok(())
+    }
+
+    /// A hidden column of a row that a search found.
+    fn found_column(&self, out: &mut Output<'_>, scan: &SearchScan, hidden: Hidden) {
+        let real = |out: &mut Output<'_>, value: Option<f32>| {
+            if let Some(value) = value {
+                out.set_real(f64::from(value));
+            }
+        };
         let integer = |out: &mut Output<'_>, value: Option<i64>| {
             if let Some(value) = value {
                 out.set_integer(value);
             }
         };
         match hidden {
-            Hidden::K => return integer(out, self.knobs.k),
-            Hidden::EfSearch => return integer(out, self.knobs.ef_search),
-            Hidden::Exact => return integer(out, self.knobs.exact),
-            _ => {}
-        }
-        if let (Hidden::Table, Scan::Rows(scan)) = (hidden, &self.scan) {
-            if let Some(row) = scan.rows.get(scan.at) {
-                let (shared, asked) = (Rc::clone(&self.shared), Rc::new(request::Asked { field: None }));
-                let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked };
-                out.set_pointer(handle, RowHandle::NAME);
+            Hidden::K => {
+                if let Some(k) = &self.knobs.k {
+                    out.set_value(k);
+                }
             }
-            return;
-        }
-        let Scan::Search(scan) = &self.scan else { return };
-        let real = |out: &mut Output<'_>, value: Option<f32>| {
-            if let Some(value) = value {
-                out.set_real(f64::from(value));
-            }
-        };
-        match hidden {
             Hidden::Table => {
                 let handle = RowHandle {
                     shared: Rc::clone(&self.shared),
@@ -213,6 +270,7 @@ impl TableCursor {
                     bm25: scan.hit.bm25,
                     text: scan.search.text_query().cloned(),
                     asked: Rc::clone(&scan.query),
+                    told: Rc::clone(&self.told),
                 };
                 out.set_pointer(handle, RowHandle::NAME);
             }
@@ -223,20 +281,22 @@ impl TableCursor {
             Hidden::VectorRank => integer(out, scan.hit.vector_rank.map(i64::from)),
             Hidden::TextRank => integer(out, scan.hit.text_rank.map(i64::from)),
             Hidden::Explain => out.set_text(&scan.search.trace().json()),
-            Hidden::K | Hidden::EfSearch | Hidden::Exact => {}
+            Hidden::EfSearch | Hidden::Exact => {}
         }
     }
 }
 
 impl VirtualCursor for TableCursor {
-    fn filter(&mut self, _idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
+    fn filter(&mut self, idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
         self.scan = Scan::Done;
         self.knobs = Knobs::default();
+        self.told.start(self.shared.callers.calls(idx_num));
         let plan = Plan::read(idx_str)?;
         if plan.is_search() { self.start_search(&plan, args) } else { self.start_rows(&plan, args) }
     }
 
     fn next(&mut self) -> Result<()> {
+        self.told.next_row();
         let more = match &mut self.scan {
             Scan::Done => false,
             Scan::Rows(scan) => scan.next(&self.shared)?,
@@ -276,10 +336,7 @@ impl VirtualCursor for TableCursor {
                 out.set_integer(self.rowid()?);
                 Ok(())
             }
-            Some(Place::Hidden(hidden)) => {
-                self.hidden_column(out, hidden);
-                Ok(())
-            }
+            Some(Place::Hidden(hidden)) => self.hidden_column(out, hidden),
             None => Ok(()),
         }
     }
@@ -301,29 +358,40 @@ impl RowScan {
 
     /// Reads the next batch; false at the end.
     fn fetch(&mut self, shared: &Shared) -> Result<bool> {
-        let count = BATCH.min(self.left);
-        if count == 0 || self.range.0 > self.range.1 {
-            return Ok(false);
-        }
         let (storage, conn) = (&shared.storage, shared.host.connection());
-        self.rows = storage.rows_between(conn, self.range, self.descending, count)?;
-        self.at = 0;
-        self.left -= self.rows.len();
-        let Some(last) = self.rows.last() else { return Ok(false) };
+        let last = loop {
+            if !self.ended && self.range.0 <= self.range.1 {
+                self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
+                self.at = 0;
+                if let Some(last) = self.rows.last() {
+                    break last;
+                }
+            }
+            let Some(next) = self.rest.pop() else { return Ok(false) };
+            self.range = (next, next);
+            self.ended = false;
+        };
         // The next batch starts behind the last row; at the end of the number line there is none.
         let next = if self.descending { last.rowid.checked_sub(1) } else { last.rowid.checked_add(1) };
         match (next, self.descending) {
             (Some(next), false) => self.range.0 = next,
             (Some(next), true) => self.range.1 = next,
-            (None, _) => self.left = 0,
+            (None, _) => self.ended = true,
         }
         Ok(true)
     }
 }
 
+/// The number that SQLite may take a text for. Some versions of it read no further than the first NUL.
+fn number_of(text: &str) -> Option<Value> {
+    text_to_number(text.split('\0').next().unwrap_or_default())
+}
+
+/// A range without rowids.
+const EMPTY: (i64, i64) = (1, 0);
+
 /// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
 pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
-    const EMPTY: (i64, i64) = (1, 0);
     // An integer is smaller than any text or blob; NULL compares with nothing.
     let bound = match value {
         Value::Null => {
@@ -333,8 +401,8 @@ pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
         Value::Text(_) | Value::Blob(_) => {
             if matches!(op, Op::Eq | Op::Gt | Op::Ge) {
                 // Text that looks like a number is converted by SQLite before the comparison; it checks again.
-                if let Some(number) = value.as_text().and_then(|t| t.trim().parse::<f64>().ok()) {
-                    return narrow(range, op, &Value::Real(number));
+                if let Some(number) = value.as_text().and_then(number_of) {
+                    return narrow(range, op, &number);
                 }
                 *range = EMPTY;
             }
@@ -371,6 +439,9 @@ mod tests {
         assert_eq!(narrowed(Op::Le, Value::Real(2.5)).1, 3);
         assert_eq!(narrowed(Op::Lt, Value::Text("x".into())), (i64::MIN, i64::MAX));
         assert_eq!(narrowed(Op::Eq, Value::Text(" 7 ".into())), (7, 7));
+        assert_eq!(narrowed(Op::Eq, Value::Text("7\0".into())), (7, 7));
+        let beyond_f64 = (1 << 53) + 1;
+        assert_eq!(narrowed(Op::Eq, Value::Text(beyond_f64.to_string())), (beyond_f64, beyond_f64));
         let (low, high) = narrowed(Op::Gt, Value::Null);
         assert!(low > high);
     }

@@ -2,6 +2,7 @@
 
 mod auxiliary;
 mod best_index;
+mod callers;
 mod columns;
 mod commands;
 mod cursor;
@@ -11,6 +12,7 @@ mod info;
 mod module;
 mod plan;
 mod request;
+mod row_match;
 mod table;
 mod update;
 mod vector_value;

@@ -6,18 +6,24 @@ use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
 use super::vector_value;
+use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{self, HybridOptions};
 use crate::query::{Filter, Request, TextLeg, VectorLeg};
-use crate::schema::{ColumnKind, VectorSpec};
+use crate::schema::{ColumnKind, ColumnType, VectorSpec};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// What the query asked for, kept for functions of the result row.
+#[derive(Default)]
 pub struct Asked {
     /// FULLTEXT column the text was restricted to.
     pub field: Option<usize>,
+    /// The hybrid query.
+    pub hybrid: Option<HybridQuery>,
 }
 
 /// Builds the request; `None` when a NULL says that nothing can match.
@@ -31,7 +37,7 @@ pub fn build(
     let mut filters = Vec::new();
     let mut texts: Vec<TextLeg> = Vec::new();
     // Whether there was a hybrid query, and whether it brought a text, which then ranks.
-    let (mut hybrid, mut ranked) = (false, false);
+    let (mut hybrid, mut ranked) = (None::<HybridQuery>, false);
     let (mut limit, mut offset) = (None::<usize>, 0_usize);
     for (position, term) in plan.terms.iter().enumerate() {
         let value = args.value(position);
@@ -48,11 +54,11 @@ pub fn build(
             }
             Term::Text(field) => {
                 if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
-                    if hybrid {
+                    if hybrid.is_some() {
                         let table = &shared.storage.table;
                         return Err(Error::Value(format!("{table}: one hybrid_query a search")));
                     }
-                    hybrid = true;
+                    hybrid = Some(asked.clone());
                     ranked = asked.text.is_some();
                     hybrid_legs(shared, asked, &mut request, &mut texts)?;
                     continue;
@@ -66,7 +72,7 @@ pub fn build(
                     }
                     other => {
                         let table = &shared.storage.table;
-                        let kind = other.data_type();
+                        let kind = Value::from(other).type_name();
                         return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
                     }
                 }
@@ -92,7 +98,7 @@ pub fn build(
             Term::Limit => limit = count(value),
             Term::Offset => offset = count(value).unwrap_or(0),
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
-                filters.push(list_filter(shared, *term, args.in_values(position)?));
+                filters.extend(list_filter(shared, *term, args.in_values(position)?));
             }
             _ => filters.extend(filter_of(shared, *term, Value::from(value))),
         }
@@ -104,11 +110,11 @@ pub fn build(
         _ => Some(Filter::And(filters)),
     };
     let field = texts.first().and_then(|leg| leg.field);
-    place_texts(&mut request, texts, hybrid, ranked);
+    place_texts(&mut request, texts, hybrid.is_some(), ranked);
     if request.vector.is_none() && request.text.is_none() {
         return Ok(None);
     }
-    Ok(Some((request, Asked { field })))
+    Ok(Some((request, Asked { field, hybrid })))
 }
 
 /// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.
@@ -128,7 +134,13 @@ fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool, ran
     request.text = Some(first);
 }
 
-fn vector_leg(shared: &Shared, at: usize, value: ValueRef<'_>, subtype: u32) -> Result<Option<VectorLeg>> {
+/// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
+pub fn vector_leg(
+    shared: &Shared,
+    at: usize,
+    value: ValueRef<'_>,
+    subtype: u32,
+) -> Result<Option<VectorLeg>> {
     let column = &shared.schema.columns[at];
     let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
     let model = shared.schema.model.as_deref();
@@ -212,7 +224,8 @@ pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Re
     if number < low {
         return Err(Error::Value(format!("{table}: {name} must be {low} or more, got {number}")));
     }
-    *slot = Some(number);
+    // A float is read back as an integer only where it is the same number.
+    *slot = Some(if number == i64::MAX { value.clone() } else { Value::Integer(number) });
     if term == Term::Exact {
         return Ok(Some(usize::from(number != 0)));
     }
@@ -238,12 +251,14 @@ fn column_name(shared: &Shared, at: usize) -> String {
 
 fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
     Some(match term {
+        Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
         Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
         Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
         Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
         Term::Pattern(at, glob) => {
             let text = value.as_text()?;
-            let wild: &[char] = if glob { &['*', '?', '['] } else { &['%', '_'] };
+            // SQLite reads a pattern up to its first NUL.
+            let wild: &[char] = if glob { &['*', '?', '[', '\0'] } else { &['%', '_', '\0'] };
             // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
             let prefix = &text[..text.find(wild).unwrap_or(text.len())];
             if prefix.is_empty() {
@@ -260,20 +275,42 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
     })
 }
 
-fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Filter {
-    match term {
+fn is_text(shared: &Shared, at: usize) -> bool {
+    shared.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
+}
+
+/// Whether a comparison of a TEXT column with the value may be one of numbers. Then it does not narrow the search, and
+/// SQLite, which knows the affinity of the right side, checks the rows.
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Real(_))
+}
+
+fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Option<Filter> {
+    Some(match term {
+        Term::In(at) if is_text(shared, at) && values.iter().any(is_number) => return None,
         Term::In(at) => Filter::In { column: column_name(shared, at), values },
-        Term::KeyIn => Filter::Keys(
-            values
-                .into_iter()
-                .filter_map(|v| if let Value::Text(text) = v { Some(text) } else { None })
-                .collect(),
-        ),
-        _ => Filter::rowids(values.into_iter().filter_map(|value| match value {
-            Value::Integer(rowid) => Some(rowid),
-            Value::Real(real) if real.fract() == 0.0 && real.abs() < 9.2e18 => Some(real as i64),
-            Value::Text(text) => text.trim().parse().ok(),
-            _ => None,
-        })),
+        Term::KeyIn => Filter::Keys(keys_of(values)?),
+        _ => Filter::rowids(values.iter().filter_map(rowid_of)),
+    })
+}
+
+/// The text keys in a list; `None` where a number may be equal to keys that are not in it, as in [`is_number`].
+pub fn keys_of(values: Vec<Value>) -> Option<Vec<String>> {
+    if values.iter().any(is_number) {
+        return None;
+    }
+    let texts =
+        values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
+    Some(texts.collect())
+}
+
+/// The rowid that equals the value by INTEGER affinity.
+fn rowid_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(rowid) => Some(*rowid),
+        // -2^63 is an integer, 2^63 is not.
+        Value::Real(real) if real.fract() == 0.0 && (-TWO_63..TWO_63).contains(real) => Some(*real as i64),
+        Value::Text(text) => text_to_number(text).as_ref().and_then(rowid_of),
+        _ => None,
     }
 }

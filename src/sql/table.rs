@@ -1,5 +1,6 @@
 //! The virtual table: one collection on one connection, and where its parts meet.
 
+use super::callers::Callers;
 use super::columns::{self, Hidden, Place};
 use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
@@ -31,6 +32,8 @@ pub struct Shared {
     matching: RefCell<Option<Matched>>,
     /// Whether a statement calls MATCH as a function: its column reads are then remembered.
     pub match_called: Cell<bool>,
+    /// The statements that do.
+    pub callers: Callers,
 }
 
 /// State of the table, what was asked, rows that match it.
@@ -158,15 +161,17 @@ impl VirtualTable for Table {
             written: Cell::new(false),
             matching: RefCell::default(),
             match_called: Cell::new(false),
+            callers: Callers::default(),
         };
         Ok((Self { shared: Rc::new(shared) }, declaration))
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-        best_index::best_index(&self.shared.schema, &self.shared.storage.table, info)
+        best_index::best_index(&self.shared, info)
     }
 
     fn open(&self) -> Result<TableCursor> {
+        self.shared.callers.opened();
         Ok(TableCursor::new(Rc::clone(&self.shared)))
     }
 
@@ -222,6 +227,7 @@ impl VirtualTable for Table {
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
         if name.eq_ignore_ascii_case("match") {
             self.shared.match_called.set(true);
+            self.shared.callers.called();
         }
         auxiliary::find(name)
     }

@@ -146,6 +146,12 @@ impl IndexInfo<'_> {
         raw.iter().map(|term| OrderBy { column: term.iColumn, desc: term.desc != 0 })
     }
 
+    /// Whether the statement reads column `column` of this table.
+    pub(crate) fn reads(&self, column: usize) -> bool {
+        // The last bit stands for all columns from there on.
+        self.get().colUsed >> column.min(63) & 1 != 0
+    }
+
     /// Name of the collation that constraint `index` compares with.
     pub(crate) fn collation(&self, index: usize) -> &str {
         if index >= self.len() {
