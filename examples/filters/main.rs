@@ -6,7 +6,7 @@
 //!
 //! Reads `NAME.base.f32` and `NAME.query.f32` (row-major little-endian f32) and keeps `WORK/NAME.filters.db` between
 //! runs. One thread asks, one query at a time, default settings, k = 10. `--fit 1` also walks the graph at every point,
-//! whatever the planner thinks of it, for `scripts/bench/filters_fit.py`.
+//! whatever the planner thinks of it: what its constants are fitted to. `scripts/bench/filters.py` draws and tabulates the JSON.
 
 mod data;
 mod doors;
