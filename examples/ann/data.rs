@@ -96,7 +96,14 @@ impl Set {
         queries.truncate(options.number("queries", usize::MAX / dim)? * dim);
         let truth =
             truth.chunks_exact(per_query.max(1)).take(queries.len() / dim).map(<[u32]>::to_vec).collect();
-        Ok(Self { metric: metric(options)?, base: folder.join(format!("{name}.base.f32")), name, dim, queries, truth })
+        Ok(Self {
+            metric: metric(options)?,
+            base: folder.join(format!("{name}.base.f32")),
+            name,
+            dim,
+            queries,
+            truth,
+        })
     }
 
     pub fn base(&self) -> Outcome<Vec<f32>> {
