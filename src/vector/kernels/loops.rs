@@ -4,13 +4,16 @@
 
 use super::signs::PLANES;
 
+/// Of the vector, the step, its inverse and the bytes: the sum of those and of their squares.
+type ToBytes = fn(&mut [f32], f32, f32, &mut [u8]) -> (i32, i32);
+
 /// What turns a vector into codes.
 pub(crate) struct Loops {
     /// The largest magnitude of finite numbers.
     pub peak: fn(&[f32]) -> f32,
     /// `round(x * inverse)` as signed bytes. Leaves what `step` times them does not express; gives the sum of the bytes and
     /// of their squares.
-    pub to_bytes: fn(&mut [f32], f32, f32, &mut [u8]) -> (i32, i32),
+    pub to_bytes: ToBytes,
     /// `round(x * inverse + 7.5)`, from 0 to 15, as bit planes of so many words each. Leaves what `step` times them does not
     /// express; gives their sum.
     pub to_planes: fn(&mut [f32], f32, f32, &mut [u64], usize) -> u32,
