@@ -66,8 +66,9 @@ pub(super) struct Scratch {
     pub beam: Beam,
     /// The beam of a filtered search.
     pub pool: Pool,
-    /// Entries that a scan has found.
+    /// Entries that a scan has found, and those that it has only estimated.
     pub found: Vec<u64>,
+    pub pile: Vec<u64>,
     pub visited: Visited,
     pub nodes: Vec<u32>,
     /// Nodes whose codes have been asked for.

@@ -1,18 +1,24 @@
 //! Exhaustive scan over the codes.
 
-use super::frontier::{Beam, key_of, node_of, pack};
+use super::frontier::{key_of, node_of, pack};
 use super::graph::Scratch;
 use super::index::VectorIndex;
 use super::{Candidate, Outcome, SearchStats};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::Query;
 
-/// Standard deviations of an estimate by 1-bit codes that a scan allows for: it passes over one in 30,000 of the rows
-/// that it looks for.
-const SLACK: f32 = 4.0;
+/// Standard deviations of an estimate by 1-bit codes that a scan allows for: it passes over fewer than one in 700 of
+/// the rows that it looks for, and those are among the last of them.
+const SLACK: f32 = 3.0;
 
-/// Rows scored at once.
-const BATCH: usize = 256;
+/// Rows scored at once, and estimated at once.
+const BATCH: usize = 512;
+
+/// Rows that were estimated before the best of them are scored.
+const PILE: usize = 8192;
+
+/// Rows whose codes are on their way from memory while as many are scored.
+const AHEAD: usize = 16;
 
 /// Rows found to hold before those are dropped that better ones have ruled out.
 const ROOM: usize = 1024;
@@ -31,154 +37,166 @@ impl VectorIndex {
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
     ) -> Outcome {
-        let narrowed = self.allowed_rows(allowed);
-        let set = narrowed.as_ref().unwrap_or(&self.present);
         self.with_query(query, |query, scratch| {
-            let mut found = std::mem::take(&mut scratch.found);
-            found.clear();
-            // Many rows are selected now and then: a sorted list of them would be moved for each row that is found.
-            let sorted = want <= SORTED;
-            scratch.beam.reset(if sorted { want } else { 1 });
-            scratch.nodes.clear();
-            // Nothing beyond the cut is of use; it falls as better rows are found.
-            let (mut cut, mut worst, mut room) = (u64::MAX, u64::MAX, ROOM.max(want * 2));
-            let mut rows = set.iter();
-            loop {
-                scratch.nodes.clear();
-                scratch.nodes.extend(rows.by_ref().take(BATCH));
-                if scratch.nodes.is_empty() {
-                    break;
-                }
-                self.score_nodes(scratch, query, cut, stats);
-                for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
-                    let entry = pack(*key, *node);
-                    if entry < cut {
-                        found.push(entry);
-                        if sorted {
-                            scratch.beam.insert(entry);
-                        }
-                    }
-                }
-                if sorted && scratch.beam.worst() < worst {
-                    worst = scratch.beam.worst();
-                    cut = self.beyond(query, key_of(worst));
-                }
-                if found.len() > room {
-                    if !sorted {
-                        cut = cut.min(self.cut_of(query, &mut found, want));
-                    }
-                    found.retain(|entry| *entry < cut);
-                    room = found.len() * 2 + ROOM;
-                }
-            }
-            if !sorted {
-                cut = cut.min(self.cut_of(query, &mut found, want));
-            }
-            found.retain(|entry| *entry < cut);
-            found.sort_unstable();
-            let of = |e: &u64| Candidate { ord: node_of(*e), distance: query.distance(key_of(*e)) };
-            let candidates = found.iter().map(of).collect();
-            scratch.found = found;
+            let candidates = self.scan(query, want, allowed, scratch, stats);
             self.finish(query, candidates, true)
         })
     }
 
-    /// The first entry that is farther than the best `want` of `found` by more than the likely error.
-    fn cut_of(&self, query: &Query, found: &mut [u64], want: usize) -> u64 {
-        if want == 0 || found.len() < want {
-            return u64::MAX;
-        }
-        self.beyond(query, key_of(*found.select_nth_unstable(want - 1).1))
-    }
-
-    /// The first entry that is farther than `key` by more than the likely error.
-    fn beyond(&self, query: &Query, key: f32) -> u64 {
-        let error = self.quantizer.likely_error(query, query.distance(key));
-        pack(query.farther(key, f64::from(error)), u32::MAX >> 1)
-    }
-
-    /// The allowed rows that have a vector; `None` for all that have one.
-    fn allowed_rows(&self, allowed: Option<&Bitmap>) -> Option<Bitmap> {
-        allowed.map(|allowed| {
-            let mut both = self.present.clone();
-            both.and(allowed);
-            both
-        })
-    }
-
-    /// Scores those of the nodes that may be nearer than `worst`.
-    fn score_nodes(&self, scratch: &mut Scratch, query: &Query, worst: u64, stats: &mut SearchStats) {
-        let (codes, layer) = (self.codes(), self.base_layer());
-        scratch.screen(codes, layer, query, (worst, SLACK), stats);
-        scratch.score(codes, layer, query, stats);
-    }
-
-    /// The best `want` rows by codes, sorted.
-    pub(super) fn scan_entries(
+    /// The same for a prepared query.
+    pub(super) fn scan(
         &self,
         query: &Query,
         want: usize,
+        allowed: Option<&Bitmap>,
         scratch: &mut Scratch,
         stats: &mut SearchStats,
-    ) -> Vec<u64> {
-        let want = want.min(self.len());
-        if want == 0 {
-            return Vec::new();
+    ) -> Vec<Candidate> {
+        let mut scan = Scan::new(self, query, want, scratch);
+        if self.codes().screens() {
+            scan.screened(allowed, scratch, stats);
+        } else {
+            self.in_batches(allowed, scratch, |scratch| scan.score(scratch, stats));
         }
-        let mut best = Best { beam: &mut Beam::default(), all: Vec::new(), want };
-        best.beam.reset(want);
+        scan.finish(scratch)
+    }
+
+    /// Does `job` for all rows that have a vector and are allowed, some hundreds at a time, in `scratch.nodes`.
+    pub(super) fn in_batches(
+        &self,
+        allowed: Option<&Bitmap>,
+        scratch: &mut Scratch,
+        mut job: impl FnMut(&mut Scratch),
+    ) {
         scratch.nodes.clear();
-        for ord in self.present.iter() {
-            scratch.nodes.push(ord);
-            if scratch.nodes.len() == BATCH {
-                self.flush(scratch, query, &mut best, stats);
+        for (at, word) in self.present.words().iter().enumerate() {
+            let allowed = allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
+            let mut rest = word & allowed;
+            while rest != 0 {
+                scratch.nodes.push(at as u32 * 64 + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+            if scratch.nodes.len() >= BATCH {
+                job(scratch);
+                scratch.nodes.clear();
             }
         }
-        self.flush(scratch, query, &mut best, stats);
-        best.finish()
-    }
-
-    fn flush(&self, scratch: &mut Scratch, query: &Query, best: &mut Best<'_>, stats: &mut SearchStats) {
-        self.score_nodes(scratch, query, best.worst(), stats);
-        for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
-            best.add(pack(*key, *node));
-        }
+        job(scratch);
         scratch.nodes.clear();
     }
 }
 
-/// The best `want` entries: a beam while that is small, else everything, selected in the end.
-struct Best<'a> {
-    beam: &'a mut Beam,
-    all: Vec<u64>,
+/// A scan under way.
+struct Scan<'a> {
+    index: &'a VectorIndex,
+    query: &'a Query,
     want: usize,
+    /// Many rows are selected now and then: a sorted list of them would be moved for each row that is found.
+    sorted: bool,
+    /// Entries below `cut`, in no order; with many rows wanted, at times others too.
+    found: Vec<u64>,
+    /// `found` is looked through when it has so many entries.
+    room: usize,
+    /// Nothing from here on is of use. It falls as better rows are found.
+    cut: u64,
+    worst: u64,
 }
 
-impl Best<'_> {
-    #[inline]
-    fn add(&mut self, entry: u64) {
-        if self.want <= SORTED {
-            self.beam.insert(entry);
-            return;
+impl<'a> Scan<'a> {
+    fn new(index: &'a VectorIndex, query: &'a Query, want: usize, scratch: &mut Scratch) -> Self {
+        let mut found = std::mem::take(&mut scratch.found);
+        found.clear();
+        let sorted = want <= SORTED;
+        scratch.beam.reset(if sorted { want } else { 1 });
+        let room = ROOM.max(want.saturating_mul(2));
+        Self { index, query, want, sorted, found, room, cut: u64::MAX, worst: u64::MAX }
+    }
+
+    /// Scans rows that have 1-bit codes: those are estimated first, and read further only if they may be of use.
+    fn screened(&mut self, allowed: Option<&Bitmap>, scratch: &mut Scratch, stats: &mut SearchStats) {
+        let codes = self.index.codes();
+        let mut pile = std::mem::take(&mut scratch.pile);
+        pile.clear();
+        self.index.in_batches(allowed, scratch, |scratch| {
+            stats.estimates += scratch.nodes.len() as u64;
+            codes.estimate(self.query, SLACK, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
+            let entries = scratch.keys.iter().zip(&scratch.nodes).map(|(key, node)| pack(*key, *node));
+            let cut = self.cut;
+            pile.extend(entries.filter(|entry| *entry < cut));
+            if pile.len() >= PILE {
+                self.score_pile(&mut pile, scratch, stats);
+            }
+        });
+        self.score_pile(&mut pile, scratch, stats);
+        scratch.pile = pile;
+    }
+
+    /// Scores those of the pile that may be of use: the most promising first, since the cut falls by them.
+    fn score_pile(&mut self, pile: &mut Vec<u64>, scratch: &mut Scratch, stats: &mut SearchStats) {
+        let codes = self.index.codes();
+        if pile.len() > self.want {
+            pile.select_nth_unstable(self.want);
         }
-        self.all.push(entry);
-        if self.all.len() >= self.want * 4 {
-            self.all.select_nth_unstable(self.want);
-            self.all.truncate(self.want);
+        let mut rest = pile.iter();
+        scratch.nodes.clear();
+        loop {
+            let cut = self.cut;
+            let useful = rest.by_ref().filter(|entry| **entry < cut);
+            scratch.waiting.clear();
+            scratch.waiting.extend(useful.take(AHEAD).map(|entry| node_of(*entry)));
+            codes.prefetch(&scratch.waiting);
+            self.score(scratch, stats);
+            std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
+            if scratch.nodes.is_empty() {
+                break;
+            }
+        }
+        pile.clear();
+    }
+
+    /// Scores `scratch.nodes` and keeps those that are of use.
+    fn score(&mut self, scratch: &mut Scratch, stats: &mut SearchStats) {
+        scratch.score(self.index.codes(), self.index.base_layer(), self.query, stats);
+        for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {
+            let entry = pack(*key, *node);
+            if entry < self.cut {
+                self.found.push(entry);
+                if self.sorted {
+                    scratch.beam.insert(entry);
+                }
+            }
+        }
+        if self.sorted && scratch.beam.worst() < self.worst {
+            self.worst = scratch.beam.worst();
+            self.cut = self.beyond(key_of(self.worst));
+        }
+        if self.found.len() > self.room {
+            self.select();
+            self.room = self.found.len() * 2 + ROOM;
         }
     }
 
-    /// Entries that are not below this one are of no use.
-    fn worst(&self) -> u64 {
-        if self.want <= SORTED { self.beam.worst() } else { u64::MAX }
+    /// Drops what is of no use.
+    fn select(&mut self) {
+        if !self.sorted && self.want > 0 && self.found.len() >= self.want {
+            let last = *self.found.select_nth_unstable(self.want - 1).1;
+            self.cut = self.cut.min(self.beyond(key_of(last)));
+        }
+        self.found.retain(|entry| *entry < self.cut);
     }
 
-    fn finish(mut self) -> Vec<u64> {
-        if self.want <= SORTED {
-            return self.beam.entries().to_vec();
-        }
-        self.all.sort_unstable();
-        self.all.truncate(self.want);
-        self.all
+    /// The first entry that is farther than `key` by more than the likely error.
+    fn beyond(&self, key: f32) -> u64 {
+        let error = self.index.quantizer.likely_error(self.query, self.query.distance(key));
+        pack(self.query.farther(key, f64::from(error)), u32::MAX >> 1)
+    }
+
+    fn finish(mut self, scratch: &mut Scratch) -> Vec<Candidate> {
+        self.select();
+        self.found.sort_unstable();
+        let of = |e: &u64| Candidate { ord: node_of(*e), distance: self.query.distance(key_of(*e)) };
+        let candidates = self.found.iter().map(of).collect();
+        scratch.found = self.found;
+        candidates
     }
 }

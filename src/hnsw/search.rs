@@ -15,9 +15,9 @@ impl VectorIndex {
         let ef = ef.clamp(want, self.len().max(1));
         self.with_query(query, |query, scratch| {
             if !self.has_graph() {
-                let best = self.scan_entries(query, want, scratch, stats);
-                let of = |e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) };
-                return self.finish(query, best.into_iter().map(of).collect(), true);
+                let mut best = self.scan(query, want, None, scratch, stats);
+                best.truncate(want);
+                return self.finish(query, best, true);
             }
             let stop = self.stop(query, want, ef);
             let start = self.entry(query, scratch, stats);

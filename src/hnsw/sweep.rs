@@ -1,13 +1,8 @@
 //! Every allowed row by its codes, in no order: for callers who take rows until they have enough.
 
-use super::graph::Scratch;
 use super::index::VectorIndex;
 use super::{Candidate, SearchStats};
 use crate::bitmap::Bitmap;
-use crate::vector::codes::Query;
-
-/// Rows scored at once.
-const BATCH: usize = 256;
 
 impl VectorIndex {
     /// Hands `each` every row that has a vector and is `allowed`, with its distance by codes, in order of ord.
@@ -19,19 +14,13 @@ impl VectorIndex {
         mut each: impl FnMut(Candidate),
     ) {
         self.with_query(query, |query, scratch| {
-            scratch.nodes.clear();
-            for (at, word) in self.present.words().iter().enumerate() {
-                let allowed = allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
-                let mut rest = word & allowed;
-                while rest != 0 {
-                    scratch.nodes.push(at as u32 * 64 + rest.trailing_zeros());
-                    rest &= rest - 1;
+            self.in_batches(allowed, scratch, |scratch| {
+                stats.distances += scratch.nodes.len() as u64;
+                self.codes().score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
+                for (ord, key) in scratch.nodes.iter().zip(&scratch.keys) {
+                    each(Candidate { ord: *ord, distance: query.distance(*key) });
                 }
-                if scratch.nodes.len() >= BATCH {
-                    self.hand_out(scratch, query, stats, &mut each);
-                }
-            }
-            self.hand_out(scratch, query, stats, &mut each);
+            });
         });
     }
 
@@ -49,20 +38,5 @@ impl VectorIndex {
             self.codes().score(query, &[ord], &mut scratch.dots, &mut scratch.keys);
             query.distance(scratch.keys[0])
         }))
-    }
-
-    fn hand_out(
-        &self,
-        scratch: &mut Scratch,
-        query: &Query,
-        stats: &mut SearchStats,
-        each: &mut impl FnMut(Candidate),
-    ) {
-        stats.distances += scratch.nodes.len() as u64;
-        self.codes().score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
-        for (ord, key) in scratch.nodes.iter().zip(&scratch.keys) {
-            each(Candidate { ord: *ord, distance: query.distance(*key) });
-        }
-        scratch.nodes.clear();
     }
 }

@@ -63,12 +63,8 @@ impl Walk {
     fn start(&mut self, stats: &mut SearchStats) {
         let index = Arc::clone(&self.index);
         if !index.has_graph() {
-            let all = index.scan_entries(&self.query, index.len(), &mut self.scratch, stats);
-            let query = &self.query;
-            self.queued = all
-                .into_iter()
-                .map(|e| Candidate { ord: node_of(e), distance: query.distance(key_of(e)) })
-                .collect();
+            let all = index.scan(&self.query, index.len(), None, &mut self.scratch, stats);
+            self.queued = all.into();
             return;
         }
         let start = index.entry(&self.query, &mut self.scratch, stats);

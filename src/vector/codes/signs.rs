@@ -142,11 +142,28 @@ impl SignRows<'_> {
         signs::score(self.table, &query.planes, ids, sums);
         let floats = aligned::as_f32(self.table.bytes);
         let (stride, tail) = (self.table.stride / 4, self.shape.dims / 32);
-        let more = slack * SPREAD * query.norm;
-        for ((id, sum), out) in ids.iter().zip(sums.iter()).zip(out) {
-            let row = &floats[*id as usize * stride + tail..][..3];
-            let signed = query.step * (2.0 * *sum as f32 - 15.0 * row[1] - query.shift);
-            *out = query.by_product * row[0] * (signed + more) + query.by_norm * row[2] + query.add;
+        let more = slack * SPREAD * query.norm - query.step * query.shift;
+        let (each, set) = (2.0 * query.step, -15.0 * query.step);
+        let key = |sum: i32, row: [f32; 3]| {
+            let signed = each * sum as f32 + set * row[1] + more;
+            query.by_product * row[0] * signed + query.by_norm * row[2] + query.add
+        };
+        let tail_of = |id: u32| {
+            let row = &floats[id as usize * stride + tail..][..3];
+            [row[0], row[1], row[2]]
+        };
+        // Numbers of eight rows are fetched one by one, then computed with together.
+        let (mut ids, mut sums, mut out) =
+            (ids.chunks_exact(8), sums.chunks_exact(8), out.chunks_exact_mut(8));
+        for ((ids, sums), out) in ids.by_ref().zip(sums.by_ref()).zip(out.by_ref()) {
+            let tails: [[f32; 3]; 8] = std::array::from_fn(|at| tail_of(ids[at]));
+            for at in 0..8 {
+                out[at] = key(sums[at], tails[at]);
+            }
+        }
+        let rest = ids.remainder().iter().zip(sums.remainder()).zip(out.into_remainder());
+        for ((id, sum), out) in rest {
+            *out = key(*sum, tail_of(*id));
         }
     }
 }

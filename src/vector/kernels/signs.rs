@@ -59,6 +59,7 @@ mod x86 {
     #![expect(unsafe_code)]
 
     use super::{PLANES, Rows, Table, check, plain};
+    use crate::vector::kernels::prefetch::row_ahead;
     use std::arch::x86_64::*;
 
     pub(super) fn available() -> Vec<(&'static str, Rows)> {
@@ -86,28 +87,75 @@ mod x86 {
         plain(table, planes, ids, out);
     }
 
+    /// Rows whose sums are added up together.
+    const GROUP: usize = 8;
+    /// Rows asked for before they are read.
+    const AHEAD: usize = 32;
+
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
     unsafe fn vectors(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
-        let lines = table.stride / 64;
-        let words = planes.len() / PLANES;
-        for (id, out) in ids.iter().zip(out) {
-            // SAFETY: the caller checked that the row lies in the table and that a plane is as long as a row.
-            unsafe {
-                let row = table.bytes.as_ptr().add(*id as usize * table.stride);
-                let plane = planes.as_ptr();
-                let mut sums = [_mm512_setzero_si512(); PLANES];
-                for line in 0..lines {
-                    let bits = _mm512_loadu_si512(row.add(line * 64).cast());
-                    for (at, sum) in sums.iter_mut().enumerate() {
-                        let mask = _mm512_loadu_si512(plane.add(at * words + line * 8).cast());
-                        *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(_mm512_and_si512(bits, mask)));
-                    }
-                }
-                let low = _mm512_add_epi64(sums[0], _mm512_slli_epi64::<1>(sums[1]));
-                let high = _mm512_add_epi64(sums[2], _mm512_slli_epi64::<1>(sums[3]));
-                let all = _mm512_add_epi64(low, _mm512_slli_epi64::<2>(high));
-                *out = _mm512_reduce_add_epi64(all) as i32;
+        // SAFETY: the caller checked that the rows lie in the table and that a plane is as long as a row.
+        unsafe {
+            match table.stride / 64 {
+                1 => groups::<1>(table, planes, ids, out),
+                2 => groups::<2>(table, planes, ids, out),
+                _ => groups::<0>(table, planes, ids, out),
             }
+        }
+    }
+
+    /// `LINES` is the number of cache lines of a row, 0 if it is not known beforehand.
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    unsafe fn groups<const LINES: usize>(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+        let mut later = ids.get(AHEAD..).unwrap_or_default().chunks(GROUP);
+        let (mut ids, mut out) = (ids.chunks_exact(GROUP), out.chunks_exact_mut(GROUP));
+        for (ids, out) in ids.by_ref().zip(out.by_ref()) {
+            later.next().unwrap_or_default().iter().for_each(|id| row_ahead(table, *id));
+            let mut sums = [_mm512_setzero_si512(); GROUP];
+            for (id, sum) in ids.iter().zip(&mut sums) {
+                // SAFETY: as the caller's.
+                *sum = unsafe { sum_of::<LINES>(table, planes, *id) };
+            }
+            // Eight sums of eight numbers each: add pairs until each sum is one number.
+            let pairs = |a, b| _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+            let [a, b, c, d] = [0, 2, 4, 6].map(|at| pairs(sums[at], sums[at + 1]));
+            let quads = |a, b| {
+                let low = _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b);
+                let high = _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b);
+                _mm512_add_epi64(low, high)
+            };
+            // Halves are added in 128-bit lanes, which come in the order of the rows again.
+            let all = quads(quads(a, b), quads(c, d));
+            // SAFETY: eight i32 fit into `out`.
+            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(all)) };
+        }
+        for (id, out) in ids.remainder().iter().zip(out.into_remainder()) {
+            // SAFETY: as the caller's.
+            *out = _mm512_reduce_add_epi64(unsafe { sum_of::<LINES>(table, planes, *id) }) as i32;
+        }
+    }
+
+    /// Eight numbers whose sum is that of the row.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    unsafe fn sum_of<const LINES: usize>(table: Table<'_>, planes: &[u64], id: u32) -> __m512i {
+        let lines = if LINES > 0 { LINES } else { table.stride / 64 };
+        let words = planes.len() / PLANES;
+        // SAFETY: the caller checked that the row lies in the table and that a plane is as long as a row.
+        unsafe {
+            let row = table.bytes.as_ptr().add(id as usize * table.stride);
+            let plane = planes.as_ptr();
+            let mut sums = [_mm512_setzero_si512(); PLANES];
+            for line in 0..lines {
+                let bits = _mm512_loadu_si512(row.add(line * 64).cast());
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    let mask = _mm512_loadu_si512(plane.add(at * words + line * 8).cast());
+                    *sum = _mm512_add_epi64(*sum, _mm512_popcnt_epi64(_mm512_and_si512(bits, mask)));
+                }
+            }
+            let low = _mm512_add_epi64(sums[0], _mm512_slli_epi64::<1>(sums[1]));
+            let high = _mm512_add_epi64(sums[2], _mm512_slli_epi64::<1>(sums[3]));
+            _mm512_add_epi64(low, _mm512_slli_epi64::<2>(high))
         }
     }
 }
@@ -131,7 +179,7 @@ mod tests {
             block.bytes_mut().iter_mut().for_each(|byte| *byte = (next() >> 32) as u8);
             let words = stride / 8;
             let planes: Vec<u64> = (0..words * PLANES).map(|_| next()).collect();
-            let ids: Vec<u32> = (0..9).map(|_| (next() % 20) as u32).collect();
+            let ids: Vec<u32> = (0..21).map(|_| (next() % 20) as u32).collect();
             let expected: Vec<i32> = ids
                 .iter()
                 .map(|id| {
