@@ -37,6 +37,8 @@ pub(crate) struct Bounds {
     pub sample: usize,
     /// The walk gives up after so many distances.
     pub distances: u64,
+    /// Whether a walk that gives up is followed by a scan.
+    pub or_scan: bool,
 }
 
 /// What a walk looks for, and when it stops.
@@ -55,7 +57,8 @@ impl VectorIndex {
             || self.has_groups() && self.members_of(node).iter().any(|ord| allowed.contains(*ord))
     }
 
-    /// As [`VectorIndex::search`], among the `allowed` rows. The answer is not complete when the walk gave up.
+    /// As [`VectorIndex::search`], among the `allowed` rows. The answer is not complete when the walk gave up and no
+    /// scan was to follow it; a scan gives the rows of [`VectorIndex::scan_near`].
     pub fn search_filtered(
         &self,
         query: &[f32],
@@ -81,6 +84,10 @@ impl VectorIndex {
             let candidates = self.spread(query, pool.passing(), want, Some(allowed));
             scratch.pool = pool;
             let complete = done && candidates.len() >= want;
+            if !complete && bounds.or_scan {
+                let candidates = self.scan(query, want, Some(allowed), scratch, stats);
+                return Outcome { scanned: true, ..self.finish(query, candidates, true) };
+            }
             self.finish(query, candidates, complete)
         })
     }

@@ -189,8 +189,8 @@ pub(super) fn descend(
 /// Where a search stops before its beam is used up: nodes farther than the one at rank `wanted` by a factor are not
 /// expanded any more, nor taken in (adaptive beam search: Al-Jazzazi et al. 2025).
 ///
-/// The factor grows with the breadth that the caller asks for, so a broader search still finds more: at breadth 400
-/// this finds as much as a plain beam search of that breadth in 0.6 times its distances.
+/// The factor grows with the breadth that the caller asks for, so a broader search still finds more, and one of some
+/// hundreds is a plain beam search but for its very end.
 #[derive(Clone, Copy)]
 pub(super) struct Stop {
     wanted: usize,
@@ -204,7 +204,7 @@ impl Stop {
     pub fn new(wanted: usize, ef: usize, error: f32) -> Option<Self> {
         const NARROW: f64 = 32.0;
         const GROWTH: f64 = 0.06;
-        let factor = 1.0 + GROWTH * (ef as f64 / NARROW).log2();
+        let factor = 1.0 + GROWTH * (ef as f64 / NARROW - 1.0);
         (factor > 1.0 && wanted > 0).then_some(Self { wanted, factor, error: f64::from(error) })
     }
 

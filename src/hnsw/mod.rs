@@ -59,6 +59,8 @@ pub(crate) struct Outcome {
     pub candidates: Vec<Candidate>,
     /// False when the walk gave up or rows are missing: the caller then scans.
     pub complete: bool,
+    /// Whether the rows were scanned, instead of a walk or after it.
+    pub scanned: bool,
     /// What `|candidate.distance - exact distance|` stays below in practice (five standard deviations). A rerank in
     /// the order of the candidates may stop when one is farther than the worst kept exact distance by more than this.
     pub likely_error: f32,

@@ -39,7 +39,7 @@ impl VectorIndex {
     ) -> Outcome {
         self.with_query(query, |query, scratch| {
             let candidates = self.scan(query, want, allowed, scratch, stats);
-            self.finish(query, candidates, true)
+            Outcome { scanned: true, ..self.finish(query, candidates, true) }
         })
     }
 

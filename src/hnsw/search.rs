@@ -85,6 +85,6 @@ impl VectorIndex {
         let nearest = candidates.first().map_or(0.0, |c| c.distance);
         let (likely_error, error_bound) =
             (self.quantizer.likely_error(query, nearest), self.quantizer.error_bound(query));
-        Outcome { candidates, complete, likely_error, error_bound }
+        Outcome { candidates, complete, scanned: false, likely_error, error_bound }
     }
 }

@@ -7,7 +7,7 @@ use super::planner::{self, Plan};
 use super::pool::Coded;
 use super::source::Source;
 use crate::error::Result;
-use crate::hnsw::{Candidate, Outcome, SearchStats};
+use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};
 use crate::segment::View;
 use crate::vector::{Metric, metric};
 use std::ops::RangeInclusive;
@@ -174,7 +174,7 @@ impl Candidates {
         let walk = match (plan, mask) {
             (Plan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
-                let bounds = bounds(rows, passing, want, ef);
+                let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, ef) };
                 Some(index.search_filtered(&self.query, want, ef, mask, &bounds, &mut stats))
             }
             (Plan::Graph | Plan::FilteredGraph, _) => Some(index.search(&self.query, want, ef, &mut stats)),
@@ -182,9 +182,10 @@ impl Candidates {
         };
         if let Some(outcome) = walk {
             if outcome.complete {
-                self.scanned = false;
+                self.scanned &= outcome.scanned;
                 self.take_errors(&outcome);
-                trace.part(part, plan, rows, passing);
+                trace.fallbacks += u64::from(outcome.scanned);
+                trace.part(part, if outcome.scanned { Plan::Scan } else { plan }, rows, passing);
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
             }

@@ -19,9 +19,9 @@ use crate::vector::Metric;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// After a scan, rows are reranked until the next is farther by this share of the likely error, which is half of five
-/// standard deviations; but not more rows than this.
-const ENOUGH: f32 = 0.5;
+/// After a scan, rows are reranked until the next is farther by this share of the likely error, which is five standard
+/// deviations; but not more rows than this.
+const ENOUGH: f32 = 0.42;
 const MOST_RERANKED: usize = 1024;
 
 /// How much wider each stage is than the one before.
