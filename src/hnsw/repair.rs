@@ -70,3 +70,44 @@ pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
     }
     hung
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::codes::CodeSet;
+    use crate::vector::{Codes, Metric};
+
+    #[test]
+    fn nodes_that_no_link_leads_to_are_hung_back_and_nothing_else_is_lost() {
+        let (rows, dim) = (600_usize, 12);
+        let data: Vec<f32> = (0..rows * dim).map(|at| ((at * 7919 % 1009) as f32).sin()).collect();
+        let present = Bitmap::full(rows);
+        let codes = CodeSet::encode(Metric::L2, Codes::Int8, dim, &data, &present, 1);
+        for m in [2, 4, 16] {
+            let mut draft = Draft::new(0..rows as u32, rows, m);
+            draft.grow(&codes, 40, 1, &|_| false, &mut |_, _| true).unwrap();
+            connect(&mut draft, codes.view());
+            let entry = draft.order[0];
+            let reached = |draft: &Draft| {
+                let mut reached = Bitmap::empty(rows);
+                flood(&draft.layers[0], entry, &mut reached);
+                reached.count()
+            };
+            assert_eq!(reached(&draft), rows);
+            // Single nodes, and a pair that lead to each other only.
+            let lost = [5_u32, 77, 300, 301, 599].map(|ord| if ord == entry { ord + 1 } else { ord });
+            for node in 0..rows as u32 {
+                let kept: Vec<(f32, u32)> =
+                    draft.layers[0].row(node).filter(|link| !lost.contains(&link.1)).collect();
+                draft.layers[0].set(node, &kept);
+            }
+            draft.layers[0].set(lost[2], &[(1.0, lost[3])]);
+            draft.layers[0].set(lost[3], &[(1.0, lost[2])]);
+            assert!(reached(&draft) <= rows - lost.len());
+            let hung = connect(&mut draft, codes.view());
+            assert!((1..=lost.len()).contains(&hung), "{m}: {hung}");
+            assert_eq!(reached(&draft), rows, "{m}");
+            assert_eq!(connect(&mut draft, codes.view()), 0);
+        }
+    }
+}

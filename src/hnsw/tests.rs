@@ -164,12 +164,22 @@ fn ten_thousand_equal_rows_are_all_found() {
 
 #[test]
 fn the_result_does_not_depend_on_threads() {
-    let data = Noise(11).clustered(2500, 40, 20, 0.3);
-    let spec = spec(40, Metric::Cosine);
-    let rows = Rows { dim: 40, data: &data, present: None };
-    let one = VectorIndex::build(&spec, &rows, 1, &mut |_, _| true).unwrap();
-    let two = VectorIndex::build(&spec, &rows, 2, &mut |_, _| true).unwrap();
-    assert!(one.encode() == two.encode());
+    // From 192 dimensions on rows have 1-bit codes too.
+    for (dim, metric, codes) in [
+        (40, Metric::Cosine, Codes::Int8),
+        (200, Metric::L2, Codes::Int8),
+        (200, Metric::Ip, Codes::Bit),
+        (24, Metric::L2, Codes::None),
+    ] {
+        let data = Noise(11).clustered(2500, dim, 20, 0.3);
+        let spec = VectorSpec { codes, ..spec(dim, metric) };
+        let rows = Rows { dim, data: &data, present: None };
+        let one = VectorIndex::build(&spec, &rows, 1, &mut |_, _| true).unwrap().encode();
+        for threads in [2, 3, 7] {
+            let other = VectorIndex::build(&spec, &rows, threads, &mut |_, _| true).unwrap();
+            assert!(one == other.encode(), "{dim} {metric:?} {codes:?} {threads}");
+        }
+    }
 }
 
 #[test]
@@ -340,6 +350,21 @@ fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
                     );
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_graph_of_the_largest_dimension_finds_the_nearest() {
+    let dim = 16_384;
+    let data = Noise(31).clustered(300, dim, 6, 0.4);
+    for codes in [Codes::Int8, Codes::Bit] {
+        let index = build(&VectorSpec { codes, ..spec(dim, Metric::L2) }, &data);
+        assert!(index.has_graph());
+        for (ord, row) in data.chunks(dim).enumerate().step_by(17) {
+            let query: Vec<f32> = row.iter().map(|x| x * 1.01).collect();
+            let out = index.search(&query, 10, 60, &mut SearchStats::default());
+            assert_eq!(out.candidates[0].ord, ord as u32, "{codes:?}");
         }
     }
 }
