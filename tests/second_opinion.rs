@@ -21,7 +21,8 @@ fn recall_at_equal_breadth_is_that_of_another_graph() {
             let found = ours.search(query, K, ef);
             assert_eq!(found.len(), K);
             by_us += found.iter().filter(|hit| truth.contains(&hit.row)).count();
-            by_them += theirs.search(query, K, ef).iter().filter(|h| truth.contains(&(h.d_id as u32))).count();
+            by_them +=
+                theirs.search(query, K, ef).iter().filter(|h| truth.contains(&(h.d_id as u32))).count();
         }
         let total = (queries.len() / DIM * K) as f64;
         let (by_us, by_them) = (by_us as f64 / total, by_them as f64 / total);

@@ -8,6 +8,7 @@
 //! order, 256 a call as a scan has them, pieces of 4 MiB by turns; the median piece. GB/s counts the bytes of the
 //! rows, not of the query. The memory's own speed is a sum over the same 256 MiB.
 
+mod bits;
 mod cases;
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/vector"]
@@ -72,6 +73,7 @@ fn main() {
         let cells: Vec<String> = figures[middle].ns.iter().map(|ns| short(*ns)).collect();
         println!("| {} | {} |", kernel.name, cells.join(" | "));
     }
+    bits::print(&dims);
 }
 
 /// Two or three digits.

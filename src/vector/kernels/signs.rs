@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 /// Bit planes of a query.
 pub(crate) const PLANES: usize = 4;
 
-type Rows = fn(Table<'_>, &[u64], &[u32], &mut [i32]);
+pub(crate) type Rows = fn(Table<'_>, &[u64], &[u32], &mut [i32]);
 
 /// Sums of the rows `ids` of `table` under `planes`: [`PLANES`] runs of equal length, each at least a row long, zero
 /// where a row holds something else than its bits.
@@ -19,10 +19,12 @@ pub(crate) fn score(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i3
 }
 
 /// Every version that this machine can run, fastest first.
-fn all() -> Vec<(&'static str, Rows)> {
+pub(crate) fn all() -> Vec<(&'static str, Rows)> {
     #[cfg(target_arch = "x86_64")]
     let fast = x86::available();
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    let fast = vec![("neon", arm::neon as Rows)];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let fast = Vec::new();
     fast.into_iter().chain([("portable", portable as Rows)]).collect()
 }
@@ -71,10 +73,17 @@ mod x86 {
                 unsafe { vectors(table, planes, ids, out) }
             }));
         }
-        if is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") {
+            all.push(("avx2", |table, planes, ids, out| {
+                check(table, planes, ids, out);
+                // SAFETY: the feature was detected; rows and planes were checked.
+                unsafe { shuffles(table, planes, ids, out) }
+            }));
+        }
+        if is_x86_feature_detected!("popcnt") {
             all.push(("popcnt", |table, planes, ids, out| {
                 check(table, planes, ids, out);
-                // SAFETY: the features were detected.
+                // SAFETY: the feature was detected.
                 unsafe { words(table, planes, ids, out) }
             }));
         }
@@ -82,9 +91,52 @@ mod x86 {
     }
 
     /// The plain loop with the instruction for it.
-    #[target_feature(enable = "popcnt,avx2")]
+    #[target_feature(enable = "popcnt")]
     fn words(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
         plain(table, planes, ids, out);
+    }
+
+    /// Bits are counted by a table of sixteen (Mula, Kurz & Lemire 2018), whose entries are those of the plane times its
+    /// weight.
+    #[target_feature(enable = "avx2")]
+    unsafe fn shuffles(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+        let counts =
+            _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+        let mut tables = [counts; PLANES];
+        for at in 1..PLANES {
+            tables[at] = _mm256_add_epi8(tables[at - 1], tables[at - 1]);
+        }
+        let nibble = _mm256_set1_epi8(15);
+        let words = planes.len() / PLANES;
+        for (id, out) in ids.iter().zip(out) {
+            let mut sum = _mm256_setzero_si256();
+            for line in 0..table.stride / 64 {
+                // A byte of eight bits gives 120 at most, so two halves of a line fit into one.
+                let mut bytes = _mm256_setzero_si256();
+                for half in [line * 64, line * 64 + 32] {
+                    // SAFETY: the caller checked that the row lies in the table and that a plane is as long as a row.
+                    let bits = unsafe {
+                        let row = table.bytes.as_ptr().add(*id as usize * table.stride);
+                        _mm256_loadu_si256(row.add(half).cast())
+                    };
+                    for (plane, counts) in tables.iter().enumerate() {
+                        // SAFETY: as above.
+                        let mask = unsafe {
+                            _mm256_loadu_si256(planes.as_ptr().add(plane * words + half / 8).cast())
+                        };
+                        let set = _mm256_and_si256(bits, mask);
+                        let low = _mm256_and_si256(set, nibble);
+                        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(set), nibble);
+                        let low = _mm256_shuffle_epi8(*counts, low);
+                        let high = _mm256_shuffle_epi8(*counts, high);
+                        bytes = _mm256_add_epi8(bytes, _mm256_add_epi8(low, high));
+                    }
+                }
+                sum = _mm256_add_epi64(sum, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
+            }
+            let pair = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+            *out = _mm_cvtsi128_si32(_mm_add_epi64(pair, _mm_unpackhi_epi64(pair, pair)));
+        }
     }
 
     /// Rows whose sums are added up together.
@@ -156,6 +208,41 @@ mod x86 {
             let low = _mm512_add_epi64(sums[0], _mm512_slli_epi64::<1>(sums[1]));
             let high = _mm512_add_epi64(sums[2], _mm512_slli_epi64::<1>(sums[3]));
             _mm512_add_epi64(low, _mm512_slli_epi64::<2>(high))
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    #![expect(unsafe_code)]
+
+    use super::{PLANES, Table, check};
+    use std::arch::aarch64::*;
+
+    pub(super) fn neon(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+        check(table, planes, ids, out);
+        // SAFETY: every processor of this architecture has NEON; rows and planes were checked.
+        unsafe { counts(table, planes, ids, out) }
+    }
+
+    #[target_feature(enable = "neon")]
+    unsafe fn counts(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+        let words = planes.len() / PLANES;
+        for (id, out) in ids.iter().zip(out) {
+            let mut sum = vdupq_n_u32(0);
+            for at in (0..table.stride).step_by(16) {
+                // SAFETY: the caller checked that the row lies in the table and that a plane is as long as a row.
+                let bits = unsafe { vld1q_u8(table.bytes.as_ptr().add(*id as usize * table.stride + at)) };
+                // A byte of eight bits gives 120 at most.
+                let mut bytes = vdupq_n_u8(0);
+                for plane in (0..PLANES).rev() {
+                    // SAFETY: as above.
+                    let mask = unsafe { vld1q_u8(planes.as_ptr().add(plane * words + at / 8).cast()) };
+                    bytes = vaddq_u8(vshlq_n_u8::<1>(bytes), vcntq_u8(vandq_u8(bits, mask)));
+                }
+                sum = vpadalq_u16(sum, vpaddlq_u8(bytes));
+            }
+            *out = vaddvq_u32(sum) as i32;
         }
     }
 }
