@@ -8,10 +8,13 @@
 mod collection;
 mod database;
 mod door;
+mod feed;
 mod hits;
 mod key;
+mod prepared;
 mod read_row;
 mod search;
+mod write_cell;
 mod write_row;
 
 pub use collection::{Collection, Info};

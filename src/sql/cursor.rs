@@ -6,19 +6,17 @@ use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Plan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
+use super::row_scan::{EMPTY, RowScan, narrow};
 use super::table::{Shared, place};
-use crate::columns::{Op, affinity::text_to_number};
+use crate::columns::Op;
 use crate::error::Result;
 use crate::query::{Hit, Search};
 use crate::segment::{decode_vector, stored_positions};
 use crate::storage::{Row, VectorBytes};
 use crate::value::Value;
 use crate::vector::Store;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
-
-/// Rows fetched at once by a plain scan.
-const BATCH: usize = 128;
 
 /// A cursor of a [`super::table::Table`].
 pub struct TableCursor {
@@ -52,17 +50,6 @@ struct SearchScan {
     query: Rc<request::Asked>,
     row: OnceCell<Option<Row>>,
     vectors: OnceCell<VectorBytes>,
-}
-
-struct RowScan {
-    rows: Vec<Row>,
-    at: usize,
-    range: (i64, i64),
-    descending: bool,
-    ended: bool,
-    /// Rows to look up once the range is read, the next one last.
-    rest: Vec<i64>,
-    vectors: RefCell<Option<(i64, VectorBytes)>>,
 }
 
 impl TableCursor {
@@ -116,14 +103,7 @@ impl TableCursor {
                 _ => {}
             }
         }
-        let (rows, vectors) = (Vec::new(), RefCell::new(None));
-        rest.sort_unstable();
-        rest.dedup();
-        let descending = plan.descending;
-        if !descending {
-            rest.reverse();
-        }
-        let mut scan = RowScan { rows, at: 0, range, descending, ended: false, rest, vectors };
+        let mut scan = RowScan::new(range, plan.descending, rest);
         if scan.fetch(&self.shared)? {
             self.scan = Scan::Rows(scan);
         }
@@ -347,102 +327,5 @@ impl VirtualCursor for TableCursor {
             Scan::Rows(scan) => scan.rows.get(scan.at).map_or(0, |row| row.rowid),
             Scan::Done => 0,
         })
-    }
-}
-
-impl RowScan {
-    fn next(&mut self, shared: &Shared) -> Result<bool> {
-        self.at += 1;
-        if self.at < self.rows.len() { Ok(true) } else { self.fetch(shared) }
-    }
-
-    /// Reads the next batch; false at the end.
-    fn fetch(&mut self, shared: &Shared) -> Result<bool> {
-        let (storage, conn) = (&shared.storage, shared.host.connection());
-        let last = loop {
-            if !self.ended && self.range.0 <= self.range.1 {
-                self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
-                self.at = 0;
-                if let Some(last) = self.rows.last() {
-                    break last;
-                }
-            }
-            let Some(next) = self.rest.pop() else { return Ok(false) };
-            self.range = (next, next);
-            self.ended = false;
-        };
-        // The next batch starts behind the last row; at the end of the number line there is none.
-        let next = if self.descending { last.rowid.checked_sub(1) } else { last.rowid.checked_add(1) };
-        match (next, self.descending) {
-            (Some(next), false) => self.range.0 = next,
-            (Some(next), true) => self.range.1 = next,
-            (None, _) => self.ended = true,
-        }
-        Ok(true)
-    }
-}
-
-/// The number that SQLite may take a text for. Some versions of it read no further than the first NUL.
-fn number_of(text: &str) -> Option<Value> {
-    text_to_number(text.split('\0').next().unwrap_or_default())
-}
-
-/// A range without rowids.
-const EMPTY: (i64, i64) = (1, 0);
-
-/// Narrows a range of rowids by a comparison with any value, as SQLite compares an integer with it.
-pub fn narrow(range: &mut (i64, i64), op: Op, value: &Value) {
-    // An integer is smaller than any text or blob; NULL compares with nothing.
-    let bound = match value {
-        Value::Null => {
-            *range = EMPTY;
-            return;
-        }
-        Value::Text(_) | Value::Blob(_) => {
-            if matches!(op, Op::Eq | Op::Gt | Op::Ge) {
-                // Text that looks like a number is converted by SQLite before the comparison; it checks again.
-                if let Some(number) = value.as_text().and_then(number_of) {
-                    return narrow(range, op, &number);
-                }
-                *range = EMPTY;
-            }
-            return;
-        }
-        Value::Integer(int) => (*int, *int),
-        // The integers around a float: SQLite checks the term itself, so the range may be one too wide.
-        Value::Real(real) => (real.floor() as i64, real.ceil() as i64),
-    };
-    match op {
-        Op::Eq => {
-            range.0 = range.0.max(bound.0);
-            range.1 = range.1.min(bound.1);
-        }
-        Op::Gt | Op::Ge => range.0 = range.0.max(bound.0),
-        Op::Lt | Op::Le => range.1 = range.1.min(bound.1),
-        Op::Ne => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_never_lose_a_rowid_that_sqlite_would_keep() {
-        let narrowed = |op, value| {
-            let mut range = (i64::MIN, i64::MAX);
-            narrow(&mut range, op, &value);
-            range
-        };
-        assert_eq!(narrowed(Op::Eq, Value::Integer(5)), (5, 5));
-        assert_eq!(narrowed(Op::Gt, Value::Real(2.5)).0, 2);
-        assert_eq!(narrowed(Op::Le, Value::Real(2.5)).1, 3);
-        assert_eq!(narrowed(Op::Lt, Value::Text("x".into())), (i64::MIN, i64::MAX));
-        assert_eq!(narrowed(Op::Eq, Value::Text(" 7 ".into())), (7, 7));
-        assert_eq!(narrowed(Op::Eq, Value::Text("7\0".into())), (7, 7));
-        let beyond_f64 = (1 << 53) + 1;
-        assert_eq!(narrowed(Op::Eq, Value::Text(beyond_f64.to_string())), (beyond_f64, beyond_f64));
-        let (low, high) = narrowed(Op::Gt, Value::Null);
-        assert!(low > high);
     }
 }

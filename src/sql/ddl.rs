@@ -15,6 +15,11 @@
 //! The words after a type come in any order, each at most once. A column always says what it is: a bare name is an
 //! error, because a forgotten type would otherwise decide silently what can be searched and filtered.
 
+mod spelling;
+mod tokens;
+
+use self::spelling::nearest;
+use self::tokens::{Token, is_keyword, tokenize};
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 use crate::vector::{Codes, Metric, Store};
@@ -82,82 +87,6 @@ pub(crate) fn write_column(column: &Column) -> String {
     let implied = matches!(column.kind, ColumnKind::Key(ColumnType::Text));
     let not_null = if column.not_null && !implied { " NOT NULL" } else { "" };
     format!("\"{name}\" {kind}{not_null}")
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    /// A bare word or number, as written.
-    Word(String),
-    /// A quoted name, without its quotes.
-    Quoted(String),
-    /// A string literal, without its quotes.
-    Text(String),
-    Sign(char),
-}
-
-impl Token {
-    /// As the user wrote it, near enough to find it.
-    fn shown(&self) -> String {
-        match self {
-            Self::Word(word) => word.clone(),
-            Self::Quoted(name) => format!("\"{name}\""),
-            Self::Text(text) => format!("'{text}'"),
-            Self::Sign(sign) => sign.to_string(),
-        }
-    }
-}
-
-fn tokenize(text: &str) -> Result<Vec<Token>, String> {
-    let mut tokens = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        if first.is_whitespace() {
-            rest = rest.trim_start();
-        } else if rest.starts_with("--") {
-            rest = rest.split_once('\n').map_or("", |(_, after)| after);
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.split_once("*/").map_or("", |(_, after)| after);
-        } else if matches!(first, '"' | '`' | '\'') {
-            let (content, after) = quoted(rest, first)?;
-            tokens.push(if first == '\'' { Token::Text(content) } else { Token::Quoted(content) });
-            rest = after;
-        } else if first == '[' && tokens.is_empty() {
-            // Only a name starts an argument; later on a bracket belongs to FLOAT[n].
-            let (content, after) = rest[1..].split_once(']').ok_or("a [ without its ]")?;
-            tokens.push(Token::Quoted(content.to_owned()));
-            rest = after;
-        } else if is_word(first) {
-            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            tokens.push(Token::Word(word.to_owned()));
-            rest = after;
-        } else {
-            tokens.push(Token::Sign(first));
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    Ok(tokens)
-}
-
-/// Numbers are words, too: `2.0`, `1e3`. A sign is not.
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$' | '.') || !c.is_ascii() && !c.is_whitespace()
-}
-
-/// The content of the literal at the start of `text`, where a doubled quote stands for one, and what follows it.
-fn quoted(text: &str, quote: char) -> Result<(String, &str), String> {
-    let mut content = String::new();
-    let mut chars = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if c != quote {
-            content.push(c);
-        } else if chars.next_if(|&(_, next)| next == quote).is_some() {
-            content.push(quote);
-        } else {
-            return Ok((content, &text[at + quote.len_utf8()..]));
-        }
-    }
-    Err(format!("a {quote} without its end"))
 }
 
 struct Parser<'a> {
@@ -480,45 +409,6 @@ impl Parser<'_> {
         }
         Ok(IndexKind::Hnsw { m, ef_construction })
     }
-}
-
-fn is_keyword(token: &Token, word: &str) -> bool {
-    matches!(token, Token::Word(next) if next.eq_ignore_ascii_case(word))
-}
-
-/// The allowed word that `word` is most likely a misspelling of.
-pub(crate) fn nearest<'a>(word: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    if word.len() > 40 {
-        return None;
-    }
-    let word = word.to_ascii_lowercase();
-    let distance = |known: &str| {
-        // Of "VECTOR(n)" and "PRIMARY KEY" the first word counts.
-        let first = known.split(['(', ' ']).next().unwrap_or(known);
-        edits(&word, &first.to_ascii_lowercase())
-    };
-    let nearest = allowed.iter().map(|known| (distance(known), *known)).min()?;
-    // More edits than this and any two short words are "near".
-    (nearest.0 <= 1 + word.len() / 4).then_some(nearest.1)
-}
-
-/// Number of insertions, deletions, substitutions and swaps of neighbours between two words.
-fn edits(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                let substitute = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let best = substitute.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                if swap { best.min(rows[i - 2][j - 2] + 1) } else { best }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

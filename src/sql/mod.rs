@@ -13,6 +13,7 @@ mod module;
 mod plan;
 mod request;
 mod row_match;
+mod row_scan;
 mod table;
 mod update;
 mod vector_value;

@@ -1,0 +1,176 @@
+//! A search that was checked: one leg or several, fused, made diverse, and cut to what was asked for.
+
+use super::collection::{target, told};
+use super::feed::{Feed, Rows};
+use super::hits::Hits;
+use super::read_row::Columns;
+use super::search::{LIMIT, Mmr};
+use crate::error::{Error, Result};
+use crate::query::fusion::Fusion;
+use crate::query::mmr::mmr;
+use crate::query::{self, Handle, Request, Source, VectorLeg};
+use crate::vector::Metric;
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Candidates for each row that reranking or grouping returns.
+pub(super) const CANDIDATES: usize = 4;
+
+/// A search that was checked against the schema.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    pub request: Request,
+    /// Vector legs beyond the first.
+    pub more: Vec<VectorLeg>,
+    pub limit: usize,
+    pub offset: usize,
+    pub rerank: Option<Mmr>,
+    pub group: Option<(Arc<Columns>, usize)>,
+    pub columns: Arc<Columns>,
+}
+
+impl Prepared {
+    /// Begins the search; `bounded` when no more rows than the limit are taken.
+    pub fn start(&self, handle: &Handle, conn: &Connection, bounded: bool) -> Result<Feed> {
+        let rows = if self.request.vector.is_none() && self.request.text.is_none() {
+            let mut params = Vec::new();
+            let condition =
+                self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
+            let limit = if bounded && self.group.is_none() {
+                format!(" LIMIT {}", self.limit.saturating_add(self.offset))
+            } else {
+                String::new()
+            };
+            let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(handle));
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let ids =
+                statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
+            Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
+        } else if !self.more.is_empty() {
+            self.fuse_legs(handle, conn)?
+        } else {
+            let view = handle.view(conn)?;
+            let search = handle
+                .with_source(conn, |source| query::Search::start(source, view, self.request.clone()))?;
+            Rows::Ranked(Box::new(search))
+        };
+        Ok(Feed::new(rows, self.group.clone(), Arc::clone(&self.columns)))
+    }
+
+    /// Runs the search to its end; the hits and the plan.
+    pub fn run(
+        &self,
+        handle: &Handle,
+        conn: &Connection,
+        mut reasons: Option<&mut Vec<query::Hit>>,
+    ) -> Result<(Hits, serde_json::Value)> {
+        let mut feed = self.start(handle, conn, true)?;
+        let wanted = self.limit.saturating_add(self.offset);
+        let mut found = Vec::new();
+        let candidates = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
+        while self.limit > 0 && found.len() < candidates {
+            let Some(hit) = feed.next(handle, conn)? else { break };
+            found.push(hit);
+        }
+        if let Some(Mmr { lambda }) = self.rerank {
+            found = self.diverse(handle, conn, lambda, found, wanted)?;
+        }
+        let mut hits = Vec::with_capacity(found.len().saturating_sub(self.offset));
+        for found in found.into_iter().skip(self.offset) {
+            if let Some(hit) = feed.hit(handle, conn, &found)? {
+                hits.push(hit);
+                if let Some(reasons) = &mut reasons {
+                    reasons.push(found);
+                }
+            }
+        }
+        let plan = match &feed.rows {
+            Rows::Ranked(search) => serde_json::to_value(search.trace()).unwrap_or_default(),
+            Rows::Fused { plan, .. } => plan.clone(),
+            Rows::Plain(_) => serde_json::json!({"kind": "rows"}),
+        };
+        Ok((Hits { hits }, plan))
+    }
+
+    /// Runs every leg by itself and fuses the ranks: reciprocal rank fusion over any number of legs.
+    fn fuse_legs(&self, handle: &Handle, conn: &Connection) -> Result<Rows> {
+        let Fusion::Rrf { k, weights: [vector, text] } = self.request.hybrid.fusion else {
+            let table = &handle.storage.table;
+            return Err(Error::Value(format!("{table}: several nearest are fused by rrf only")));
+        };
+        let view = handle.view(conn)?;
+        let depth = self.request.hybrid.depth_for(self.request.hint.unwrap_or(LIMIT));
+        let plain = Request { vector: None, text: None, hint: Some(depth), ..self.request.clone() };
+        let near = self.request.vector.iter().chain(&self.more);
+        let mut legs: Vec<(Request, f32)> =
+            near.map(|leg| (Request { vector: Some(leg.clone()), ..plain.clone() }, vector)).collect();
+        let words = self.request.text.clone();
+        legs.extend(
+            words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
+        );
+        let (mut fused, mut place): (Vec<query::Hit>, HashMap<i64, usize>) = Default::default();
+        let (mut query, mut plans) = (None, Vec::new());
+        for (request, weight) in legs {
+            let is_text = request.text.is_some();
+            handle.with_source(conn, |source| {
+                let mut search = query::Search::start(source, Arc::clone(&view), request)?;
+                for rank in 1..=depth as u32 {
+                    let Some(hit) = search.next(source)? else { break };
+                    let adds = weight / (k + rank as f32);
+                    let at = *place.entry(hit.rowid).or_insert(fused.len());
+                    if at == fused.len() {
+                        fused.push(query::Hit { score: Some(0.0), ..hit.clone() });
+                    }
+                    let row = &mut fused[at];
+                    row.score = row.score.map(|score| score + adds);
+                    row.distance = row.distance.or(hit.distance);
+                    row.bm25 = row.bm25.or(hit.bm25);
+                    let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
+                    *known = Some(known.map_or(rank, |known| known.min(rank)));
+                }
+                query = query.take().or_else(|| search.text_query().cloned());
+                plans.push(serde_json::to_value(search.trace()).unwrap_or_default());
+                Ok(())
+            })?;
+        }
+        fused.sort_by(|a, b| a.rank().total_cmp(&b.rank()).then(a.rowid.cmp(&b.rowid)));
+        let plan = serde_json::json!({"kind": "several legs", "legs": plans});
+        Ok(Rows::Fused { hits: fused.into_iter(), text: query, plan })
+    }
+
+    /// Picks `wanted` of the candidates by maximal marginal relevance.
+    fn diverse(
+        &self,
+        handle: &Handle,
+        conn: &Connection,
+        lambda: f32,
+        found: Vec<query::Hit>,
+        wanted: usize,
+    ) -> Result<Vec<query::Hit>> {
+        let Some(leg) = &self.request.vector else {
+            return Err(Error::Value(format!("{}: rerank by MMR needs nearest", handle.storage.table)));
+        };
+        let mut vectors = Vec::with_capacity(found.len());
+        handle.with_source(conn, |source: &Source<'_>| {
+            source.for_each_vector(leg.column, found.iter().map(|hit| hit.rowid), |vector| {
+                vectors.push(vector.map(<[f32]>::to_vec).unwrap_or_default());
+                Ok(())
+            })
+        })?;
+        let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
+        let one_leg = self.request.text.is_none() && self.more.is_empty();
+        let relevance: Vec<f32> = if one_leg && spec.is_some_and(|s| s.metric == Metric::Cosine) {
+            // The paper's own measure: both terms of the sum are cosines.
+            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+        } else {
+            let scores = found.iter().map(|hit| -hit.rank());
+            let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+            let worst = scores.clone().fold(f64::INFINITY, f64::min);
+            let span = if best > worst { best - worst } else { 1.0 };
+            scores.map(|score| ((score - worst) / span) as f32).collect()
+        };
+        let picked = mmr(&relevance, &vectors, lambda, wanted);
+        Ok(picked.into_iter().filter_map(|at| found.get(at).cloned()).collect())
+    }
+}
