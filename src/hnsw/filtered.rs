@@ -29,10 +29,6 @@ pub(crate) struct Bounds {
     pub dense: usize,
     /// Nodes that pass to hold at least.
     pub floor: usize,
-    /// The same where fewer than `sparse` of the nearest `sample` nodes pass.
-    pub sparse_floor: usize,
-    /// See `sparse_floor`.
-    pub sparse: usize,
     /// The walk gives up when none of so many nearest nodes passes; never where it is 0.
     pub sample: usize,
     /// The walk gives up after so many distances.
@@ -192,15 +188,8 @@ fn settle(
     std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
 }
 
-/// Looks at the nodes nearest to the query. Where few of them pass, more are asked for, since rows beyond them are
-/// easily missed; where none does, the walk is at a loss.
-fn worthwhile(pool: &mut Pool, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
-    let Some(nearest) = pool.nearest().get(..bounds.sample).filter(|nearest| !nearest.is_empty()) else {
-        return true;
-    };
-    let near = nearest.iter().filter(|entry| passes(node_of(**entry))).count();
-    if near < bounds.sparse {
-        pool.raise(bounds.sparse_floor);
-    }
-    near > 0
+/// Looks at the nodes nearest to the query. Where none of them passes, the walk is at a loss.
+fn worthwhile(pool: &Pool, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
+    let nearest = pool.nearest().get(..bounds.sample).filter(|nearest| !nearest.is_empty());
+    nearest.is_none_or(|nearest| nearest.iter().any(|entry| passes(node_of(*entry))))
 }

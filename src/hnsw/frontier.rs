@@ -39,11 +39,6 @@ impl Beam {
         self.cursor = 0;
     }
 
-    /// Makes room for more.
-    pub fn widen(&mut self, limit: usize) {
-        self.limit = self.limit.max(limit);
-    }
-
     /// Entries, nearest first.
     pub fn entries(&self) -> &[u64] {
         &self.entries

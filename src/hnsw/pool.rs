@@ -28,11 +28,6 @@ impl Pool {
         self.passing.reset(floor);
     }
 
-    /// Asks for more nodes that pass.
-    pub fn raise(&mut self, floor: usize) {
-        self.passing.widen(floor);
-    }
-
     /// The nearest nodes that pass, in order.
     pub fn passing(&self) -> &[u64] {
         self.passing.entries()
@@ -110,7 +105,5 @@ mod tests {
         let expanded: Vec<u32> = std::iter::from_fn(|| pool.next_open(at(6))).collect();
         assert_eq!(expanded, [0, 1, 2, 4, 5]);
         assert_eq!(pool.open(u64::MAX).next(), Some(6));
-        pool.raise(3);
-        assert_eq!(pool.worst(), u64::MAX);
     }
 }

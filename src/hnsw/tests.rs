@@ -126,15 +126,7 @@ fn every_row_finds_itself_in_tiny_and_clustered_sets() {
 }
 
 /// A filtered walk that does not give up.
-const WHOLE: Bounds = Bounds {
-    dense: 0,
-    floor: 40,
-    sparse_floor: 40,
-    sparse: 0,
-    sample: 0,
-    distances: u64::MAX,
-    or_scan: false,
-};
+const WHOLE: Bounds = Bounds { dense: 0, floor: 40, sample: 0, distances: u64::MAX, or_scan: false };
 
 #[test]
 fn ten_thousand_equal_rows_are_all_found() {
