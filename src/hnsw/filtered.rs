@@ -31,8 +31,8 @@ pub(crate) struct Bounds {
     pub floor: usize,
     /// The walk gives up when none of so many nearest nodes passes; never where it is 0.
     pub sample: usize,
-    /// The walk gives up after so many distances.
-    pub distances: u64,
+    /// The walk gives up after so many distances and estimates.
+    pub looks: u64,
     /// Whether a walk that gives up is followed by a scan.
     pub or_scan: bool,
 }
@@ -112,7 +112,8 @@ impl VectorIndex {
         }
         scratch.nodes.clear();
         scratch.waiting.clear();
-        let budget = stats.distances.saturating_add(bounds.distances);
+        let looks = |stats: &SearchStats| stats.distances + stats.estimates;
+        let budget = looks(stats).saturating_add(bounds.looks);
         let mut on_trial = bounds.dense > 0;
         let mut look = stats.hops + if on_trial { TRIAL } else { LOOK_EVERY };
         let mut steps = 0;
@@ -160,7 +161,7 @@ impl VectorIndex {
                 look = stats.hops + LOOK_EVERY;
                 let near = pool.nearest().iter().take(PROBE);
                 let sparse = on_trial && near.filter(|e| passes(node_of(**e))).count() < bounds.dense;
-                if sparse || stats.distances >= budget || !worthwhile(pool, bounds, passes) {
+                if sparse || looks(stats) >= budget || !worthwhile(pool, bounds, passes) {
                     return false;
                 }
                 on_trial = false;

@@ -126,7 +126,7 @@ fn every_row_finds_itself_in_tiny_and_clustered_sets() {
 }
 
 /// A filtered walk that does not give up.
-const WHOLE: Bounds = Bounds { dense: 0, floor: 40, sample: 0, distances: u64::MAX, or_scan: false };
+const WHOLE: Bounds = Bounds { dense: 0, floor: 40, sample: 0, looks: u64::MAX, or_scan: false };
 
 #[test]
 fn ten_thousand_equal_rows_are_all_found() {
@@ -252,7 +252,7 @@ fn a_filtered_search_is_complete_or_says_so() {
                     assert!(got >= 0.9, "{} allowed: {got}", truth.len());
                 }
             }
-            let tight = Bounds { distances: 1, ..WHOLE };
+            let tight = Bounds { looks: 1, ..WHOLE };
             let out = index.search_filtered(&query, 28, 100, &set, &tight, &mut SearchStats::default());
             assert!(out.candidates.len() <= 28);
         }

@@ -69,15 +69,15 @@ pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) 
 const FLOOR_OF_EF: f64 = 0.6;
 const FLOOR_OF_WANT: f64 = 1.4;
 
-/// A distance of a walk, with all that belongs to it, costs as much as so many rows of a scan.
-const WALK_COST: f64 = 12.0;
+/// A distance or an estimate of a walk, with all that belongs to it, costs as much as 5 to 7 rows of a scan. A little less
+/// is reckoned with: a walk that gives up shortly before its end has cost the most.
+const WALK_COST: f64 = 4.0;
 
 /// Nearest nodes of which one must pass, or the walk gives up: so many, or so many over the pass rate if that is more.
 const SAMPLE: f64 = 100.0;
 const SAMPLE_OF_RATE: f64 = 8.0;
 
-/// What a filtered walk needs to know. It gives up when it has cost as much as the scan: both together cost at most
-/// twice the scan alone.
+/// What a filtered walk needs to know. It gives up when it has cost somewhat more than the scan would have.
 pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
     let rate = passing as f64 / rows.max(1) as f64;
     let floor = (ef as f64 * FLOOR_OF_EF).max(want as f64 * FLOOR_OF_WANT) as usize;
@@ -87,14 +87,14 @@ pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
         dense: (DENSE / (share * share)).round().max(1.0) as usize,
         floor,
         sample: sample as usize,
-        distances: (passing as f64 / WALK_COST) as u64,
+        looks: (passing as f64 / WALK_COST) as u64,
         or_scan: true,
     }
 }
 
 /// Bounds of a walk that does not give up.
 pub fn unbounded(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
-    Bounds { dense: 0, sample: 0, distances: u64::MAX, ..bounds(rows, passing, want, ef) }
+    Bounds { dense: 0, sample: 0, looks: u64::MAX, ..bounds(rows, passing, want, ef) }
 }
 
 #[cfg(test)]
