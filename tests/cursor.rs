@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{blob, command, open_memory, set};
+use common::{Noise, blob, command, open_memory, set};
 use nearlite::rusqlite::Connection;
 use nearlite::{Collection, Database, col};
 use std::sync::LazyLock;
@@ -13,26 +13,12 @@ use std::sync::LazyLock;
 const ROWS: usize = 8_000;
 const DIM: usize = 32;
 
-/// Seeded noise in -1..1.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-
-    fn vector(&mut self) -> Vec<f32> {
-        (0..DIM).map(|_| self.next()).collect()
-    }
-}
-
 /// Vectors by rowid - 1; every fifth is a copy of another one, so that there are equal distances.
 fn vectors() -> Vec<Vec<f32>> {
     let mut noise = Noise(11);
     let mut all: Vec<Vec<f32>> = Vec::new();
     for at in 0..ROWS {
-        all.push(if at % 5 == 4 { all[at / 2].clone() } else { noise.vector() });
+        all.push(if at % 5 == 4 { all[at / 2].clone() } else { noise.vector(DIM) });
     }
     all
 }
@@ -135,7 +121,7 @@ fn every_row_comes_once_in_order_and_missed_rows_come_last() {
     let mut missed = 0;
     for db in &*COLLECTIONS {
         for round in 0..6 {
-            let query = noise.vector();
+            let query = noise.vector(DIM);
             let keep = |rowid: i64| round % 2 == 0 || rowid % 7 < 4;
             let filter = if round % 2 == 0 { col("n").ge(0) } else { col("n").lt(4) };
             let truth = truth(&vectors, &query, keep);
@@ -155,7 +141,7 @@ fn a_caller_may_stop_anywhere() {
     let mut noise = Noise(6);
     for db in &*COLLECTIONS {
         for count in [1, 2, 7, 40, 41, 170, 700, 3_000] {
-            let query = noise.vector();
+            let query = noise.vector(DIM);
             let truth = truth(&vectors, &query, |_| true);
             let got = taken(docs(db).search().nearest("v", &query).limit(5), count);
             assert_eq!(got.len(), count);
@@ -169,7 +155,7 @@ fn a_caller_may_stop_anywhere() {
 #[test]
 fn more_rows_are_looked_for_by_wider_walks_before_all_codes_are_scanned() {
     let explain = |count: i64| -> serde_json::Value {
-        let query = blob(&Noise(7).vector());
+        let query = blob(&Noise(7).vector(DIM));
         // The LIMIT is hidden from the table by a condition that SQLite checks itself.
         let sql = "SELECT max(explain) FROM (SELECT explain FROM docs WHERE v MATCH ?1 AND ef_search = 20
                    AND +rowid > 0 ORDER BY distance LIMIT 1 OFFSET ?2)";
@@ -195,7 +181,7 @@ fn a_range_search_gives_every_row_within_the_radius_in_order() {
     let mut noise = Noise(8);
     for db in &*COLLECTIONS {
         for count in [0, 1, 3, 19, 21, 37, 150, 2_000] {
-            let query = noise.vector();
+            let query = noise.vector(DIM);
             let truth = truth(&vectors, &query, |_| true);
             // Between two distances, so that rounding does not decide.
             let at =
@@ -235,7 +221,7 @@ fn a_range_search_gives_every_row_within_the_radius_in_order() {
 #[test]
 fn a_range_search_with_k_or_a_breadth_is_cut_from_the_walk() {
     let (vectors, db) = (vectors(), &COLLECTIONS[0]);
-    let query = Noise(9).vector();
+    let query = Noise(9).vector(DIM);
     let truth = truth(&vectors, &query, |_| true);
     let radius = truth[30].1 + 1e-5;
     for knob in ["k = 1000", "k = 10", "ef_search = 100"] {
@@ -260,7 +246,7 @@ fn rows_at_one_distance_come_in_order_of_rowid_across_the_stages() {
     let conn = open_memory();
     conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(v VECTOR(32) METRIC l2)").unwrap();
     let mut noise = Noise(10);
-    let kinds: Vec<Vec<f32>> = (0..20).map(|_| noise.vector()).collect();
+    let kinds: Vec<Vec<f32>> = (0..20).map(|_| noise.vector(DIM)).collect();
     for rowid in 1..=5_000_i64 {
         conn.execute(
             "INSERT INTO docs(rowid, v) VALUES(?1, ?2)",
@@ -272,7 +258,7 @@ fn rows_at_one_distance_come_in_order_of_rowid_across_the_stages() {
         if state != "delta" {
             command(&conn, state);
         }
-        let query = blob(&noise.vector());
+        let query = blob(&noise.vector(DIM));
         let sql = "SELECT rowid, distance FROM docs WHERE v MATCH ?1 AND ef_search = 5 AND +rowid > 0 ORDER BY distance";
         let got: Vec<(i64, f64)> =
             common::rows(&conn, sql, [query], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -11,6 +11,20 @@ use std::path::Path;
 /// Dimensions of the vectors in these tests.
 pub const DIM: usize = 8;
 
+/// Seeded noise in -1..1.
+pub struct Noise(pub u64);
+
+impl Noise {
+    pub fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    pub fn vector(&mut self, dim: usize) -> Vec<f32> {
+        (0..dim).map(|_| self.next()).collect()
+    }
+}
+
 /// Opens the file with the extension registered.
 pub fn open(path: &Path) -> Connection {
     let conn = Connection::open(path).unwrap();
