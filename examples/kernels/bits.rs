@@ -23,7 +23,7 @@ pub fn print(dims: &[usize]) {
     println!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(dims.len()));
     let line = |name: &str, of: &dyn Fn(usize, signs::Rows) -> f64| {
         let cell =
-            |dim: &usize| versions.iter().map(|version| short(of(*dim, version.1))).collect::<Vec<_>>();
+            |dim: &usize| versions.iter().map(|version| short(of(*dim, version.1.sums))).collect::<Vec<_>>();
         let cells: Vec<String> = dims.iter().map(|dim| cell(dim).join(" / ")).collect();
         println!("| {name} | {} |", cells.join(" | "));
     };

@@ -91,6 +91,7 @@ impl VectorIndex {
             unit: header.unit,
             uniform: header.uniform,
             residual: header.residual,
+            usual: Default::default(),
             largest: header.largest,
             mean,
             signs,

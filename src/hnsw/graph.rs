@@ -109,12 +109,12 @@ impl Scratch {
         stats.estimates += self.nodes.len() as u64;
         if layer.ords.is_empty() {
             codes.prefetch_signs(&self.nodes);
-            codes.estimate(query, slack, &self.nodes, &mut self.dots, &mut self.keys);
+            codes.estimate(query, slack, &self.nodes, &mut self.keys);
         } else {
             self.ords.clear();
             self.ords.extend(self.nodes.iter().map(|node| layer.ord(*node)));
             codes.prefetch_signs(&self.ords);
-            codes.estimate(query, slack, &self.ords, &mut self.dots, &mut self.keys);
+            codes.estimate(query, slack, &self.ords, &mut self.keys);
         }
         let (worst, mut kept) = (key_of(worst), 0);
         for at in 0..self.nodes.len() {

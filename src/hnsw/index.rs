@@ -245,9 +245,10 @@ impl VectorIndex {
         block: Block,
         header: Header,
         layout: Layout,
-        quantizer: Quantizer,
+        mut quantizer: Quantizer,
         present: Bitmap,
     ) -> Self {
+        quantizer.choose_usual(aligned::as_f32(&block.bytes()[layout.factors.clone()]));
         let mut shared = Bitmap::empty(header.rows as usize);
         let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
         heads.iter().for_each(|head| shared.insert(*head));

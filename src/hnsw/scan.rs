@@ -17,6 +17,9 @@ const BATCH: usize = 512;
 /// Rows that were estimated before the best of them are scored.
 const PILE: usize = 8192;
 
+/// Estimates compared with the cut at once.
+const TOGETHER: usize = 16;
+
 /// Rows whose codes are on their way from memory while as many are scored.
 const AHEAD: usize = 16;
 
@@ -71,11 +74,7 @@ impl VectorIndex {
         scratch.nodes.clear();
         for (at, word) in self.present.words().iter().enumerate() {
             let allowed = allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
-            let mut rest = word & allowed;
-            while rest != 0 {
-                scratch.nodes.push(at as u32 * 64 + rest.trailing_zeros());
-                rest &= rest - 1;
-            }
+            push_ones(word & allowed, at as u32 * 64, &mut scratch.nodes);
             if scratch.nodes.len() >= BATCH {
                 job(scratch);
                 scratch.nodes.clear();
@@ -84,6 +83,22 @@ impl VectorIndex {
         job(scratch);
         scratch.nodes.clear();
     }
+}
+
+/// Adds `base` and the place of each bit of `word` that is set, in order.
+#[inline]
+fn push_ones(mut word: u64, base: u32, out: &mut Vec<u32>) {
+    if word == u64::MAX {
+        out.extend(base..base + 64);
+        return;
+    }
+    let mut ones = [0_u32; 64];
+    let count = word.count_ones() as usize;
+    for one in &mut ones[..count] {
+        *one = base + word.trailing_zeros();
+        word &= word - 1;
+    }
+    out.extend_from_slice(&ones[..count]);
 }
 
 /// A scan under way.
@@ -119,10 +134,22 @@ impl<'a> Scan<'a> {
         pile.clear();
         self.index.in_batches(allowed, scratch, |scratch| {
             stats.estimates += scratch.nodes.len() as u64;
-            codes.estimate(self.query, SLACK, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
-            let entries = scratch.keys.iter().zip(&scratch.nodes).map(|(key, node)| pack(*key, *node));
-            let cut = self.cut;
-            pile.extend(entries.filter(|entry| *entry < cut));
+            codes.estimate(self.query, SLACK, &scratch.nodes, &mut scratch.keys);
+            let (cut, before) = (self.cut, pile.len());
+            pile.resize(before + scratch.nodes.len(), 0);
+            let (far, mut kept) = (key_of(cut), before);
+            for (keys, nodes) in scratch.keys.chunks(TOGETHER).zip(scratch.nodes.chunks(TOGETHER)) {
+                if keys.iter().fold(true, |all, key| all & (*key > far)) {
+                    continue;
+                }
+                for (key, node) in keys.iter().zip(nodes) {
+                    // Whether a row is kept is hard to foretell: without a branch it need not be.
+                    let entry = pack(*key, *node);
+                    pile[kept] = entry;
+                    kept += usize::from(entry < cut);
+                }
+            }
+            pile.truncate(kept);
             if pile.len() >= PILE {
                 self.score_pile(&mut pile, scratch, stats);
             }
@@ -198,5 +225,20 @@ impl<'a> Scan<'a> {
         let candidates = self.found.iter().map(of).collect();
         scratch.found = self.found;
         candidates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ones_of_a_word_come_in_order() {
+        let mut out = vec![7];
+        for (word, base) in [(0, 0), (1, 64), (1 << 63, 128), (0x8000_0000_0000_0101, 192), (u64::MAX, 256)] {
+            push_ones(word, base, &mut out);
+        }
+        let expected: Vec<u32> = [7, 64, 191, 192, 200, 255].into_iter().chain(256..320).collect();
+        assert_eq!(out, expected);
     }
 }

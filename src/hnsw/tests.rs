@@ -303,6 +303,31 @@ fn rows_without_a_vector_are_never_answered() {
     assert!(everything.iter().all(|c| present.contains(c.ord)));
 }
 
+/// One row in 500 has a single large number: its bytes are coarse, those of the others are not.
+#[test]
+fn the_likely_error_holds_and_is_that_of_usual_rows() {
+    let mut noise = Noise(31);
+    let dim = 96;
+    for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+        let mut data: Vec<f32> = (0..4000 * dim).map(|_| noise.normal()).collect();
+        data.chunks_exact_mut(dim).step_by(500).for_each(|row| row[3] = 60.0);
+        let index = build(&spec(dim, metric), &data);
+        let (mut errors, mut likely, mut bound) = (Vec::new(), 0.0_f32, 0.0_f32);
+        for row in data.chunks_exact(dim).skip(1).step_by(799) {
+            let query = &row.iter().map(|x| x + 0.5 * noise.normal()).collect::<Vec<_>>();
+            let out = index.scan_near(query, 1000, None, &mut SearchStats::default());
+            (likely, bound) = (likely.max(out.likely_error), bound.max(out.error_bound));
+            let exact = |c: &Candidate| metric::distance(metric, query, &data[c.ord as usize * dim..][..dim]);
+            errors.extend(out.candidates.iter().map(|c| (c.distance - exact(c)).abs()));
+        }
+        errors.sort_by(f32::total_cmp);
+        let (usual, most) = (errors[errors.len() / 2], errors[errors.len() * 995 / 1000]);
+        assert!(most < likely && likely <= bound, "{metric:?}: {most} {likely} {bound}");
+        // Five deviations are 7.4 times the median; the query counts as well.
+        assert!(likely < 25.0 * usual, "{metric:?}: {usual} {likely} {bound}");
+    }
+}
+
 #[test]
 fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
     let mut noise = Noise(29);

@@ -10,7 +10,7 @@ use super::explain::Trace;
 use super::masks::Masks;
 use super::planner;
 use super::pool::Pool;
-use super::request::{Request, VectorLeg};
+use super::request::{Request, VectorLeg, holds};
 use super::source::Source;
 use crate::columns::Op;
 use crate::error::Result;
@@ -139,14 +139,11 @@ impl Nearest {
                 self.done = true;
                 break;
             };
-            // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
-            let distance = f64::from(near.distance) + 0.0;
-            let holds = |(op, bound): &(Op, f64)| op.accepts(distance.total_cmp(&(bound + 0.0)));
-            if self.within.iter().all(holds) {
+            if self.within.iter().all(|bound| holds(bound, near.distance)) {
                 return Ok(Some(near));
             }
             let beyond = |(op, _): &&(Op, f64)| matches!(op, Op::Lt | Op::Le);
-            if self.within.iter().filter(beyond).any(|bound| !holds(bound)) {
+            if self.within.iter().filter(beyond).any(|bound| !holds(bound, near.distance)) {
                 self.pass_radius(&over, trace)?;
             }
         }

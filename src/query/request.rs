@@ -38,7 +38,7 @@ pub struct Request {
     pub must_match: Vec<TextLeg>,
     /// Rows that qualify.
     pub filter: Option<Filter>,
-    /// Bounds on the distance of the vector leg; all must hold.
+    /// Bounds on the distance; all must hold.
     pub within: Vec<(Op, f64)>,
     /// Rows returned at most.
     pub limit: Option<usize>,
@@ -61,12 +61,18 @@ impl Request {
     }
 }
 
+/// Whether a distance is within a bound.
+pub fn holds((op, bound): &(Op, f64), distance: f32) -> bool {
+    // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
+    op.accepts((f64::from(distance) + 0.0).total_cmp(&(bound + 0.0)))
+}
+
 /// One answer row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// Identity of the row.
     pub rowid: i64,
-    /// Exact distance, where the vector leg returned the row.
+    /// Exact distance, where the search has a vector leg and the row a vector.
     pub distance: Option<f32>,
     /// BM25 score, where the row matches the text.
     pub bm25: Option<f32>,

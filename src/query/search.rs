@@ -5,7 +5,7 @@ use super::fusion::{self, Fused, LegHit};
 use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
-use super::request::{Hit, Request};
+use super::request::{Hit, Request, holds};
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
@@ -161,6 +161,13 @@ impl Hybrid {
                 let fused = *fused;
                 if self.given.insert(fused.id) {
                     let mut hit = self.hit(&fused);
+                    if hit.distance.is_none() {
+                        hit.distance = self.distance(source, view, request, fused.id)?;
+                    }
+                    let within = |bound| hit.distance.is_some_and(|distance| holds(bound, distance));
+                    if !request.within.iter().all(within) {
+                        continue;
+                    }
                     if hit.bm25.is_none() {
                         hit.bm25 = self.score(source, view, fused.id)?;
                     }
@@ -258,6 +265,23 @@ impl Hybrid {
             }
         }
         Ok(fill)
+    }
+
+    /// Distance of a row that the vector leg did not return within its depth.
+    fn distance(
+        &self,
+        source: &Source<'_>,
+        view: &View,
+        request: &Request,
+        id: (u32, u32),
+    ) -> Result<Option<f32>> {
+        let Some(leg) = &request.vector else { return Ok(None) };
+        let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
+        let mut found = None;
+        source.for_each_distance(view, leg.column, &leg.query, std::iter::once(row), |distance| {
+            found = distance;
+        })?;
+        Ok(found)
     }
 
     /// BM25 of a row that the text leg did not return within its depth.

@@ -36,9 +36,8 @@ impl Source<'_> {
         Ok(found)
     }
 
-    /// Hands the exact distance of `query` to each row of a view, given by part, ord and rowid, to `each`: to the vector in
-    /// memory where the table keeps its vectors there, otherwise to that in the file. `None` where the row is gone or
-    /// has no vector.
+    /// Hands the exact distance of `query` to each row of a view, given by part, ord and rowid, to `each`: to the vector
+    /// in memory where there is one, otherwise to that in the file. `None` where the row is gone or has no vector.
     pub fn for_each_distance(
         &self,
         view: &View,
@@ -54,14 +53,18 @@ impl Source<'_> {
                 Ok(())
             })
         };
-        if self.settings.resident_vectors == 0 {
-            return read(&mut rows.map(|(.., rowid)| rowid), &mut each);
-        }
         // Rows that are not in memory, since the last one that is.
         let mut elsewhere: Vec<i64> = Vec::new();
         for (part, ord, rowid) in rows {
-            let held = view.resident(self.storage, self.conn, self.schema, part as usize, column)?;
-            match held.and_then(|held| held.distance(spec.metric, query, ord)) {
+            let held = if part as usize >= view.segments.len() {
+                view.delta.distance(spec.metric, column, query, ord)
+            } else if self.settings.resident_vectors == 0 {
+                None
+            } else {
+                view.resident(self.storage, self.conn, self.schema, part as usize, column)?
+                    .and_then(|held| held.distance(spec.metric, query, ord))
+            };
+            match held {
                 Some(distance) => {
                     read(&mut elsewhere.drain(..), &mut each)?;
                     each(Some(distance));

@@ -10,6 +10,7 @@ use crate::schema::{ColumnType, Schema};
 use crate::storage::{LogEntry, LogOp, Storage, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
+use crate::vector::{Metric, metric};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::borrow::Cow;
@@ -96,6 +97,17 @@ impl Delta {
     /// Vectors of the `at`-th vector column.
     pub fn vectors(&self, at: usize) -> Option<&DeltaVectors> {
         self.vectors.get(at)
+    }
+
+    /// Distance of `query` to the vector of a slot in the `at`-th vector column, if it has one.
+    pub fn distance(&self, metric: Metric, at: usize, query: &[f32], slot: u32) -> Option<f32> {
+        let vectors = self.vectors.get(at)?;
+        let slot = slot as usize;
+        if !vectors.present.get(slot).is_some_and(|present| *present) {
+            return None;
+        }
+        let vector = vectors.data.get(slot * query.len()..(slot + 1) * query.len())?;
+        Some(metric::distance(metric, query, vector))
     }
 
     /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. Kills are the view's matter.

@@ -233,7 +233,14 @@ fn refuse_misuse(
     }
     let compared = matches!(
         op,
-        ConstraintOp::Lt | ConstraintOp::Le | ConstraintOp::Gt | ConstraintOp::Ge | ConstraintOp::Is
+        ConstraintOp::Lt
+            | ConstraintOp::Le
+            | ConstraintOp::Gt
+            | ConstraintOp::Ge
+            | ConstraintOp::Ne
+            | ConstraintOp::Is
+            | ConstraintOp::IsNot
+            | ConstraintOp::IsNotNull
     );
     let given = constraints
         .iter()

@@ -14,7 +14,7 @@ mod vector;
 pub(crate) use hybrid::{HYBRID, HybridQuery};
 
 use super::module::{AuxFunction, register_function, register_module};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
@@ -53,6 +53,25 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         register_function(connection, name, nargs, function)?;
     }
     register_module::<each::Each>(connection, "vec_each")
+}
+
+/// How SQLite's own `match` fails.
+const NO_MATCH: &str = "unable to use function MATCH";
+
+/// Registers what SQLite has as `match(2)`, a function that only fails unless a table gives it a meaning, as innocuous:
+/// SQLite's own is not, so that with `trusted_schema` off a view or a trigger could not search. A `match` of the
+/// application stays as it is.
+pub(super) fn register_match(connection: &Connection) -> Result<()> {
+    let placeholder = match connection.query_row("SELECT match(NULL, NULL)", [], |_| Ok(())) {
+        Err(rusqlite::Error::SqliteFailure(_, Some(message))) => message.contains(NO_MATCH),
+        _ => false,
+    };
+    if !placeholder {
+        return Ok(());
+    }
+    register_function(connection, "match", 2, |_, _| {
+        Err(Error::Value(format!("{NO_MATCH} in the requested context")))
+    })
 }
 
 #[cfg(test)]

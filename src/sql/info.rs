@@ -29,6 +29,7 @@ impl VirtualTable for Info {
     const EPONYMOUS: bool = true;
 
     fn connect(host: Host, _: &[&str], _: bool) -> Result<(Self, String)> {
+        host.config_innocuous()?;
         Ok((Self { host }, DECLARATION.into()))
     }
 
@@ -61,6 +62,7 @@ impl VirtualTable for Recall {
     fn connect(host: Host, _: &[&str], _: bool) -> Result<(Self, String)> {
         let declaration =
             "CREATE TABLE x(recall REAL, \"table\" HIDDEN, \"column\" HIDDEN, sample HIDDEN, k HIDDEN)";
+        host.config_innocuous()?;
         Ok((Self { host }, declaration.into()))
     }
 

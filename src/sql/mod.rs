@@ -35,6 +35,7 @@ pub use module::set_host_routines;
 /// What SQLite reports, for example on a closed connection.
 pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
     functions::register(conn)?;
+    functions::register_match(conn)?;
     for name in auxiliary::NAMES {
         module::overload_function(conn, name, -1)?;
     }

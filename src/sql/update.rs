@@ -12,6 +12,7 @@ use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::segment::encode_vector;
 use crate::storage::LogOp;
 use crate::value::Value;
+use crate::vector::{Store, fits_f16};
 use rusqlite::types::ValueRef;
 
 /// A row checked against the schema, ready to be stored.
@@ -235,7 +236,16 @@ fn check_vector<'a>(
     let name = format!("{}.{}", shared.storage.table, column.name);
     let model = shared.schema.model.as_deref();
     let target = vector_value::Target { name: &name, dim: Some(spec.dim), model };
-    vector_value::read(value, values.subtype(at), &target).map(Some)
+    let vector = vector_value::read(value, values.subtype(at), &target)?;
+    if spec.store == Store::F16
+        && let Some(index) = vector.iter().position(|x| !fits_f16(*x))
+    {
+        let x = vector[index];
+        return Err(Error::Value(format!(
+            "{name}: value {x} at index {index} is too large for STORE f16, whose numbers go up to 65504"
+        )));
+    }
+    Ok(Some(vector))
 }
 
 fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Option<i64>> {

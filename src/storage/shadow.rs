@@ -205,6 +205,7 @@ impl Storage {
                 rows.push_str(" NOT NULL UNIQUE");
             }
         }
+        self.refuse_taken_names(conn)?;
         let vectors: String = (0..schema.vectors().count()).map(|i| format!(", v{i} BLOB")).collect();
         let name = |suffix: &str| self.name(suffix);
         conn.execute_batch(&format!(
@@ -234,6 +235,24 @@ impl Storage {
         self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))?;
         let rows = self.tiling.as_ref().map_or(0, |tiling| tiling.rows as i64);
         self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(rows))
+    }
+
+    fn refuse_taken_names(&self, conn: &Connection) -> Result<()> {
+        let sql = format!(
+            "SELECT type FROM {}.sqlite_schema WHERE name = ?1 COLLATE NOCASE",
+            quoted(&self.database)
+        );
+        let mut find = conn.prepare(&sql)?;
+        for suffix in self.suffixes() {
+            let name = format!("{}_{suffix}", self.table);
+            if let Some(kind) = find.query_row([&name], |row| row.get::<_, String>(0)).optional()? {
+                let table = &self.table;
+                return Err(Error::Value(format!(
+                    "{table}: there is a {kind} {name} already, a name that {table} needs for its data; rename one of the two"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Drops all shadow tables.

@@ -1,5 +1,13 @@
 //! IEEE half floats: 2 bytes little-endian, round to nearest even, out-of-range values to the largest half.
 
+/// From this magnitude on the nearest half would be an infinity.
+const TOO_LARGE: f32 = 65520.0;
+
+/// Whether the half nearest to `value` is finite.
+pub(crate) fn fits_f16(value: f32) -> bool {
+    value.abs() < TOO_LARGE
+}
+
 /// The half nearest to `value`. A finite value stays finite.
 pub(crate) fn to_f16(value: f32) -> u16 {
     let bits = value.to_bits();

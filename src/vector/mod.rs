@@ -9,5 +9,5 @@ pub(crate) mod narrow;
 pub(crate) mod rotation;
 mod types;
 
-pub(crate) use half::{f16_to_f32, f32_to_f16};
+pub(crate) use half::{f16_to_f32, f32_to_f16, fits_f16};
 pub use types::{Codes, Metric, Store};

@@ -70,6 +70,17 @@ def test_a_bad_vector_is_refused_on_update(table, value, words):
     assert table.failure("UPDATE docs SET embedding = ?", value).says("embedding", *words)
 
 
+@pytest.mark.parametrize("number, stored", [(65504, 65504), (-65519.9, -65504), (65520, None), (-1e30, None)])
+def test_a_number_beyond_the_halves_is_refused_where_vectors_are_halves(db, number, stored):
+    db.rows("CREATE VIRTUAL TABLE h USING nearlite(e VECTOR(2) METRIC l2 STORE f16)")
+    insert = f"INSERT INTO h(e) VALUES('[1,{number}]')"
+    if stored is None:
+        assert db.failure(insert).says("h.e", "at index 1", "65504", "STORE f16")
+    else:
+        db.rows(insert)
+        assert db.column("SELECT vec_to_json(e) FROM h") == [f"[1.0,{stored}.0]"]
+
+
 def test_a_wrong_dimension_names_table_column_both_dimensions_and_the_model(table):
     failure = table.failure("INSERT INTO docs(year, embedding) VALUES(1, ?)", floats(*range(768)))
     assert failure.says("docs.embedding", "expected 3 dimensions", "got 768", "all-MiniLM-L6-v2"), failure
@@ -194,7 +205,7 @@ def test_a_knob_takes_one_value_and_is_not_compared(table, knob):
     assert table.failure(f"{search} {knob} IN (3, 5)").says(knob, "one value")
     assert table.failure(f"{search} ({knob} = 3 OR {knob} = 5)").says(knob, "one value")
     assert table.failure(f"{search} {knob} IN (SELECT value FROM json_each('[3,5]'))").says(knob, "one value")
-    for comparison in ("> 3", "<= 3", "IS 3"):
+    for comparison in ("> 3", "<= 3", "<> 3", "IS 3", "IS NOT 3", "IS NOT NULL"):
         assert table.failure(f"{search} {knob} {comparison}").says(f"{knob} = ?"), comparison
     assert table.column(f"{search} {knob} IN (3)") == [1]
     assert table.column(f"{search} {knob} = 3 AND {knob} > 2") == [1]

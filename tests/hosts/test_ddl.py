@@ -134,6 +134,16 @@ def test_a_broken_declaration_is_an_error_and_leaves_nothing(db, arguments):
     refusal(db, arguments)
 
 
+@pytest.mark.parametrize("taken", ["CREATE TABLE docs_rows(a)", "CREATE VIEW DOCS_Chunks AS SELECT 1"])
+def test_a_name_that_is_taken_is_shown(db, taken):
+    """The table's data lie in tables of its name and a suffix."""
+    db.rows(taken)
+    before = db.rows("SELECT * FROM sqlite_schema")
+    failure = db.failure("CREATE VIRTUAL TABLE docs USING nearlite(embedding VECTOR(3))")
+    assert failure.says("already", "rename") and failure.says(taken.split()[2].split("(")[0].lower()) and len(failure.message) < 150, failure
+    assert db.rows("SELECT * FROM sqlite_schema") == before
+
+
 def test_the_weight_of_a_column_counts_in_the_ranking(db):
     create(db, "title TEXT FULLTEXT WEIGHT 5.0, body TEXT FULLTEXT")
     db.rows("INSERT INTO docs(rowid, title, body) VALUES(1, 'other', 'falcon'), (2, 'falcon', 'other')")

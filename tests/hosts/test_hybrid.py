@@ -79,6 +79,24 @@ def test_a_row_found_by_one_leg_alone_is_in_the_answer(db, state):
     assert (rows[2]["bm25"], rows[2]["text_rank"], rows[2]["vector_rank"]) == (None, None, 1)
 
 
+def test_every_row_with_a_vector_has_its_distance_however_deep_the_legs_went(db, state):
+    """The words are found best in the rows that are farthest away, so each leg returns what the other does not."""
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, embedding VECTOR(2) METRIC l2)")
+    db.rows("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 400) INSERT INTO docs(rowid, body, embedding) SELECT n, 'falcon' || replace(hex(zeroblob(401 - n)), '00', ' w'), json_array(n, 0) FROM r")
+    db.rows("INSERT INTO docs(rowid, body) VALUES(1000, 'falcon')")
+    if state != "delta":
+        db.rows("INSERT INTO docs(docs) VALUES('optimize')")
+    both = "embedding MATCH '[0,0]' AND docs MATCH 'falcon'"
+    asked = "docs MATCH hybrid_query('falcon', '[0,0]', '{\"depth\": 20}')"
+    for condition in (both, asked):
+        got = dict(db.rows(f"SELECT rowid, distance FROM docs WHERE {condition}"))
+        assert got == {**{n: n for n in range(1, 401)}, 1000: None}
+        assert db.column(f"SELECT rowid FROM docs WHERE {condition} AND distance IS NOT NULL ORDER BY distance LIMIT 3") == [1, 2, 3]
+        near = db.column(f"SELECT rowid FROM docs WHERE {condition} AND distance <= 350")
+        assert sorted(near) == list(range(1, 351))
+        assert len(db.column(f"SELECT rowid FROM docs WHERE {condition} AND distance > 350 ORDER BY rank LIMIT 40")) == 40
+
+
 def test_the_default_depth_is_enough_for_the_first_page(corpus, query):
     """Default depth max(100, 4 * limit): the head of the fused list equals the fusion of the legs cut there."""
     vector_leg, text_leg = legs(corpus, "falcon OR onyx", query)

@@ -215,6 +215,21 @@ def test_a_view_works_with_trusted_schema_off(file_db):
     assert file_db.column("SELECT DISTINCT size FROM seen") == [4]
 
 
+def test_a_view_and_a_trigger_may_search_with_trusted_schema_off(file_db):
+    nearest = "SELECT id FROM docs WHERE embedding MATCH vec_f32('[0,0,0,0]') ORDER BY distance LIMIT 3"
+    expected = file_db.column(nearest)
+    file_db.rows(f"CREATE VIEW nearest AS {nearest}")
+    file_db.rows("CREATE VIEW size AS SELECT max(rows) AS rows FROM nearlite_info('docs')")
+    file_db.rows("CREATE TABLE asked(vec TEXT, found TEXT)")
+    file_db.rows("CREATE TRIGGER ask AFTER INSERT ON asked BEGIN UPDATE asked SET found = (SELECT id FROM docs WHERE embedding MATCH new.vec AND k = 1) WHERE rowid = new.rowid; END")
+    file_db.rows("PRAGMA trusted_schema = 0")
+    assert file_db.column("SELECT id FROM nearest") == expected
+    assert file_db.column("SELECT rows FROM size") == file_db.column("SELECT count(*) FROM docs")
+    file_db.rows("INSERT INTO asked(vec) VALUES('[0,0,0,0]')")
+    assert file_db.column("SELECT found FROM asked") == expected[:1]
+    assert file_db.failure("SELECT 'a' MATCH 'b'").says("unable to use function MATCH")
+
+
 def test_triggers_work_with_trusted_schema_off(file_db):
     file_db.rows("CREATE TABLE source(id TEXT, vec TEXT)")
     file_db.rows("CREATE TRIGGER added AFTER INSERT ON source BEGIN INSERT INTO docs(id, n, embedding) VALUES(new.id, 9, vec_f32(new.vec)); END")

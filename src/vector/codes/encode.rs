@@ -50,6 +50,7 @@ impl CodeSet {
             unit: 1.0,
             uniform: 0.0,
             residual: 0.0,
+            usual: Default::default(),
             largest: 0.0,
             mean: vec![0.0; dim],
             signs: (kind == Kind::Int8 && dim >= SIGNS_FROM).then(|| Signs::new(dim)),

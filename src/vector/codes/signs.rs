@@ -4,14 +4,15 @@
 //! With `y` the rotated vector of a row, `s` its signs and `f = |y|² / Σ|y_i|`, the estimate of `<q, y>` is `f <q, s>`;
 //! over random rotations its standard deviation is about `0.6 f |q|`. The query is cut to four bits a dimension.
 //!
-//! A row: `dims / 8` bytes of signs, then `f`, the number of set bits and `|y|²` as f32, padded to cache lines.
+//! A row: `dims / 8` bytes of signs, then `f`, the number of set bits, `|y|²` and 0 as f32, padded to cache lines.
 
 use crate::vector::aligned::{self, Block};
-use crate::vector::kernels::{self, Table, signs};
+use crate::vector::kernels::signs::{self, Weights};
+use crate::vector::kernels::{self, Table};
 use crate::vector::rotation::Rotation;
 
-/// Bytes after the signs.
-const TAIL: usize = 12;
+/// Bytes after the signs, with one float that is zero.
+const TAIL: usize = 16;
 /// Standard deviation of an estimate, in units of `f |q|`: `sqrt(1 - 2 / π)`.
 const SPREAD: f32 = 0.603;
 
@@ -103,7 +104,7 @@ impl Signs {
 
     /// Whether the numbers of all `rows` are finite.
     pub fn sound(&self, rows: &[u8]) -> bool {
-        let numbers = |row: &[f32]| row[self.dims / 32..][..TAIL / 4].iter().all(|x| x.is_finite());
+        let numbers = |row: &[f32]| row[self.dims / 32..][..3].iter().all(|x| x.is_finite());
         aligned::as_f32(rows).chunks_exact(self.stride / 4).all(numbers)
     }
 
@@ -136,35 +137,17 @@ pub(crate) struct SignRows<'a> {
 impl SignRows<'_> {
     /// Keys of the rows `ids` by estimated inner products, each taken larger by `slack` standard deviations.
     #[inline]
-    pub fn score(&self, query: &SignQuery, slack: f32, ids: &[u32], sums: &mut Vec<i32>, out: &mut [f32]) {
-        sums.clear();
-        sums.resize(ids.len(), 0);
-        signs::score(self.table, &query.planes, ids, sums);
-        let floats = aligned::as_f32(self.table.bytes);
-        let (stride, tail) = (self.table.stride / 4, self.shape.dims / 32);
-        let more = slack * SPREAD * query.norm - query.step * query.shift;
-        let (each, set) = (2.0 * query.step, -15.0 * query.step);
-        let key = |sum: i32, row: [f32; 3]| {
-            let signed = each * sum as f32 + set * row[1] + more;
-            query.by_product * row[0] * signed + query.by_norm * row[2] + query.add
+    pub fn score(&self, query: &SignQuery, slack: f32, ids: &[u32], out: &mut [f32]) {
+        let weights = Weights {
+            tail: self.shape.dims / 8,
+            each: 2.0 * query.step,
+            by_set: -15.0 * query.step,
+            more: slack * SPREAD * query.norm - query.step * query.shift,
+            by_product: query.by_product,
+            by_norm: query.by_norm,
+            add: query.add,
         };
-        let tail_of = |id: u32| {
-            let row = &floats[id as usize * stride + tail..][..3];
-            [row[0], row[1], row[2]]
-        };
-        // Numbers of eight rows are fetched one by one, then computed with together.
-        let (mut ids, mut sums, mut out) =
-            (ids.chunks_exact(8), sums.chunks_exact(8), out.chunks_exact_mut(8));
-        for ((ids, sums), out) in ids.by_ref().zip(sums.by_ref()).zip(out.by_ref()) {
-            let tails: [[f32; 3]; 8] = std::array::from_fn(|at| tail_of(ids[at]));
-            for at in 0..8 {
-                out[at] = key(sums[at], tails[at]);
-            }
-        }
-        let rest = ids.remainder().iter().zip(sums.remainder()).zip(out.into_remainder());
-        for ((id, sum), out) in rest {
-            *out = key(*sum, tail_of(*id));
-        }
+        signs::get().keys(self.table, &query.planes, &weights, ids, out);
     }
 }
 
@@ -222,7 +205,7 @@ mod tests {
                 shape.prepare(q.iter().copied(), &mut query);
                 query.measure(1.0, 0.0, 0.0);
                 let mut keys = vec![0.0; 200];
-                table.view(&shape).score(&query, 0.0, &ids, &mut Vec::new(), &mut keys);
+                table.view(&shape).score(&query, 0.0, &ids, &mut keys);
                 for (row, key) in rows.iter().zip(&keys) {
                     let dot: f32 = row.iter().zip(&q).map(|(a, b)| a * b).sum();
                     let error = (key - dot) / (norm(row) * norm(&q)) * (shape.dims as f32).sqrt();

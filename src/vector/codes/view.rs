@@ -39,7 +39,7 @@ impl View<'_> {
             }
             Kind::Bit => {
                 if let (Some(rows), Some(signs)) = (self.signs, &query.signs) {
-                    rows.score(signs, 0.0, ids, dots, out);
+                    rows.score(signs, 0.0, ids, out);
                 }
             }
             Kind::Int8 => {
@@ -71,11 +71,11 @@ impl View<'_> {
 
     /// Keys of the rows `ids` by their 1-bit codes, each nearer than estimated by `slack` standard deviations.
     #[inline]
-    pub fn estimate(&self, query: &Query, slack: f32, ids: &[u32], dots: &mut Vec<i32>, keys: &mut Vec<f32>) {
+    pub fn estimate(&self, query: &Query, slack: f32, ids: &[u32], keys: &mut Vec<f32>) {
         let (Some(rows), Some(signs)) = (self.signs, &query.signs) else { return };
         keys.clear();
         keys.resize(ids.len(), 0.0);
-        rows.score(signs, slack, ids, dots, keys);
+        rows.score(signs, slack, ids, keys);
         if !self.heights.is_empty() {
             for (key, id) in keys.iter_mut().zip(ids.iter()) {
                 let step = self.heights[*id as usize] - query.height;

@@ -1,6 +1,6 @@
-//! Inner products of 1-bit rows with a query of four bit planes: `Σ_j 2^j · popcount(row & plane_j)`.
+//! Inner products of 1-bit rows with a query of four bit planes, `Σ_j 2^j · popcount(row & plane_j)`, and keys made of them.
 //!
-//! Invariant: all versions give the same integers.
+//! Invariant: all versions give the same integers, and the same keys to the bit.
 
 use super::Table;
 use std::sync::OnceLock;
@@ -8,34 +8,87 @@ use std::sync::OnceLock;
 /// Bit planes of a query.
 pub(crate) const PLANES: usize = 4;
 
-pub(crate) type Rows = fn(Table<'_>, &[u64], &[u32], &mut [i32]);
-
 /// Sums of the rows `ids` of `table` under `planes`: [`PLANES`] runs of equal length, each at least a row long, zero
 /// where a row holds something else than its bits.
+pub(crate) type Rows = fn(Table<'_>, &[u64], &[u32], &mut [i32]);
+
+/// Keys of the rows.
+type Keys = fn(Table<'_>, &[u64], &Weights, &[u32], &mut [f32]);
+
+/// How a key is made of the sum of a row and of three floats `[f, set, square]` that the row holds:
+/// `(by_product f) (each sum + by_set set + more) + by_norm square + add`.
+pub(crate) struct Weights {
+    /// Byte of a row at which its floats begin.
+    pub tail: usize,
+    pub each: f32,
+    pub by_set: f32,
+    pub more: f32,
+    pub by_product: f32,
+    pub by_norm: f32,
+    pub add: f32,
+}
+
+impl Weights {
+    #[inline(always)]
+    fn key(&self, sum: i32, row: &[u8]) -> f32 {
+        let floats = row[self.tail..][..12].as_chunks::<4>().0;
+        let [factor, set, square] = [0, 1, 2].map(|at| f32::from_le_bytes(floats[at]));
+        let signed = self.each * sum as f32 + self.by_set * set + self.more;
+        self.by_product * factor * signed + self.by_norm * square + self.add
+    }
+}
+
+/// One way to do it.
+pub(crate) struct Version {
+    pub sums: Rows,
+    /// Where keys are made at once.
+    keys: Option<Keys>,
+}
+
+impl Version {
+    /// Keys of the rows `ids`. `planes` are as for [`Rows`].
+    #[inline]
+    pub fn keys(&self, table: Table<'_>, planes: &[u64], weights: &Weights, ids: &[u32], out: &mut [f32]) {
+        const ROOM: usize = 64;
+        if let Some(keys) = self.keys {
+            return keys(table, planes, weights, ids, out);
+        }
+        let mut sums = [0; ROOM];
+        for (ids, out) in ids.chunks(ROOM).zip(out.chunks_mut(ROOM)) {
+            (self.sums)(table, planes, ids, &mut sums);
+            for ((id, sum), out) in ids.iter().zip(&sums).zip(out) {
+                *out = weights.key(*sum, &table.bytes[*id as usize * table.stride..][..table.stride]);
+            }
+        }
+    }
+}
+
+/// The fastest version that this machine can run.
 #[inline]
-pub(crate) fn score(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
-    static CHOSEN: OnceLock<Rows> = OnceLock::new();
-    CHOSEN.get_or_init(|| all()[0].1)(table, planes, ids, out);
+pub(crate) fn get() -> &'static Version {
+    static CHOSEN: OnceLock<Version> = OnceLock::new();
+    CHOSEN.get_or_init(|| all().swap_remove(0).1)
 }
 
-/// Every version that this machine can run, fastest first.
-pub(crate) fn all() -> Vec<(&'static str, Rows)> {
+/// Every version that this machine can run, with its name, fastest first.
+pub(crate) fn all() -> Vec<(&'static str, Version)> {
     #[cfg(target_arch = "x86_64")]
-    let fast = x86::available();
+    let mut all = x86::available();
     #[cfg(target_arch = "aarch64")]
-    let fast = vec![("neon", arm::neon as Rows)];
+    let mut all = vec![("neon", Version { sums: arm::neon, keys: None })];
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let fast = Vec::new();
-    fast.into_iter().chain([("portable", portable as Rows)]).collect()
+    let mut all = Vec::new();
+    all.push(("portable", Version { sums: portable, keys: None }));
+    all
 }
 
-fn check(table: Table<'_>, planes: &[u64], ids: &[u32], out: &[i32]) {
-    table.check(ids, planes.len() / PLANES * 8, out.len());
+fn check(table: Table<'_>, planes: &[u64], ids: &[u32], out: usize) {
+    table.check(ids, planes.len() / PLANES * 8, out);
     assert!(planes.len().is_multiple_of(PLANES));
 }
 
 fn portable(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
-    check(table, planes, ids, out);
+    check(table, planes, ids, out.len());
     plain(table, planes, ids, out);
 }
 
@@ -60,32 +113,43 @@ fn plain(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
 mod x86 {
     #![expect(unsafe_code)]
 
-    use super::{PLANES, Rows, Table, check, plain};
+    use super::{PLANES, Table, Version, Weights, check, plain};
     use crate::vector::kernels::prefetch::row_ahead;
     use std::arch::x86_64::*;
 
-    pub(super) fn available() -> Vec<(&'static str, Rows)> {
-        let mut all: Vec<(&'static str, Rows)> = Vec::new();
+    pub(super) fn available() -> Vec<(&'static str, Version)> {
+        let mut all = Vec::new();
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
-            all.push(("vpopcntdq", |table, planes, ids, out| {
-                check(table, planes, ids, out);
-                // SAFETY: the features were detected; rows and planes were checked.
-                unsafe { vectors(table, planes, ids, out) }
-            }));
+            let version = Version {
+                sums: |table, planes, ids, out| {
+                    check(table, planes, ids, out.len());
+                    // SAFETY: the features were detected; rows and planes were checked.
+                    unsafe { vectors(table, planes, ids, Sums(out)) }
+                },
+                keys: Some(|table, planes, weights, ids, out| {
+                    check(table, planes, ids, out.len());
+                    assert!(weights.tail + TAIL <= table.stride);
+                    // SAFETY: the features were detected; rows and planes were checked, and where floats are read.
+                    unsafe { vectors(table, planes, ids, Keyed { table, weights, out }) }
+                }),
+            };
+            all.push(("vpopcntdq", version));
         }
         if is_x86_feature_detected!("avx2") {
-            all.push(("avx2", |table, planes, ids, out| {
-                check(table, planes, ids, out);
+            let sums = |table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]| {
+                check(table, planes, ids, out.len());
                 // SAFETY: the feature was detected; rows and planes were checked.
                 unsafe { shuffles(table, planes, ids, out) }
-            }));
+            };
+            all.push(("avx2", Version { sums, keys: None }));
         }
         if is_x86_feature_detected!("popcnt") {
-            all.push(("popcnt", |table, planes, ids, out| {
-                check(table, planes, ids, out);
+            let sums = |table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]| {
+                check(table, planes, ids, out.len());
                 // SAFETY: the feature was detected.
                 unsafe { words(table, planes, ids, out) }
-            }));
+            };
+            all.push(("popcnt", Version { sums, keys: None }));
         }
         all
     }
@@ -144,8 +208,78 @@ mod x86 {
     /// Rows asked for before they are read.
     const AHEAD: usize = 32;
 
+    /// Bytes that are read of the floats of a row, with one that means nothing.
+    const TAIL: usize = 16;
+
+    /// What becomes of sums.
+    trait Taker {
+        /// Takes the sums of the rows `ids`, whose first is the row `at` of all. There are [`GROUP`] of them.
+        ///
+        /// # Safety
+        /// The processor has AVX-512F, and there is room for as many.
+        unsafe fn group(&mut self, at: usize, ids: &[u32], sums: __m256i);
+        /// Takes the sum of one row.
+        fn one(&mut self, at: usize, id: u32, sum: i32);
+    }
+
+    struct Sums<'a>(&'a mut [i32]);
+
+    impl Taker for Sums<'_> {
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn group(&mut self, at: usize, _: &[u32], sums: __m256i) {
+            // SAFETY: the caller says that there is room.
+            unsafe { _mm256_storeu_si256(self.0.as_mut_ptr().add(at).cast(), sums) };
+        }
+        fn one(&mut self, at: usize, _: u32, sum: i32) {
+            self.0[at] = sum;
+        }
+    }
+
+    struct Keyed<'a> {
+        table: Table<'a>,
+        weights: &'a Weights,
+        out: &'a mut [f32],
+    }
+
+    impl Taker for Keyed<'_> {
+        #[inline]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn group(&mut self, at: usize, ids: &[u32], sums: __m256i) {
+            let Weights { tail, each, by_set, more, by_product, by_norm, add } = *self.weights;
+            let four = |id: u32| {
+                // SAFETY: the row lies in the table, and so many bytes of it follow.
+                unsafe {
+                    let row = self.table.bytes.as_ptr().add(id as usize * self.table.stride);
+                    _mm_loadu_ps(row.add(tail).cast())
+                }
+            };
+            // Rows 0 to 3 in the lower half of a register, 4 to 7 in the upper one.
+            let pair =
+                |i: usize| _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(four(ids[i])), four(ids[i + 4]));
+            let [a, b, c, d] = [pair(0), pair(1), pair(2), pair(3)];
+            let doubles = |a, b| (_mm256_castps_pd(a), _mm256_castps_pd(b));
+            let (ab, cd) = doubles(_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let factor = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+            let set = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+            let (ab, cd) = doubles(_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let square = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+            let by = |weight, x| _mm256_mul_ps(_mm256_set1_ps(weight), x);
+            let signed = _mm256_add_ps(by(each, _mm256_cvtepi32_ps(sums)), by(by_set, set));
+            let signed = _mm256_add_ps(signed, _mm256_set1_ps(more));
+            let key = _mm256_add_ps(_mm256_mul_ps(by(by_product, factor), signed), by(by_norm, square));
+            let key = _mm256_add_ps(key, _mm256_set1_ps(add));
+            // SAFETY: the caller says that there is room.
+            unsafe { _mm256_storeu_ps(self.out.as_mut_ptr().add(at), key) };
+        }
+        fn one(&mut self, at: usize, id: u32, sum: i32) {
+            let row = &self.table.bytes[id as usize * self.table.stride..][..self.table.stride];
+            self.out[at] = self.weights.key(sum, row);
+        }
+    }
+
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    unsafe fn vectors(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+    unsafe fn vectors(table: Table<'_>, planes: &[u64], ids: &[u32], out: impl Taker) {
         // SAFETY: the caller checked that the rows lie in the table and that a plane is as long as a row.
         unsafe {
             match table.stride / 64 {
@@ -158,10 +292,11 @@ mod x86 {
 
     /// `LINES` is the number of cache lines of a row, 0 if it is not known beforehand.
     #[target_feature(enable = "avx512f,avx512vpopcntdq")]
-    unsafe fn groups<const LINES: usize>(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
+    unsafe fn groups<const LINES: usize>(table: Table<'_>, planes: &[u64], ids: &[u32], mut out: impl Taker) {
         let mut later = ids.get(AHEAD..).unwrap_or_default().chunks(GROUP);
-        let (mut ids, mut out) = (ids.chunks_exact(GROUP), out.chunks_exact_mut(GROUP));
-        for (ids, out) in ids.by_ref().zip(out.by_ref()) {
+        let mut at = 0;
+        let mut groups = ids.chunks_exact(GROUP);
+        for ids in groups.by_ref() {
             later.next().unwrap_or_default().iter().for_each(|id| row_ahead(table, *id));
             let mut sums = [_mm512_setzero_si512(); GROUP];
             for (id, sum) in ids.iter().zip(&mut sums) {
@@ -178,12 +313,14 @@ mod x86 {
             };
             // Halves are added in 128-bit lanes, which come in the order of the rows again.
             let all = quads(quads(a, b), quads(c, d));
-            // SAFETY: eight i32 fit into `out`.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(all)) };
+            // SAFETY: the caller has room for all rows.
+            unsafe { out.group(at, ids, _mm512_cvtepi64_epi32(all)) };
+            at += GROUP;
         }
-        for (id, out) in ids.remainder().iter().zip(out.into_remainder()) {
+        for (at, id) in (at..).zip(groups.remainder()) {
             // SAFETY: as the caller's.
-            *out = _mm512_reduce_add_epi64(unsafe { sum_of::<LINES>(table, planes, *id) }) as i32;
+            let sum = _mm512_reduce_add_epi64(unsafe { sum_of::<LINES>(table, planes, *id) });
+            out.one(at, *id, sum as i32);
         }
     }
 
@@ -220,7 +357,7 @@ mod arm {
     use std::arch::aarch64::*;
 
     pub(super) fn neon(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
-        check(table, planes, ids, out);
+        check(table, planes, ids, out.len());
         // SAFETY: every processor of this architecture has NEON; rows and planes were checked.
         unsafe { counts(table, planes, ids, out) }
     }
@@ -264,6 +401,20 @@ mod tests {
         for stride in [64_usize, 128, 192, 640] {
             let mut block = Block::zeroed(stride * 20);
             block.bytes_mut().iter_mut().for_each(|byte| *byte = (next() >> 32) as u8);
+            let weights = Weights {
+                tail: stride - 16,
+                each: 0.3,
+                by_set: -0.7,
+                more: 11.0,
+                by_product: -1.7,
+                by_norm: 0.01,
+                add: 0.9,
+            };
+            for row in block.bytes_mut().chunks_exact_mut(stride) {
+                for at in (stride - 16..stride).step_by(4) {
+                    row[at..at + 4].copy_from_slice(&((next() % 1000) as f32 / 7.0).to_le_bytes());
+                }
+            }
             let words = stride / 8;
             let planes: Vec<u64> = (0..words * PLANES).map(|_| next()).collect();
             let ids: Vec<u32> = (0..21).map(|_| (next() % 20) as u32).collect();
@@ -280,10 +431,17 @@ mod tests {
                     (0..stride * 8).map(|at| (bit(at) * level(at)) as i32).sum()
                 })
                 .collect();
-            for (name, rows) in all() {
+            for (name, version) in all() {
                 let mut out = vec![0; ids.len()];
-                rows(Table { bytes: block.bytes(), stride }, &planes, &ids, &mut out);
+                let table = Table { bytes: block.bytes(), stride };
+                (version.sums)(table, &planes, &ids, &mut out);
                 assert_eq!(out, expected, "{name} {stride}");
+                let mut keys = vec![0.0; ids.len()];
+                version.keys(table, &planes, &weights, &ids, &mut keys);
+                let row = |id: u32| &block.bytes()[id as usize * stride..][..stride];
+                let wanted: Vec<f32> =
+                    ids.iter().zip(&expected).map(|(id, sum)| weights.key(*sum, row(*id))).collect();
+                assert_eq!(keys, wanted, "{name} {stride}");
             }
         }
     }
