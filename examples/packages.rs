@@ -128,9 +128,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "   {path} with all rows, texts and vectors: {:.1} MB",
         std::fs::metadata(&path)?.len() as f64 / 1e6
     );
-    if let Some(recall) = packages.recall("embedding", 200, 10)? {
-        println!("   recall@10 on 200 of its own rows: {:.1} %", recall * 100.0);
-    }
+    println!("   recall@10 on 200 of its own rows: {:.1} %", packages.recall(200, 10)? * 100.0);
     println!("\nThe same with SQL: sqlite3 {path}, .load ./nearlite, then");
     println!("  SELECT package, title FROM packages WHERE packages MATCH '{words}' ORDER BY rank LIMIT 5;");
     Ok(())

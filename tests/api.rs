@@ -436,7 +436,7 @@ fn mistakes_are_errors_that_name_what_is_wrong() {
     says(db.collection("notes").create_if_missing(other).unwrap_err(), &["notes", "WEIGHT 2"]);
     let longer = schema().text("more");
     says(db.collection("notes").create_if_missing(longer).unwrap_err(), &["more"]);
-    says(collection.recall("lang", 1, 1).unwrap_err(), &["lang", "embedding"]);
+    says(collection.recall_of("lang", 1, 1).unwrap_err(), &["lang", "embedding"]);
     assert!(collection.search().limit(0).run().unwrap().is_empty());
     assert_eq!(collection.len().unwrap(), 5);
 }
@@ -562,7 +562,7 @@ fn long_work_reports_and_can_be_stopped() {
     assert!(last.0 <= last.1);
     collection.optimize_with(|_, _| true).unwrap();
     assert_eq!(collection.info().unwrap().segments, 1);
-    assert!(collection.recall("embedding", 20, 10).unwrap().unwrap() > 0.9);
+    assert!(collection.recall(20, 10).unwrap() > 0.9);
     collection.verify().unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! A collection: rows in and out by key. Searching is in `search`.
 
 use super::database::{self, Database, has_text_key, quote};
-use super::door::{Door, reading, writing};
+use super::door::{Door, reading};
 use super::key::Key;
 use super::read_row::{self, Columns};
 use super::search::Search;
@@ -150,20 +150,18 @@ impl<D: Door> Collection<D> {
         }
         let marks = vec!["?"; names.len()].join(", ");
         let sql = format!("{verb} INTO {}({}) VALUES({marks})", self.target(), names.join(", "));
-        self.door.with(|conn| {
-            writing(conn, || {
-                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-                let mut rowids = Vec::new();
-                write_row::write(self.name(), schema, rows, &mut |cells| {
-                    for (at, cell) in cells.iter().enumerate() {
-                        statement.raw_bind_parameter(at + 1, cell.as_ref().unwrap_or(&Value::Null))?;
-                    }
-                    statement.raw_execute().map_err(told)?;
-                    rowids.push(conn.last_insert_rowid());
-                    Ok(())
-                })?;
-                Ok(rowids)
-            })
+        self.write(|conn| {
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let mut rowids = Vec::new();
+            write_row::write(self.name(), schema, rows, &mut |cells| {
+                for (at, cell) in cells.iter().enumerate() {
+                    statement.raw_bind_parameter(at + 1, cell.as_ref().unwrap_or(&Value::Null))?;
+                }
+                statement.raw_execute().map_err(told)?;
+                rowids.push(conn.last_insert_rowid());
+                Ok(())
+            })?;
+            Ok(rowids)
         })
     }
 
@@ -192,19 +190,17 @@ impl<D: Door> Collection<D> {
             )));
         }
         if given.is_empty() {
-            return self.door.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
+            return self.read(|conn| Ok(self.rowid_of(conn, &key)?.is_some()));
         }
         let name =
             |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
         let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
-        self.door.with(|conn| {
-            writing(conn, || {
-                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-                let key = key.value();
-                let values = given.iter().map(|(_, value)| value).chain([&key]);
-                Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
-            })
+        self.write(|conn| {
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let key = key.value();
+            let values = given.iter().map(|(_, value)| value).chain([&key]);
+            Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
         })
     }
 
@@ -216,15 +212,13 @@ impl<D: Door> Collection<D> {
     pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
-        self.door.with(|conn| {
-            writing(conn, || {
-                let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-                let mut gone = 0;
-                for key in &keys {
-                    gone += statement.execute([key.value()]).map_err(told)?;
-                }
-                Ok(gone)
-            })
+        self.write(|conn| {
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let mut gone = 0;
+            for key in &keys {
+                gone += statement.execute([key.value()]).map_err(told)?;
+            }
+            Ok(gone)
         })
     }
 
@@ -234,11 +228,10 @@ impl<D: Door> Collection<D> {
     /// [`Error::Unknown`] for a column that is not there.
     pub fn delete_where(&self, filter: Filter) -> Result<usize> {
         filter.check(self.name(), &self.handle.schema)?;
-        let mut params = Vec::new();
-        let condition = filter.to_sql(&self.handle.schema, &mut params);
-        let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
-        self.door.with(|conn| {
-            writing(conn, || conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told))
+        self.write(|conn| {
+            let (condition, params) = condition(&self.handle, conn, Some(&filter))?;
+            let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
+            conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)
         })
     }
 
@@ -250,18 +243,16 @@ impl<D: Door> Collection<D> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let columns = Columns::new(self.name(), &self.handle.schema, None)?;
         let (storage, schema) = (&self.handle.storage, &self.handle.schema);
-        self.door.with(|conn| {
-            reading(conn, || {
-                let mut rows = Vec::with_capacity(keys.len());
-                for key in &keys {
-                    if let Some(rowid) = self.rowid_of(conn, key)?
-                        && let Some((cells, _)) = columns.read(storage, conn, schema, rowid)?
-                    {
-                        rows.push(read_row::row(&columns, rowid, &cells)?);
-                    }
+        self.read(|conn| {
+            let mut rows = Vec::with_capacity(keys.len());
+            for key in &keys {
+                if let Some(rowid) = self.rowid_of(conn, key)?
+                    && let Some((cells, _)) = columns.read(storage, conn, schema, rowid)?
+                {
+                    rows.push(read_row::row(&columns, rowid, &cells)?);
                 }
-                Ok(rows)
-            })
+            }
+            Ok(rows)
         })
     }
 
@@ -278,7 +269,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be read.
     pub fn len(&self) -> Result<usize> {
-        self.door.with(|conn| self.handle.storage.row_count(conn))
+        self.read(|conn| self.handle.storage.row_count(conn))
     }
 
     /// Whether there is no row.
@@ -294,20 +285,15 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Corrupt`] when the index cannot be read.
     pub fn info(&self) -> Result<Info> {
-        self.door.with(|conn| {
-            reading(conn, || {
-                let view = self.handle.view(conn)?;
-                let records = view.segments.iter().map(|part| &part.segment.record);
-                Ok(Info {
-                    rows: view.live(),
-                    segments: view.segments.len(),
-                    delta_rows: view.delta.live(),
-                    dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
-                    index_bytes: records
-                        .flat_map(|record| &record.directory)
-                        .map(|payload| payload.bytes)
-                        .sum(),
-                })
+        self.read(|conn| {
+            let view = self.handle.view(conn)?;
+            let records = view.segments.iter().map(|part| &part.segment.record);
+            Ok(Info {
+                rows: view.live(),
+                segments: view.segments.len(),
+                delta_rows: view.delta.live(),
+                dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
+                index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
             })
         })
     }
@@ -353,19 +339,17 @@ impl<D: Door> Collection<D> {
     fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
         let handle = &self.handle;
         let (storage, schema) = (&handle.storage, &handle.schema);
-        let done = self.door.with(|conn| {
+        let done = self.write(|conn| {
             if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
                 // Only the table itself may write there, and it cannot report.
                 return Ok(false);
             }
-            writing(conn, || {
-                let settings = handle.settings(conn)?;
-                match command {
-                    "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
-                    _ => segment::optimize(storage, conn, schema, &settings, progress)?,
-                }
-                Ok(true)
-            })
+            let settings = handle.settings(conn)?;
+            match command {
+                "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
+                _ => segment::optimize(storage, conn, schema, &settings, progress)?,
+            }
+            Ok(true)
         })?;
         if done { Ok(()) } else { self.command(command) }
     }
@@ -393,22 +377,18 @@ impl<D: Door> Collection<D> {
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
     pub fn set(&self, setting: &str, value: i64) -> Result<()> {
         let (target, name) = (self.target(), quote(self.name()));
-        self.door.with(|conn| {
-            writing(conn, || {
-                conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
-                    .map_err(told)?;
-                Ok(())
-            })
+        self.door.write(|conn| {
+            conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
+                .map_err(told)?;
+            Ok(())
         })
     }
 
     fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
-        self.door.with(|conn| {
-            writing(conn, || {
-                conn.execute(&sql, [command]).map_err(told)?;
-                Ok(())
-            })
+        self.door.write(|conn| {
+            conn.execute(&sql, [command]).map_err(told)?;
+            Ok(())
         })
     }
 
@@ -417,34 +397,70 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
     pub fn verify(&self) -> Result<()> {
-        self.door.with(|conn| {
-            reading(conn, || {
-                let handle = &self.handle;
-                let settings = handle.settings(conn)?;
-                let defects = segment::verify(&handle.storage, conn, &handle.schema, &settings)?;
-                if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
-            })
+        self.read(|conn| {
+            let handle = &self.handle;
+            let settings = handle.settings(conn)?;
+            let defects = segment::verify(&handle.storage, conn, &handle.schema, &settings)?;
+            if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
         })
     }
 
-    /// Recall@k of default searches on a vector column, measured on your own data: `sample` stored vectors as queries,
-    /// the usual search against the exact one. `None` when no row has a vector.
+    /// Recall@k of default searches on the first vector column, measured on your own data: `sample` stored vectors as
+    /// queries, the usual search against the exact one. 1 when no row has a vector: nothing was missed.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// assert_eq!(points.recall(20, 10)?, 1.0);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Unknown`] when `column` is no vector column.
-    pub fn recall(&self, column: &str, sample: usize, k: usize) -> Result<Option<f64>> {
+    /// [`Error::Unknown`] when there is no vector column, [`Error::Value`] for a sample or a k of 0.
+    pub fn recall(&self, sample: usize, k: usize) -> Result<f64> {
+        let schema = &self.handle.schema;
+        match schema.vectors().next() {
+            Some((at, _)) => self.recall_of(&schema.columns[at].name, sample, k),
+            None => Err(Error::Unknown(format!("{} has no vector column", self.name()))),
+        }
+    }
+
+    /// [`recall`](Self::recall) of the vector column `column`.
+    ///
+    /// # Errors
+    /// Those of [`recall`](Self::recall).
+    pub fn recall_of(&self, column: &str, sample: usize, k: usize) -> Result<f64> {
         let column = self.vector_column(column)?;
-        self.door.with(|conn| {
-            reading(conn, || {
-                let view = self.handle.view(conn)?;
-                self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
-            })
-        })
+        let recall = self.read(|conn| {
+            let view = self.handle.view(conn)?;
+            self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
+        })?;
+        Ok(recall.unwrap_or(1.0))
     }
 
     /// Starts a search.
     pub fn search(&self) -> Search<'_, D> {
         Search::new(self)
+    }
+
+    /// Runs `work` on one snapshot in which the collection is the one that was opened.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.door.with(|conn| {
+            reading(conn, || {
+                self.handle.settings(conn)?;
+                work(conn)
+            })
+        })
+    }
+
+    /// Runs `work` as one unit of writing to the collection that was opened.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.door.write(|conn| {
+            self.handle.settings(conn)?;
+            work(conn)
+        })
     }
 
     /// Position of a vector column among the vector columns.
@@ -497,6 +513,27 @@ impl<D: Door> Collection<D> {
 /// Qualified, quoted name of the table.
 pub(super) fn target(handle: &Handle) -> String {
     format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
+}
+
+/// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
+pub(super) fn condition(
+    handle: &Handle,
+    conn: &Connection,
+    filter: Option<&Filter>,
+) -> Result<(String, Vec<Value>)> {
+    /// SQLite takes 32,766 parameters.
+    const PARAMETERS: usize = 30_000;
+    let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
+    let mut params = Vec::new();
+    let sql = filter.to_sql(&handle.schema, &mut params);
+    if params.len() <= PARAMETERS {
+        return Ok((sql, params));
+    }
+    let view = handle.view(conn)?;
+    let mut rowids = handle.with_source(conn, |source| query::passing_rowids(source, &view, filter))?;
+    rowids.sort_unstable();
+    let list = Value::Text(serde_json::json!(rowids).to_string());
+    Ok(("rowid IN (SELECT value FROM json_each(?))".into(), vec![list]))
 }
 
 /// SQLite's error as ours, where it is a rule of the table that was broken.

@@ -1,28 +1,23 @@
-//! A database file with a pool of connections.
+//! A database, and the collections in it.
 
 use super::collection::Collection;
 use super::door::{Door, Held, reading, sealed, writing};
+use super::pool::{Lease, Pool};
 use crate::error::{Error, Result};
 use crate::query::Handle;
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::sql;
-use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, OptionalExtension};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-/// Connections a file is opened with at most; a caller beyond that waits for one.
-const CONNECTIONS: usize = 16;
-
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(5);
 
 /// A database: cheap to clone, and used from any number of threads.
 ///
 /// A file is opened in WAL mode, so readers and one writer do not wait for each other; a write is on the disk when
-/// its call returns (`synchronous = FULL`), and waits up to 5 seconds for another writer.
+/// its call returns (`synchronous = FULL`). Writers of one `Database` take turns in the order in which they came, and
+/// each waits up to 5 seconds for its turn, and for other processes. Every clone shares one pool of connections, which
+/// grows as long as all of them are in use.
 ///
 /// ```
 /// use nearlite::{Database, Metric, Schema};
@@ -48,43 +43,22 @@ pub struct Database {
     pool: Arc<Pool>,
 }
 
-struct Pool {
-    /// `None` for a database in memory, which has one connection.
-    path: Option<PathBuf>,
-    idle: Mutex<Idle>,
-    returned: Condvar,
-}
-
-struct Idle {
-    connections: Vec<Connection>,
-    open: usize,
-}
-
 impl Database {
     /// Opens a file, or creates it.
     ///
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be opened or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        // SQLite's names for a database that no second connection can see.
-        let private = path.as_os_str().is_empty() || path == Path::new(":memory:");
-        Self::new((!private).then(|| path.to_path_buf()))
+        Ok(Self { pool: Pool::open(path.as_ref())? })
     }
 
     /// A database that lives in memory until its last clone is dropped. It has one connection, so its users take
-    /// turns.
+    /// turns; a call from inside [`with_connection`](Self::with_connection) or a progress report is an error.
     ///
     /// # Errors
     /// [`Error::Sqlite`] when SQLite cannot be started.
     pub fn in_memory() -> Result<Self> {
-        Self::new(None)
-    }
-
-    fn new(path: Option<PathBuf>) -> Result<Self> {
-        let first = connect(path.as_deref())?;
-        let idle = Mutex::new(Idle { connections: vec![first], open: 1 });
-        Ok(Self { pool: Arc::new(Pool { path, idle, returned: Condvar::new() }) })
+        Self::open(":memory:")
     }
 
     /// The collection called `name`: then say [`open`](CollectionBuilder::open), [`create`](CollectionBuilder::create)
@@ -106,11 +80,9 @@ impl Database {
     /// # Errors
     /// [`Error::Unknown`] when there is no collection of this name.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
-        self.with(|conn| {
-            writing(conn, || {
-                let table = existing(conn, "main", name)?.ok_or_else(|| unknown(conn, name))?;
-                Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table)))?)
-            })
+        self.write(|conn| {
+            let table = existing(conn, "main", name)?.ok_or_else(|| unknown(conn, name))?;
+            Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table)))?)
         })
     }
 
@@ -138,67 +110,15 @@ impl Database {
         self.with(work)
     }
 
-    /// Takes a connection out of the pool; opens one when none is idle, waits when too many are open.
+    /// Takes a connection out of the pool.
     pub(super) fn lease(&self) -> Result<Lease> {
-        let pool = Arc::clone(&self.pool);
-        let most = self.width();
-        let mut idle = pool.idle.lock();
-        let conn = loop {
-            if let Some(conn) = idle.connections.pop() {
-                break conn;
-            }
-            if idle.open < most {
-                idle.open += 1;
-                drop(idle);
-                match connect(pool.path.as_deref()) {
-                    Ok(conn) => break conn,
-                    Err(error) => {
-                        pool.idle.lock().open -= 1;
-                        pool.returned.notify_one();
-                        return Err(error);
-                    }
-                }
-            }
-            pool.returned.wait(&mut idle);
-        };
-        Ok(Lease { conn: Some(conn), pool: Arc::clone(&self.pool) })
-    }
-
-    /// Whether every caller shares one connection.
-    pub(super) fn is_in_memory(&self) -> bool {
-        self.pool.path.is_none()
+        Pool::lease(&self.pool)
     }
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("path", &self.pool.path).finish()
-    }
-}
-
-/// A connection that goes back to its pool.
-#[doc(hidden)]
-pub struct Lease {
-    conn: Option<Connection>,
-    pool: Arc<Pool>,
-}
-
-impl Lease {
-    pub(super) fn get(&self) -> Result<&Connection> {
-        self.conn.as_ref().ok_or(Error::Sqlite(rusqlite::Error::InvalidQuery))
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            if !conn.is_autocommit() {
-                // A transaction that its owner left open must not leak into the next user's work.
-                let _ = conn.execute_batch("ROLLBACK");
-            }
-            self.pool.idle.lock().connections.push(conn);
-            self.pool.returned.notify_one();
-        }
+        f.debug_struct("Database").field("path", &self.pool.path()).finish()
     }
 }
 
@@ -209,12 +129,17 @@ impl Door for Database {
         work(self.lease()?.get()?)
     }
 
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let _turn = self.pool.turn()?;
+        self.with(|conn| writing(conn, || work(conn)))
+    }
+
     fn width(&self) -> usize {
-        if self.is_in_memory() { 1 } else { CONNECTIONS }
+        self.pool.width()
     }
 
     fn hold(&self) -> Result<Held<'_>> {
-        if self.is_in_memory() { Ok(Held::Shared(self.clone())) } else { self.lease().map(Held::Lease) }
+        if self.width() == 1 { Ok(Held::Shared(self.clone())) } else { self.lease().map(Held::Lease) }
     }
 
     fn spread<T: Send>(
@@ -263,27 +188,6 @@ impl Door for Database {
     }
 }
 
-fn connect(path: Option<&Path>) -> Result<Connection> {
-    let conn = match path {
-        Some(path) => Connection::open(path)?,
-        None => Connection::open_in_memory()?,
-    };
-    conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(64);
-    if path.is_some() {
-        // A file on read-only media keeps the journal mode it has.
-        conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0)).or_else(
-            |error| match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => Ok(String::new()),
-                _ => Err(error),
-            },
-        )?;
-        conn.pragma_update(None, "synchronous", "FULL")?;
-    }
-    sql::register(&conn)?;
-    Ok(conn)
-}
-
 /// Names a collection and says whether it must exist.
 #[derive(Debug, Clone)]
 pub struct CollectionBuilder {
@@ -319,36 +223,36 @@ impl CollectionBuilder {
 
     fn make(&self, schema: Schema, may_exist: bool) -> Result<Collection> {
         schema.validate(&self.name)?;
-        let handle = self.database.with(|conn| {
-            if may_exist {
-                // The usual case needs no write lock.
-                let found = reading(conn, || match existing(conn, "main", &self.name)? {
+        if may_exist {
+            // The usual case needs no write lock.
+            let found = self.database.with(|conn| {
+                reading(conn, || match existing(conn, "main", &self.name)? {
                     Some(table) => Handle::open(conn, "main", &table).map(Some),
                     None => Ok(None),
-                })?;
-                if let Some(handle) = found {
-                    same(&handle, &schema)?;
-                    return Ok(handle);
-                }
+                })
+            })?;
+            if let Some(handle) = found {
+                same(&handle, &schema)?;
+                return Ok(Collection::new(self.database.clone(), handle));
             }
-            writing(conn, || {
-                if let Some(table) = existing(conn, "main", &self.name)? {
-                    if !may_exist {
-                        return Err(Error::Schema(format!(
-                            "there is a collection {table} already; open it instead"
-                        )));
-                    }
-                    let handle = Handle::open(conn, "main", &table)?;
-                    same(&handle, &schema)?;
-                    return Ok(handle);
+        }
+        let handle = self.database.write(|conn| {
+            if let Some(table) = existing(conn, "main", &self.name)? {
+                if !may_exist {
+                    return Err(Error::Schema(format!(
+                        "there is a collection {table} already; open it instead"
+                    )));
                 }
-                let columns = sql::write_schema(&schema);
-                conn.execute_batch(&format!(
-                    "CREATE VIRTUAL TABLE main.{} USING nearlite({columns})",
-                    quote(&self.name)
-                ))?;
-                Handle::open(conn, "main", &self.name)
-            })
+                let handle = Handle::open(conn, "main", &table)?;
+                same(&handle, &schema)?;
+                return Ok(handle);
+            }
+            let columns = sql::write_schema(&schema);
+            conn.execute_batch(&format!(
+                "CREATE VIRTUAL TABLE main.{} USING nearlite({columns})",
+                quote(&self.name)
+            ))?;
+            Handle::open(conn, "main", &self.name)
         })?;
         Ok(Collection::new(self.database.clone(), handle))
     }

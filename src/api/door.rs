@@ -1,6 +1,7 @@
 //! Where a collection runs: on a pool, or on one connection of the caller's; and transactions on either.
 
-use super::database::{Database, Lease};
+use super::database::Database;
+use super::pool::Lease;
 use crate::error::Result;
 use rusqlite::Connection;
 
@@ -9,6 +10,10 @@ pub trait Door: Clone + sealed::Sealed {
     /// Runs `work` with a connection on which nearlite is registered.
     #[doc(hidden)]
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T>;
+
+    /// Runs `work` as one unit of writing.
+    #[doc(hidden)]
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T>;
 
     /// Connections that can work at the same time.
     #[doc(hidden)]
@@ -63,6 +68,10 @@ impl sealed::Sealed for &Connection {}
 impl Door for &Connection {
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         work(self)
+    }
+
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        writing(self, || work(self))
     }
 
     fn width(&self) -> usize {

@@ -17,6 +17,8 @@ pub(super) enum Rows {
         hits: std::vec::IntoIter<query::Hit>,
         text: Option<Arc<TextQuery>>,
         plan: serde_json::Value,
+        /// Whether a leg had more rows.
+        cut: bool,
     },
     Plain(std::vec::IntoIter<i64>),
 }
@@ -34,6 +36,11 @@ impl Feed {
     /// Rows as they come, at most so many of each group.
     pub fn new(rows: Rows, group: Option<(Arc<Columns>, usize)>, columns: Arc<Columns>) -> Self {
         Self { rows, group, groups: HashMap::new(), columns, shared: None }
+    }
+
+    /// Whether legs that went deeper would give more rows.
+    pub fn cut(&self) -> bool {
+        matches!(self.rows, Rows::Fused { cut: true, .. })
     }
 
     /// The next row that its group has room for.

@@ -11,6 +11,7 @@ mod door;
 mod feed;
 mod hits;
 mod key;
+mod pool;
 mod prepared;
 mod read_row;
 mod search;

@@ -1,12 +1,12 @@
 //! A search that was checked: one leg or several, fused, made diverse, and cut to what was asked for.
 
-use super::collection::{target, told};
+use super::collection::{condition, target, told};
 use super::feed::{Feed, Rows};
 use super::hits::Hits;
 use super::read_row::Columns;
 use super::search::{LIMIT, Mmr};
 use crate::error::{Error, Result};
-use crate::query::fusion::Fusion;
+use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
 use crate::query::{self, Handle, Request, Source, VectorLeg};
 use crate::vector::Metric;
@@ -31,12 +31,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Begins the search; `bounded` when no more rows than the limit are taken.
-    pub fn start(&self, handle: &Handle, conn: &Connection, bounded: bool) -> Result<Feed> {
+    /// Begins the search; `bounded` when no more rows than the limit are taken. Of several vector legs each gives
+    /// `depth` rows.
+    pub fn start(&self, handle: &Handle, conn: &Connection, bounded: bool, depth: usize) -> Result<Feed> {
         let rows = if self.request.vector.is_none() && self.request.text.is_none() {
-            let mut params = Vec::new();
-            let condition =
-                self.request.filter.as_ref().map_or("1".into(), |f| f.to_sql(&handle.schema, &mut params));
+            let (condition, params) = condition(handle, conn, self.request.filter.as_ref())?;
             let limit = if bounded && self.group.is_none() {
                 format!(" LIMIT {}", self.limit.saturating_add(self.offset))
             } else {
@@ -48,7 +47,7 @@ impl Prepared {
                 statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
             Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
         } else if !self.more.is_empty() {
-            self.fuse_legs(handle, conn)?
+            self.fuse_legs(handle, conn, depth)?
         } else {
             let view = handle.view(conn)?;
             let search = handle
@@ -65,13 +64,26 @@ impl Prepared {
         conn: &Connection,
         mut reasons: Option<&mut Vec<query::Hit>>,
     ) -> Result<(Hits, serde_json::Value)> {
-        let mut feed = self.start(handle, conn, true)?;
         let wanted = self.limit.saturating_add(self.offset);
-        let mut found = Vec::new();
         let candidates = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
+        let mut depth = self.request.hybrid.depth_for(self.request.hint.unwrap_or(LIMIT));
+        let (mut feed, mut found) = (self.start(handle, conn, true, depth)?, Vec::new());
         while self.limit > 0 && found.len() < candidates {
-            let Some(hit) = feed.next(handle, conn)? else { break };
-            found.push(hit);
+            match feed.next(handle, conn)? {
+                Some(mut hit) => {
+                    if reasons.is_some() && hit.fused.is_none() {
+                        hit.fused = self.single(&hit, found.len() as u32 + 1);
+                    }
+                    found.push(hit);
+                }
+                None if feed.cut() => {
+                    // Several legs that went to a depth and gave too few rows for what was left out of them.
+                    depth = depth.saturating_mul(4);
+                    feed = self.start(handle, conn, true, depth)?;
+                    found.clear();
+                }
+                None => break,
+            }
         }
         if let Some(Mmr { lambda }) = self.rerank {
             found = self.diverse(handle, conn, lambda, found, wanted)?;
@@ -93,14 +105,23 @@ impl Prepared {
         Ok((Hits { hits }, plan))
     }
 
+    /// What the only leg gave to a row: all of its score.
+    fn single(&self, hit: &query::Hit, rank: u32) -> Option<Box<Fused>> {
+        let raw = hit.distance.or(hit.bm25)?;
+        let score = -hit.rank() as f32;
+        let (rank, weight) = (Some(rank), 1.0);
+        let leg = LegScore { rank, raw, normalized: score, weight, contribution: score, filled: false };
+        let (vector, text) = if hit.distance.is_some() { (Some(leg), None) } else { (None, Some(leg)) };
+        Some(Box::new(Fused { id: (0, 0), score, vector, text }))
+    }
+
     /// Runs every leg by itself and fuses the ranks: reciprocal rank fusion over any number of legs.
-    fn fuse_legs(&self, handle: &Handle, conn: &Connection) -> Result<Rows> {
+    fn fuse_legs(&self, handle: &Handle, conn: &Connection, depth: usize) -> Result<Rows> {
         let Fusion::Rrf { k, weights: [vector, text] } = self.request.hybrid.fusion else {
             let table = &handle.storage.table;
             return Err(Error::Value(format!("{table}: several nearest are fused by rrf only")));
         };
         let view = handle.view(conn)?;
-        let depth = self.request.hybrid.depth_for(self.request.hint.unwrap_or(LIMIT));
         let plain = Request { vector: None, text: None, hint: Some(depth), ..self.request.clone() };
         let near = self.request.vector.iter().chain(&self.more);
         let mut legs: Vec<(Request, f32)> =
@@ -110,13 +131,18 @@ impl Prepared {
             words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
         );
         let (mut fused, mut place): (Vec<query::Hit>, HashMap<i64, usize>) = Default::default();
-        let (mut query, mut plans) = (None, Vec::new());
+        let (mut query, mut plans, mut cut) = (None, Vec::new(), false);
         for (request, weight) in legs {
             let is_text = request.text.is_some();
             handle.with_source(conn, |source| {
                 let mut search = query::Search::start(source, Arc::clone(&view), request)?;
-                for rank in 1..=depth as u32 {
-                    let Some(hit) = search.next(source)? else { break };
+                let mut rank = 0;
+                while let Some(hit) = search.next(source)? {
+                    if rank as usize == depth {
+                        cut = true;
+                        break;
+                    }
+                    rank += 1;
                     let adds = weight / (k + rank as f32);
                     let at = *place.entry(hit.rowid).or_insert(fused.len());
                     if at == fused.len() {
@@ -128,15 +154,29 @@ impl Prepared {
                     row.bm25 = row.bm25.or(hit.bm25);
                     let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
                     *known = Some(known.map_or(rank, |known| known.min(rank)));
+                    let raw = if is_text { hit.bm25 } else { hit.distance }.unwrap_or(0.0);
+                    let fused = row.fused.get_or_insert_default();
+                    let leg = if is_text { &mut fused.text } else { &mut fused.vector };
+                    let leg = leg.get_or_insert(LegScore { raw, weight, ..LegScore::default() });
+                    if leg.rank.is_none_or(|best| rank < best) {
+                        (leg.rank, leg.raw) = (Some(rank), raw);
+                    }
+                    // Of several vector legs the sum.
+                    leg.normalized += 1.0 / (k + rank as f32);
+                    leg.contribution += adds;
                 }
                 query = query.take().or_else(|| search.text_query().cloned());
                 plans.push(serde_json::to_value(search.trace()).unwrap_or_default());
                 Ok(())
             })?;
         }
+        if !self.request.within.is_empty() {
+            // Rows of the text leg are anywhere.
+            fused.retain(|hit| hit.distance.is_some());
+        }
         fused.sort_by(|a, b| a.rank().total_cmp(&b.rank()).then(a.rowid.cmp(&b.rowid)));
         let plan = serde_json::json!({"kind": "several legs", "legs": plans});
-        Ok(Rows::Fused { hits: fused.into_iter(), text: query, plan })
+        Ok(Rows::Fused { hits: fused.into_iter(), text: query, plan, cut })
     }
 
     /// Picks `wanted` of the candidates by maximal marginal relevance.

@@ -206,8 +206,13 @@ impl<'c, D: Door> Search<'c, D> {
         self
     }
 
-    /// Only rows at this distance or nearer.
+    /// Only rows at this distance or nearer to the vector of [`nearest`](Self::nearest), which it needs; of several, to
+    /// one of them.
     pub fn within(mut self, distance: f32) -> Self {
+        if distance.is_nan() {
+            let table = self.collection.name();
+            self.wrong(Error::Value(format!("{table}: within takes a number, got NaN")));
+        }
         self.within = Some(distance);
         self
     }
@@ -379,7 +384,7 @@ impl<'c, D: Door> Search<'c, D> {
                 conn.execute_batch("BEGIN")?;
             }
             let started = self.prepare(conn).and_then(|prepared| {
-                let mut feed = prepared.start(&collection.handle, conn, false)?;
+                let mut feed = prepared.start(&collection.handle, conn, false, LIMIT)?;
                 for _ in 0..prepared.offset {
                     feed.next(&collection.handle, conn)?;
                 }
@@ -400,6 +405,8 @@ impl<'c, D: Door> Search<'c, D> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        // The collection is the one that was opened, not another of its name.
+        collection.handle.settings(conn)?;
         let mut filter = self.filter;
         for (expression, run) in self.sql {
             let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));
@@ -431,6 +438,11 @@ impl<'c, D: Door> Search<'c, D> {
                 }
             }
         };
+        if vector.is_none() && self.within.is_some() {
+            return Err(Error::Value(format!(
+                "{table}: within is a distance to a query vector: it needs nearest"
+            )));
+        }
         let group = match self.group {
             None => None,
             Some((name, rows)) => match schema.find(&name) {

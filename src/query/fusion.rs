@@ -131,7 +131,7 @@ pub struct LegHit {
 }
 
 /// What one leg gave to a fused row.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LegScore {
     /// Rank in the leg, from 1; `None` when the leg did not return the row.
     pub rank: Option<u32>,
@@ -148,7 +148,7 @@ pub struct LegScore {
 }
 
 /// A fused row, and why it stands where it stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Fused {
     /// The row.
     pub id: RowId,

@@ -1,6 +1,6 @@
 //! The filter of a query as one bitmap per part of the view, live rows only, with its exact cardinality.
 
-use super::filter::Predicate;
+use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
 use super::source::Source;
 use crate::bitmap::Bitmap;
@@ -88,12 +88,21 @@ pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<Tex
 
 /// Rowids of all live rows that match a text.
 pub fn matching_rowids(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<HashSet<i64>> {
-    let request = Request { must_match: vec![leg.clone()], ..Request::default() };
-    let masks = Masks::build(source, view, &request)?;
-    let mut rowids = HashSet::new();
+    rowids(source, view, &Request { must_match: vec![leg.clone()], ..Request::default() })
+}
+
+/// Rowids of all live rows that pass a filter, in no order.
+pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Result<Vec<i64>> {
+    rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
+}
+
+fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
+    let masks = Masks::build(source, view, request)?;
+    let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
-        for ord in mask.iter().flat_map(|mask| mask.iter()) {
-            rowids.insert(source.rowid(view, part, ord)?);
+        let all = || Bitmap::full(view.part_len(part));
+        for ord in mask.as_ref().map_or_else(|| Arc::new(all()), Arc::clone).iter() {
+            rowids.extend([source.rowid(view, part, ord)?]);
         }
     }
     Ok(rowids)

@@ -24,6 +24,7 @@ pub fn recall(
         )));
     }
     let rowids = source.storage.all_rowids(source.conn)?;
+    let k = k.min(rowids.len());
     let step = (rowids.len() / sample).max(1);
     let mut queries = Vec::new();
     let chosen = rowids.iter().step_by(step).take(sample).copied();
