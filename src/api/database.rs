@@ -49,7 +49,7 @@ impl Database {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be opened or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { pool: Pool::open(path.as_ref())? })
+        Ok(Self { pool: Pool::open(path.as_ref(), prepare)? })
     }
 
     /// A database that lives in memory until its last clone is dropped. It has one connection, so its users take
@@ -186,6 +186,10 @@ impl Door for Database {
         all.sort_unstable_by_key(|(at, _)| *at);
         Ok(all.into_iter().map(|(_, answer)| answer).collect())
     }
+}
+
+fn prepare(conn: &Connection) -> Result<()> {
+    sql::register(conn)
 }
 
 /// Names a collection and says whether it must exist.

@@ -1,7 +1,6 @@
 //! Connections to one database, lent and taken back, and the queue of its writers.
 
 use crate::error::{Error, Result};
-use crate::sql;
 use parking_lot::{Condvar, FairMutex, FairMutexGuard, Mutex};
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::path::{Path, PathBuf};
@@ -19,6 +18,8 @@ const BUSY: Duration = Duration::from_secs(5);
 
 pub(super) struct Pool {
     place: PathBuf,
+    /// Makes a new connection ready for use.
+    prepare: Prepare,
     /// A database that only one connection can see.
     private: bool,
     idle: Mutex<Idle>,
@@ -35,17 +36,26 @@ struct Idle {
     holder: Option<ThreadId>,
 }
 
+type Prepare = fn(&Connection) -> Result<()>;
+
 impl Pool {
     /// Opens the first connection.
-    pub fn open(path: &Path) -> Result<Arc<Self>> {
+    pub fn open(path: &Path, prepare: Prepare) -> Result<Arc<Self>> {
         let private = is_private(path);
         // A later connection must find the file even if the process has gone to another folder.
         let is_file = !private && !path.to_string_lossy().starts_with("file:");
         let absolute = is_file.then(|| std::path::absolute(path).ok()).flatten();
         let place = absolute.unwrap_or_else(|| path.to_path_buf());
-        let first = connect(&place, private)?;
+        let first = connect(&place, private, prepare)?;
         let idle = Mutex::new(Idle { connections: vec![first], open: 1, holder: None });
-        Ok(Arc::new(Self { place, private, idle, returned: Condvar::new(), writer: FairMutex::new(()) }))
+        Ok(Arc::new(Self {
+            place,
+            prepare,
+            private,
+            idle,
+            returned: Condvar::new(),
+            writer: FairMutex::new(()),
+        }))
     }
 
     /// Connections that can work at the same time without being opened anew.
@@ -80,7 +90,7 @@ impl Pool {
             if !pool.private && (idle.open < CONNECTIONS || waited) {
                 idle.open += 1;
                 drop(idle);
-                match connect(&pool.place, false) {
+                match connect(&pool.place, false, pool.prepare) {
                     Ok(conn) => {
                         idle = pool.idle.lock();
                         break conn;
@@ -164,7 +174,7 @@ fn is_private(path: &Path) -> bool {
     }
 }
 
-fn connect(place: &Path, private: bool) -> Result<Connection> {
+fn connect(place: &Path, private: bool, prepare: Prepare) -> Result<Connection> {
     let conn = Connection::open(place)?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(64);
@@ -178,7 +188,7 @@ fn connect(place: &Path, private: bool) -> Result<Connection> {
         )?;
         conn.pragma_update(None, "synchronous", "FULL")?;
     }
-    sql::register(&conn)?;
+    prepare(&conn)?;
     Ok(conn)
 }
 
