@@ -1,6 +1,7 @@
-//! The Rust door at its edges: what converts into what.
+//! The Rust door at its edges: what converts into what, rows read back, and the kind of every error.
 
 use nearlite::{Database, Error, Filter, Key, Metric, Schema, col};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::borrow::Cow;
 
@@ -49,4 +50,58 @@ fn filters_and_keys_take_what_a_program_has_at_hand() {
     assert_eq!(notes.delete(&[2u64]).unwrap(), 1);
     assert!(matches!(notes.delete([u64::MAX]), Err(Error::Value(_))));
     assert_eq!(Key::from(&lang), lang);
+}
+
+macro_rules! read_back {
+    ($($t:ident),*) => {$({
+        #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+        struct Row { id: $t, int: $t, real: $t, flag: $t, any: $t, vector: [$t; 2] }
+        let rows = Database::in_memory().unwrap().collection("rows").create(schema()).unwrap();
+        let row = |id, x: $t| Row { id, int: x, real: x, flag: 1 as $t, any: x, vector: [1 as $t, 2 as $t] };
+        let given = [row(1 as $t, 0 as $t), row(2 as $t, 100 as $t), row(3 as $t, $t::MIN)];
+        rows.insert(&given).unwrap();
+        assert_eq!(rows.get::<Row>([1, 2, 3]).unwrap(), given, stringify!($t));
+        assert_eq!(rows.search().run().unwrap().rows::<Row>().unwrap(), given);
+    })*};
+}
+
+fn schema() -> Schema {
+    Schema::new().integer_key("id").integer("int").real("real").boolean("flag").unindexed("any").vector(
+        "vector",
+        2,
+        Metric::L2,
+    )
+}
+
+#[test]
+fn what_insert_takes_can_be_read_back_into_the_same_type() {
+    read_back!(i8, i16, i32, i64, u8, u16, u32, u64);
+    let rows = Database::in_memory().unwrap().collection("rows").create(schema()).unwrap();
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Mixed {
+        id: f64,
+        int: bool,
+        real: i64,
+        flag: f32,
+        any: Option<bool>,
+        vector: Option<(f32, u8)>,
+    }
+    let mixed =
+        Mixed { id: 7.0, int: true, real: i64::MAX, flag: 1.0, any: Some(false), vector: Some((0.5, 3)) };
+    rows.insert(&mixed).unwrap();
+    assert_eq!(rows.get_one::<Mixed>(7).unwrap(), Some(mixed));
+
+    #[derive(Deserialize, Debug)]
+    #[allow(dead_code, reason = "only the error matters")]
+    struct Real {
+        real: i32,
+    }
+    let error = |real: f64| {
+        rows.upsert(&json!({"id": 8, "real": real})).unwrap();
+        rows.get_one::<Real>(8).unwrap_err().to_string()
+    };
+    for (real, part) in [(0.5, "0.5"), (1e10, "10000000000"), (1e300, "floating point")] {
+        let message = error(real);
+        assert!(message.contains("column real") && message.contains(part), "{message}");
+    }
 }
