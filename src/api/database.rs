@@ -248,11 +248,15 @@ impl Door for Database {
             })
         };
         let results: Vec<Result<Vec<(usize, T)>>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            // Where the system has no more threads, fewer do the work.
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, run).ok();
+            let workers: Vec<_> = (1..threads).map_while(spawn).collect();
+            let mut results = vec![run()];
+            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            results.extend(workers.into_iter().map(join));
+            results
         });
         let mut all = Vec::with_capacity(count);
         for result in results {
