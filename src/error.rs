@@ -10,7 +10,7 @@ pub enum Error {
     /// A vector has another length than its column declares.
     #[error("{column}: expected {expected} dimensions, got {got}{hint}")]
     Dimension {
-        /// `table.column`.
+        /// `table.column`, and which query where there are many.
         column: String,
         /// Dimensions the column declares.
         expected: usize,
@@ -22,7 +22,7 @@ pub enum Error {
     /// A vector holds NaN or an infinity.
     #[error("{column}: value {value} at index {index} is not a finite number")]
     NotFinite {
-        /// `table.column`.
+        /// `table.column`, and which query where there are many.
         column: String,
         /// 0-based index of the offending element.
         index: usize,

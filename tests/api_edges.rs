@@ -105,3 +105,26 @@ fn what_insert_takes_can_be_read_back_into_the_same_type() {
         assert!(message.contains("column real") && message.contains(part), "{message}");
     }
 }
+
+#[test]
+fn a_wrong_query_among_many_is_named_by_its_number() {
+    let points = Database::in_memory()
+        .unwrap()
+        .collection("points")
+        .create(Schema::new().integer_key("id").vector("xy", 2, Metric::L2))
+        .unwrap();
+    points.insert(&json!({"id": 1, "xy": [0.0, 0.0]})).unwrap();
+    let many = |queries: &[Vec<f32>]| points.search().search_many(queries).map(|answers| answers.len());
+    assert_eq!(many(&[vec![0.0, 1.0], vec![1.0, 0.0]]).unwrap(), 2);
+    let error = many(&[vec![0.0, 1.0], vec![1.0, 0.0, 2.0]]).unwrap_err();
+    assert!(matches!(error, Error::Dimension { expected: 2, got: 3, .. }), "{error:?}");
+    assert_eq!(error.to_string(), "points.xy (query 1): expected 2 dimensions, got 3");
+    let error = many(&[vec![0.0, f32::NAN]]).unwrap_err().to_string();
+    assert_eq!(error, "points.xy (query 0): value NaN at index 1 is not a finite number");
+    // Nothing to search for hides no mistake.
+    assert_eq!(many(&[]).unwrap(), 0);
+    let none: [[f32; 2]; 0] = [];
+    let wrong = |search: nearlite::Search<'_>| search.search_many(&none).unwrap_err();
+    assert!(matches!(wrong(points.search().nearest("yx", [0.0, 0.0])), Error::Unknown(_)));
+    assert!(matches!(wrong(points.search().filter(col("colour").eq(1))), Error::Unknown(_)));
+}

@@ -312,7 +312,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Self::run); the first one stops the rest.
+    /// Those of [`run`](Self::run); the first one stops the rest. One about a query says which, counted from 0.
     pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
         let collection = self.collection;
         let schema = &collection.handle.schema;
@@ -326,11 +326,16 @@ impl<'c, D: Door> Search<'c, D> {
         };
         let legs: Vec<VectorLeg> = queries
             .iter()
-            .map(|query| vector_leg(collection, &column, query.as_ref()))
+            .enumerate()
+            .map(|(at, query)| {
+                vector_leg(collection, &column, query.as_ref()).map_err(|error| of_query(error, at))
+            })
             .collect::<Result<_>>()?;
-        let Some(first) = legs.first() else { return Ok(Vec::new()) };
-        self.nearest = vec![(column, first.query.clone())];
-        let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
+        // Everything else is checked even where there are no queries, so a stand-in is prepared.
+        let nth = collection.vector_column(&column)?;
+        let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
+        self.nearest = vec![(column, vec![0.0; dim])];
+        let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
         let handle = &*collection.handle;
         let work = |conn: &Connection, at: usize| {
             let mut prepared = prepared.clone();
@@ -473,6 +478,14 @@ fn one_nearest(table: &str, method: &str) -> Error {
 }
 
 fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
+/// The error of one query of many.
+fn of_query(mut error: Error, at: usize) -> Error {
+    if let Error::Dimension { column, .. } | Error::NotFinite { column, .. } = &mut error {
+        column.push_str(&format!(" (query {at})"));
+    }
+    error
+}
+
     let nth = collection.vector_column(column)?;
     let schema = &collection.handle.schema;
     let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
