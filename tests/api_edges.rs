@@ -1,9 +1,10 @@
 //! The Rust door at its edges: what converts into what, rows read back, and the kind of every error.
 
-use nearlite::{Database, Error, Filter, Key, Metric, Schema, col};
+use nearlite::{Database, Error, Filter, Key, Metric, Schema, Value, col};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 #[test]
 #[allow(clippy::needless_borrows_for_generic_args, reason = "that lists can be borrowed is what is tested")]
@@ -127,4 +128,148 @@ fn a_wrong_query_among_many_is_named_by_its_number() {
     let wrong = |search: nearlite::Search<'_>| search.search_many(&none).unwrap_err();
     assert!(matches!(wrong(points.search().nearest("yx", [0.0, 0.0])), Error::Unknown(_)));
     assert!(matches!(wrong(points.search().filter(col("colour").eq(1))), Error::Unknown(_)));
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Dimension { .. } => "dimension",
+        Error::NotFinite { .. } => "not finite",
+        Error::Value(_) => "value",
+        Error::Schema(_) => "schema",
+        Error::Constraint(_) => "constraint",
+        Error::Unknown(_) => "unknown",
+        Error::Sqlite(_) => "sqlite",
+        _ => "other",
+    }
+}
+
+#[test]
+fn what_the_table_refuses_has_the_same_kind_as_what_the_door_refuses() {
+    let db = Database::in_memory().unwrap();
+    let notes = db
+        .collection("notes")
+        .create(Schema::new().key("id").integer("year").not_null().vector("v", 2, Metric::L2).model("m-2"))
+        .unwrap();
+    let blob = |floats: &[f32]| Value::Blob(floats.iter().flat_map(|x| x.to_le_bytes()).collect());
+    let row = |v: Value| HashMap::from([("id", Value::from("a")), ("year", Value::from(1)), ("v", v)]);
+    for (value, expected, part) in [
+        (blob(&[1.0, 2.0, 3.0]), "dimension", "notes.v: expected 2 dimensions, got 3 (model is m-2)"),
+        (Value::from("[1, 2, 3]"), "dimension", "got 3"),
+        (blob(&[1.0, f32::NAN]), "not finite", "index 1"),
+        (Value::from("[1, NaN]"), "not finite", "index 1"),
+        (Value::from("[1, 2"), "value", "without a ]"),
+        (Value::from("no vector"), "value", "not a JSON array"),
+        (Value::Blob(vec![0; 7]), "value", "7 bytes"),
+    ] {
+        for error in [notes.insert(&row(value.clone())).unwrap_err(), {
+            notes.upsert(&row(blob(&[1.0, 2.0]))).unwrap();
+            let error = notes.update("a", &HashMap::from([("v", value.clone())])).unwrap_err();
+            notes.delete(["a"]).unwrap();
+            error
+        }] {
+            assert_eq!(kind(&error), expected, "{error:?}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+    assert_eq!(kind(&notes.insert(&json!({"id": "a"})).unwrap_err()), "constraint");
+    notes.insert(&row(Value::Null)).unwrap();
+    assert_eq!(kind(&notes.insert(&row(Value::Null)).unwrap_err()), "constraint");
+    assert_eq!(kind(&notes.set("nope", 1).unwrap_err()), "unknown");
+    assert_eq!(kind(&notes.set("ef_search", -1).unwrap_err()), "value");
+    // An error of SQLite's own is not taken for one that the table had before.
+    let error = notes.search().filter_sql("no_such > 1", []).run().unwrap_err();
+    assert_eq!(kind(&error), "sqlite");
+}
+
+#[test]
+fn what_cannot_be_created_is_an_error_of_the_schema() {
+    let db = Database::in_memory().unwrap();
+    let create = |name: &str, schema: Schema| {
+        let error = db.collection(name).create(schema).unwrap_err();
+        assert_eq!(kind(&error), "schema", "{error:?}");
+        error.to_string()
+    };
+    let text = || Schema::new().key("id").full_text("body");
+    assert!(create("c", text().tokenizer("klingon")).contains("klingon"));
+    assert!(
+        create("c", Schema::new().not_null().text("a")).contains("not_null() is about the column before")
+    );
+    db.with_connection(|conn| {
+        Ok(conn.execute_batch(
+            "CREATE TABLE t(x); CREATE VIEW v AS SELECT 1; CREATE INDEX i ON t(x); CREATE TABLE c_rows(x);",
+        )?)
+    })
+    .unwrap();
+    for (name, part) in [("T", "a table T already"), ("v", "a view v"), ("i", "an index i"), ("c", "c_rows")]
+    {
+        assert!(create(name, text()).contains(part));
+    }
+    let reserved = [
+        "rank",
+        "score",
+        "distance",
+        "bm25",
+        "vector_rank",
+        "text_rank",
+        "k",
+        "K",
+        "ef_search",
+        "exact",
+        "explain",
+        "sqlite_notes",
+    ];
+    db.collection("notes").create(text()).unwrap();
+    for name in reserved {
+        assert!(create(name, text()).contains("is reserved"), "{name}");
+        let by_sql =
+            |sql: &str| db.with_connection(|conn| Ok(conn.execute_batch(sql)?)).unwrap_err().to_string();
+        let message = by_sql(&format!("CREATE VIRTUAL TABLE {name} USING nearlite(a TEXT)"));
+        assert!(message.contains("reserved"), "{message}");
+        let message = by_sql(&format!("ALTER TABLE notes RENAME TO {name}"));
+        assert!(message.contains("reserved"), "{message}");
+    }
+    assert_eq!(db.collections().unwrap(), ["notes"]);
+}
+
+#[test]
+fn a_collection_that_is_gone_is_named() {
+    let db = Database::in_memory().unwrap();
+    let schema = || Schema::new().key("id").full_text("body").vector("v", 2, Metric::L2);
+    let notes = db.collection("notes").create(schema()).unwrap();
+    let row = json!({"id": "a", "body": "words", "v": [1, 2]});
+    notes.insert(&row).unwrap();
+    let all_fail = || {
+        let near = || notes.search().nearest("v", [0.0, 0.0]);
+        for error in [
+            notes.insert(&row).unwrap_err(),
+            notes.upsert(&row).unwrap_err(),
+            notes.update("a", &json!({"body": "more"})).unwrap_err(),
+            notes.delete(["a"]).unwrap_err(),
+            notes.delete_where(col("id").eq("a")).unwrap_err(),
+            notes.get::<serde_json::Value>(["a"]).unwrap_err(),
+            notes.len().unwrap_err(),
+            notes.info().unwrap_err(),
+            notes.optimize().unwrap_err(),
+            notes.rebuild_with(|_, _| true).unwrap_err(),
+            notes.verify().unwrap_err(),
+            notes.set("ef_search", 10).unwrap_err(),
+            notes.search().run().unwrap_err(),
+            near().run().unwrap_err(),
+            near().explain().unwrap_err(),
+            near().search_many(&[[0.0, 0.0]]).unwrap_err(),
+            near().iter().map(|_| ()).unwrap_err(),
+            notes.search().filter_sql("id = 'a'", []).run().unwrap_err(),
+        ] {
+            assert_eq!(kind(&error), "unknown", "{error:?}");
+            let message = error.to_string();
+            assert!(message.contains("no collection notes") && message.contains("create"), "{message}");
+        }
+    };
+    db.with_connection(|conn| Ok(conn.execute_batch("ALTER TABLE notes RENAME TO others")?)).unwrap();
+    all_fail();
+    db.with_connection(|conn| Ok(conn.execute_batch("ALTER TABLE others RENAME TO notes")?)).unwrap();
+    assert_eq!(notes.len().unwrap(), 1);
+    db.drop_collection("notes").unwrap();
+    all_fail();
+    assert!(matches!(db.drop_collection("notes"), Err(Error::Unknown(_))));
 }

@@ -150,7 +150,7 @@ impl<D: Door> Collection<D> {
         }
         let marks = vec!["?"; names.len()].join(", ");
         let sql = format!("{verb} INTO {}({}) VALUES({marks})", self.target(), names.join(", "));
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || {
                 let mut statement = conn.prepare_cached(&sql).map_err(told)?;
                 let mut rowids = Vec::new();
@@ -192,13 +192,13 @@ impl<D: Door> Collection<D> {
             )));
         }
         if given.is_empty() {
-            return self.door.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
+            return self.with(|conn| reading(conn, || Ok(self.rowid_of(conn, &key)?.is_some())));
         }
         let name =
             |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
         let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || {
                 let mut statement = conn.prepare_cached(&sql).map_err(told)?;
                 let key = key.value();
@@ -216,7 +216,7 @@ impl<D: Door> Collection<D> {
     pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || {
                 let mut statement = conn.prepare_cached(&sql).map_err(told)?;
                 let mut gone = 0;
@@ -237,7 +237,7 @@ impl<D: Door> Collection<D> {
         let mut params = Vec::new();
         let condition = filter.to_sql(&self.handle.schema, &mut params);
         let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told))
         })
     }
@@ -250,7 +250,7 @@ impl<D: Door> Collection<D> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let columns = Columns::new(self.name(), &self.handle.schema, None)?;
         let (storage, schema) = (&self.handle.storage, &self.handle.schema);
-        self.door.with(|conn| {
+        self.with(|conn| {
             reading(conn, || {
                 let mut rows = Vec::with_capacity(keys.len());
                 for key in &keys {
@@ -278,7 +278,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be read.
     pub fn len(&self) -> Result<usize> {
-        self.door.with(|conn| self.handle.storage.row_count(conn))
+        self.with(|conn| self.handle.storage.row_count(conn))
     }
 
     /// Whether there is no row.
@@ -294,7 +294,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Corrupt`] when the index cannot be read.
     pub fn info(&self) -> Result<Info> {
-        self.door.with(|conn| {
+        self.with(|conn| {
             reading(conn, || {
                 let view = self.handle.view(conn)?;
                 let records = view.segments.iter().map(|part| &part.segment.record);
@@ -353,7 +353,7 @@ impl<D: Door> Collection<D> {
     fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
         let handle = &self.handle;
         let (storage, schema) = (&handle.storage, &handle.schema);
-        let done = self.door.with(|conn| {
+        let done = self.with(|conn| {
             if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
                 // Only the table itself may write there, and it cannot report.
                 return Ok(false);
@@ -393,7 +393,7 @@ impl<D: Door> Collection<D> {
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
     pub fn set(&self, setting: &str, value: i64) -> Result<()> {
         let (target, name) = (self.target(), quote(self.name()));
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || {
                 conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
                     .map_err(told)?;
@@ -404,7 +404,7 @@ impl<D: Door> Collection<D> {
 
     fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
-        self.door.with(|conn| {
+        self.with(|conn| {
             writing(conn, || {
                 conn.execute(&sql, [command]).map_err(told)?;
                 Ok(())
@@ -417,7 +417,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
     pub fn verify(&self) -> Result<()> {
-        self.door.with(|conn| {
+        self.with(|conn| {
             reading(conn, || {
                 let handle = &self.handle;
                 let settings = handle.settings(conn)?;
@@ -434,7 +434,7 @@ impl<D: Door> Collection<D> {
     /// [`Error::Unknown`] when `column` is no vector column.
     pub fn recall(&self, column: &str, sample: usize, k: usize) -> Result<Option<f64>> {
         let column = self.vector_column(column)?;
-        self.door.with(|conn| {
+        self.with(|conn| {
             reading(conn, || {
                 let view = self.handle.view(conn)?;
                 self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
@@ -458,6 +458,11 @@ impl<D: Door> Collection<D> {
         let known: Vec<_> = schema.vectors().map(|(at, _)| schema.columns[at].name.as_str()).collect();
         let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
         Err(Error::Unknown(format!("{} has no vector column {name}; vector columns: {known}", self.name())))
+    }
+
+    /// Runs `work` with a connection; an error that there is because the collection is gone says so.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
     }
 
     fn target(&self) -> String {
@@ -499,8 +504,11 @@ pub(super) fn target(handle: &Handle) -> String {
     format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
 }
 
-/// SQLite's error as ours, where it is a rule of the table that was broken.
+/// SQLite's error as ours: the one that the table reported, or a rule that was broken.
 pub(super) fn told(error: rusqlite::Error) -> Error {
+    if let Some(reported) = Error::reported(&error) {
+        return reported;
+    }
     match &error {
         rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
             ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),

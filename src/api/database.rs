@@ -1,6 +1,6 @@
 //! A database file with a pool of connections.
 
-use super::collection::Collection;
+use super::collection::{Collection, told};
 use super::door::{Door, Held, reading, sealed, writing};
 use crate::error::{Error, Result};
 use crate::query::Handle;
@@ -109,7 +109,7 @@ impl Database {
         self.with(|conn| {
             writing(conn, || {
                 let table = existing(conn, "main", name)?.ok_or_else(|| unknown(conn, name))?;
-                Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table)))?)
+                conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table))).map_err(told)
             })
         })
     }
@@ -346,11 +346,18 @@ impl CollectionBuilder {
                     same(&handle, &schema)?;
                     return Ok(handle);
                 }
+                if let Some(kind) = taken(conn, &self.name)? {
+                    let name = &self.name;
+                    return Err(Error::Schema(format!(
+                        "there is {kind} {name} already; choose another name for the collection"
+                    )));
+                }
                 let columns = sql::write_schema(&schema);
                 conn.execute_batch(&format!(
                     "CREATE VIRTUAL TABLE main.{} USING nearlite({columns})",
                     quote(&self.name)
-                ))?;
+                ))
+                .map_err(told)?;
                 Handle::open(conn, "main", &self.name)
             })
         })?;
@@ -380,6 +387,28 @@ fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<Stri
         quote(database)
     );
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// What else is called `name`.
+fn taken(conn: &Connection, name: &str) -> Result<Option<&'static str>> {
+    let sql = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'trigger'";
+    let kind: Option<String> = conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
+    Ok(kind.map(|kind| match kind.as_str() {
+        "index" => "an index",
+        "view" => "a view",
+        _ => "a table",
+    }))
+}
+
+/// The error of work on a collection that is not there any more, said plainly; any other error as it is.
+pub(super) fn gone(conn: &Connection, handle: &Handle, error: Error) -> Error {
+    let (database, table) = (&handle.storage.database, &handle.storage.table);
+    if matches!(error, Error::Sqlite(_)) && matches!(existing(conn, database, table), Ok(None)) {
+        return Error::Unknown(format!(
+            "there is no collection {table} any more: it was dropped or renamed; open or create it again"
+        ));
+    }
+    error
 }
 
 fn tables(conn: &Connection) -> Result<Vec<String>> {

@@ -1,5 +1,6 @@
 //! Where a collection runs: on a pool, or on one connection of the caller's; and transactions on either.
 
+use super::collection::told;
 use super::database::{Database, Lease};
 use crate::error::Result;
 use rusqlite::Connection;
@@ -106,7 +107,8 @@ fn within<T>(
     conn.execute_batch(begin)?;
     let undo = Undo { conn, rollback };
     let done = work()?;
-    conn.execute_batch(commit)?;
+    // A commit seals segments, which can fail.
+    conn.execute_batch(commit).map_err(told)?;
     std::mem::forget(undo);
     Ok(done)
 }

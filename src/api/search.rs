@@ -1,7 +1,7 @@
 //! Searching: the builder, one run, many queries, and rows one by one.
 
 use super::collection::{Collection, target, told};
-use super::database::Database;
+use super::database::{Database, gone};
 use super::door::{Door, reading};
 use super::feed::Feed;
 use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
@@ -273,7 +273,6 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
         collection
-            .door
             .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
     }
 
@@ -283,7 +282,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// Those of [`run`](Self::run).
     pub fn explain(self) -> Result<Explain> {
         let collection = self.collection;
-        collection.door.with(|conn| {
+        collection.with(|conn| {
             reading(conn, || {
                 let mut fused = Vec::new();
                 let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
@@ -341,6 +340,7 @@ impl<'c, D: Door> Search<'c, D> {
             let mut prepared = prepared.clone();
             prepared.request.vector = legs.get(at).cloned();
             reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
+                .map_err(|error| gone(conn, handle, error))
         };
         collection.door.spread(legs.len(), &work)
     }
@@ -390,6 +390,7 @@ impl<'c, D: Door> Search<'c, D> {
                 }
                 Ok(feed)
             });
+            let started = started.map_err(|error| gone(conn, &collection.handle, error));
             if begun && (started.is_err() || !held.keeps_snapshot()) {
                 conn.execute_batch("COMMIT")?;
             }
@@ -477,7 +478,6 @@ fn one_nearest(table: &str, method: &str) -> Error {
     Error::Value(format!("{table}: {method} takes one nearest"))
 }
 
-fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
 /// The error of one query of many.
 fn of_query(mut error: Error, at: usize) -> Error {
     if let Error::Dimension { column, .. } | Error::NotFinite { column, .. } = &mut error {
@@ -486,6 +486,7 @@ fn of_query(mut error: Error, at: usize) -> Error {
     error
 }
 
+fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
     let nth = collection.vector_column(column)?;
     let schema = &collection.handle.schema;
     let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
@@ -524,12 +525,15 @@ impl<D: Door> Iterator for Iter<'_, D> {
         let Self { collection, held, feed, .. } = self;
         let handle = &collection.handle;
         let next = held.with(|conn| {
-            loop {
-                let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-                if let Some(hit) = feed.hit(handle, conn, &found)? {
-                    return Ok(Some(hit));
+            let mut next = || {
+                loop {
+                    let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
+                    if let Some(hit) = feed.hit(handle, conn, &found)? {
+                        return Ok(Some(hit));
+                    }
                 }
-            }
+            };
+            next().map_err(|error| gone(conn, handle, error))
         });
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()
