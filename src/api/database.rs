@@ -75,6 +75,16 @@ impl Database {
     /// A database that lives in memory until its last clone is dropped. It has one connection, so its users take
     /// turns.
     ///
+    /// ```
+    /// use nearlite::{Database, Schema};
+    ///
+    /// let db = Database::in_memory()?;
+    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// let same = db.clone();
+    /// assert_eq!(same.collections()?, ["notes"]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Sqlite`] when SQLite cannot be started.
     pub fn in_memory() -> Result<Self> {
@@ -102,6 +112,15 @@ impl Database {
     }
 
     /// Removes a collection with everything in it.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let db = Database::in_memory()?;
+    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// db.drop_collection("notes")?;
+    /// assert!(db.collections()?.is_empty());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unknown`] when there is no collection of this name.
@@ -314,6 +333,16 @@ impl CollectionBuilder {
     }
 
     /// Makes the collection, or opens it when there is one with the same schema.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let db = Database::in_memory()?;
+    /// let schema = || Schema::new().key("id").full_text("body");
+    /// let notes = db.collection("notes").create_if_missing(schema())?;       // made
+    /// let again = db.collection("notes").create_if_missing(schema())?;       // opened
+    /// assert!(db.collection("notes").create_if_missing(schema().text("lang")).is_err());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Schema`] naming the first difference when there is one with another schema.
