@@ -47,8 +47,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Builds an index over row-major `vectors` of `spec.dim` dimensions with `threads` threads. The result does not
-    /// depend on the number of threads.
+    /// Builds an index over row-major `vectors` of `spec.dim` dimensions with `threads` threads, 1 to 256; other numbers
+    /// are taken as the nearest of these. The result does not depend on the number of threads.
     ///
     /// # Errors
     /// [`Error::Schema`] when a number of `spec` is out of range, [`Error::Value`] when the length is not a multiple of
@@ -291,6 +291,18 @@ mod tests {
             };
             assert_eq!(slim.search(&[0.3, 0.1], usize::MAX, 10, read).map(|hits| hits.len()), Ok(300));
             assert_eq!(slim.search(&[f32::NAN, 0.1], 5, 10, read), Ok(Vec::new()));
+        }
+    }
+
+    #[test]
+    fn any_number_of_threads_builds_the_same_index() {
+        let rows = || (0..1_500).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
+        let built = |spec: &VectorSpec, threads, rows| Index::build(spec, rows, threads).unwrap();
+        let spec = VectorSpec::new(3, Metric::L2);
+        let one = built(&spec, 1, rows());
+        for threads in [0, 400, 1 << 40, usize::MAX] {
+            assert_eq!(built(&spec, threads, rows()).index.encode(), one.index.encode(), "{threads}");
+            assert!(built(&spec, threads, Vec::new()).is_empty());
         }
     }
 

@@ -1,4 +1,14 @@
 //! The one error type of the crate: every variant says what is wrong, where, and what to do about it.
+//!
+//! An error of the SQL door goes through SQLite, which keeps its sentence and a result code. So that the Rust door can
+//! give the error itself, the last one of the thread is remembered here.
+
+use std::cell::Cell;
+
+thread_local! {
+    /// What was last reported to SQLite.
+    static REPORTED: Cell<Option<Error>> = const { Cell::new(None) };
+}
 
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -10,7 +20,7 @@ pub enum Error {
     /// A vector has another length than its column declares.
     #[error("{column}: expected {expected} dimensions, got {got}{hint}")]
     Dimension {
-        /// `table.column`.
+        /// `table.column`, and which query where there are many.
         column: String,
         /// Dimensions the column declares.
         expected: usize,
@@ -22,7 +32,7 @@ pub enum Error {
     /// A vector holds NaN or an infinity.
     #[error("{column}: value {value} at index {index} is not a finite number")]
     NotFinite {
-        /// `table.column`.
+        /// `table.column`, and which query where there are many.
         column: String,
         /// 0-based index of the offending element.
         index: usize,
@@ -89,6 +99,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// Remembers an error that is reported to SQLite.
+    pub(crate) fn report(self) {
+        // SQLite's own errors come back from it as they are. A thread that ends has nobody to remember for.
+        let kept = (!matches!(self, Self::Sqlite(_))).then_some(self);
+        let _ = REPORTED.try_with(|slot| slot.set(kept));
+    }
+
+    /// The error that was reported as `error`, told by its sentence, since SQLite may have had others meanwhile.
+    pub(crate) fn reported(error: &rusqlite::Error) -> Option<Self> {
+        let (rusqlite::Error::SqliteFailure(_, Some(sentence))
+        | rusqlite::Error::SqlInputError { msg: sentence, .. }) = error
+        else {
+            return None;
+        };
+        let reported = REPORTED.try_with(Cell::take).ok().flatten();
+        reported.filter(|reported| reported.to_string() == *sentence)
+    }
+
     /// Damaged bytes at `place`.
     pub(crate) fn corrupt(place: impl Into<String>, what: impl Into<String>) -> Self {
         Self::Corrupt { place: place.into(), what: what.into() }

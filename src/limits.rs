@@ -17,3 +17,6 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 
 /// Largest `k`, `limit` or `ef_search` that is meant literally; more is treated as this.
 pub const MAX_K: usize = i32::MAX as usize;
+
+/// Threads that build one index: each needs memory of its own, and a batch of the build has no work for more.
+pub const MAX_THREADS: usize = 256;

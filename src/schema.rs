@@ -8,9 +8,30 @@ use crate::limits;
 use crate::vector::{Codes, Metric, Store};
 use serde::{Deserialize, Serialize};
 
-/// Names that a user's column cannot have, because every table has hidden columns of these names.
-pub const RESERVED: [&str; 9] =
-    ["rank", "distance", "bm25", "score", "vector_rank", "text_rank", "k", "ef_search", "exact"];
+/// Names that a collection or a column of it cannot have, because every table has hidden columns of these names.
+pub const RESERVED: [&str; 10] =
+    ["rank", "distance", "bm25", "score", "vector_rank", "text_rank", "k", "ef_search", "exact", "explain"];
+
+fn is_hidden(name: &str) -> bool {
+    RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// Checks the name of a collection.
+///
+/// # Errors
+/// [`Error::Schema`] when it is reserved.
+pub(crate) fn check_name(table: &str) -> Result<()> {
+    let why = if is_hidden(table) {
+        "a hidden column, and every table has one called like itself"
+    } else if table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
+        "SQLite's own tables"
+    } else if table.contains('\0') {
+        return Err(Error::Schema("the name of a collection cannot hold a NUL character".into()));
+    } else {
+        return Ok(());
+    };
+    Err(Error::Schema(format!("the name {table} is reserved for {why}; choose another for the collection")))
+}
 
 /// Type of a metadata column or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +154,9 @@ pub struct Schema {
     pub tokenizer: Option<String>,
     /// Name of the embedding model, shown in dimension errors.
     pub model: Option<String>,
+    /// First mistake of the builder, reported by [`Schema::validate`].
+    #[serde(skip)]
+    pub(crate) mistake: Option<&'static str>,
 }
 
 impl Schema {
@@ -202,10 +226,12 @@ impl Schema {
         self.with(name, ColumnKind::Vector(spec))
     }
 
-    /// Refuses NULL in the column declared last.
+    /// Refuses NULL in the column declared last. Before any column it is a mistake that [`validate`](Self::validate)
+    /// reports.
     pub fn not_null(mut self) -> Self {
-        if let Some(last) = self.columns.last_mut() {
-            last.not_null = true;
+        match self.columns.last_mut() {
+            Some(last) => last.not_null = true,
+            None => self.mistake = Some("not_null() is about the column before it, and there is none yet"),
         }
         self
     }
@@ -264,6 +290,10 @@ impl Schema {
     /// # Errors
     /// [`Error::Schema`] or [`Error::Limit`] that names the column.
     pub fn validate(&self, table: &str) -> Result<()> {
+        check_name(table)?;
+        if let Some(mistake) = self.mistake {
+            return Err(Error::Schema(format!("{table}: {mistake}")));
+        }
         if self.columns.is_empty() {
             return Err(Error::Schema(format!("{table}: declare at least one column")));
         }
@@ -290,10 +320,8 @@ impl Schema {
         if name.is_empty() || name.contains('\0') {
             return Err(Error::Schema(format!("{table}: column {} has no usable name", at + 1)));
         }
-        let reserved = RESERVED.iter().chain(&["explain", "rowid", "oid", "_rowid_"]);
-        if reserved.into_iter().any(|word| name.eq_ignore_ascii_case(word))
-            || name.eq_ignore_ascii_case(table)
-        {
+        let rowid = ["rowid", "oid", "_rowid_"].iter().any(|word| name.eq_ignore_ascii_case(word));
+        if rowid || is_hidden(name) || name.eq_ignore_ascii_case(table) {
             return bad("this name is reserved for a hidden column; choose another".into());
         }
         if self.find(name).is_some_and(|(first, _)| first != at) {

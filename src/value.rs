@@ -1,6 +1,7 @@
 //! A value of a non-vector column, as SQLite knows it.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// NULL, 64-bit integer, 64-bit float, text or bytes.
@@ -110,33 +111,57 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-macro_rules! from_integer {
-    ($($t:ty),*) => {$(
+/// Conversions of a type and of references to it, so that lists can be given as slices.
+macro_rules! from_number {
+    ($variant:ident($as:ty): $($t:ty),*) => {$(
         impl From<$t> for Value {
-            fn from(value: $t) -> Self { Self::Integer(i64::from(value)) }
+            fn from(value: $t) -> Self { Self::$variant(<$as>::from(value)) }
+        }
+        impl From<&$t> for Value {
+            fn from(value: &$t) -> Self { Self::from(*value) }
         }
     )*};
 }
-from_integer!(i8, i16, i32, i64, u8, u16, u32, bool);
+from_number!(Integer(i64): i8, i16, i32, i64, u8, u16, u32, bool);
+from_number!(Real(f64): f32, f64);
 
-impl From<f64> for Value {
-    fn from(value: f64) -> Self {
-        Self::Real(value)
-    }
+macro_rules! from_large {
+    ($($t:ty),*) => {$(
+        /// Beyond the range of `i64`, the nearest REAL: it is larger, or smaller, than every INTEGER, as the number is.
+        impl From<$t> for Value {
+            fn from(value: $t) -> Self {
+                i64::try_from(value).map_or(Self::Real(value as f64), Self::Integer)
+            }
+        }
+        impl From<&$t> for Value {
+            fn from(value: &$t) -> Self { Self::from(*value) }
+        }
+    )*};
 }
-impl From<f32> for Value {
-    fn from(value: f32) -> Self {
-        Self::Real(f64::from(value))
-    }
+from_large!(u64, usize, isize);
+
+macro_rules! from_text {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Value {
+            fn from(value: $t) -> Self { Self::Text(value.to_string()) }
+        }
+    )*};
 }
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
-    }
-}
+from_text!(&str, &&str, &String, &&String, &Cow<'_, str>);
+
 impl From<String> for Value {
     fn from(value: String) -> Self {
         Self::Text(value)
+    }
+}
+impl From<Cow<'_, str>> for Value {
+    fn from(value: Cow<'_, str>) -> Self {
+        Self::Text(value.into_owned())
+    }
+}
+impl From<&Value> for Value {
+    fn from(value: &Value) -> Self {
+        value.clone()
     }
 }
 impl From<Vec<u8>> for Value {
@@ -163,5 +188,35 @@ mod tests {
         assert_eq!(cmp_int_real(3, 3.5), Ordering::Less);
         assert_eq!(cmp_int_real(-3, -3.5), Ordering::Greater);
         assert_eq!(cmp_int_real(3, 3.0), Ordering::Equal);
+    }
+    #[test]
+    fn numbers_beyond_i64_stay_beyond_every_integer() {
+        assert_eq!(Value::from(7_usize), Value::Integer(7));
+        assert_eq!(Value::from(-7_isize), Value::Integer(-7));
+        assert_eq!(Value::from(i64::MAX as u64), Value::Integer(i64::MAX));
+        for beyond in [i64::MAX as u64 + 1, u64::MAX] {
+            let value = Value::from(&beyond);
+            assert_eq!(value, Value::Real(beyond as f64));
+            assert_eq!(value.sql_cmp(&Value::Integer(i64::MAX)), Ordering::Greater);
+        }
+    }
+
+    #[test]
+    fn references_become_the_values_they_point_to() {
+        let (text, borrowed) = (String::from("en"), Cow::Borrowed("en"));
+        let expected = Value::Text("en".into());
+        for value in [
+            Value::from(&text),
+            Value::from(&&text),
+            Value::from(&"en"),
+            Value::from(&borrowed),
+            borrowed.into(),
+        ] {
+            assert_eq!(value, expected);
+        }
+        assert_eq!(Value::from(&expected), expected);
+        assert_eq!((Value::from(&3_u8), Value::from(&true)), (Value::Integer(3), Value::Integer(1)));
+        assert_eq!((Value::from(&0.5_f32), Value::from(&0.5_f64)), (Value::Real(0.5), Value::Real(0.5)));
+        assert_eq!(Value::from(Some(&text)), expected);
     }
 }

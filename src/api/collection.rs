@@ -120,12 +120,38 @@ impl<D: Door> Collection<D> {
     }
 
     /// The declared columns.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// let columns: Vec<&str> = notes.schema().columns.iter().map(|column| column.name.as_str()).collect();
+    /// assert_eq!(columns, ["id", "body", "year"]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn schema(&self) -> &Schema {
         &self.handle.schema
     }
 
     /// Adds a row, or many in one transaction: `&row`, `&vec`, `&slice` of any [`Serialize`] struct or map whose fields
     /// are columns. A column that is not given is NULL. Answers the rowids.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// #[derive(serde::Serialize)]
+    /// struct Note { id: &'static str, body: &'static str, year: Option<i64> }
+    ///
+    /// let rowids = notes.insert(&[
+    ///     Note { id: "a", body: "first", year: Some(2024) },
+    ///     Note { id: "b", body: "second", year: None },
+    /// ])?;
+    /// assert_eq!(rowids, [1, 2]);
+    /// assert!(notes.insert(&json!({"id": "a"})).is_err());               // this key exists
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Constraint`] when a key exists, [`Error::Unknown`] for a field that is no column, [`Error::Dimension`],
@@ -135,6 +161,19 @@ impl<D: Door> Collection<D> {
     }
 
     /// Adds rows like [`insert`](Self::insert), but a row whose key exists replaces the old one as a whole.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&json!({"id": "a", "body": "first", "year": 2024}))?;
+    /// notes.upsert(&[json!({"id": "a", "body": "changed"}), json!({"id": "b", "body": "new"})])?;
+    /// let rows: Vec<serde_json::Value> = notes.get(["a"])?;
+    /// assert_eq!(rows[0], json!({"id": "a", "body": "changed", "year": null}));      // the whole row is new
+    /// assert_eq!(notes.len()?, 2);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`insert`](Self::insert), an existing key apart.
@@ -166,6 +205,18 @@ impl<D: Door> Collection<D> {
     }
 
     /// Changes the given columns of the row with this key; answers whether there is one.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&json!({"id": "a", "body": "first", "year": 2024}))?;
+    /// assert!(notes.update("a", &json!({"year": 2025}))?);
+    /// assert!(!notes.update("z", &json!({"year": 2025}))?);               // there is no such row
+    /// assert_eq!(notes.get::<serde_json::Value>(["a"])?, [json!({"id": "a", "body": "first", "year": 2025})]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`insert`](Self::insert); [`Error::Serde`] when `changes` is not exactly one struct or map.
@@ -207,6 +258,16 @@ impl<D: Door> Collection<D> {
     /// Deletes the rows with these keys; answers how many there were. Text keys for a collection that has a text key,
     /// rowids otherwise.
     ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a"}), json!({"id": "b"}), json!({"id": "c"})])?;
+    /// assert_eq!(notes.delete(["a", "c", "z"])?, 2);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Value`] for a key of the wrong kind.
     pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
@@ -224,6 +285,16 @@ impl<D: Door> Collection<D> {
 
     /// Deletes the rows that pass a filter; answers how many.
     ///
+    /// ```
+    /// # use nearlite::{Database, Schema, col};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024})])?;
+    /// assert_eq!(notes.delete_where(col("year").lt(2000))?, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unknown`] for a column that is not there.
     pub fn delete_where(&self, filter: Filter) -> Result<usize> {
@@ -236,6 +307,20 @@ impl<D: Door> Collection<D> {
     }
 
     /// The rows with these keys, in the order of the keys; missing ones are left out.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024})])?;
+    /// #[derive(serde::Deserialize)]
+    /// struct Dated { id: String, year: i64 }                                // the fields that are of interest
+    ///
+    /// let rows: Vec<Dated> = notes.get(["b", "z", "a"])?;
+    /// assert_eq!((rows[0].id.as_str(), rows[1].year), ("b", 1999));
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Serde`] when a row does not fit `T`, [`Error::Value`] for a key of the wrong kind.
@@ -258,6 +343,18 @@ impl<D: Door> Collection<D> {
 
     /// The row with this key.
     ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&json!({"id": "a", "year": 1999}))?;
+    /// let row: Option<serde_json::Value> = notes.get_one("a")?;
+    /// assert_eq!(row.unwrap()["year"], 1999);
+    /// assert!(notes.get_one::<serde_json::Value>("z")?.is_none());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`get`](Self::get).
     pub fn get_one<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
@@ -265,6 +362,17 @@ impl<D: Door> Collection<D> {
     }
 
     /// Number of rows.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// assert!(notes.is_empty()?);
+    /// notes.insert(&json!({"id": "a"}))?;
+    /// assert_eq!(notes.len()?, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be read.
@@ -281,6 +389,21 @@ impl<D: Door> Collection<D> {
     }
 
     /// What the collection holds and weighs.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let info = points.info()?;
+    /// assert_eq!((info.rows, info.segments, info.delta_rows), (50, 0, 50));          // all searched in memory
+    /// points.optimize()?;
+    /// points.delete([1, 2])?;
+    /// let info = points.info()?;
+    /// assert_eq!((info.rows, info.segments, info.dead_rows), (48, 1, 2));
+    /// assert!(info.index_bytes > 0);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Corrupt`] when the index cannot be read.
@@ -299,6 +422,16 @@ impl<D: Door> Collection<D> {
     }
 
     /// Merges everything into one segment without dead rows: the fastest state to search.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.optimize()?;
+    /// assert_eq!(points.info()?.segments, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
@@ -330,6 +463,20 @@ impl<D: Door> Collection<D> {
 
     /// [`rebuild`](Self::rebuild) that reports like [`optimize_with`](Self::optimize_with).
     ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let mut reports = 0;
+    /// points.rebuild_with(|_done, _total| {
+    ///     reports += 1;
+    ///     true
+    /// })?;
+    /// assert!(reports > 0);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Interrupted`] when it was stopped, and those of [`rebuild`](Self::rebuild).
     pub fn rebuild_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
@@ -356,6 +503,16 @@ impl<D: Door> Collection<D> {
 
     /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
     ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.rebuild()?;
+    /// points.verify()?;
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
     pub fn rebuild(&self) -> Result<()> {
@@ -363,6 +520,16 @@ impl<D: Door> Collection<D> {
     }
 
     /// Writes rows that are only in the log into a segment.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.flush()?;
+    /// assert_eq!(points.info()?.delta_rows, 0);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
@@ -372,6 +539,17 @@ impl<D: Door> Collection<D> {
 
     /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb` or `resident_vectors`. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.set("ef_search", 200)?;                                         // searches look further, and take longer
+    /// let error = points.set("ef_search", -1).unwrap_err();
+    /// assert_eq!(error.to_string(), "points: ef_search must be 0 to 100000, got -1");
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
@@ -393,6 +571,16 @@ impl<D: Door> Collection<D> {
     }
 
     /// Checks the whole index against the rows it was made from.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// points.optimize()?;
+    /// points.verify()?;                                                      // Ok: nothing is wrong
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
@@ -476,6 +664,11 @@ impl<D: Door> Collection<D> {
         Err(Error::Unknown(format!("{} has no vector column {name}; vector columns: {known}", self.name())))
     }
 
+    /// Runs `work` with a connection; an error that there is because the collection is gone says so.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
+    }
+
     fn target(&self) -> String {
         target(&self.handle)
     }
@@ -538,6 +731,9 @@ pub(super) fn condition(
 
 /// SQLite's error as ours, where it is a rule of the table that was broken.
 pub(super) fn told(error: rusqlite::Error) -> Error {
+    if let Some(reported) = Error::reported(&error) {
+        return reported;
+    }
     match &error {
         rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
             ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),

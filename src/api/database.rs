@@ -1,6 +1,6 @@
 //! A database, and the collections in it.
 
-use super::collection::Collection;
+use super::collection::{Collection, told};
 use super::door::{Door, Held, reading, sealed, writing};
 use super::pool::{Lease, Pool};
 use crate::error::{Error, Result};
@@ -55,6 +55,16 @@ impl Database {
     /// A database that lives in memory until its last clone is dropped. It has one connection, so its users take
     /// turns; a call from inside [`with_connection`](Self::with_connection) or a progress report is an error.
     ///
+    /// ```
+    /// use nearlite::{Database, Schema};
+    ///
+    /// let db = Database::in_memory()?;
+    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// let same = db.clone();
+    /// assert_eq!(same.collections()?, ["notes"]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Sqlite`] when SQLite cannot be started.
     pub fn in_memory() -> Result<Self> {
@@ -76,6 +86,15 @@ impl Database {
     }
 
     /// Removes a collection with everything in it.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let db = Database::in_memory()?;
+    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// db.drop_collection("notes")?;
+    /// assert!(db.collections()?.is_empty());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unknown`] when there is no collection of this name.
@@ -173,11 +192,15 @@ impl Door for Database {
             })
         };
         let results: Vec<Result<Vec<(usize, T)>>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+            // Where the system has no more threads, fewer do the work.
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, run).ok();
+            let workers: Vec<_> = (1..threads).map_while(spawn).collect();
+            let mut results = vec![run()];
+            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            results.extend(workers.into_iter().map(join));
+            results
         });
         let mut all = Vec::with_capacity(count);
         for result in results {
@@ -218,6 +241,16 @@ impl CollectionBuilder {
     }
 
     /// Makes the collection, or opens it when there is one with the same schema.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let db = Database::in_memory()?;
+    /// let schema = || Schema::new().key("id").full_text("body");
+    /// let notes = db.collection("notes").create_if_missing(schema())?;       // made
+    /// let again = db.collection("notes").create_if_missing(schema())?;       // opened
+    /// assert!(db.collection("notes").create_if_missing(schema().text("lang")).is_err());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Schema`] naming the first difference when there is one with another schema.
@@ -284,6 +317,28 @@ fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<Stri
         quote(database)
     );
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// What else is called `name`.
+fn taken(conn: &Connection, name: &str) -> Result<Option<&'static str>> {
+    let sql = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'trigger'";
+    let kind: Option<String> = conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
+    Ok(kind.map(|kind| match kind.as_str() {
+        "index" => "an index",
+        "view" => "a view",
+        _ => "a table",
+    }))
+}
+
+/// The error of work on a collection that is not there any more, said plainly; any other error as it is.
+pub(super) fn gone(conn: &Connection, handle: &Handle, error: Error) -> Error {
+    let (database, table) = (&handle.storage.database, &handle.storage.table);
+    if matches!(error, Error::Sqlite(_)) && matches!(existing(conn, database, table), Ok(None)) {
+        return Error::Unknown(format!(
+            "there is no collection {table} any more: it was dropped or renamed; open or create it again"
+        ));
+    }
+    error
 }
 
 fn tables(conn: &Connection) -> Result<Vec<String>> {

@@ -115,7 +115,8 @@ fn within<T>(
     conn.execute_batch(begin)?;
     let undo = Undo { conn, rollback };
     let done = work()?;
-    conn.execute_batch(commit)?;
+    // A commit seals segments, which can fail.
+    conn.execute_batch(commit).map_err(told)?;
     std::mem::forget(undo);
     Ok(done)
 }

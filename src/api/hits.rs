@@ -102,6 +102,18 @@ impl Hit {
     /// The passage of a FULLTEXT column that matches best, its matching words in `before` and `after`; the start of
     /// the text where nothing matches. `None` for a search without text, or a row without one in this column.
     ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// let hits = notes.search().text("sea").run()?;
+    /// assert_eq!(hits[0].snippet("body", "<b>", "</b>", 10)?.unwrap(), "ships at <b>sea</b>");
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) when it is no FULLTEXT column.
     pub fn snippet(&self, column: &str, before: &str, after: &str, words: usize) -> Result<Option<String>> {
@@ -144,6 +156,21 @@ pub struct Hits {
 
 impl Hits {
     /// The rows as a type of yours, best first.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// #[derive(serde::Deserialize)]
+    /// struct Note { id: i64, body: String }
+    ///
+    /// let found: Vec<Note> = notes.search().nearest("x", [2.1]).limit(1).run()?.rows()?;
+    /// assert_eq!((found[0].id, found[0].body.as_str()), (2, "ships at sea"));
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Serde`](crate::Error::Serde) naming the column that does not fit.

@@ -177,14 +177,62 @@ impl<'de> de::MapAccess<'de> for Fields<'_> {
 
 struct CellReader<'a>(&'a Cell);
 
+/// The integer that a cell is: 0 and 1 of a BOOLEAN too, and a whole REAL. `i64::MAX` in a REAL column is 2^63, so that
+/// one is `i64::MAX` again.
+fn integer(cell: &Cell) -> Option<i64> {
+    match cell {
+        Cell::Value(Value::Integer(int), _) => Some(*int),
+        Cell::Value(Value::Real(real), _) if real.fract() == 0.0 && real.abs() <= -(i64::MIN as f64) => {
+            Some(*real as i64)
+        }
+        _ => None,
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match integer(self.0) {
+                Some(int) => visitor.visit_i64(int),
+                None => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+macro_rules! floats {
+    ($($method:ident),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+            match self.0 {
+                Cell::Value(Value::Integer(int), _) => visitor.visit_i64(*int),
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+/// The elements of a vector, each of which reads like a REAL.
+struct Elements<'a>(std::slice::Iter<'a, f32>);
+
+impl<'de> de::SeqAccess<'de> for Elements<'_> {
+    type Error = Error;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(element) = self.0.next() else { return Ok(None) };
+        seed.deserialize(CellReader(&Cell::Value(Value::Real(f64::from(*element)), false))).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
 impl<'de> de::Deserializer<'de> for CellReader<'_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
-            Cell::Vector(vector) => {
-                visitor.visit_seq(de::value::SeqDeserializer::new(vector.iter().copied()))
-            }
+            Cell::Vector(vector) => visitor.visit_seq(Elements(vector.iter())),
             Cell::Value(Value::Null, _) => visitor.visit_unit(),
             Cell::Value(Value::Integer(int), true) => visitor.visit_bool(*int != 0),
             Cell::Value(Value::Integer(int), false) => visitor.visit_i64(*int),
@@ -211,13 +259,11 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
         }
     }
 
-    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        match self.0 {
-            // A BOOLEAN column read into an integer.
-            Cell::Value(Value::Integer(int), _) => visitor.visit_i64(*int),
-            _ => self.deserialize_any(visitor),
-        }
+    integers! {
+        deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_i128, deserialize_u8,
+        deserialize_u16, deserialize_u32, deserialize_u64, deserialize_u128
     }
+    floats! { deserialize_f32, deserialize_f64 }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
@@ -253,8 +299,7 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq tuple tuple_struct map
-        struct identifier ignored_any
+        char str string unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -1,7 +1,7 @@
 //! Searching: the builder, one run, many queries, and rows one by one.
 
 use super::collection::{Collection, target, told};
-use super::database::Database;
+use super::database::{Database, gone};
 use super::door::{Door, reading};
 use super::feed::Feed;
 use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
@@ -121,6 +121,17 @@ impl<'c, D: Door> Search<'c, D> {
     /// Rows near `query`, which has the dimension of the vector column. Called again, for another vector or another
     /// column, it adds a leg: the ranks in all legs are fused by [`Fusion::rrf`], and a hit's distance is that of the
     /// first leg that returned it.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let hits = points.search().nearest("x", [10.25]).limit(2).run()?;
+    /// assert_eq!(hits.keys(), [10, 11]);
+    /// assert_eq!(hits[0].distance, Some(0.25));
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn nearest(mut self, column: impl Into<String>, query: impl AsRef<[f32]>) -> Self {
         self.nearest.push((column.into(), query.as_ref().to_vec()));
         self
@@ -128,6 +139,18 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Rows that match a text, in any FULLTEXT column: words, `AND OR NOT`, `"a phrase"~2`, `prefix*`, `column:word`.
     /// Beside [`nearest`](Self::nearest) it makes the search a hybrid one.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// assert_eq!(notes.search().text("ships NOT whales").run()?.keys(), [2]);
+    /// assert_eq!(notes.search().text("\"at sea\" OR desert*").run()?.len(), 2);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn text(mut self, query: impl Into<String>) -> Self {
         if self.text.is_some() {
             self.wrong(Error::Value(format!(
@@ -140,6 +163,17 @@ impl<'c, D: Door> Search<'c, D> {
     }
 
     /// Like [`text`](Self::text), in one FULLTEXT column.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// assert_eq!(notes.search().text_in("body", "deserts").run()?.keys(), [3]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn text_in(mut self, column: impl Into<String>, query: impl Into<String>) -> Self {
         self = self.text(query);
         if let Some((field, _)) = &mut self.text {
@@ -150,12 +184,34 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Only rows that match a text, which does not change how they are ranked; of use beside
     /// [`nearest`](Self::nearest). Several texts must all match. Without any leg, rows are ranked by it.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// let hits = notes.search().nearest("x", [9.0]).matching("ships").run()?;
+    /// assert_eq!(hits.keys(), [2, 1]);                             // by distance alone
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn matching(mut self, query: impl Into<String>) -> Self {
         self.must_match.push(TextLeg { query: query.into(), field: None });
         self
     }
 
     /// Only rows that pass `filter`. Several filters must all hold.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema, col};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let late = col("id").ge(30).and(!col("id").is_in([31, 32]));
+    /// assert_eq!(points.search().nearest("x", [0.0]).filter(late).limit(3).run()?.keys(), [30, 33, 34]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(match self.filter.take() {
             Some(old) => old.and(filter),
@@ -167,6 +223,16 @@ impl<'c, D: Door> Search<'c, D> {
     /// Only rows for which an SQL expression over the columns is true, whatever it is: `"price < ?"`, a subquery, a
     /// function. SQLite evaluates it, row by row where it has no index; [`filter`](Self::filter) is faster where it
     /// can say the same.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let hits = points.search().nearest("x", [0.0]).filter_sql("id % 5 = ?", [4]).limit(3).run()?;
+    /// assert_eq!(hits.keys(), [4, 9, 14]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn filter_sql(mut self, expression: impl Into<String>, params: impl Params + 'c) -> Self {
         let run = move |conn: &Connection, sql: &str| -> Result<Vec<i64>> {
             let mut statement = conn.prepare(sql)?;
@@ -178,6 +244,16 @@ impl<'c, D: Door> Search<'c, D> {
     }
 
     /// Only the rows with these keys: text keys, or rowids where the collection has no text key.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let chosen = [7, 40, 99];                                    // there is no 99
+    /// assert_eq!(points.search().nearest("x", [50.0]).ids(chosen).run()?.keys(), [40, 7]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn ids(self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Self {
         let (mut texts, mut rowids) = (Vec::new(), Vec::new());
         for key in keys {
@@ -195,12 +271,31 @@ impl<'c, D: Door> Search<'c, D> {
     }
 
     /// Rows returned at most; 10 when not given.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// assert_eq!(points.search().nearest("x", [0.0]).limit(3).run()?.keys(), [1, 2, 3]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn limit(mut self, rows: usize) -> Self {
         self.limit = rows.min(MAX_K);
         self
     }
 
     /// Rows to leave out at the start.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let third_page = points.search().nearest("x", [0.0]).limit(3).offset(6).run()?;
+    /// assert_eq!(third_page.keys(), [7, 8, 9]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn offset(mut self, rows: usize) -> Self {
         self.offset = rows.min(MAX_K);
         self
@@ -218,12 +313,33 @@ impl<'c, D: Door> Search<'c, D> {
     }
 
     /// Breadth of the graph walk: larger finds more of the true nearest rows and takes longer.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// let hits = points.search().nearest("x", [10.2]).ef_search(400).limit(1).run()?;
+    /// assert_eq!(hits[0].key(), 10);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn ef_search(mut self, breadth: usize) -> Self {
         self.ef = Some(breadth.clamp(1, MAX_K));
         self
     }
 
     /// Compares with every qualifying row instead of walking the graph.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let points = Database::in_memory()?.collection("points").create(
+    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
+    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
+    /// // What the usual search is measured by.
+    /// let search = || points.search().nearest("x", [10.2]).limit(5);
+    /// assert_eq!(search().run()?.keys(), search().exact(true).run()?.keys());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self
@@ -237,6 +353,19 @@ impl<'c, D: Door> Search<'c, D> {
     }
 
     /// How the ranks of vector and text become one order; [`Fusion::rrf`] when not given.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Fusion, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// let both = || notes.search().nearest("x", [3.0]).text("whales");
+    /// assert_eq!(both().fuse(Fusion::rrf()).run()?[0].key(), 1);            // first by text, third by distance
+    /// assert_eq!(both().fuse(Fusion::convex(0.9)).run()?[0].key(), 3);      // nine parts distance, one part text
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn fuse(mut self, fusion: Fusion) -> Self {
         if let Err(error) = fusion.check() {
             self.wrong(error);
@@ -253,18 +382,61 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Picks rows that are unlike each other among four times as many candidates, by the vectors of
     /// [`nearest`](Self::nearest), which it needs.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Mmr, Schema};
+    /// # use serde_json::json;
+    /// # let books = Database::in_memory()?.collection("books").create(
+    /// #     Schema::new().key("id").vector("topic", 2, Metric::Cosine))?;
+    /// books.insert(&[
+    ///     json!({"id": "ships", "topic": [1.0, 0.0]}),
+    ///     json!({"id": "more ships", "topic": [1.0, 0.05]}),
+    ///     json!({"id": "deserts", "topic": [0.0, 1.0]}),
+    /// ])?;
+    /// let near = || books.search().nearest("topic", [1.0, 0.5]).limit(2);
+    /// assert_eq!(near().run()?.keys(), ["more ships", "ships"]);
+    /// assert_eq!(near().rerank(Mmr::lambda(0.5)).run()?.keys(), ["more ships", "deserts"]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn rerank(mut self, mmr: Mmr) -> Self {
         self.rerank = Some(mmr);
         self
     }
 
     /// At most `rows` rows for each value of a column: the best documents where a row is a chunk of one.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # use serde_json::json;
+    /// # let chunks = Database::in_memory()?.collection("chunks").create(
+    /// #     Schema::new().text("document").vector("x", 1, Metric::L2))?;
+    /// chunks.insert(&[
+    ///     json!({"document": "a", "x": [1]}),
+    ///     json!({"document": "a", "x": [2]}),
+    ///     json!({"document": "b", "x": [3]}),
+    /// ])?;
+    /// let documents = chunks.search().nearest("x", [0.0]).group_by("document", 1).limit(2).run()?;
+    /// assert_eq!(documents.keys(), [1, 3]);                        // the best chunk of each
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn group_by(mut self, column: impl Into<String>, rows: usize) -> Self {
         self.group = Some((column.into(), rows));
         self
     }
 
     /// Reads only these columns of the rows found; all of them when not given. Leaving out long vectors saves time.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// let hits = notes.search().text("deserts").columns(["body"]).run()?;
+    /// assert_eq!(hits[0].row::<serde_json::Value>()?, serde_json::json!({"body": "deserts"}));
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
     pub fn columns<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
         self.columns = Some(names.into_iter().map(Into::into).collect());
         self
@@ -272,23 +444,51 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Runs the search.
     ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// for hit in &notes.search().nearest("x", [2.0]).text("ships").run()? {
+    ///     println!("{} {:.3} {:?}", hit.key(), hit.score, hit.distance);
+    /// }
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unknown`] for a column that is not there, [`Error::Dimension`] or [`Error::NotFinite`] for the query
     /// vector, [`Error::Value`] for a filter that does not fit, [`Error::QueryText`] for the text.
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
         collection
-            .door
             .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
     }
 
     /// Runs the search and tells why: the plan, and what each leg gave to each hit.
     ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
+    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
+    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
+    /// # }
+    /// let why = notes.search().nearest("x", [3.0]).text("whales").explain()?;
+    /// println!("{why}");                                           // the plan, then a line for each hit
+    /// let best = &why.hits[0];
+    /// assert_eq!(best.hit.key(), 1);
+    /// assert_eq!(best.vector.as_ref().unwrap().rank, Some(3));
+    /// assert_eq!(best.text.as_ref().unwrap().rank, Some(1));
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`run`](Self::run).
     pub fn explain(self) -> Result<Explain> {
         let collection = self.collection;
-        collection.door.with(|conn| {
+        collection.with(|conn| {
             reading(conn, || {
                 let mut fused = Vec::new();
                 let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
@@ -317,7 +517,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Self::run); the first one stops the rest.
+    /// Those of [`run`](Self::run); the first one stops the rest. One about a query says which, counted from 0.
     pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
         let collection = self.collection;
         let schema = &collection.handle.schema;
@@ -331,16 +531,22 @@ impl<'c, D: Door> Search<'c, D> {
         };
         let legs: Vec<VectorLeg> = queries
             .iter()
-            .map(|query| vector_leg(collection, &column, query.as_ref()))
+            .enumerate()
+            .map(|(at, query)| {
+                vector_leg(collection, &column, query.as_ref()).map_err(|error| of_query(error, at))
+            })
             .collect::<Result<_>>()?;
-        let Some(first) = legs.first() else { return Ok(Vec::new()) };
-        self.nearest = vec![(column, first.query.clone())];
-        let prepared = collection.door.with(|conn| reading(conn, || self.prepare(conn)))?;
+        // Everything else is checked even where there are no queries, so a stand-in is prepared.
+        let nth = collection.vector_column(&column)?;
+        let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
+        self.nearest = vec![(column, vec![0.0; dim])];
+        let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
         let handle = &*collection.handle;
         let work = |conn: &Connection, at: usize| {
             let mut prepared = prepared.clone();
             prepared.request.vector = legs.get(at).cloned();
             reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
+                .map_err(|error| gone(conn, handle, error))
         };
         collection.door.spread(legs.len(), &work)
     }
@@ -390,6 +596,7 @@ impl<'c, D: Door> Search<'c, D> {
                 }
                 Ok(feed)
             });
+            let started = started.map_err(|error| gone(conn, &collection.handle, error));
             if begun && (started.is_err() || !held.keeps_snapshot()) {
                 conn.execute_batch("COMMIT")?;
             }
@@ -484,6 +691,14 @@ fn one_nearest(table: &str, method: &str) -> Error {
     Error::Value(format!("{table}: {method} takes one nearest"))
 }
 
+/// The error of one query of many.
+fn of_query(mut error: Error, at: usize) -> Error {
+    if let Error::Dimension { column, .. } | Error::NotFinite { column, .. } = &mut error {
+        column.push_str(&format!(" (query {at})"));
+    }
+    error
+}
+
 fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
     let nth = collection.vector_column(column)?;
     let schema = &collection.handle.schema;
@@ -523,12 +738,15 @@ impl<D: Door> Iterator for Iter<'_, D> {
         let Self { collection, held, feed, .. } = self;
         let handle = &collection.handle;
         let next = held.with(|conn| {
-            loop {
-                let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-                if let Some(hit) = feed.hit(handle, conn, &found)? {
-                    return Ok(Some(hit));
+            let mut next = || {
+                loop {
+                    let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
+                    if let Some(hit) = feed.hit(handle, conn, &found)? {
+                        return Ok(Some(hit));
+                    }
                 }
-            }
+            };
+            next().map_err(|error| gone(conn, handle, error))
         });
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -6,6 +6,7 @@ use super::layout::{Header, Layout};
 use super::{Rows, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
+use crate::limits::MAX_THREADS;
 use crate::schema::{IndexKind, VectorSpec};
 use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
@@ -126,6 +127,7 @@ impl VectorIndex {
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
         let (mut spec, mut base) = (spec.clone(), base);
+        let threads = threads.min(rows.data.len() / spec.dim.max(1)).clamp(1, MAX_THREADS);
         // What was too coarse for the older graph is not tried again.
         if let Some((base, _)) = base {
             spec.codes = match (base.quantizer.kind, spec.codes) {

@@ -2,6 +2,7 @@
 //! so the number of threads never shows.
 
 use parking_lot::Mutex;
+use std::thread::Builder;
 
 /// Calls `job(worker, index, element)` for each element, `chunk` elements at a time, one thread a worker.
 pub(super) fn each<W: Send, T: Send>(
@@ -26,7 +27,10 @@ pub(super) fn each<W: Send, T: Send>(
     };
     std::thread::scope(|scope| {
         for worker in others {
-            scope.spawn(|| run(worker));
+            // Where the system has no more threads, fewer do the work.
+            if Builder::new().spawn_scoped(scope, || run(worker)).is_err() {
+                break;
+            }
         }
         run(first);
     });

@@ -158,50 +158,60 @@ impl Filter {
     }
 
     /// Both must hold.
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::All, filter) | (filter, Self::All) => filter,
-            (Self::And(mut all), Self::And(more)) => {
-                all.extend(more);
-                Self::And(all)
+    pub fn and(mut self, mut other: Self) -> Self {
+        match (&mut self, &mut other) {
+            (Self::All, _) => other,
+            (_, Self::All) => self,
+            (Self::And(all), Self::And(more)) => {
+                all.append(more);
+                self
             }
-            (Self::And(mut all), filter) => {
-                all.push(filter);
-                Self::And(all)
+            (Self::And(all), _) => {
+                all.push(other);
+                self
             }
-            (filter, Self::And(mut all)) => {
-                all.insert(0, filter);
-                Self::And(all)
+            (_, Self::And(all)) => {
+                all.insert(0, self);
+                other
             }
-            (left, right) => Self::And(vec![left, right]),
+            _ => Self::And(vec![self, other]),
         }
     }
 
     /// At least one must hold.
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Or(mut any), Self::Or(more)) => {
-                any.extend(more);
-                Self::Or(any)
+    pub fn or(mut self, mut other: Self) -> Self {
+        match (&mut self, &mut other) {
+            (Self::Or(any), Self::Or(more)) => {
+                any.append(more);
+                self
             }
-            (Self::Or(mut any), filter) => {
-                any.push(filter);
-                Self::Or(any)
+            (Self::Or(any), _) => {
+                any.push(other);
+                self
             }
-            (filter, Self::Or(mut any)) => {
-                any.insert(0, filter);
-                Self::Or(any)
+            (_, Self::Or(any)) => {
+                any.insert(0, self);
+                other
             }
-            (left, right) => Self::Or(vec![left, right]),
+            _ => Self::Or(vec![self, other]),
         }
     }
 
     /// SQL's NOT: where the filter is NULL, so is its NOT.
     #[allow(clippy::should_implement_trait, reason = "`!` is implemented too; the method chains better")]
-    pub fn not(self) -> Self {
+    pub fn not(mut self) -> Self {
+        match &mut self {
+            Self::Not(inner) => std::mem::replace(inner, Self::All),
+            _ => Self::Not(Box::new(self)),
+        }
+    }
+
+    /// Takes out the filters below this one.
+    fn take_children(&mut self) -> Vec<Self> {
         match self {
-            Self::Not(inner) => *inner,
-            filter => Self::Not(Box::new(filter)),
+            Self::And(filters) | Self::Or(filters) => std::mem::take(filters),
+            Self::Not(filter) => vec![std::mem::replace(filter, Self::All)],
+            _ => Vec::new(),
         }
     }
 
@@ -315,6 +325,16 @@ fn target(table: &str, schema: &Schema, name: &str) -> Result<Target> {
         ColumnKind::Vector(_) => "a vector column; search it with MATCH and bound the distance",
     };
     Err(Error::Value(format!("{table}.{name} cannot be filtered: it is {what}")))
+}
+
+/// Level by level: a tree may be deeper than the stack.
+impl Drop for Filter {
+    fn drop(&mut self) {
+        let mut open = self.take_children();
+        while let Some(mut filter) = open.pop() {
+            open.append(&mut filter.take_children());
+        }
+    }
 }
 
 impl std::ops::Not for Filter {

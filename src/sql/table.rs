@@ -7,7 +7,7 @@ use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable}
 use super::{auxiliary, best_index, commands, ddl, update};
 use crate::error::{Error, Result};
 use crate::query::{self, Source, TextLeg};
-use crate::schema::Schema;
+use crate::schema::{Schema, check_name};
 use crate::segment::{self, View, Views};
 use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
 use std::cell::{Cell, RefCell};
@@ -198,6 +198,7 @@ impl VirtualTable for Table {
                 column.name
             )));
         }
+        check_name(new)?;
         conn.flush_prepared_statement_cache();
         self.shared.storage.rename(conn, new)
     }

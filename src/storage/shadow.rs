@@ -247,7 +247,7 @@ impl Storage {
             let name = format!("{}_{suffix}", self.table);
             if let Some(kind) = find.query_row([&name], |row| row.get::<_, String>(0)).optional()? {
                 let table = &self.table;
-                return Err(Error::Value(format!(
+                return Err(Error::Schema(format!(
                     "{table}: there is a {kind} {name} already, a name that {table} needs for its data; rename one of the two"
                 )));
             }

@@ -100,6 +100,14 @@ def test_a_reserved_column_name_is_refused_and_named(db, name):
     assert refusal(db, f"{name} TEXT, embedding VECTOR(3)").says(name)
 
 
+@pytest.mark.parametrize("name", ["rank", "k", "K", "exact", "explain"])
+def test_a_table_named_as_a_hidden_column_is_refused(db, name):
+    assert refusal(db, "embedding VECTOR(3)", name).says(name, "reserved")
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(embedding VECTOR(3))")
+    assert db.failure(f"ALTER TABLE docs RENAME TO {name}").says(name, "reserved")
+    assert db.column("SELECT count(*) FROM docs") == [0]
+
+
 def test_two_columns_of_one_name_are_refused(db):
     assert refusal(db, "lang TEXT, LANG TEXT, embedding VECTOR(3)").says("lang")
 

@@ -331,6 +331,26 @@ fn equal_predicates_share_a_cache_key_and_large_ones_have_none() {
 }
 
 #[test]
+fn a_tree_deeper_than_the_stack_is_refused_and_dropped() {
+    const LEVELS: usize = 200_000;
+    let schema = Schema::new().integer("year");
+    let year = || col("year").eq(1);
+    let chained = (0..LEVELS).fold(year(), |tree, at| match at % 3 {
+        0 => tree.and(year()),
+        1 => tree.or(year()),
+        _ => tree.not(),
+    });
+    let built = (0..LEVELS).fold(year(), |tree, at| match at % 3 {
+        0 => Filter::And(vec![year(), tree]),
+        1 => Filter::Or(vec![tree]),
+        _ => Filter::Not(Box::new(tree)),
+    });
+    for deep in [chained, built] {
+        assert!(matches!(deep.check("docs", &schema), Err(Error::Limit { .. })));
+    }
+}
+
+#[test]
 fn a_thousand_terms_are_not_too_deep_for_sqlite() {
     let (connection, _) = world(&mut Random(5), false);
     let filter = Filter::Or((0..5000).map(|n| col("i").eq(n)).collect());

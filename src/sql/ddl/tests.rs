@@ -224,7 +224,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_is_written_is_read_back(columns in prop::collection::vec(column(), 1..6), model: Option<String>) {
-        let schema = Schema { columns, tokenizer: Some("it's".into()), model };
+        let schema = Schema { columns, tokenizer: Some("it's".into()), model, ..Schema::new() };
         prop_assume!(schema.validate("docs").is_ok());
         prop_assume!(schema.model.as_ref().is_none_or(|model| !model.contains('\0')));
         // The way SQLite does it: one argument per column.

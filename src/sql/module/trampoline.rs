@@ -69,7 +69,11 @@ pub(super) fn guard<R>(place: &'static str, work: impl FnOnce() -> Result<R>) ->
 
 pub(super) fn failure_of(caught: Caught) -> Failure {
     match caught {
-        Caught::Error(error) => Failure { code: code_of(&error), message: message_of(&error) },
+        Caught::Error(error) => {
+            let failure = Failure { code: code_of(&error), message: message_of(&error) };
+            error.report();
+            failure
+        }
         Caught::Panic { place, message } => Failure {
             code: ffi::SQLITE_INTERNAL,
             message: format!("nearlite: internal error in {place}: {message}; please report it"),

@@ -155,7 +155,9 @@ impl CodeSet {
             extremes
         };
         let parts: Vec<[f32; 4]> = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            // Where the system has no more threads, fewer do the work.
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).map_while(spawn).collect();
             let mut parts = vec![work()];
             let join = |other: std::thread::ScopedJoinHandle<'_, _>| match other.join() {
                 Ok(part) => part,
