@@ -1,4 +1,4 @@
-//! A collection: rows in and out by key. Searching is in `search`.
+//! A collection: rows in and out by key. Searching is in `search`, what keeps a collection in order in `upkeep`.
 
 use super::database::{self, Database, has_text_key, quote};
 use super::door::{Door, reading};
@@ -9,9 +9,7 @@ use super::write_row;
 use crate::error::{Error, Result};
 use crate::query::{self, Filter, Handle};
 use crate::schema::{ColumnKind, Schema};
-use crate::segment;
 use crate::value::Value;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,22 +93,6 @@ impl<D: Door> std::fmt::Debug for Collection<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Collection").field("name", &self.name()).finish_non_exhaustive()
     }
-}
-
-/// What a collection holds and weighs.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Info {
-    /// Rows.
-    pub rows: usize,
-    /// Sealed segments.
-    pub segments: usize,
-    /// Rows that are in no segment yet and are searched exactly in memory.
-    pub delta_rows: usize,
-    /// Deleted rows that still take room in a segment.
-    pub dead_rows: usize,
-    /// Bytes of the index in the file: columns, text, vector codes and graphs; rows and full vectors not counted.
-    pub index_bytes: u64,
 }
 
 impl<D: Door> Collection<D> {
@@ -388,254 +370,14 @@ impl<D: Door> Collection<D> {
         Ok(self.len()? == 0)
     }
 
-    /// What the collection holds and weighs.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// let info = points.info()?;
-    /// assert_eq!((info.rows, info.segments, info.delta_rows), (50, 0, 50));          // all searched in memory
-    /// points.optimize()?;
-    /// points.delete([1, 2])?;
-    /// let info = points.info()?;
-    /// assert_eq!((info.rows, info.segments, info.dead_rows), (48, 1, 2));
-    /// assert!(info.index_bytes > 0);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] when the index cannot be read.
-    pub fn info(&self) -> Result<Info> {
-        self.read(|conn| {
-            let view = self.handle.view(conn)?;
-            let records = view.segments.iter().map(|part| &part.segment.record);
-            Ok(Info {
-                rows: view.live(),
-                segments: view.segments.len(),
-                delta_rows: view.delta.live(),
-                dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
-                index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
-            })
-        })
-    }
-
-    /// Merges everything into one segment without dead rows: the fastest state to search.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.optimize()?;
-    /// assert_eq!(points.info()?.segments, 1);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be written.
-    pub fn optimize(&self) -> Result<()> {
-        self.command("optimize")
-    }
-
-    /// [`optimize`](Self::optimize) that reports `(done, total)` while it works, several times over for several
-    /// columns; answering `false` stops it, and nothing has changed.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Error, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.optimize_with(|done, total| {
-    ///     eprint!("\r{done} of {total}");
-    ///     true
-    /// })?;
-    /// # points.verify()?;
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] when it was stopped, and those of [`optimize`](Self::optimize).
-    pub fn optimize_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        self.long("optimize", &mut progress)
-    }
-
-    /// [`rebuild`](Self::rebuild) that reports like [`optimize_with`](Self::optimize_with).
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// let mut reports = 0;
-    /// points.rebuild_with(|_done, _total| {
-    ///     reports += 1;
-    ///     true
-    /// })?;
-    /// assert!(reports > 0);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] when it was stopped, and those of [`rebuild`](Self::rebuild).
-    pub fn rebuild_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        self.long("rebuild", &mut progress)
-    }
-
-    fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
-        let handle = &self.handle;
-        let (storage, schema) = (&handle.storage, &handle.schema);
-        let done = self.write(|conn| {
-            if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
-                // Only the table itself may write there, and it cannot report.
-                return Ok(false);
-            }
-            let settings = handle.settings(conn)?;
-            match command {
-                "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
-                _ => segment::optimize(storage, conn, schema, &settings, progress)?,
-            }
-            Ok(true)
-        })?;
-        if done { Ok(()) } else { self.command(command) }
-    }
-
-    /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.rebuild()?;
-    /// points.verify()?;
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be written.
-    pub fn rebuild(&self) -> Result<()> {
-        self.command("rebuild")
-    }
-
-    /// Writes rows that are only in the log into a segment.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.flush()?;
-    /// assert_eq!(points.info()?.delta_rows, 0);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be written.
-    pub fn flush(&self) -> Result<()> {
-        self.command("flush")
-    }
-
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb` or `resident_vectors`. With
-    /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.set("ef_search", 200)?;                                         // searches look further, and take longer
-    /// let error = points.set("ef_search", -1).unwrap_err();
-    /// assert_eq!(error.to_string(), "points: ef_search must be 0 to 100000, got -1");
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
-    pub fn set(&self, setting: &str, value: i64) -> Result<()> {
-        let (target, name) = (self.target(), quote(self.name()));
-        self.door.write(|conn| {
-            conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
-                .map_err(told)?;
-            Ok(())
-        })
-    }
-
-    fn command(&self, command: &str) -> Result<()> {
-        let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
-        self.door.write(|conn| {
-            conn.execute(&sql, [command]).map_err(told)?;
-            Ok(())
-        })
-    }
-
-    /// Checks the whole index against the rows it was made from.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// points.optimize()?;
-    /// points.verify()?;                                                      // Ok: nothing is wrong
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
-    pub fn verify(&self) -> Result<()> {
-        self.read(|conn| {
-            let handle = &self.handle;
-            let settings = handle.settings(conn)?;
-            let defects = segment::verify(&handle.storage, conn, &handle.schema, &settings)?;
-            if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
-        })
-    }
-
-    /// Recall@k of default searches on the first vector column, measured on your own data: `sample` stored vectors as
-    /// queries, the usual search against the exact one. 1 when no row has a vector: nothing was missed.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// assert_eq!(points.recall(20, 10)?, 1.0);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] when there is no vector column, [`Error::Value`] for a sample or a k of 0.
-    pub fn recall(&self, sample: usize, k: usize) -> Result<f64> {
-        let schema = &self.handle.schema;
-        match schema.vectors().next() {
-            Some((at, _)) => self.recall_of(&schema.columns[at].name, sample, k),
-            None => Err(Error::Unknown(format!("{} has no vector column", self.name()))),
-        }
-    }
-
-    /// [`recall`](Self::recall) of the vector column `column`.
-    ///
-    /// # Errors
-    /// Those of [`recall`](Self::recall).
-    pub fn recall_of(&self, column: &str, sample: usize, k: usize) -> Result<f64> {
-        let column = self.vector_column(column)?;
-        let recall = self.read(|conn| {
-            let view = self.handle.view(conn)?;
-            self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
-        })?;
-        Ok(recall.unwrap_or(1.0))
-    }
-
     /// Starts a search.
     pub fn search(&self) -> Search<'_, D> {
         Search::new(self)
     }
 
     /// Runs `work` on one snapshot in which the collection is the one that was opened.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.with(|conn| {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.with(|conn| {
             reading(conn, || {
                 self.handle.settings(conn)?;
                 work(conn)
@@ -644,11 +386,16 @@ impl<D: Door> Collection<D> {
     }
 
     /// Runs `work` as one unit of writing to the collection that was opened.
-    fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.write(|conn| {
+    pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.write_unchecked(|conn| {
             self.handle.settings(conn)?;
             work(conn)
         })
+    }
+
+    /// Runs `work` as one unit of writing, also where the table is damaged.
+    pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
     }
 
     /// Position of a vector column among the vector columns.
@@ -669,7 +416,7 @@ impl<D: Door> Collection<D> {
         self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
     }
 
-    fn target(&self) -> String {
+    pub(super) fn target(&self) -> String {
         target(&self.handle)
     }
 

@@ -284,11 +284,18 @@ impl CollectionBuilder {
                 same(&handle, &schema)?;
                 return Ok(handle);
             }
+            if let Some(kind) = taken(conn, &self.name)? {
+                let name = &self.name;
+                return Err(Error::Schema(format!(
+                    "there is {kind} {name} already; choose another name for the collection"
+                )));
+            }
             let columns = sql::write_schema(&schema);
             conn.execute_batch(&format!(
                 "CREATE VIRTUAL TABLE main.{} USING nearlite({columns})",
                 quote(&self.name)
-            ))?;
+            ))
+            .map_err(told)?;
             Handle::open(conn, "main", &self.name)
         })?;
         Ok(Collection::new(self.database.clone(), handle))

@@ -1,5 +1,6 @@
 //! Where a collection runs: on a pool, or on one connection of the caller's; and transactions on either.
 
+use super::collection::told;
 use super::database::Database;
 use super::pool::Lease;
 use crate::error::Result;

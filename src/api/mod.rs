@@ -15,12 +15,14 @@ mod pool;
 mod prepared;
 mod read_row;
 mod search;
+mod upkeep;
 mod write_cell;
 mod write_row;
 
-pub use collection::{Collection, Info};
+pub use collection::Collection;
 pub use database::{CollectionBuilder, Database};
 pub use door::Door;
 pub use hits::{Explain, ExplainedHit, Hit, Hits};
 pub use key::Key;
 pub use search::{Iter, Mmr, Search};
+pub use upkeep::Info;
