@@ -5,6 +5,7 @@
 //! on the pool of a [`Database`] or on a connection of the caller's ([`Collection::on`]); the [`Door`] is that choice.
 //! Nothing here touches shadow tables by itself.
 
+mod answer;
 mod collection;
 mod database;
 mod door;
@@ -19,10 +20,11 @@ mod upkeep;
 mod write_cell;
 mod write_row;
 
+pub use answer::Iter;
 pub use collection::Collection;
 pub use database::{CollectionBuilder, Database};
 pub use door::Door;
 pub use hits::{Explain, ExplainedHit, Hit, Hits};
 pub use key::Key;
-pub use search::{Iter, Mmr, Search};
+pub use search::{Mmr, Search};
 pub use upkeep::Info;

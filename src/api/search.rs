@@ -1,20 +1,14 @@
-//! Searching: the builder, one run, many queries, and rows one by one.
+//! What a search is: said piece by piece. How it is answered is in `answer`.
 
-use super::collection::{Collection, target, told};
-use super::database::{Database, gone};
-use super::door::{Door, reading};
-use super::feed::Feed;
-use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
+use super::collection::Collection;
+use super::database::Database;
+use super::door::Door;
 use super::key::Key;
-use super::prepared::{CANDIDATES, Prepared};
-use super::read_row::{Columns, unknown_column};
-use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::planner::Plan;
-use crate::query::{self, Filter, Request, TextLeg, VectorLeg};
-use crate::schema::VectorSpec;
+use crate::query::{Filter, TextLeg};
 use rusqlite::{Connection, Params};
 
 /// Rows a search returns when no limit is given.
@@ -33,7 +27,7 @@ impl Mmr {
     }
 }
 
-type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
+pub(super) type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
 
 /// A search being put together; see [`Collection::search`].
 ///
@@ -70,25 +64,25 @@ type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
 /// ```
 #[must_use = "a search does nothing until it is run"]
 pub struct Search<'c, D: Door = Database> {
-    collection: &'c Collection<D>,
+    pub(super) collection: &'c Collection<D>,
     /// Vector columns with their queries.
-    nearest: Vec<(String, Vec<f32>)>,
-    text: Option<(Option<String>, String)>,
-    must_match: Vec<TextLeg>,
-    filter: Option<Filter>,
-    limit: usize,
-    offset: usize,
-    within: Option<f32>,
-    ef: Option<usize>,
-    exact: bool,
-    plan: Option<Plan>,
-    hybrid: HybridOptions,
-    rerank: Option<Mmr>,
-    group: Option<(String, usize)>,
-    columns: Option<Vec<String>>,
+    pub(super) nearest: Vec<(String, Vec<f32>)>,
+    pub(super) text: Option<(Option<String>, String)>,
+    pub(super) must_match: Vec<TextLeg>,
+    pub(super) filter: Option<Filter>,
+    pub(super) limit: usize,
+    pub(super) offset: usize,
+    pub(super) within: Option<f32>,
+    pub(super) ef: Option<usize>,
+    pub(super) exact: bool,
+    pub(super) plan: Option<Plan>,
+    pub(super) hybrid: HybridOptions,
+    pub(super) rerank: Option<Mmr>,
+    pub(super) group: Option<(String, usize)>,
+    pub(super) columns: Option<Vec<String>>,
     /// First mistake of the builder, reported when it is run.
-    mistake: Option<Error>,
-    sql: Vec<(String, RunSql<'c>)>,
+    pub(super) mistake: Option<Error>,
+    pub(super) sql: Vec<(String, RunSql<'c>)>,
 }
 
 impl<'c, D: Door> Search<'c, D> {
@@ -440,315 +434,5 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn columns<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
         self.columns = Some(names.into_iter().map(Into::into).collect());
         self
-    }
-
-    /// Runs the search.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let notes = Database::in_memory()?.collection("notes").create(
-    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
-    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
-    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
-    /// # }
-    /// for hit in &notes.search().nearest("x", [2.0]).text("ships").run()? {
-    ///     println!("{} {:.3} {:?}", hit.key(), hit.score, hit.distance);
-    /// }
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a column that is not there, [`Error::Dimension`] or [`Error::NotFinite`] for the query
-    /// vector, [`Error::Value`] for a filter that does not fit, [`Error::QueryText`] for the text.
-    pub fn run(self) -> Result<Hits> {
-        let collection = self.collection;
-        collection
-            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
-    }
-
-    /// Runs the search and tells why: the plan, and what each leg gave to each hit.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let notes = Database::in_memory()?.collection("notes").create(
-    /// #     Schema::new().integer_key("id").full_text("body").vector("x", 1, Metric::L2))?;
-    /// # for (id, body) in [(1, "whales and ships"), (2, "ships at sea"), (3, "deserts")] {
-    /// #     notes.insert(&serde_json::json!({"id": id, "body": body, "x": [id]}))?;
-    /// # }
-    /// let why = notes.search().nearest("x", [3.0]).text("whales").explain()?;
-    /// println!("{why}");                                           // the plan, then a line for each hit
-    /// let best = &why.hits[0];
-    /// assert_eq!(best.hit.key(), 1);
-    /// assert_eq!(best.vector.as_ref().unwrap().rank, Some(3));
-    /// assert_eq!(best.text.as_ref().unwrap().rank, Some(1));
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run).
-    pub fn explain(self) -> Result<Explain> {
-        let collection = self.collection;
-        collection.with(|conn| {
-            reading(conn, || {
-                let mut fused = Vec::new();
-                let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
-                let hits = hits.into_iter().zip(fused).map(|(hit, found): (Hit, query::Hit)| {
-                    let (vector, text) = found.fused.map_or((None, None), |fused| (fused.vector, fused.text));
-                    ExplainedHit { hit, vector, text }
-                });
-                Ok(Explain { plan, hits: hits.collect() })
-            })
-        })
-    }
-
-    /// Runs the search for each of many query vectors, on all cores where the collection is on a [`Database`] file.
-    /// The vectors are for the column of [`nearest`](Self::nearest), whose own vector is not used, or for the first
-    /// vector column. Answers in the order of the queries.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("xy", 2, Metric::L2))?;
-    /// # points.insert(&[serde_json::json!({"id": 1, "xy": [0.0, 0.0]}), serde_json::json!({"id": 2, "xy": [9.0, 9.0]})])?;
-    /// let answers = points.search().limit(1).search_many(&[[1.0, 0.0], [8.0, 9.0]])?;
-    /// assert_eq!(answers[0][0].rowid, 1);
-    /// assert_eq!(answers[1][0].rowid, 2);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run); the first one stops the rest. One about a query says which, counted from 0.
-    pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
-        let collection = self.collection;
-        let schema = &collection.handle.schema;
-        let column = match self.nearest.pop() {
-            Some(_) if !self.nearest.is_empty() => return Err(one_nearest(collection.name(), "search_many")),
-            Some((name, _)) => name,
-            None => match schema.vectors().next() {
-                Some((at, _)) => schema.columns[at].name.clone(),
-                None => return Err(Error::Unknown(format!("{} has no vector column", collection.name()))),
-            },
-        };
-        let legs: Vec<VectorLeg> = queries
-            .iter()
-            .enumerate()
-            .map(|(at, query)| {
-                vector_leg(collection, &column, query.as_ref()).map_err(|error| of_query(error, at))
-            })
-            .collect::<Result<_>>()?;
-        // Everything else is checked even where there are no queries, so a stand-in is prepared.
-        let nth = collection.vector_column(&column)?;
-        let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
-        self.nearest = vec![(column, vec![0.0; dim])];
-        let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
-        let handle = &*collection.handle;
-        let work = |conn: &Connection, at: usize| {
-            let mut prepared = prepared.clone();
-            prepared.request.vector = legs.get(at).cloned();
-            reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
-                .map_err(|error| gone(conn, handle, error))
-        };
-        collection.door.spread(legs.len(), &work)
-    }
-
-    /// Rows one by one, best first, for as long as you take them: the limit only sizes the first batch. Every row
-    /// that qualifies comes exactly once. On a [`Database`] file the iterator holds one snapshot, so writes that
-    /// happen meanwhile do not disturb it; drop it when you are done, or the log of the file cannot be shortened.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Metric, Schema};
-    /// # let points = Database::in_memory()?.collection("points").create(
-    /// #     Schema::new().integer_key("id").vector("x", 1, Metric::L2))?;
-    /// # points.insert(&(1..=50).map(|i| serde_json::json!({"id": i, "x": [i]})).collect::<Vec<_>>())?;
-    /// let mut odd = Vec::new();
-    /// for hit in points.search().nearest("x", [0.0]).iter()? {
-    ///     let hit = hit?;
-    ///     if hit.rowid % 2 == 1 { odd.push(hit.rowid); }
-    ///     if odd.len() == 3 { break; }
-    /// }
-    /// assert_eq!(odd, [1, 3, 5]);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`run`](Self::run); and [`Error::Value`] with [`rerank`](Self::rerank), which needs all rows at once.
-    pub fn iter(self) -> Result<Iter<'c, D>> {
-        let collection = self.collection;
-        if self.rerank.is_some() {
-            return Err(Error::Value(format!(
-                "{}: rerank needs all rows at once; use run",
-                collection.name()
-            )));
-        }
-        if self.nearest.len() > 1 {
-            return Err(one_nearest(collection.name(), "iter"));
-        }
-        let held = collection.door.hold()?;
-        let feed = held.with(|conn| {
-            let begun = conn.is_autocommit();
-            if begun {
-                conn.execute_batch("BEGIN")?;
-            }
-            let started = self.prepare(conn).and_then(|prepared| {
-                let mut feed = prepared.start(&collection.handle, conn, false, LIMIT)?;
-                for _ in 0..prepared.offset {
-                    feed.next(&collection.handle, conn)?;
-                }
-                Ok(feed)
-            });
-            let started = started.map_err(|error| gone(conn, &collection.handle, error));
-            if begun && (started.is_err() || !held.keeps_snapshot()) {
-                conn.execute_batch("COMMIT")?;
-            }
-            started
-        })?;
-        Ok(Iter { collection, held, feed, done: false })
-    }
-
-    /// Checks everything and evaluates the SQL filters.
-    fn prepare(self, conn: &Connection) -> Result<Prepared> {
-        let collection = self.collection;
-        let (table, schema) = (collection.name(), &collection.handle.schema);
-        if let Some(mistake) = self.mistake {
-            return Err(mistake);
-        }
-        // The collection is the one that was opened, not another of its name.
-        collection.handle.settings(conn)?;
-        let mut filter = self.filter;
-        for (expression, run) in self.sql {
-            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));
-            let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
-                Error::Sqlite(error) => told(error),
-                other => other,
-            })?);
-            filter = Some(match filter {
-                Some(filter) => filter.and(ids),
-                None => ids,
-            });
-        }
-        if let Some(filter) = &filter {
-            filter.check(table, schema)?;
-        }
-        let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
-        let mut legs = legs.collect::<Result<Vec<_>>>()?;
-        let vector = (!legs.is_empty()).then(|| legs.remove(0));
-        let mut must_match = self.must_match;
-        let text = match self.text {
-            None if vector.is_none() && !must_match.is_empty() => Some(must_match.remove(0)),
-            None => None,
-            Some((None, query)) => Some(TextLeg { query, field: None }),
-            Some((Some(column), query)) => {
-                let at = schema.find(&column).map(|(at, _)| at);
-                match schema.full_texts().position(|(full_text, _)| Some(full_text) == at) {
-                    Some(field) => Some(TextLeg { query, field: Some(field) }),
-                    None => return Err(unknown_text(table, schema, &column)),
-                }
-            }
-        };
-        if vector.is_none() && self.within.is_some() {
-            return Err(Error::Value(format!(
-                "{table}: within is a distance to a query vector: it needs nearest"
-            )));
-        }
-        let group = match self.group {
-            None => None,
-            Some((name, rows)) => match schema.find(&name) {
-                Some((at, _)) => {
-                    Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows))
-                }
-                None => return Err(unknown_column(table, schema, &name)),
-            },
-        };
-        let wanted = self.limit.saturating_add(self.offset);
-        let hint = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
-        let request = Request {
-            vector,
-            text,
-            must_match,
-            filter,
-            within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
-            hint: Some(hint),
-            ef: self.ef,
-            exact: self.exact,
-            plan: self.plan,
-            hybrid: self.hybrid,
-            ..Request::default()
-        };
-        let columns = Columns::new(table, schema, self.columns.as_deref())?;
-        Ok(Prepared {
-            request,
-            more: legs,
-            limit: self.limit,
-            offset: self.offset,
-            rerank: self.rerank,
-            group,
-            columns,
-        })
-    }
-}
-
-fn one_nearest(table: &str, method: &str) -> Error {
-    Error::Value(format!("{table}: {method} takes one nearest"))
-}
-
-/// The error of one query of many.
-fn of_query(mut error: Error, at: usize) -> Error {
-    if let Error::Dimension { column, .. } | Error::NotFinite { column, .. } = &mut error {
-        column.push_str(&format!(" (query {at})"));
-    }
-    error
-}
-
-fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
-    let nth = collection.vector_column(column)?;
-    let schema = &collection.handle.schema;
-    let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
-        return Err(unknown_column(collection.name(), schema, column));
-    };
-    let place = || format!("{}.{}", collection.name(), schema.columns[at].name);
-    if query.len() != *dim {
-        return Err(Error::Dimension {
-            column: place(),
-            expected: *dim,
-            got: query.len(),
-            hint: schema.model.as_ref().map_or(String::new(), |model| format!(" (model is {model})")),
-        });
-    }
-    if let Some(index) = query.iter().position(|x| !x.is_finite()) {
-        return Err(Error::NotFinite { column: place(), index, value: query[index].to_string() });
-    }
-    Ok(VectorLeg { column: nth, query: query.to_vec() })
-}
-
-/// Rows of a search one by one; made by [`Search::iter`].
-pub struct Iter<'c, D: Door = Database> {
-    collection: &'c Collection<D>,
-    held: super::door::Held<'c>,
-    feed: Feed,
-    done: bool,
-}
-
-impl<D: Door> Iterator for Iter<'_, D> {
-    type Item = Result<Hit>;
-
-    fn next(&mut self) -> Option<Result<Hit>> {
-        if self.done {
-            return None;
-        }
-        let Self { collection, held, feed, .. } = self;
-        let handle = &collection.handle;
-        let next = held.with(|conn| {
-            let mut next = || {
-                loop {
-                    let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-                    if let Some(hit) = feed.hit(handle, conn, &found)? {
-                        return Ok(Some(hit));
-                    }
-                }
-            };
-            next().map_err(|error| gone(conn, handle, error))
-        });
-        self.done = !matches!(next, Ok(Some(_)));
-        next.transpose()
     }
 }
