@@ -17,16 +17,5 @@ mod outcome;
 pub use common::Rng;
 pub use outcome::honest;
 
-#[allow(dead_code, reason = "shared with tests that use more of it")]
 #[path = "../../common/mod.rs"]
 mod common;
-
-/// Every target with its name, which is also that of its folder in `fuzz/corpus`.
-pub const ALL: [(&str, fn(&[u8])); 6] = [
-    ("vector", vector::run),
-    ("declaration", declaration::run),
-    ("query_text", query_text::run),
-    ("where", r#where::run),
-    ("payload", payload::run),
-    ("model", model::run),
-];

@@ -158,7 +158,7 @@ pub fn run(data: &[u8]) {
         let cell = match bytes.u8() {
             // The payloads have the largest decoders and the most bytes.
             at if at & 1 == 0 => template.chunks[usize::from(at / 2) % template.chunks.len()],
-            at => usize::from(u16::from_le_bytes([at / 2, bytes.u8()])) % template.cells.len(),
+            at => (usize::from(at / 2) + 128 * usize::from(bytes.u8())) % template.cells.len(),
         };
         let cell = &template.cells[cell];
         if harm(&plain, cell, &mut bytes) {
@@ -178,6 +178,14 @@ pub fn run(data: &[u8]) {
     let reads = answers(&conn, &READS);
     let nearest = answers(&conn, &NEAREST);
     let check = honest(conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')"));
+    if whole {
+        let errors = reads
+            .iter()
+            .chain(&nearest)
+            .filter_map(|answer| answer.as_ref().err())
+            .chain(check.as_ref().err());
+        errors.for_each(|error| assert!(error.contains("damaged"), "damage is told as '{error}'"));
+    }
     if whole && check.is_ok() {
         let wrong = |sql: &str, got: &Answer, want: &Answer| {
             assert!(
