@@ -33,3 +33,7 @@ ext:
 # The example over the sample data
 demo:
     scripts/demo.sh
+
+# Look for inputs that a fuzz target fails on, with cargo-fuzz and a nightly compiler: just fuzz query_text 300
+fuzz target seconds *options:
+    scripts/fuzz.sh {{target}} {{seconds}} {{options}}

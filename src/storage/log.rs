@@ -70,7 +70,8 @@ impl Storage {
         Ok(conn
             .prepare_cached(&self.sql.log_last)?
             .query_row([], |row| Ok(LogPosition { seq: row.get(0)?, stamp: row.get(1)? }))
-            .optional()?
+            .optional()
+            .map_err(|error| self.log_error(error))?
             .unwrap_or_default())
     }
 
@@ -79,8 +80,11 @@ impl Storage {
         if position.seq == 0 {
             return Ok(true);
         }
-        let stamp: Option<i64> =
-            conn.prepare_cached(&self.sql.log_at)?.query_row([position.seq], |row| row.get(0)).optional()?;
+        let stamp: Option<i64> = conn
+            .prepare_cached(&self.sql.log_at)?
+            .query_row([position.seq], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.log_error(error))?;
         Ok(stamp == Some(position.stamp))
     }
 
@@ -90,12 +94,13 @@ impl Storage {
         let mut rows = statement.query([seq])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
-            let op = match row.get::<_, i64>(1)? {
+            let number = |at| row.get::<_, i64>(at).map_err(|error| self.log_error(error));
+            let op = match number(1)? {
                 1 => LogOp::Add,
                 2 => LogOp::Remove,
                 3 => LogOp::Kill {
-                    segment: row.get(3)?,
-                    ord: u32::try_from(row.get::<_, i64>(4)?).map_err(|_| {
+                    segment: number(3)?,
+                    ord: u32::try_from(number(4)?).map_err(|_| {
                         crate::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
                     })?,
                 },
@@ -104,10 +109,20 @@ impl Storage {
                     return Err(crate::Error::corrupt(format!("{}_delta", self.table), what));
                 }
             };
-            let position = LogPosition { seq: row.get(0)?, stamp: row.get(5)? };
-            entries.push(LogEntry { op, rowid: row.get(2)?, position });
+            let position = LogPosition { seq: number(0)?, stamp: number(5)? };
+            entries.push(LogEntry { op, rowid: number(2)?, position });
         }
         Ok(entries)
+    }
+
+    /// A value of another type is damage; every other error is SQLite's own.
+    fn log_error(&self, error: rusqlite::Error) -> crate::Error {
+        match error {
+            rusqlite::Error::InvalidColumnType(..) => {
+                crate::Error::corrupt(format!("{}_delta", self.table), "a value has a wrong type")
+            }
+            error => error.into(),
+        }
     }
 
     /// Appends one entry.
