@@ -98,6 +98,14 @@ fn guarded<T>(doing: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
+/// The same for code that reads an index: what fails there fails for its bytes, since those were made by tantivy.
+fn guarded_read<T>(doing: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    guarded(doing, work).map_err(|error| match error {
+        Error::Text(why) => Error::corrupt("the full-text index", why),
+        other => other,
+    })
+}
+
 fn engine(error: impl std::fmt::Display) -> Error {
     Error::Text(error.to_string())
 }

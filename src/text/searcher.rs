@@ -8,7 +8,7 @@ use super::directory::{Part, ViewDirectory};
 use super::exact::Exact;
 use super::payload::TextPayload;
 use super::query_text::{Node, TextQuery};
-use super::{TextConfig, engine, guarded};
+use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use std::cmp::Ordering;
@@ -79,7 +79,7 @@ impl TextSearcher {
     /// # Errors
     /// [`crate::Error::Text`] when tantivy cannot read the bytes.
     pub fn open(config: &TextConfig, segments: &[(Arc<TextPayload>, Option<Bitmap>)]) -> Result<Self> {
-        guarded("opening the text index", || {
+        guarded_read("opening the text index", || {
             let mut parts = Vec::with_capacity(segments.len());
             let mut slots = Vec::with_capacity(segments.len());
             for (payload, deleted) in segments {
@@ -147,7 +147,7 @@ impl TextSearcher {
         limit: usize,
     ) -> Result<Vec<TextHit>> {
         let Some(root) = query.root.as_ref().filter(|_| limit > 0) else { return Ok(Vec::new()) };
-        guarded("searching text", || {
+        guarded_read("searching text", || {
             let Compiled { weight, exact } = self.compile(root, true)?;
             // The sum of two numbers is the same in either order: only longer ones need care.
             let terms = exact.terms();
@@ -189,7 +189,7 @@ impl TextSearcher {
     pub fn matching(&self, query: &TextQuery) -> Result<Vec<Bitmap>> {
         let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
         let Some(root) = &query.root else { return Ok(found) };
-        guarded("searching text", || {
+        guarded_read("searching text", || {
             let weight = self.compile(root, false)?.weight;
             for (segment, reader) in self.readers() {
                 let alive = reader.alive_bitset();
@@ -214,7 +214,7 @@ impl TextSearcher {
     pub fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {
         let mut scores = vec![None; docs.len()];
         let Some(root) = query.root.as_ref().filter(|_| !docs.is_empty()) else { return Ok(scores) };
-        guarded("scoring text", || {
+        guarded_read("scoring text", || {
             let exact = self.compile(root, true)?.exact;
             let mut order: Vec<usize> = (0..docs.len()).collect();
             order.sort_unstable_by_key(|at| docs[*at]);

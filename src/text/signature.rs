@@ -1,7 +1,7 @@
 //! One number for all that an index knows of a document: its words, how often and where they stand.
 
 use super::searcher::TextSearcher;
-use super::{engine, guarded};
+use super::{engine, guarded_read};
 use crate::error::Result;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tantivy::postings::Postings;
@@ -15,7 +15,7 @@ impl TextSearcher {
     /// # Errors
     /// [`crate::Error::Text`] when the engine fails on its bytes.
     pub fn signatures(&self) -> Result<Vec<Vec<u64>>> {
-        guarded("reading the text index", || {
+        guarded_read("reading the text index", || {
             let mut all: Vec<Vec<u64>> = self.documents().map(|docs| vec![0; docs]).collect();
             let mut positions = Vec::new();
             for (at, reader) in self.readers() {

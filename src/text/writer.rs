@@ -4,7 +4,7 @@
 
 use super::directory::{Part, ViewDirectory, settings};
 use super::payload::{FILES, TextPayload, encode};
-use super::{TOKENIZER, TextConfig, engine, guarded};
+use super::{TOKENIZER, TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -74,7 +74,7 @@ pub fn build<'a>(
 /// # Errors
 /// [`Error::Text`] when an input does not fit the table or the engine fails on its bytes.
 pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) -> Result<Vec<u8>> {
-    guarded("merging", || {
+    guarded_read("merging", || {
         let mut parts = Vec::with_capacity(inputs.len());
         let mut alive_sets = Vec::with_capacity(inputs.len());
         let mut count = 0_u64;
