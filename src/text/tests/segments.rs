@@ -249,8 +249,8 @@ fn a_wrong_number_of_texts_or_columns_is_an_error() {
     let docs = vec![vec![None, None]];
     assert!(matches!(build(&config, &mut docs.into_iter()), Err(Error::Value(_))));
     let one = bodies(&config, &["a"]);
-    assert!(matches!(TextSearcher::open(&two, &[(Arc::clone(&one), None)]), Err(Error::Text(_))));
-    assert!(matches!(merge(&two, &[(&one, None)]), Err(Error::Text(_))));
+    assert!(matches!(TextSearcher::open(&two, &[(Arc::clone(&one), None)]), Err(Error::Corrupt { .. })));
+    assert!(matches!(merge(&two, &[(&one, None)]), Err(Error::Corrupt { .. })));
 }
 
 #[test]
