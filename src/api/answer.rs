@@ -1,6 +1,6 @@
 //! The answers of a search that was said in full: checked, then run at once, for many queries, or row by row.
 
-use super::collection::{Collection, target, told};
+use super::collection::Collection;
 use super::database::{Database, gone};
 use super::door::{Door, reading};
 use super::feed::Feed;
@@ -8,6 +8,7 @@ use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
 use super::prepared::{CANDIDATES, Prepared};
 use super::read_row::{Columns, unknown_column};
 use super::search::{LIMIT, Search};
+use super::statement::{target, told};
 use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::query::{self, Filter, Request, TextLeg, VectorLeg};
@@ -185,8 +186,6 @@ impl<'c, D: Door> Search<'c, D> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
-        // The collection is the one that was opened, not another of its name.
-        collection.handle.settings(conn)?;
         let mut filter = self.filter;
         for (expression, run) in self.sql {
             let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));

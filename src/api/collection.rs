@@ -1,16 +1,17 @@
 //! A collection: rows in and out by key. Searching is in `search`, what keeps a collection in order in `upkeep`.
 
-use super::database::{self, Database, has_text_key, quote};
+use super::database::{self, Database, has_text_key};
 use super::door::{Door, reading};
 use super::key::Key;
 use super::read_row::{self, Columns};
 use super::search::Search;
+use super::statement::{condition, quote, target, told};
 use super::write_row;
 use crate::error::{Error, Result};
-use crate::query::{self, Filter, Handle};
+use crate::query::{Filter, Handle};
 use crate::schema::{ColumnKind, Schema};
 use crate::value::Value;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -447,49 +448,5 @@ impl<D: Door> Collection<D> {
                 self.name()
             ))),
         }
-    }
-}
-
-/// Qualified, quoted name of the table.
-pub(super) fn target(handle: &Handle) -> String {
-    format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
-}
-
-/// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
-pub(super) fn condition(
-    handle: &Handle,
-    conn: &Connection,
-    filter: Option<&Filter>,
-) -> Result<(String, Vec<Value>)> {
-    /// SQLite takes 32,766 parameters.
-    const PARAMETERS: usize = 30_000;
-    let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
-    let mut params = Vec::new();
-    let sql = filter.to_sql(&handle.schema, &mut params);
-    if params.len() <= PARAMETERS {
-        return Ok((sql, params));
-    }
-    let view = handle.view(conn)?;
-    let mut rowids = handle.with_source(conn, |source| query::passing_rowids(source, &view, filter))?;
-    rowids.sort_unstable();
-    let list = Value::Text(serde_json::json!(rowids).to_string());
-    Ok(("rowid IN (SELECT value FROM json_each(?))".into(), vec![list]))
-}
-
-/// SQLite's error as ours, where it is a rule of the table that was broken.
-pub(super) fn told(error: rusqlite::Error) -> Error {
-    if let Some(reported) = Error::reported(&error) {
-        return reported;
-    }
-    match &error {
-        rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
-            ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),
-            ErrorCode::OperationInterrupted => Error::Interrupted,
-            _ if message == "no such module: nearlite" => Error::Unknown(
-                "this connection does not know nearlite; call nearlite::register(&conn) first".into(),
-            ),
-            _ => Error::Sqlite(error),
-        },
-        _ => Error::Sqlite(error),
     }
 }

@@ -1,8 +1,9 @@
 //! A database, and the collections in it.
 
-use super::collection::{Collection, told};
+use super::collection::Collection;
 use super::door::{Door, Held, reading, sealed, writing};
 use super::pool::{Lease, Pool};
+use super::statement::{quote, told};
 use crate::error::{Error, Result};
 use crate::query::Handle;
 use crate::schema::{ColumnKind, ColumnType, Schema};
@@ -307,10 +308,6 @@ pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<Hand
         let table = existing(conn, database, name)?.ok_or_else(|| unknown(conn, name))?;
         Handle::open(conn, database, &table)
     })
-}
-
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The table `t_root` tells our tables from those of other modules in whose declaration our name occurs.

@@ -1,8 +1,8 @@
 //! Where a collection runs: on a pool, or on one connection of the caller's; and transactions on either.
 
-use super::collection::told;
 use super::database::Database;
 use super::pool::Lease;
+use super::statement::told;
 use crate::error::Result;
 use rusqlite::Connection;
 

@@ -21,9 +21,10 @@ pub struct Hit {
     /// Larger is better: the fused score of a hybrid search, the BM25 score of a text search, the negated distance of
     /// a nearest search; 0 for a search without either.
     pub score: f32,
-    /// Exact distance to the query vector, where the vector leg returned the row. Smaller is nearer.
+    /// Exact distance to the query vector, where the row has a vector; with several query vectors, to that of the first leg
+    /// that returned the row. Smaller is nearer.
     pub distance: Option<f32>,
-    /// BM25 score, where the text leg returned the row.
+    /// BM25 score, where the row matches the text; with several query vectors, where the text leg returned it.
     pub bm25: Option<f32>,
     /// Rank in the vector leg of a hybrid search, from 1.
     pub vector_rank: Option<u32>,

@@ -16,6 +16,7 @@ mod pool;
 mod prepared;
 mod read_row;
 mod search;
+mod statement;
 mod upkeep;
 mod write_cell;
 mod write_row;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Duration;
 
-/// Connections that are kept open. A caller that finds all of them in use waits a moment for one, then opens another: it
-/// may be the one who holds them, in iterators.
+/// Connections that are kept open while nobody uses them. A caller that finds so many in use waits a moment for one, then
+/// opens another: it may be the one who holds them, in iterators.
 const CONNECTIONS: usize = 16;
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -149,7 +149,7 @@ impl Drop for Lease {
         }
         let mut idle = self.pool.idle.lock();
         idle.holder = None;
-        if idle.open > self.pool.width() {
+        if idle.connections.len() >= self.pool.width() {
             idle.open -= 1;
             drop(idle);
             drop(conn);

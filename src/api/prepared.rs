@@ -1,10 +1,10 @@
 //! A search that was checked: one leg or several, fused, made diverse, and cut to what was asked for.
 
-use super::collection::{condition, target, told};
 use super::feed::{Feed, Rows};
 use super::hits::Hits;
 use super::read_row::Columns;
 use super::search::{LIMIT, Mmr};
+use super::statement::{condition, target, told};
 use crate::error::{Error, Result};
 use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
@@ -35,6 +35,8 @@ impl Prepared {
     /// `depth` rows.
     pub fn start(&self, handle: &Handle, conn: &Connection, bounded: bool, depth: usize) -> Result<Feed> {
         let rows = if self.request.vector.is_none() && self.request.text.is_none() {
+            // No view is asked for here, which would notice a table made anew.
+            handle.settings(conn)?;
             let (condition, params) = condition(handle, conn, self.request.filter.as_ref())?;
             let limit = if bounded && self.group.is_none() {
                 format!(" LIMIT {}", self.limit.saturating_add(self.offset))
@@ -72,7 +74,7 @@ impl Prepared {
             match feed.next(handle, conn)? {
                 Some(mut hit) => {
                     if reasons.is_some() && hit.fused.is_none() {
-                        hit.fused = self.single(&hit, found.len() as u32 + 1);
+                        hit.fused = single(&hit, found.len() as u32 + 1);
                     }
                     found.push(hit);
                 }
@@ -103,16 +105,6 @@ impl Prepared {
             Rows::Plain(_) => serde_json::json!({"kind": "rows"}),
         };
         Ok((Hits { hits }, plan))
-    }
-
-    /// What the only leg gave to a row: all of its score.
-    fn single(&self, hit: &query::Hit, rank: u32) -> Option<Box<Fused>> {
-        let raw = hit.distance.or(hit.bm25)?;
-        let score = -hit.rank() as f32;
-        let (rank, weight) = (Some(rank), 1.0);
-        let leg = LegScore { rank, raw, normalized: score, weight, contribution: score, filled: false };
-        let (vector, text) = if hit.distance.is_some() { (Some(leg), None) } else { (None, Some(leg)) };
-        Some(Box::new(Fused { id: (0, 0), score, vector, text }))
     }
 
     /// Runs every leg by itself and fuses the ranks: reciprocal rank fusion over any number of legs.
@@ -213,4 +205,14 @@ impl Prepared {
         let picked = mmr(&relevance, &vectors, lambda, wanted);
         Ok(picked.into_iter().filter_map(|at| found.get(at).cloned()).collect())
     }
+}
+
+/// What the only leg gave to a row: all of its score.
+fn single(hit: &query::Hit, rank: u32) -> Option<Box<Fused>> {
+    let raw = hit.distance.or(hit.bm25)?;
+    let score = -hit.rank() as f32;
+    let (rank, weight) = (Some(rank), 1.0);
+    let leg = LegScore { rank, raw, normalized: score, weight, contribution: score, filled: false };
+    let (vector, text) = if hit.distance.is_some() { (Some(leg), None) } else { (None, Some(leg)) };
+    Some(Box::new(Fused { id: (0, 0), score, vector, text }))
 }

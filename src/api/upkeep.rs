@@ -1,8 +1,8 @@
 //! What a collection weighs, how good its searches are, and what keeps it in order.
 
-use super::collection::{Collection, told};
-use super::database::quote;
+use super::collection::Collection;
 use super::door::Door;
+use super::statement::{quote, told};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::segment;

@@ -77,7 +77,7 @@ impl TextSearcher {
     /// Opens segments with their deleted ords.
     ///
     /// # Errors
-    /// [`crate::Error::Text`] when tantivy cannot read the bytes.
+    /// [`crate::Error::Corrupt`] when tantivy cannot read the bytes.
     pub fn open(config: &TextConfig, segments: &[(Arc<TextPayload>, Option<Bitmap>)]) -> Result<Self> {
         guarded_read("opening the text index", || {
             let mut parts = Vec::with_capacity(segments.len());
@@ -139,7 +139,7 @@ impl TextSearcher {
     /// the cut; a shorter slice means no mask for the segments beyond it.
     ///
     /// # Errors
-    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
     pub fn search(
         &self,
         query: &TextQuery,
@@ -185,7 +185,7 @@ impl TextSearcher {
     /// The live ords of each segment that match, for text as a filter.
     ///
     /// # Errors
-    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
     pub fn matching(&self, query: &TextQuery) -> Result<Vec<Bitmap>> {
         let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
         let Some(root) = &query.root else { return Ok(found) };
@@ -210,7 +210,7 @@ impl TextSearcher {
     /// BM25 of given documents (segment, ord): `None` where the document is dead or does not match.
     ///
     /// # Errors
-    /// [`crate::Error::Text`] when tantivy fails on the bytes.
+    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
     pub fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {
         let mut scores = vec![None; docs.len()];
         let Some(root) = query.root.as_ref().filter(|_| !docs.is_empty()) else { return Ok(scores) };

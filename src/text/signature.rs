@@ -13,7 +13,7 @@ impl TextSearcher {
     /// spread over segments; unequal documents have equal signatures by chance only. Reads the whole index.
     ///
     /// # Errors
-    /// [`crate::Error::Text`] when the engine fails on its bytes.
+    /// [`crate::Error::Corrupt`] when the engine fails on its bytes.
     pub fn signatures(&self) -> Result<Vec<Vec<u64>>> {
         guarded_read("reading the text index", || {
             let mut all: Vec<Vec<u64>> = self.documents().map(|docs| vec![0; docs]).collect();

@@ -72,7 +72,8 @@ pub fn build<'a>(
 /// one in ten thousand against an index built from the live documents.
 ///
 /// # Errors
-/// [`Error::Text`] when an input does not fit the table or the engine fails on its bytes.
+/// [`Error::Corrupt`] when an input does not fit the table or the engine fails on its bytes, [`Error::Value`] when the
+/// inputs have more documents than a segment can hold.
 pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) -> Result<Vec<u8>> {
     guarded_read("merging", || {
         let mut parts = Vec::with_capacity(inputs.len());
@@ -95,7 +96,7 @@ pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) ->
         let count = u32::try_from(count)
             .ok()
             .filter(|count| *count < i32::MAX as u32)
-            .ok_or_else(|| Error::Text(format!("{count} documents are more than a segment can hold")))?;
+            .ok_or_else(|| Error::Value(format!("{count} documents are more than a segment can hold")))?;
         if parts.is_empty() {
             return Ok(without_files(config, count));
         }

@@ -1,0 +1,55 @@
+//! Parts of the SQL that the Rust door writes, and what its failures mean.
+
+use crate::error::{Error, Result};
+use crate::query::{self, Filter, Handle};
+use crate::value::Value;
+use rusqlite::{Connection, ErrorCode};
+
+/// A name in quotes.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Qualified, quoted name of the table.
+pub(super) fn target(handle: &Handle) -> String {
+    format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
+}
+
+/// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
+pub(super) fn condition(
+    handle: &Handle,
+    conn: &Connection,
+    filter: Option<&Filter>,
+) -> Result<(String, Vec<Value>)> {
+    /// SQLite takes 32,766 parameters.
+    const PARAMETERS: usize = 30_000;
+    let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
+    let mut params = Vec::new();
+    let sql = filter.to_sql(&handle.schema, &mut params);
+    if params.len() <= PARAMETERS {
+        return Ok((sql, params));
+    }
+    let view = handle.view(conn)?;
+    let mut rowids = handle.with_source(conn, |source| query::passing_rowids(source, &view, filter))?;
+    rowids.sort_unstable();
+    let list = Value::Text(serde_json::json!(rowids).to_string());
+    Ok(("rowid IN (SELECT value FROM json_each(?))".into(), vec![list]))
+}
+
+/// SQLite's error as ours, where it is a rule of the table that was broken.
+pub(super) fn told(error: rusqlite::Error) -> Error {
+    if let Some(reported) = Error::reported(&error) {
+        return reported;
+    }
+    match &error {
+        rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {
+            ErrorCode::ConstraintViolation => Error::Constraint(message.clone()),
+            ErrorCode::OperationInterrupted => Error::Interrupted,
+            _ if message == "no such module: nearlite" => Error::Unknown(
+                "this connection does not know nearlite; call nearlite::register(&conn) first".into(),
+            ),
+            _ => Error::Sqlite(error),
+        },
+        _ => Error::Sqlite(error),
+    }
+}
