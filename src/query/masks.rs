@@ -7,7 +7,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::segment::View;
-use crate::text::TextQuery;
+use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -124,7 +124,8 @@ fn require_text(
     let text = view.text(source.storage, source.conn, source.schema)?;
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    for (segment, found) in text.searcher.matching(query)?.iter().enumerate() {
+    let asked = || source.interrupted();
+    for (segment, found) in text.searcher.matches(query, &Interrupt::new(&asked))?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
             matching[part].or(found);
