@@ -22,7 +22,7 @@ import time
 
 ROWS = 60_000
 BYTES = 16_384
-SECONDS = 20
+SECONDS = int(os.environ.get("SECONDS_EACH", "20"))
 RUNS = int(os.environ.get("RUNS", "3"))
 SQL = {
     "LIMIT 10": "SELECT rowid FROM docs WHERE docs MATCH ? ORDER BY rank LIMIT 10",

@@ -11,8 +11,8 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How many times more rows the second pass takes than the first; the third takes all.
-const DEEPER: usize = 16;
+/// How many times more rows the second and the third pass take than the one before; the fourth takes all.
+const DEEPER: [usize; 2] = [4, 16];
 
 /// One matching row.
 #[derive(Debug, Clone, Copy)]
@@ -106,11 +106,10 @@ impl Matching {
     }
 
     fn search(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
-        self.limit = match self.passes {
-            0 => self.limit,
-            1 => self.limit.saturating_mul(DEEPER),
-            _ => usize::MAX,
-        };
+        if self.passes > 0 {
+            let deeper = DEEPER.get(self.passes - 1);
+            self.limit = deeper.map_or(usize::MAX, |times| self.limit.saturating_mul(*times));
+        }
         let text = view.text(source.storage, source.conn, source.schema)?;
         let allowed = text.masks(&masks.parts);
         let asked = || source.interrupted();

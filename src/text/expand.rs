@@ -46,10 +46,12 @@ impl Open<'_> {
                 }
             }
             Self::Fuzzy { term, automaton } => {
-                let mut terms = dictionary.search(automaton).into_stream().map_err(engine)?;
+                let exact = dictionary.get(term).map_err(engine)?;
+                // Without its keys the dictionary is walked in less than half the time.
+                let mut terms = dictionary.search(automaton).without_keys().into_stream().map_err(engine)?;
                 while terms.advance() {
                     interrupt.after(20)?;
-                    each(terms.value(), terms.key() == term.as_bytes())?;
+                    each(terms.value(), exact.as_ref() == Some(terms.value()))?;
                 }
                 interrupt.after(2000)?;
             }

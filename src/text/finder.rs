@@ -12,6 +12,7 @@ use super::query_text::Matcher;
 use super::waiting::Waiting;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tantivy::index::SegmentId;
@@ -94,12 +95,14 @@ impl Finder<'_> {
             let mut counter = Counter::new(reader.max_doc());
             let mut places: HashMap<Field, Place<'_>> = HashMap::new();
             for (number, job) in jobs.iter().enumerate() {
-                if !places.contains_key(&job.field) {
-                    let index = reader.inverted_index(job.field).map_err(engine)?;
-                    let phrases = Phrases::new(Arc::clone(&index), self.interrupt, &shared);
-                    places.insert(job.field, Place { reader, index, phrases });
-                }
-                let Some(place) = places.get_mut(&job.field) else { continue };
+                let place = match places.entry(job.field) {
+                    Entry::Occupied(place) => place.into_mut(),
+                    Entry::Vacant(place) => {
+                        let index = reader.inverted_index(job.field).map_err(engine)?;
+                        let phrases = Phrases::new(Arc::clone(&index), self.interrupt, &shared);
+                        place.insert(Place { reader, index, phrases })
+                    }
+                };
                 match (&opens[number], job.matcher) {
                     (Some(open), _) => self.count(open, place, &mut counter)?,
                     (None, Matcher::Phrase { tokens, slop, prefix: false }) => {
@@ -277,14 +280,7 @@ impl Finder<'_> {
 
 impl Outcome {
     fn keep(&mut self, reader: &SegmentReader, found: Found, left: &mut usize) {
-        let found = match found {
-            Found::Ranked(docs, _) if docs.len() > *left => {
-                let mut all = Bitmap::empty(reader.max_doc() as usize);
-                docs.iter().for_each(|doc| all.insert(*doc));
-                Found::Unranked(all)
-            }
-            found => found,
-        };
+        let found = found.within(reader.max_doc() as usize, *left);
         if let Found::Ranked(docs, _) = &found {
             *left -= docs.len();
         }

@@ -26,12 +26,14 @@ pub(super) struct Times {
 }
 
 impl Times {
+    pub(super) fn join(&mut self, other: Self) {
+        self.all = self.all.saturating_add(other.all);
+        self.exact = self.exact.saturating_add(other.exact);
+    }
+
     pub(super) fn add(&mut self, times: u32, exact: bool) {
-        let times = times.min(u32::from(u16::MAX)) as u16;
-        self.all = self.all.saturating_add(times);
-        if exact {
-            self.exact = self.exact.saturating_add(times);
-        }
+        let all = times.min(u32::from(u16::MAX)) as u16;
+        self.join(Self { all, exact: if exact { all } else { 0 } });
     }
 }
 
@@ -45,6 +47,18 @@ pub(super) enum Found {
 }
 
 impl Found {
+    /// The same without times if there are more than `most` documents; the segment has `docs`.
+    pub(super) fn within(self, docs: usize, most: usize) -> Self {
+        match self {
+            Self::Ranked(found, _) if found.len() > most => {
+                let mut all = Bitmap::empty(docs);
+                found.iter().for_each(|doc| all.insert(*doc));
+                Self::Unranked(all)
+            }
+            found => found,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Ranked(docs, _) => docs.len(),
@@ -180,38 +194,77 @@ impl Scorer for FoundScorer {
     }
 }
 
-/// Counts the times of the documents of one segment; used for one word after another.
+/// Counts the times of the documents of one segment; used for one word after another. A few documents are a list; room
+/// for all of them is made when a word has many.
 pub(super) struct Counter {
+    docs: usize,
+    few: Vec<(DocId, Times)>,
+    /// Whether the word has its times in `times`.
+    many: bool,
     times: Vec<Times>,
     touched: Bitmap,
 }
 
 impl Counter {
     pub(super) fn new(docs: u32) -> Self {
-        Self { times: vec![Times::default(); docs as usize], touched: Bitmap::empty(docs as usize) }
+        let (times, touched) = (Vec::new(), Bitmap::empty(0));
+        Self { docs: docs as usize, few: Vec::new(), many: false, times, touched }
     }
 
     pub(super) fn add(&mut self, doc: DocId, times: u32, exact: bool) {
-        if let Some(of) = self.times.get_mut(doc as usize) {
-            of.add(times, exact);
+        let mut more = Times::default();
+        more.add(times, exact);
+        if self.many {
+            self.add_to_many(doc, more);
+            return;
+        }
+        self.few.push((doc, more));
+        if self.few.len() > self.docs / 16 {
+            self.many = true;
+            if self.times.is_empty() {
+                self.times = vec![Times::default(); self.docs];
+            }
+            self.touched = Bitmap::empty(self.docs);
+            for (doc, times) in std::mem::take(&mut self.few) {
+                self.add_to_many(doc, times);
+            }
+        }
+    }
+
+    fn add_to_many(&mut self, doc: DocId, more: Times) {
+        if let Some(times) = self.times.get_mut(doc as usize) {
+            times.join(more);
             self.touched.insert(doc);
         }
     }
 
     /// What was counted; with more than `most` documents, without their times.
     pub(super) fn take(&mut self, most: usize) -> Found {
-        let touched = std::mem::replace(&mut self.touched, Bitmap::empty(self.times.len()));
-        let ranked = touched.count() <= most;
         let mut docs = Vec::new();
-        let mut counts = Vec::new();
-        for doc in touched.iter() {
-            let times = std::mem::take(&mut self.times[doc as usize]);
-            if ranked {
-                docs.push(doc);
-                counts.push(times);
+        let mut counts: Vec<Times> = Vec::new();
+        if std::mem::take(&mut self.many) {
+            let touched = std::mem::replace(&mut self.touched, Bitmap::empty(0));
+            let ranked = touched.count() <= most;
+            for doc in touched.iter() {
+                let times = std::mem::take(&mut self.times[doc as usize]);
+                if ranked {
+                    docs.push(doc);
+                    counts.push(times);
+                }
+            }
+            return if ranked { Found::Ranked(docs, counts) } else { Found::Unranked(touched) };
+        }
+        self.few.sort_by_key(|(doc, _)| *doc);
+        for (doc, times) in self.few.drain(..) {
+            match counts.last_mut() {
+                Some(last) if docs.last() == Some(&doc) => last.join(times),
+                _ => {
+                    docs.push(doc);
+                    counts.push(times);
+                }
             }
         }
-        if ranked { Found::Ranked(docs, counts) } else { Found::Unranked(touched) }
+        Found::Ranked(docs, counts).within(self.docs, most)
     }
 }
 

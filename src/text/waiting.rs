@@ -95,10 +95,7 @@ impl Waiting {
             let doc = (key >> 32) as DocId;
             let (docs, counts) = results.entry(*number).or_default();
             match counts.last_mut() {
-                Some(last) if docs.last() == Some(&doc) => {
-                    last.all = last.all.saturating_add(times.all);
-                    last.exact = last.exact.saturating_add(times.exact);
-                }
+                Some(last) if docs.last() == Some(&doc) => last.join(*times),
                 _ => {
                     docs.push(doc);
                     counts.push(*times);
