@@ -159,7 +159,7 @@ fn payloads(
             VectorIndex::merge(spec, &vectors.rows(), old, &map, threads(), progress)?
         };
         drop(vectors);
-        directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), &index.encode())?);
+        directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);
     }
     Ok(directory)
 }
