@@ -70,6 +70,8 @@ pub fn write_new(
 ) -> Result<Vec<PayloadEntry>> {
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
+    // Columns are collected value by value, then laid out twice.
+    memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
     let missing =
         |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
 
