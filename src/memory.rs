@@ -24,6 +24,11 @@ pub(crate) fn check(bytes: usize) -> Result<()> {
     outcome
 }
 
+/// As [`check`], where small work is so frequent that looking would cost more than it takes.
+pub(crate) fn check_large(bytes: usize) -> Result<()> {
+    if bytes < LARGE { Ok(()) } else { check(bytes) }
+}
+
 /// The reserve for an allocation of `bytes` bytes that has been made.
 pub(crate) fn check_after(bytes: usize) -> Result<()> {
     if bytes < LARGE { Ok(()) } else { check(0).map_err(|_| refused(bytes)) }

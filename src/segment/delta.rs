@@ -21,6 +21,9 @@ use std::sync::{Arc, OnceLock};
 /// Slots of one in-memory text index; small, because the last block is made anew after every write.
 const TEXT_BLOCK: usize = 64;
 
+/// Bytes that a log entry takes in maps, roughly, its vectors and values aside.
+const LOG_ENTRY: usize = 160;
+
 /// Vectors of one column, row-major by slot.
 #[derive(Debug, Clone, Default)]
 pub struct DeltaVectors {
@@ -120,6 +123,7 @@ impl Delta {
         entries: &[LogEntry],
     ) -> Result<()> {
         // A row may come and go several times in one batch; only where it ended up counts.
+        memory::check_large(entries.len().saturating_mul(LOG_ENTRY))?;
         let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
             if !matches!(entry.op, LogOp::Kill { .. }) {
