@@ -3,10 +3,10 @@
 
 #[path = "../examples/kernels/cases.rs"]
 mod cases;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../src/error.rs"]
 mod error;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../src/memory.rs"]
 mod memory;
 #[allow(dead_code, unused_imports)]
