@@ -281,7 +281,7 @@ impl VectorIndex {
     }
 
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
-    pub fn error_bound(&self, query: &[f32]) -> f32 {
+    pub fn error_bound(&self, query: &[f32]) -> f64 {
         self.quantizer.error_bound(&self.quantizer.query(query))
     }
 

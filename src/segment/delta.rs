@@ -104,7 +104,7 @@ impl Delta {
     }
 
     /// Distance of `query` to the vector of a slot in the `at`-th vector column, if it has one.
-    pub fn distance(&self, metric: Metric, at: usize, query: &[f32], slot: u32) -> Option<f32> {
+    pub fn distance(&self, metric: Metric, at: usize, query: &[f32], slot: u32) -> Option<f64> {
         let vectors = self.vectors.get(at)?;
         let slot = slot as usize;
         if !vectors.present.get(slot).is_some_and(|present| *present) {

@@ -63,7 +63,7 @@ impl Resident {
     }
 
     /// Exact distance of `query` and a row, straight from the bytes; `None` where the row is not held.
-    pub fn distance(&self, metric: Metric, query: &[f32], ord: u32) -> Option<f32> {
+    pub fn distance(&self, metric: Metric, query: &[f32], ord: u32) -> Option<f64> {
         if !self.known.contains(ord) {
             return None;
         }
