@@ -166,7 +166,7 @@ fn the_result_does_not_depend_on_threads() {
         let data = Noise(11).clustered(2500, dim, 20, 0.3);
         let spec = VectorSpec { codes, ..spec(dim, metric) };
         let rows = Rows { dim, data: &data, present: None };
-        let one = VectorIndex::build(&spec, &rows, 1, &mut |_, _| true).unwrap().encode();
+        let one = VectorIndex::build(&spec, &rows, 1, &mut |_, _| true).unwrap().encode().to_vec();
         for threads in [2, 3, 7] {
             let other = VectorIndex::build(&spec, &rows, threads, &mut |_, _| true).unwrap();
             assert!(one == other.encode(), "{dim} {metric:?} {codes:?} {threads}");
@@ -188,7 +188,7 @@ fn a_stored_index_answers_as_before_and_damage_is_told() {
         data.extend(copy);
         let spec = VectorSpec { codes, ..spec(dim, metric) };
         let index = build(&spec, &data);
-        let bytes = index.encode();
+        let bytes = index.encode().to_vec();
         let back = VectorIndex::decode(bytes.clone(), &spec, index.rows()).unwrap();
         assert!(back.encode() == bytes);
         let stats = &mut SearchStats::default();
