@@ -1,31 +1,38 @@
-//! `t_chunks`: payload bytes in chunks with one checksum over the whole.
+//! `t_chunks`: payload bytes in chunks of any length with one checksum over the whole.
 //!
 //! Chunks of a payload have consecutive ids, so the directory needs the first id only and reading is one range
 //! scan of the b-tree.
 
 use super::blob_reader::BlobReader;
+use super::run::Run;
+use super::shadow::longest_value;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
 use crate::vector::aligned::Block;
 use rusqlite::{Connection, params};
 
+/// Chunks are not made shorter than this, however little the connection allows.
+const LEAST_CHUNK: usize = 1024;
+
 impl Storage {
     /// Writes a payload and returns its directory entry.
     pub fn write_payload(&self, conn: &Connection, kind: PayloadKind, bytes: &[u8]) -> Result<PayloadEntry> {
+        self.raise_format(conn)?;
+        let size = longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES);
         let chunks = self.name("chunks");
         let last: Option<i64> =
             conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
         // A damaged table may hold an id at the end of the range; 'rebuild' removes it before it writes.
-        let room = i64::try_from(bytes.len() / CHUNK_BYTES + 2).unwrap_or(i64::MAX);
+        let room = i64::try_from(bytes.len() / size + 2).unwrap_or(i64::MAX);
         if last.unwrap_or(0).checked_add(room).is_none() {
             return Err(Error::corrupt(format!("{}_chunks", self.table), "its ids are used up"));
         }
         let first = last.unwrap_or(0) + 1;
         let mut statement = conn.prepare_cached(&format!("INSERT INTO {chunks}(id, data) VALUES(?1, ?2)"))?;
         let mut count = 0_u32;
-        for chunk in bytes.chunks(CHUNK_BYTES) {
-            statement.execute(params![first + i64::from(count), chunk])?;
+        for chunk in bytes.chunks(size) {
+            statement.run(params![first + i64::from(count), chunk])?;
             count += 1;
         }
         let checksum = crc32fast::hash(bytes);
@@ -50,15 +57,19 @@ impl Storage {
 
     /// The length that the directory gives, once the chunks bear it out: memory is allocated for it.
     fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
-        let sql = format!("SELECT count(*) FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        let there: i64 =
-            conn.prepare_cached(&sql)?.query_row([entry.first, last_chunk(entry)], |row| row.get(0))?;
+        let chunks = self.name("chunks");
+        let sql = format!(
+            "SELECT count(*), coalesce(sum(length(data)), 0) FROM {chunks} WHERE id BETWEEN ?1 AND ?2"
+        );
+        let (there, bytes): (i64, i64) = conn
+            .prepare_cached(&sql)?
+            .query_row([entry.first, last_chunk(entry)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if there != i64::from(entry.chunks) {
             return Err(Error::corrupt(place, format!("{there} chunks where {} belong", entry.chunks)));
         }
-        usize::try_from(entry.bytes)
+        usize::try_from(bytes)
             .ok()
-            .filter(|bytes| bytes.div_ceil(CHUNK_BYTES) == entry.chunks as usize)
+            .filter(|bytes| *bytes as u64 == entry.bytes)
             .ok_or_else(|| Error::corrupt(place, "the directory gives an impossible length"))
     }
 
@@ -68,20 +79,20 @@ impl Storage {
         conn: &Connection,
         entry: &PayloadEntry,
         place: &str,
-        bytes: &mut [u8],
+        mut bytes: &mut [u8],
     ) -> Result<()> {
         let mut reader = BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data");
         let mut checksum = crc32fast::Hasher::new();
-        for (id, part) in (entry.first..).zip(bytes.chunks_mut(CHUNK_BYTES)) {
+        for id in (entry.first..=last_chunk(entry)).take(entry.chunks as usize) {
             let length = reader.open(id)?.ok_or_else(|| Error::corrupt(place, "a chunk is not a blob"))?;
-            if length != part.len() {
-                let what = format!("a chunk has {length} bytes where {} belong", part.len());
-                return Err(Error::corrupt(place, what));
-            }
+            let Some((part, rest)) = std::mem::take(&mut bytes).split_at_mut_checked(length) else {
+                return Err(Error::corrupt(place, "a chunk has another length"));
+            };
+            bytes = rest;
             reader.read(part, 0)?;
             checksum.update(part);
         }
-        if checksum.finalize() != entry.checksum {
+        if !bytes.is_empty() || checksum.finalize() != entry.checksum {
             return Err(Error::corrupt(place, "checksum mismatch"));
         }
         Ok(())
@@ -90,7 +101,7 @@ impl Storage {
     /// Removes the chunks of a payload.
     pub fn drop_payload(&self, conn: &Connection, entry: &PayloadEntry) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        conn.prepare_cached(&sql)?.execute([entry.first, last_chunk(entry)])?;
+        conn.prepare_cached(&sql)?.run([entry.first, last_chunk(entry)])?;
         Ok(())
     }
 }

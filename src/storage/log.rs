@@ -4,6 +4,7 @@
 //! random stamp: sequence numbers come back after a rollback, stamps do not.
 
 use super::Storage;
+use super::run::{Run, run};
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -61,7 +62,7 @@ impl Storage {
     /// Gives the root a fresh random nonce.
     pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
         let root = self.name("root");
-        conn.execute(&format!("INSERT OR REPLACE INTO {root}(id, nonce) VALUES(1, randomblob(16))"), [])?;
+        run(conn, &format!("INSERT OR REPLACE INTO {root}(id, nonce) VALUES(1, randomblob(16))"), [])?;
         Ok(())
     }
 
@@ -129,16 +130,16 @@ impl Storage {
     pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
         let mut statement = conn.prepare_cached(&self.sql.log_append)?;
         match op {
-            LogOp::Add => statement.execute(params![1, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Remove => statement.execute(params![2, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Kill { segment, ord } => statement.execute(params![3, rowid, segment, ord])?,
+            LogOp::Add => statement.run(params![1, rowid, None::<i64>, None::<i64>])?,
+            LogOp::Remove => statement.run(params![2, rowid, None::<i64>, None::<i64>])?,
+            LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord])?,
         };
         Ok(())
     }
 
     /// Empties the log; the caller renews the nonce.
     pub fn log_clear(&self, conn: &Connection) -> Result<()> {
-        conn.execute(&format!("DELETE FROM {}", self.name("delta")), [])?;
+        run(conn, &format!("DELETE FROM {}", self.name("delta")), [])?;
         Ok(())
     }
 }
