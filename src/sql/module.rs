@@ -12,12 +12,14 @@
 //!
 //! The `unsafe` code is in the submodules; they know SQLite and nothing of nearlite's tables.
 
+mod atomic;
 mod function;
 mod host;
 mod index_info;
 mod trampoline;
 mod value;
 
+pub(crate) use atomic::{opening, register as register_atomic};
 pub(crate) use function::{
     AuxFunction, FunctionContext, overload_function, register_function, register_reading_function,
 };
