@@ -60,6 +60,14 @@ impl Storage {
         })
     }
 
+    /// Whether the user interrupted the statement that runs. A statement inside of it says so, in every version of
+    /// SQLite: it does not take its first step.
+    pub fn interrupted(&self, conn: &Connection) -> bool {
+        let asked = conn.prepare_cached("SELECT 1").and_then(|mut one| one.query_row([], |_| Ok(())));
+        let code = asked.err().and_then(|error| error.sqlite_error_code());
+        code == Some(rusqlite::ErrorCode::OperationInterrupted)
+    }
+
     /// Gives the root a fresh random nonce.
     pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
         let sql = format!("INSERT OR REPLACE INTO {}(id, nonce) VALUES(1, ?1)", self.name("root"));
