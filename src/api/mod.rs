@@ -10,6 +10,7 @@ mod collection;
 mod database;
 mod door;
 mod feed;
+mod half;
 mod hits;
 mod key;
 mod pool;
