@@ -6,6 +6,7 @@
 //! Nothing here touches shadow tables by itself.
 
 mod answer;
+mod change;
 mod collection;
 mod database;
 mod door;
