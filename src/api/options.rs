@@ -20,8 +20,9 @@ use std::time::Duration;
 ///     .busy_timeout(Duration::from_secs(60))
 ///     .synchronous(Synchronous::Normal)
 ///     .on_connect(|conn| {
-///         let even = |context: &nearlite::rusqlite::functions::Context<'_>| Ok(context.get::<i64>(0)? % 2 == 0);
-///         Ok(conn.create_scalar_function("is_even", 1, FunctionFlags::SQLITE_DETERMINISTIC, even)?)
+///         let deterministic = FunctionFlags::SQLITE_DETERMINISTIC;
+///         conn.create_scalar_function("is_even", 1, deterministic, |context| Ok(context.get::<i64>(0)? % 2 == 0))?;
+///         Ok(())
 ///     })
 ///     .open(path)?;
 /// let points = db.collection("points").create(Schema::new().integer_key("id").integer("x"))?;
