@@ -71,6 +71,30 @@ fn two_threads_that_read_and_then_write_never_lose_a_race() {
     });
 }
 
+/// With a deferred transaction half of the rounds failed: the other thread had written between the read and the write.
+#[test]
+fn transactions_of_rusqlite_on_a_loan_lose_no_race_either() {
+    each(|place, db, [one, _]| {
+        let round = || {
+            for _ in 0..50 {
+                db.with_connection(|conn| {
+                    let tx = conn.unchecked_transaction()?;
+                    let one = Collection::on(&tx, "one")?;
+                    let n = one.get_one::<Value>(1)?.unwrap()["n"].as_i64().unwrap();
+                    one.update(1, &json!({"n": n + 1}))?;
+                    Ok(tx.commit()?)
+                })
+                .unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(round);
+            scope.spawn(round);
+        });
+        assert_eq!(one.get_one::<Value>(1).unwrap().unwrap()["n"], json!(100), "{place}");
+    });
+}
+
 #[test]
 fn writers_of_every_kind_take_turns() {
     each(|place, db, [one, two]| {
@@ -170,7 +194,16 @@ fn searches_inside_see_what_was_written_and_others_do_not() {
 #[test]
 fn a_write_inside_the_same_threads_transaction_is_refused_at_once() {
     each(|place, db, [one, two]| {
+        // A second handle of the same file waits for the same lock.
+        let name = format!("{db:?}");
+        let again =
+            name.split('"').nth(1).filter(|_| place == "file").map(|path| Database::open(path).unwrap());
         db.transaction(|tx| {
+            if let Some(again) = &again {
+                refused(place, again.transaction(|_| Ok(())));
+                refused(place, again.collection("one").open()?.insert(&row(2)));
+                assert_eq!(again.collection("one").open()?.len()?, 1);
+            }
             refused(place, db.transaction(|_| Ok(())));
             refused(place, one.insert(&row(2)));
             refused(place, two.optimize());

@@ -19,20 +19,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 thread_local! {
-    /// The connections that this thread has on loan, with the addresses of their pools.
-    static LENT: RefCell<Vec<(usize, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
+    /// The connections that this thread has on loan, with their pools.
+    static LENT: RefCell<Vec<(Arc<Pool>, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
 }
 
-fn address(pool: &Pool) -> usize {
-    std::ptr::from_ref(pool).addr()
-}
-
-/// Whether this thread has a connection of `pool` on loan on which it writes.
+/// Whether this thread has a connection to the database of `pool` on loan on which it writes.
 pub(super) fn writes(pool: &Pool) -> bool {
     let writes =
         |conn: &Connection| matches!(conn.transaction_state(Some("main")), Ok(TransactionState::Write));
-    let pool = address(pool);
-    LENT.try_with(|lent| lent.borrow().iter().any(|(of, conn)| *of == pool && writes(conn))).unwrap_or(false)
+    LENT.try_with(|lent| lent.borrow().iter().any(|(of, conn)| of.same_file(pool) && writes(conn)))
+        .unwrap_or(false)
 }
 
 /// A connection on loan; it goes back when this is dropped.
@@ -52,7 +48,7 @@ impl Loan {
         if hopeless {
             conn.busy_timeout(Duration::ZERO)?;
         }
-        let _ = LENT.try_with(|lent| lent.borrow_mut().push((address(pool), conn)));
+        let _ = LENT.try_with(|lent| lent.borrow_mut().push((Arc::clone(pool), conn)));
         Ok(loan)
     }
 

@@ -2,7 +2,7 @@
 
 use super::database::Database;
 use crate::error::{Error, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -219,7 +219,10 @@ impl OpenOptions {
         private: bool,
         prepare: fn(&Connection) -> Result<()>,
     ) -> Result<Connection> {
-        let conn = self.open_file(place, private).map_err(|error| named(error, place))?;
+        let mut conn = self.open_file(place, private).map_err(|error| named(error, place))?;
+        // What a closure begins by rusqlite's own means would otherwise lose every race between its first read and its
+        // first write.
+        conn.set_transaction_behavior(TransactionBehavior::Immediate);
         conn.set_prepared_statement_cache_capacity(64);
         prepare(&conn)?;
         for hook in &self.on_connect {

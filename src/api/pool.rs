@@ -28,6 +28,8 @@ pub(super) struct Pool {
     private: Option<Session>,
     state: Mutex<State>,
     returned: Condvar,
+    /// The same for those who wait for a loan to end.
+    loan_ended: Condvar,
     queue: Queue,
 }
 
@@ -62,6 +64,7 @@ impl Pool {
             private: if private { Some(Session::of(&first)?) } else { None },
             state: Mutex::new(State { idle: vec![first], open: 1, lent: 0, spare: None, holder: None }),
             returned: Condvar::new(),
+            loan_ended: Condvar::new(),
             queue: Queue::default(),
         }))
     }
@@ -74,6 +77,11 @@ impl Pool {
     /// Whether no second connection can see the database.
     pub fn is_private(&self) -> bool {
         self.private.is_some()
+    }
+
+    /// Whether a lock in one is a lock in the other: two databases of one program may have opened the same file.
+    pub fn same_file(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || !self.is_private() && !other.is_private() && self.place == other.place
     }
 
     /// Where the database is.
@@ -125,7 +133,7 @@ impl Pool {
         }
         let mut state = pool.state.lock();
         if state.lent >= pool.width() {
-            pool.returned.wait_for(&mut state, MOMENT);
+            pool.loan_ended.wait_for(&mut state, MOMENT);
         }
         state.lent += 1;
         if let Some(conn) = state.spare.take() {
@@ -147,7 +155,7 @@ impl Pool {
         let mut state = self.state.lock();
         state.lent -= 1;
         let surplus = if touched { Some(conn) } else { state.spare.replace(conn) };
-        self.returned.notify_one();
+        self.loan_ended.notify_one();
         drop(state);
         // Closing takes a while.
         drop(surplus);

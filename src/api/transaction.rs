@@ -102,10 +102,10 @@ impl Database {
     /// call that has not ended; [`Error::Sqlite`] when the database stays locked or the commit fails.
     pub fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let pool = self.pool();
-        let _turn = pool.turn(Use::Closure)?;
+        let turn = pool.turn(Use::Closure)?;
         let loan = Loan::new(pool)?;
         let conn = loan.get()?;
-        writing(conn, || {
+        let done = writing(conn, || {
             let done = work(&Transaction { conn, loan: &loan })?;
             if conn.is_autocommit() {
                 let sentence = "the transaction was ended before its closure returned, by SQL of its own or by an error \
@@ -113,13 +113,18 @@ impl Database {
                 return Err(Error::Value(sentence.into()));
             }
             Ok(done)
-        })
+        });
+        // The next writer need not wait until the connection is closed.
+        drop(turn);
+        done
     }
 
     /// Runs `work` with a connection of its own to the database, on which nearlite is registered: for tables of your own,
     /// `VACUUM`, backups, reading on one snapshot. For writing use [`transaction`](Self::transaction), which takes its
-    /// turn among the other writers; SQL that writes here waits for them as another process does, and a transaction
-    /// that reads before it writes fails with "database is locked" when another one wrote in between.
+    /// turn among the other writers; what writes here waits for them as another process does.
+    ///
+    /// Rusqlite's `unchecked_transaction` begins `IMMEDIATE` here, so it takes the write lock at once. With a plain `BEGIN`
+    /// a transaction that reads before it writes fails with "database is locked" when another one wrote in between.
     ///
     /// The connection is as it was opened, and closed afterwards: a transaction left open is rolled back, and pragmas,
     /// attached databases, temporary tables and functions end with it. That takes some tenths of a millisecond, more
