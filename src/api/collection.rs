@@ -118,7 +118,7 @@ impl<D: Door> Collection<D> {
     }
 
     /// Adds a row, or many in one transaction: `&row`, `&vec`, `&slice` of any [`Serialize`] struct or map whose fields
-    /// are columns. A column that is not given is NULL. Answers the rowids.
+    /// are columns. A column that is not given is NULL. Returns the rowids.
     ///
     /// ```
     /// # use nearlite::{Database, Schema};

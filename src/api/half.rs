@@ -30,11 +30,13 @@ impl Half {
 
     /// The number in a newtype on its way into `cell`.
     pub fn number<T: Serialize + ?Sized>(self, cell: Cell<'_>, inner: &T) -> Result<f32> {
-        match inner.serialize(Cell { column: None, blob: false, ..cell })? {
-            Value::Integer(bits) if let Ok(bits) = u16::try_from(bits) => Ok(self.from_bits(bits)),
+        let value = inner.serialize(Cell { column: None, blob: false, ..cell })?;
+        let bits = if let Value::Integer(bits) = value { u16::try_from(bits).ok() } else { None };
+        match (bits, &value) {
+            (Some(bits), _) => Ok(self.value_of(bits)),
             // A type of the same name that gives its number.
-            Value::Real(number) => Ok(number as f32),
-            other => Err(cell.wrong(format_args!("a {} made of {}", self.name(), other.type_name()))),
+            (None, Value::Real(number)) => Ok(*number as f32),
+            _ => Err(cell.wrong(format_args!("a {} made of {}", self.name(), value.type_name()))),
         }
     }
 
@@ -45,7 +47,7 @@ impl Half {
         }
     }
 
-    fn from_bits(self, bits: u16) -> f32 {
+    fn value_of(self, bits: u16) -> f32 {
         match self {
             Self::F16 => from_f16(bits),
             Self::Bf16 => f32::from_bits(u32::from(bits) << 16),
@@ -74,7 +76,7 @@ mod tests {
     #[test]
     fn every_finite_bf16_survives_a_round_trip_and_others_go_to_the_nearest() {
         for bits in 0..=u16::MAX {
-            let number = Half::Bf16.from_bits(bits);
+            let number = Half::Bf16.value_of(bits);
             if number.is_finite() {
                 assert_eq!(Half::Bf16.bits(number), bits);
             }
@@ -82,10 +84,10 @@ mod tests {
         for (number, nearest) in
             [(1.001, 1.0), (1.0 + 1.0 / 256.0, 1.0), (1.0 + 3.0 / 256.0, 1.0 + 4.0 / 256.0)]
         {
-            assert_eq!(Half::Bf16.from_bits(Half::Bf16.bits(number)), nearest, "{number}");
+            assert_eq!(Half::Bf16.value_of(Half::Bf16.bits(number)), nearest, "{number}");
         }
         for largest in [f32::MAX, f32::MIN] {
-            assert!(Half::Bf16.from_bits(Half::Bf16.bits(largest)).is_finite());
+            assert!(Half::Bf16.value_of(Half::Bf16.bits(largest)).is_finite());
         }
     }
 }
