@@ -20,7 +20,7 @@ aarch64 *tests:
     scripts/aarch64.sh {{tests}}
 
 bench *args:
-    cargo bench {{args}}
+    cargo bench --package nearlite-bench {{args}}
 
 # The engine beside other libraries, plots and tables included; an idle machine, please
 bench-peers data python *args:

@@ -11,7 +11,7 @@
 mod bits;
 mod cases;
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/vector"]
+#[path = "../../../src/vector"]
 mod vector {
     pub mod aligned;
     pub mod half;

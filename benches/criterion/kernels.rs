@@ -4,7 +4,7 @@
 #[path = "../examples/kernels/cases.rs"]
 mod cases;
 #[allow(dead_code, unused_imports)]
-#[path = "../src/vector"]
+#[path = "../../src/vector"]
 mod vector {
     pub mod aligned;
     pub mod half;
