@@ -1,4 +1,5 @@
 //! simsimd, kernels by other hands, as a second opinion on the sums of ours, for every set that the machine can run.
+#![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/vector"]

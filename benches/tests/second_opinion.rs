@@ -1,4 +1,5 @@
 //! hnsw_rs, a graph by other hands, as a second opinion on the recall of ours.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../support/mod.rs"]
 mod support;
