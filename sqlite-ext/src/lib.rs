@@ -65,7 +65,7 @@ unsafe fn load(db: *mut ffi::sqlite3, message: *mut *mut c_char, api: *mut sqlit
 
 /// `Ok(true)` keeps the library in the process: caches and threads outlive a connection.
 fn register(connection: Connection) -> Result<bool, Error> {
-    engine::register(&connection).map(|()| false).map_err(|error| match error {
+    engine::register(&connection).map(|()| true).map_err(|error| match error {
         engine::Error::Sqlite(error) => error,
         error => Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(error.to_string())),
     })
