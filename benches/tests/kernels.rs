@@ -2,6 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unused_imports)]
+#[path = "../../src/error.rs"]
+mod error;
+#[allow(dead_code, unused_imports)]
+#[path = "../../src/memory.rs"]
+mod memory;
+#[allow(dead_code, unused_imports)]
 #[path = "../../src/vector"]
 mod vector {
     pub mod aligned;
