@@ -2,6 +2,7 @@
 //!
 //! The graph is walked with a beam far too narrow, so that walks miss rows: what is under test is that the stages after
 //! them find these rows, and where they put them.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

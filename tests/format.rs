@@ -1,4 +1,5 @@
 //! What `docs/format.md` says of a file holds: tiles can be read by the page alone, and tables of older versions still work.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! hnsw_rs, a graph by other hands, as a second opinion on the recall of ours.
+#![allow(clippy::unwrap_used)]
 
-#[path = "../benches/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use nearlite::{Metric, VectorSpec, ann::Index};

@@ -1,5 +1,6 @@
 //! One query at a time over 20,000 x 384, beside `hnsw_rs` and an exact scan. The recall of each is printed once.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

@@ -1,5 +1,6 @@
 //! Building an index with one and two threads, beside `hnsw_rs`.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};

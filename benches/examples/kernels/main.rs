@@ -11,13 +11,13 @@
 mod bits;
 mod cases;
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/error.rs"]
+#[path = "../../../src/error.rs"]
 mod error;
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/memory.rs"]
+#[path = "../../../src/memory.rs"]
 mod memory;
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/vector"]
+#[path = "../../../src/vector"]
 mod vector {
     pub mod aligned;
     pub mod half;

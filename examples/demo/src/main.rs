@@ -1,8 +1,8 @@
 //! Searches 5,000 Debian packages by meaning, by words, by both, and by both under conditions.
 //!
 //! ```text
-//! cargo run --release --example packages            # makes and searches demo.db
-//! cargo run --release --example packages -- my.db   # in another file
+//! cargo run --release -p nearlite-demo            # makes and searches demo.db
+//! cargo run --release -p nearlite-demo -- my.db   # in another file
 //! ```
 //! The data is in `examples/data/` (see the README there); nothing is downloaded.
 
@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::metadata(&path)?.len() as f64 / 1e6
     );
     println!("   recall@10 on 200 of its own rows: {:.1} %", packages.recall(200, 10)? * 100.0);
-    println!("\nThe same with SQL: sqlite3 {path}, .load ./nearlite, then");
+    println!("\nThe same with SQL: sqlite3 {path}, .load sqlite-ext/dist/nearlite, then");
     println!("  SELECT package, title FROM packages WHERE packages MATCH '{words}' ORDER BY rank LIMIT 5;");
     Ok(())
 }
@@ -162,10 +162,8 @@ type Vectors = Vec<Vec<f32>>;
 
 /// The records of `stem.jsonl` and the vectors of `stem.i8`, scaled to length 1.
 fn read<T: for<'de> Deserialize<'de>>(stem: &str) -> Result<(Vec<T>, Vectors), Box<dyn Error>> {
-    let folder = [
-        Path::new("examples/data").to_path_buf(),
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data"),
-    ];
+    let folder =
+        [Path::new("examples/data").to_path_buf(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../data")];
     let Some(folder) = folder.iter().find(|folder| folder.is_dir()) else {
         return Err("run it in the folder that holds examples/data".into());
     };
