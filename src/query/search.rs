@@ -132,6 +132,11 @@ impl Search {
         Ok(hit)
     }
 
+    /// The row given last is gone: it does not count against the limit.
+    pub fn skip_last(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+    }
+
     /// What was done so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
@@ -255,12 +260,10 @@ impl Hybrid {
                 }
             })?;
         }
-        let text = view.text(source.storage, source.conn, source.schema)?;
         let missing: Vec<_> =
             self.near.iter().filter(|hit| !matched.contains(&hit.id)).map(|h| h.id).collect();
-        let documents: Vec<_> =
-            missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
-        for (id, score) in missing.into_iter().zip(text.searcher.score(self.text.query(), &documents)?) {
+        let scores = self.text.scores(source, view, &missing)?;
+        for (id, score) in missing.into_iter().zip(scores) {
             if let Some(score) = score {
                 fill.text.insert(id, score);
             }
@@ -290,9 +293,7 @@ impl Hybrid {
         if self.text.query().is_empty() {
             return Ok(None);
         }
-        let text = view.text(source.storage, source.conn, source.schema)?;
-        let document = text.document(id.0 as usize, id.1);
-        Ok(text.searcher.score(self.text.query(), &[document])?.first().copied().flatten())
+        Ok(self.text.scores(source, view, &[id])?.first().copied().flatten())
     }
 
     fn hit(&self, fused: &Fused) -> Hit {

@@ -11,6 +11,7 @@ mod kind;
 mod log;
 mod packing;
 mod rows;
+mod run;
 mod segments;
 mod shadow;
 mod stored;
