@@ -4,6 +4,12 @@
 #[path = "../examples/kernels/cases.rs"]
 mod cases;
 #[allow(dead_code, unused_imports)]
+#[path = "../src/error.rs"]
+mod error;
+#[allow(dead_code, unused_imports)]
+#[path = "../src/memory.rs"]
+mod memory;
+#[allow(dead_code, unused_imports)]
 #[path = "../src/vector"]
 mod vector {
     pub mod aligned;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
 pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
-    metric::distance(metric, a, b)
+    metric::narrow(metric::distance(metric, a, b))
 }
 
 /// Vectors asked for ahead of the one that is measured.
@@ -34,8 +34,14 @@ const AHEAD: usize = 3;
 pub struct Hit {
     /// Number of the row, from 0.
     pub row: u32,
-    /// Exact distance in the unit of the metric.
+    /// Exact distance in the unit of the metric; one beyond the range of f32 is shown as its end, and ranked as it is.
     pub distance: f32,
+}
+
+impl Hit {
+    fn new((distance, row): (f64, u32)) -> Self {
+        Self { row, distance: metric::narrow(distance) }
+    }
 }
 
 /// An immutable index together with its vectors.
@@ -81,7 +87,7 @@ impl Index {
         ahead.by_ref().take(AHEAD).for_each(fetch);
         let Ok(hits) = rank::<Infallible>(&found, k, |row| {
             ahead.next().inspect(|candidate| fetch(candidate));
-            Ok(self.measure(query, row).distance)
+            Ok(self.measure(query, row))
         });
         hits
     }
@@ -108,15 +114,16 @@ impl Index {
         if !fits(query, self.spec.dim) {
             return Vec::new();
         }
-        let mut hits: Vec<Hit> = (0..self.len() as u32).map(|row| self.measure(query, row)).collect();
-        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
-        hits.truncate(k);
-        hits
+        let mut rows: Vec<(f64, u32)> =
+            (0..self.len() as u32).map(|row| (self.measure(query, row), row)).collect();
+        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rows.truncate(k);
+        rows.into_iter().map(Hit::new).collect()
     }
 
-    fn measure(&self, query: &[f32], row: u32) -> Hit {
+    fn measure(&self, query: &[f32], row: u32) -> f64 {
         let vector = &self.vectors[row as usize * self.spec.dim..][..self.spec.dim];
-        Hit { row, distance: metric::distance(self.spec.metric, query, vector) }
+        metric::distance(self.spec.metric, query, vector)
     }
 
     /// Number of rows.
@@ -200,21 +207,21 @@ fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcom
 fn rank<E>(
     found: &Outcome,
     k: usize,
-    mut distance: impl FnMut(u32) -> std::result::Result<f32, E>,
+    mut distance: impl FnMut(u32) -> std::result::Result<f64, E>,
 ) -> std::result::Result<Vec<Hit>, E> {
-    let mut hits: Vec<Hit> = Vec::with_capacity(k + 1);
+    let mut best: Vec<(f64, u32)> = Vec::with_capacity(k + 1);
     for candidate in &found.candidates {
-        if hits.len() == k
-            && hits.last().is_none_or(|worst| candidate.distance - found.likely_error > worst.distance)
+        if best.len() == k
+            && best.last().is_none_or(|worst| candidate.distance - found.likely_error > worst.0)
         {
             break;
         }
-        let hit = Hit { row: candidate.ord, distance: distance(candidate.ord)? };
-        let at = hits.partition_point(|other| (other.distance, other.row) < (hit.distance, hit.row));
-        hits.insert(at, hit);
-        hits.truncate(k);
+        let row = (distance(candidate.ord)?, candidate.ord);
+        let at = best.partition_point(|other| *other < row);
+        best.insert(at, row);
+        best.truncate(k);
     }
-    Ok(hits)
+    Ok(best.into_iter().map(Hit::new).collect())
 }
 
 /// A search in progress, see [`Index::walk`].
@@ -230,9 +237,10 @@ impl Walk<'_> {
     /// hold a row nearer than an earlier one: what the beam had missed.
     pub fn next(&mut self, count: usize) -> Vec<Hit> {
         let found = self.walk.next(count, &mut self.stats);
-        let mut hits: Vec<Hit> = found.iter().map(|c| self.index.measure(&self.query, c.ord)).collect();
-        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
-        hits
+        let mut rows: Vec<(f64, u32)> =
+            found.iter().map(|c| (self.index.measure(&self.query, c.ord), c.ord)).collect();
+        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        rows.into_iter().map(Hit::new).collect()
     }
 }
 

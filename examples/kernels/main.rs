@@ -11,6 +11,12 @@
 mod bits;
 mod cases;
 #[allow(dead_code, unused_imports)]
+#[path = "../../src/error.rs"]
+mod error;
+#[allow(dead_code, unused_imports)]
+#[path = "../../src/memory.rs"]
+mod memory;
+#[allow(dead_code, unused_imports)]
 #[path = "../../src/vector"]
 mod vector {
     pub mod aligned;

@@ -10,6 +10,7 @@ use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
 use crate::query::{self, Handle, Request, Source, VectorLeg};
 use crate::vector::Metric;
+use crate::vector::metric::narrow;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -146,7 +147,7 @@ impl Prepared {
                     row.bm25 = row.bm25.or(hit.bm25);
                     let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
                     *known = Some(known.map_or(rank, |known| known.min(rank)));
-                    let raw = if is_text { hit.bm25 } else { hit.distance }.unwrap_or(0.0);
+                    let raw = if is_text { hit.bm25 } else { hit.distance.map(narrow) }.unwrap_or(0.0);
                     let fused = row.fused.get_or_insert_default();
                     let leg = if is_text { &mut fused.text } else { &mut fused.vector };
                     let leg = leg.get_or_insert(LegScore { raw, weight, ..LegScore::default() });
@@ -194,7 +195,7 @@ impl Prepared {
         let one_leg = self.request.text.is_none() && self.more.is_empty();
         let relevance: Vec<f32> = if one_leg && spec.is_some_and(|s| s.metric == Metric::Cosine) {
             // The paper's own measure: both terms of the sum are cosines.
-            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+            found.iter().map(|hit| 1.0 - hit.distance.map_or(1.0, narrow)).collect()
         } else {
             let scores = found.iter().map(|hit| -hit.rank());
             let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -209,8 +210,8 @@ impl Prepared {
 
 /// What the only leg gave to a row: all of its score.
 fn single(hit: &query::Hit, rank: u32) -> Option<Box<Fused>> {
-    let raw = hit.distance.or(hit.bm25)?;
-    let score = -hit.rank() as f32;
+    let raw = hit.distance.map(narrow).or(hit.bm25)?;
+    let score = narrow(-hit.rank());
     let (rank, weight) = (Some(rank), 1.0);
     let leg = LegScore { rank, raw, normalized: score, weight, contribution: score, filled: false };
     let (vector, text) = if hit.distance.is_some() { (Some(leg), None) } else { (None, Some(leg)) };

@@ -62,9 +62,9 @@ impl Request {
 }
 
 /// Whether a distance is within a bound.
-pub fn holds((op, bound): &(Op, f64), distance: f32) -> bool {
+pub fn holds((op, bound): &(Op, f64), distance: f64) -> bool {
     // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
-    op.accepts((f64::from(distance) + 0.0).total_cmp(&(bound + 0.0)))
+    op.accepts((distance + 0.0).total_cmp(&(bound + 0.0)))
 }
 
 /// One answer row.
@@ -73,7 +73,7 @@ pub struct Hit {
     /// Identity of the row.
     pub rowid: i64,
     /// Exact distance, where the search has a vector leg and the row a vector.
-    pub distance: Option<f32>,
+    pub distance: Option<f64>,
     /// BM25 score, where the row matches the text.
     pub bm25: Option<f32>,
     /// Fused score of a hybrid search.
@@ -91,7 +91,7 @@ impl Hit {
     pub fn rank(&self) -> f64 {
         match (self.score, self.distance, self.bm25) {
             (Some(score), ..) => -f64::from(score),
-            (None, Some(distance), _) => f64::from(distance),
+            (None, Some(distance), _) => distance,
             (None, None, Some(bm25)) => -f64::from(bm25),
             (None, None, None) => 0.0,
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
 use crate::vector::Metric;
+use crate::vector::metric::narrow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -211,7 +212,7 @@ impl Hybrid {
             };
             self.rowids.insert((near.part, near.ord), near.rowid);
             let rank = self.near.len() as u32 + 1;
-            self.near.push(LegHit { id: (near.part, near.ord), rank, raw: near.distance });
+            self.near.push(LegHit { id: (near.part, near.ord), rank, raw: narrow(near.distance) });
         }
         while self.matched.len() < self.depth {
             let Some(found) = self.text.next(source, view, masks, trace)? else {
@@ -255,7 +256,7 @@ impl Hybrid {
                 missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
             source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
                 if let (Some(id), Some(distance)) = (ids.next(), distance) {
-                    fill.vector.insert(*id, distance);
+                    fill.vector.insert(*id, narrow(distance));
                 }
             })?;
         }
@@ -279,7 +280,7 @@ impl Hybrid {
         view: &View,
         request: &Request,
         id: (u32, u32),
-    ) -> Result<Option<f32>> {
+    ) -> Result<Option<f64>> {
         let Some(leg) = &request.vector else { return Ok(None) };
         let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
         let mut found = None;
@@ -304,7 +305,7 @@ impl Hybrid {
         let matched = fused.text.as_ref().filter(|leg| !leg.filled);
         Hit {
             rowid: self.rowids.get(&fused.id).copied().unwrap_or(0),
-            distance: near.map(|leg| leg.raw),
+            distance: near.map(|leg| f64::from(leg.raw)),
             bm25: matched.map(|leg| leg.raw),
             score: Some(fused.score),
             vector_rank: near.and_then(|leg| leg.rank),

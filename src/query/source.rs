@@ -44,10 +44,10 @@ impl Source<'_> {
         column: usize,
         query: &[f32],
         rows: impl Iterator<Item = (u32, u32, i64)>,
-        mut each: impl FnMut(Option<f32>),
+        mut each: impl FnMut(Option<f64>),
     ) -> Result<()> {
         let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
-        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f32>)| {
+        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f64>)| {
             self.for_each_vector(column, rowids, |vector| {
                 each(vector.map(|vector| metric::distance(spec.metric, query, vector)));
                 Ok(())

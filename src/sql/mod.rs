@@ -16,6 +16,7 @@ mod row_match;
 mod row_scan;
 mod table;
 mod update;
+mod vector_hint;
 mod vector_value;
 
 pub(crate) use ddl::{write as write_schema, write_column};

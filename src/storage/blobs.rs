@@ -9,8 +9,9 @@ use super::shadow::longest_value;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
+use crate::memory;
 use crate::vector::aligned::Block;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Chunks are not made shorter than this, however little the connection allows.
 const LEAST_CHUNK: usize = 1024;
@@ -21,8 +22,8 @@ impl Storage {
         self.raise_format(conn)?;
         let size = longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES);
         let chunks = self.name("chunks");
-        let last: Option<i64> =
-            conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
+        let sql = format!("SELECT id FROM {chunks} ORDER BY id DESC LIMIT 1");
+        let last: Option<i64> = conn.query_row(&sql, [], |row| row.get(0)).optional()?;
         // A damaged table may hold an id at the end of the range; 'rebuild' removes it before it writes.
         let room = i64::try_from(bytes.len() / size + 2).unwrap_or(i64::MAX);
         if last.unwrap_or(0).checked_add(room).is_none() {
@@ -41,58 +42,60 @@ impl Storage {
 
     /// Reads a payload and verifies its length and checksum. `place` names it in errors.
     pub fn read_payload(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.length_of(conn, entry, place)?];
+        let mut bytes = memory::room(self.length_of(conn, entry, place)?)?;
         self.read_chunks(conn, entry, place, &mut bytes)?;
         Ok(bytes)
     }
 
     /// As [`read_payload`](Self::read_payload), into aligned memory.
     pub fn read_block(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Block> {
-        let length = self.length_of(conn, entry, place)?;
-        let mut block = Block::zeroed(length);
-        let bytes = block.bytes_mut().get_mut(..length).unwrap_or_default();
-        self.read_chunks(conn, entry, place, bytes)?;
+        let mut block = Block::try_zeroed(self.length_of(conn, entry, place)?)?;
+        self.read_chunks(conn, entry, place, &mut Front { block: &mut block, end: 0 })?;
         Ok(block)
     }
 
     /// The length that the directory gives, once the chunks bear it out: memory is allocated for it.
-    fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
-        let chunks = self.name("chunks");
-        let sql = format!(
-            "SELECT count(*), coalesce(sum(length(data)), 0) FROM {chunks} WHERE id BETWEEN ?1 AND ?2"
-        );
-        let (there, bytes): (i64, i64) = conn
-            .prepare_cached(&sql)?
-            .query_row([entry.first, last_chunk(entry)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if there != i64::from(entry.chunks) {
-            return Err(Error::corrupt(place, format!("{there} chunks where {} belong", entry.chunks)));
+    pub fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
+        let mut reader = self.chunk_reader(conn);
+        let mut total = 0_u64;
+        for id in chunks_of(entry) {
+            match reader.open(id)? {
+                Some(length) if length > 0 => total += length as u64,
+                _ => return Err(Error::corrupt(place, "a chunk is missing or not a blob")),
+            }
+            // Some false directory names more chunks than anybody waits for.
+            if total > entry.bytes {
+                break;
+            }
         }
-        usize::try_from(bytes)
-            .ok()
-            .filter(|bytes| *bytes as u64 == entry.bytes)
-            .ok_or_else(|| Error::corrupt(place, "the directory gives an impossible length"))
+        if total != entry.bytes {
+            let what = format!("the chunks have {total} bytes where {} belong", entry.bytes);
+            return Err(Error::corrupt(place, what));
+        }
+        usize::try_from(total).map_err(|_| Error::OutOfMemory { bytes: total })
     }
 
-    /// Fills `bytes` from the chunks. Each chunk is read to where it stays, and checked while the processor has it at hand.
+    fn chunk_reader<'a>(&'a self, conn: &'a Connection) -> BlobReader<'a> {
+        BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data")
+    }
+
+    /// Reads each chunk to where it stays, and checks it while the processor has it at hand.
     fn read_chunks(
         &self,
         conn: &Connection,
         entry: &PayloadEntry,
         place: &str,
-        mut bytes: &mut [u8],
+        out: &mut impl Rooms,
     ) -> Result<()> {
-        let mut reader = BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data");
+        let mut reader = self.chunk_reader(conn);
         let mut checksum = crc32fast::Hasher::new();
-        for id in (entry.first..=last_chunk(entry)).take(entry.chunks as usize) {
-            let length = reader.open(id)?.ok_or_else(|| Error::corrupt(place, "a chunk is not a blob"))?;
-            let Some((part, rest)) = std::mem::take(&mut bytes).split_at_mut_checked(length) else {
-                return Err(Error::corrupt(place, "a chunk has another length"));
-            };
-            bytes = rest;
+        for id in chunks_of(entry) {
+            let length = reader.open(id)?.unwrap_or(0);
+            let part = out.next(length).ok_or_else(|| Error::corrupt(place, "a chunk has another length"))?;
             reader.read(part, 0)?;
             checksum.update(part);
         }
-        if !bytes.is_empty() || checksum.finalize() != entry.checksum {
+        if checksum.finalize() != entry.checksum {
             return Err(Error::corrupt(place, "checksum mismatch"));
         }
         Ok(())
@@ -104,6 +107,38 @@ impl Storage {
         conn.prepare_cached(&sql)?.run([entry.first, last_chunk(entry)])?;
         Ok(())
     }
+}
+
+/// Memory that is filled from its front.
+trait Rooms {
+    /// The next `length` bytes.
+    fn next(&mut self, length: usize) -> Option<&mut [u8]>;
+}
+
+impl Rooms for Vec<u8> {
+    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
+        let start = self.len();
+        let end = start.checked_add(length).filter(|end| *end <= self.capacity())?;
+        self.resize(end, 0);
+        self.get_mut(start..)
+    }
+}
+
+struct Front<'a> {
+    block: &'a mut Block,
+    end: usize,
+}
+
+impl Rooms for Front<'_> {
+    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
+        let start = self.end;
+        self.end = start.checked_add(length)?;
+        self.block.bytes_mut().get_mut(start..self.end)
+    }
+}
+
+fn chunks_of(entry: &PayloadEntry) -> impl Iterator<Item = i64> {
+    (entry.first..=last_chunk(entry)).take(entry.chunks as usize)
 }
 
 fn last_chunk(entry: &PayloadEntry) -> i64 {

@@ -6,6 +6,7 @@
 use super::Storage;
 use super::run::{Run, run};
 use crate::error::Result;
+use crate::{memory, random};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// What one log entry says.
@@ -61,8 +62,8 @@ impl Storage {
 
     /// Gives the root a fresh random nonce.
     pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
-        let root = self.name("root");
-        run(conn, &format!("INSERT OR REPLACE INTO {root}(id, nonce) VALUES(1, randomblob(16))"), [])?;
+        let sql = format!("INSERT OR REPLACE INTO {}(id, nonce) VALUES(1, ?1)", self.name("root"));
+        run(conn, &sql, [random::bytes::<16>()])?;
         Ok(())
     }
 
@@ -111,28 +112,25 @@ impl Storage {
                 }
             };
             let position = LogPosition { seq: number(0)?, stamp: number(5)? };
+            memory::grow(&mut entries, 1)?;
             entries.push(LogEntry { op, rowid: number(2)?, position });
         }
         Ok(entries)
     }
 
-    /// A value of another type is damage; every other error is SQLite's own.
     fn log_error(&self, error: rusqlite::Error) -> crate::Error {
-        match error {
-            rusqlite::Error::InvalidColumnType(..) => {
-                crate::Error::corrupt(format!("{}_delta", self.table), "a value has a wrong type")
-            }
-            error => error.into(),
-        }
+        crate::Error::reading(error, || format!("{}_delta", self.table))
     }
 
     /// Appends one entry.
     pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
         let mut statement = conn.prepare_cached(&self.sql.log_append)?;
+        let stamp = i64::from_le_bytes(random::bytes());
+        let none = None::<i64>;
         match op {
-            LogOp::Add => statement.run(params![1, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Remove => statement.run(params![2, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord])?,
+            LogOp::Add => statement.run(params![1, rowid, none, none, stamp])?,
+            LogOp::Remove => statement.run(params![2, rowid, none, none, stamp])?,
+            LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord, stamp])?,
         };
         Ok(())
     }

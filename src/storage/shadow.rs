@@ -4,7 +4,7 @@ use super::run::Run;
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ffi};
 
 /// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
 pub const SHADOWS: &[&str] =
@@ -164,7 +164,7 @@ impl Storage {
                 "SELECT seq, op, row, segment, ord, stamp FROM {delta} WHERE seq > ?1 ORDER BY seq"
             ),
             log_append: format!(
-                "INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, random())"
+                "INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, ?5)"
             ),
             row_values: format!("SELECT rowid{listed} FROM {rows} WHERE rowid = ?1"),
             row_exists: format!("SELECT 1 FROM {rows} WHERE rowid = ?1"),
@@ -236,8 +236,7 @@ impl Storage {
              CREATE TABLE {}(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, rows INTEGER NOT NULL, directory BLOB NOT NULL);
              CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
              CREATE TABLE {}(segment INTEGER PRIMARY KEY, dead BLOB NOT NULL, checksum INTEGER NOT NULL);
-             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-             INSERT INTO {}(id, nonce) VALUES(1, randomblob(16));",
+             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);",
             name("config"),
             name("root"),
             name("rows"),
@@ -247,8 +246,8 @@ impl Storage {
             name("chunks"),
             name("tombstones"),
             name("tiles"),
-            name("root"),
         ))?;
+        self.renew_nonce(conn)?;
         let json = serde_json::to_string(schema).map_err(|e| Error::Schema(e.to_string()))?;
         self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))?;
         self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))?;
@@ -359,18 +358,64 @@ impl Storage {
     }
 }
 
+/// Refuses anything else than an ordinary table under the name of a shadow table: a view could lead back to the table
+/// itself, and SQLite would not notice, because each level is a statement of its own. One that is missing is left to
+/// whoever reads it, so that a table without it can still be dropped.
+///
+/// A blob handle is what SQLite opens on ordinary tables only, and it needs no search through the schema.
+fn check_kind(conn: &Connection, database: &str, table: &str, suffix: &str) -> Result<()> {
+    let column = match suffix {
+        "config" => "value",
+        "root" => "nonce",
+        "rows" | "vectors" => "rowid",
+        "delta" => "stamp",
+        "segments" => "directory",
+        "tombstones" => "dead",
+        _ => "data",
+    };
+    let name = format!("{table}_{suffix}");
+    let Err(error) = conn.blob_open(database, name.as_str(), column, i64::MIN, true) else { return Ok(()) };
+    let rusqlite::Error::SqliteFailure(cause, Some(why)) = &error else { return Err(error.into()) };
+    if cause.extended_code != ffi::SQLITE_ERROR {
+        return Err(error.into());
+    }
+    match why.strip_prefix("cannot open ") {
+        // A row is there that has another value than a blob.
+        Some(rest) if rest.starts_with("value") => Ok(()),
+        Some(rest) => {
+            let kind = rest.split(':').next().unwrap_or_default();
+            Err(Error::Schema(format!(
+                "{table}: {name} is a {kind} where {table} keeps its data in an ordinary table; drop it, and restore the \
+                 table from a backup"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Whether there is a `t_tiles`, the declaration and the rows of a tile.
 fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, Schema, usize)> {
+    check_kind(conn, database, table, "config")?;
     let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
-    let get = |name: &str| -> Result<Option<crate::Value>> {
-        Ok(conn
-            .query_row(&format!("SELECT value FROM {config} WHERE name = ?1"), [name], |row| {
-                Ok(crate::Value::from(row.get_ref(0)?))
-            })
-            .optional()?)
-    };
+    let sql = format!("SELECT name, value FROM {config} WHERE name IN ('format', 'schema', 'tile_rows')");
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = std::collections::HashMap::new();
+    let mut checked = false;
+    while let Some(row) = rows.next()? {
+        // Within the read transaction of this statement the others cost next to nothing.
+        if !std::mem::replace(&mut checked, true) {
+            for suffix in SHADOWS.iter().filter(|suffix| **suffix != "config") {
+                check_kind(conn, database, table, suffix)?;
+            }
+        }
+        if let crate::Value::Text(name) = crate::Value::from(row.get_ref(0)?) {
+            found.insert(name, crate::Value::from(row.get_ref(1)?));
+        }
+    }
+    let mut get = |name: &str| found.remove(name);
     let place = format!("{table}_config");
-    let format = match get("format")? {
+    let format = match get("format") {
         Some(crate::Value::Integer(file @ FORMAT_WITHOUT_TILES..=FORMAT)) => file,
         Some(crate::Value::Integer(file)) if file > FORMAT => {
             return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
@@ -381,13 +426,13 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
             )));
         }
     };
-    let Some(crate::Value::Text(json)) = get("schema")? else {
+    let Some(crate::Value::Text(json)) = get("schema") else {
         return Err(Error::corrupt(place, "the schema is missing"));
     };
     let schema: Schema =
         serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
     schema.validate(table).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
-    match (format, get("tile_rows")?) {
+    match (format, get("tile_rows")) {
         (FORMAT_WITHOUT_TILES, _) => Ok((false, schema, 0)),
         (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::Value::Integer(0))) => Ok((true, schema, 0)),
         (FORMAT, Some(crate::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),

@@ -11,6 +11,7 @@ use super::query_text::{Node, TextQuery};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
+use crate::memory;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ impl TextSearcher {
     /// [`crate::Error::Corrupt`] when tantivy cannot read the bytes.
     pub fn open(config: &TextConfig, segments: &[(Arc<TextPayload>, Option<Bitmap>)]) -> Result<Self> {
         guarded_read("opening the text index", || {
+            memory::check(0)?;
             let mut parts = Vec::with_capacity(segments.len());
             let mut slots = Vec::with_capacity(segments.len());
             for (payload, deleted) in segments {

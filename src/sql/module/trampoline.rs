@@ -1,6 +1,7 @@
 //! The C callbacks of a [`VirtualTable`]: each runs one trait method under a guard and reports the outcome.
 #![expect(unsafe_code)]
 
+use super::depth::Level;
 use super::function::{as_data, c_name, call};
 use super::host::{Host, ManyVariables, Shared, check};
 use super::index_info::alloc_text;
@@ -51,6 +52,7 @@ pub(super) enum Caught {
 
 /// Runs `work`; a panic in it becomes an error.
 pub(super) fn guard<R>(place: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R, Caught> {
+    let _level = Level::enter().map_err(Caught::Error)?;
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(outcome) => outcome.map_err(Caught::Error),
         Err(payload) => {
@@ -283,6 +285,10 @@ impl<T: VirtualTable> Callbacks<T> {
             if code != ffi::SQLITE_OK {
                 // SAFETY: an open handle; the message is copied at once.
                 let why = unsafe { CStr::from_ptr(ffi::sqlite3_errmsg(db)) }.to_string_lossy().into_owned();
+                if code & 0xff != ffi::SQLITE_ERROR {
+                    let cause = ffi::Error::new(code);
+                    return Err(Error::Sqlite(rusqlite::Error::SqliteFailure(cause, Some(why))));
+                }
                 return Err(Error::Schema(format!("{table}: SQLite refuses the declaration: {why}")));
             }
             let base =
