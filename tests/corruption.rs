@@ -3,6 +3,7 @@
 //! as long as the rows and vectors themselves are whole, `'rebuild'` heals the table.
 //!
 //! `NEARLITE_SEED` picks other bits to flip, `NEARLITE_STEP=1` tries every kind of damage instead of every sixth.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,6 +1,7 @@
 //! Code depends downward only: `sql`, `api` -> `query` -> `segment` -> `hnsw` | `text` | `columns` and `storage` -> leaves.
 //!
 //! The payload layers know neither SQLite nor each other, the storage knows no index, the leaves know leaves.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

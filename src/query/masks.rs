@@ -103,6 +103,12 @@ pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Resu
     rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
 }
 
+/// Number of live rows that pass a filter.
+pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
+    let request = Request { filter: Some(filter.clone()), ..Request::default() };
+    Ok(Masks::build(source, view, &request)?.total())
+}
+
 fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
     let masks = Masks::build(source, view, request)?;
     let mut rowids = C::default();

@@ -18,7 +18,7 @@ mod source;
 
 pub use filter::Filter;
 pub use handle::Handle;
-pub use masks::{matching_rowids, passing_rowids};
+pub use masks::{matching_rowids, passing_count, passing_rowids};
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;

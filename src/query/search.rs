@@ -132,6 +132,11 @@ impl Search {
         Ok(hit)
     }
 
+    /// The row given last is gone: it does not count against the limit.
+    pub fn skip_last(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+    }
+
     /// What was done so far.
     pub fn trace(&self) -> &Trace {
         &self.trace

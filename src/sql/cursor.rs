@@ -50,6 +50,29 @@ struct SearchScan {
     query: Rc<request::Asked>,
     row: OnceCell<Option<Row>>,
     vectors: OnceCell<VectorBytes>,
+    /// Changes of the connection when the search began: its rows are those of then.
+    changes: u64,
+}
+
+impl SearchScan {
+    /// Goes on to the next row that is still there; false at the end.
+    fn next(&mut self, shared: &Shared) -> Result<bool> {
+        self.row = OnceCell::new();
+        self.vectors = OnceCell::new();
+        loop {
+            if shared.host.interrupted() {
+                return Err(crate::Error::Interrupted);
+            }
+            let Some(hit) = shared.with_source(|source| self.search.next(source))? else { return Ok(false) };
+            self.hit = hit;
+            // Only this connection can have deleted a row of the snapshot that it reads.
+            let conn = shared.host.connection();
+            if conn.total_changes() == self.changes || shared.storage.row_exists(conn, self.hit.rowid)? {
+                return Ok(true);
+            }
+            self.search.skip_last();
+        }
+    }
 }
 
 impl TableCursor {
@@ -67,7 +90,9 @@ impl TableCursor {
         let mut search = self.shared.with_source(|source| Search::start(source, view, request))?;
         if let Some(hit) = self.shared.with_source(|source| search.next(source))? {
             let query = Rc::new(asked);
-            let scan = SearchScan { search, hit, query, row: OnceCell::new(), vectors: OnceCell::new() };
+            let changes = self.shared.host.connection().total_changes();
+            let (row, vectors) = (OnceCell::new(), OnceCell::new());
+            let scan = SearchScan { search, hit, query, row, vectors, changes };
             self.scan = Scan::Search(Box::new(scan));
         }
         Ok(())
@@ -280,21 +305,7 @@ impl VirtualCursor for TableCursor {
         let more = match &mut self.scan {
             Scan::Done => false,
             Scan::Rows(scan) => scan.next(&self.shared)?,
-            Scan::Search(scan) => {
-                if self.shared.host.interrupted() {
-                    return Err(crate::Error::Interrupted);
-                }
-                let hit = self.shared.with_source(|source| scan.search.next(source))?;
-                scan.row = OnceCell::new();
-                scan.vectors = OnceCell::new();
-                match hit {
-                    Some(hit) => {
-                        scan.hit = hit;
-                        true
-                    }
-                    None => false,
-                }
-            }
+            Scan::Search(scan) => scan.next(&self.shared)?,
         };
         if !more {
             self.scan = Scan::Done;

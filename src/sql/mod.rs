@@ -47,6 +47,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
         }
         Ok(())
     })?;
+    module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
     module::register_module::<table::Table>(conn, "nearlite")
