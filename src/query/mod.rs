@@ -5,6 +5,8 @@ pub mod explain;
 pub mod filter;
 pub mod fusion;
 mod handle;
+mod hybrid;
+mod leg;
 mod masks;
 mod matching;
 pub mod mmr;
@@ -18,6 +20,8 @@ mod source;
 
 pub use filter::Filter;
 pub use handle::Handle;
+pub use hybrid::restrict;
+pub use leg::{Drawn, Standing, listed};
 pub use masks::{matching_rowids, passing_rowids};
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};

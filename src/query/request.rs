@@ -15,7 +15,7 @@ pub struct VectorLeg {
 }
 
 /// Rows that match a text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLeg {
     /// Query text.
     pub query: String,
@@ -44,6 +44,8 @@ pub struct Request {
     pub limit: Option<usize>,
     /// Rows the caller will probably take: sizes the first batch, never the answer.
     pub hint: Option<usize>,
+    /// Rows of one page, wherever it begins: the legs of a hybrid search are at least as deep.
+    pub page: Option<usize>,
     /// Breadth of graph searches.
     pub ef: Option<usize>,
     /// Exact search: no graph.
@@ -58,6 +60,12 @@ impl Request {
     /// Rows to prepare for in the first batch.
     pub fn first_batch(&self) -> usize {
         self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).clamp(1, 10_000)
+    }
+
+    /// Rows that each leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
+    /// is a `k`, on LIMIT, which some versions of SQLite do not show.
+    pub fn depth(&self) -> usize {
+        self.hybrid.depth_for(self.limit.or(self.page).unwrap_or(0))
     }
 }
 

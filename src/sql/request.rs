@@ -104,6 +104,7 @@ pub fn build(
         }
     }
     request.hint = limit.map(|limit| limit.saturating_add(offset));
+    request.page = limit;
     request.filter = match filters.len() {
         0 => None,
         1 => filters.pop(),

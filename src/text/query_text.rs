@@ -171,6 +171,15 @@ impl TextQuery {
         self.root.is_none()
     }
 
+    /// Whether the query has a word that a row can match. Forbidden words alone restrict and rank nothing.
+    pub fn ranks(&self) -> bool {
+        let mut ranks = false;
+        if let Some(root) = &self.root {
+            root.wanted_leaves(&mut |_| ranks = true);
+        }
+        ranks
+    }
+
     /// What was ignored or changed while reading the query.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

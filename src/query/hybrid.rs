@@ -1,0 +1,287 @@
+//! A hybrid search: the vector leg and the text leg, fused.
+//!
+//! Each leg is drawn to the depth, both lists are fused, and the rows handed out; a caller who takes more gets legs four
+//! times as deep. Invariants: every row comes once; rows of a deeper round come after those of the rounds before.
+//!
+//! A row of a group of equals that reaches beyond the depth of its leg waits until the other leg has it, or until the
+//! depth reaches the end of the group: of such rows nothing but the other leg knows which one is better.
+
+use super::explain::Trace;
+use super::fusion::{self, Fused, LegHit, RowId};
+use super::leg::{Drawn, Standing, listed};
+use super::masks::{Masks, parse_text};
+use super::matching::Matching;
+use super::nearest::Nearest;
+use super::request::{Hit, Request, holds};
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::segment::View;
+use crate::text::TextQuery;
+use crate::vector::Metric;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Rows beyond the depth that a text search looks for at once, to see where a group of equals ends: another search
+/// would cost more.
+const TEXT_MARGIN: usize = 28;
+
+/// A running hybrid search.
+pub struct Hybrid {
+    vector: Nearest,
+    text: Matching,
+    metric: Metric,
+    depth: usize,
+    near: Drawn,
+    matched: Drawn,
+    rowids: HashMap<RowId, i64>,
+    fused: Vec<Fused>,
+    next: usize,
+    given: HashSet<RowId>,
+    /// Score of the row given last.
+    worst: f32,
+    started: bool,
+}
+
+/// Whether the text ranks rows. Beside a vector, a text of forbidden words only ranks nothing: it restricts.
+pub fn restrict(source: &Source<'_>, view: &View, request: &mut Request) -> Result<bool> {
+    let (Some(leg), Some(_)) = (&request.text, &request.vector) else { return Ok(request.text.is_some()) };
+    let query = parse_text(source, view, leg)?;
+    if !query.is_empty() && !query.ranks() && !request.must_match.contains(leg) {
+        request.must_match.push(leg.clone());
+    }
+    Ok(query.ranks())
+}
+
+impl Hybrid {
+    /// Plans both legs of the request; nothing is searched before the first row is taken.
+    pub fn new(source: &Source<'_>, view: &View, request: &Request, trace: &mut Trace) -> Result<Self> {
+        let (Some(vector), Some(text)) = (&request.vector, &request.text) else {
+            return Err(Error::Value("a hybrid search needs a vector and a text".into()));
+        };
+        let depth = request.depth();
+        let text = Matching::new(source, view, text, depth.saturating_add(TEXT_MARGIN))?;
+        trace.warnings = text.query().warnings().to_vec();
+        if text.query().is_empty() {
+            trace.degraded = Some("the query text has no searchable word: vector only");
+        } else if !text.query().ranks() {
+            trace.degraded = Some("the query text has forbidden words only: it restricts, the vector ranks");
+        }
+        let metric = source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
+        Ok(Self {
+            vector: Nearest::new(source, request, vector, depth.saturating_add(1)),
+            text,
+            metric,
+            depth,
+            near: Drawn::new(false),
+            matched: Drawn::new(true),
+            rowids: HashMap::new(),
+            fused: Vec::new(),
+            next: 0,
+            given: HashSet::new(),
+            worst: f32::INFINITY,
+            started: false,
+        })
+    }
+
+    /// The parsed text.
+    pub fn query(&self) -> &Arc<TextQuery> {
+        self.text.query()
+    }
+
+    /// The next row in order of the fused score.
+    pub fn next(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        request: &Request,
+        trace: &mut Trace,
+    ) -> Result<Option<Hit>> {
+        loop {
+            while let Some(fused) = self.fused.get(self.next) {
+                self.next += 1;
+                let fused = *fused;
+                if self.given.insert(fused.id) {
+                    let mut hit = self.hit(&fused);
+                    if hit.distance.is_none() {
+                        hit.distance = self.distance(source, view, request, fused.id)?;
+                    }
+                    let within = |bound| hit.distance.is_some_and(|distance| holds(bound, distance));
+                    if !request.within.iter().all(within) {
+                        continue;
+                    }
+                    if hit.bm25.is_none() {
+                        hit.bm25 = self.score(source, view, fused.id)?;
+                    }
+                    // Rows beyond the first depth come after those within it, whatever deeper ranks add.
+                    let score = hit.score.unwrap_or(0.0).min(self.worst);
+                    self.worst = score;
+                    hit.score = Some(score);
+                    return Ok(Some(hit));
+                }
+            }
+            if self.started {
+                if self.near.exhausted() && self.matched.exhausted() {
+                    return Ok(None);
+                }
+                self.depth = self.depth.saturating_mul(4);
+            }
+            self.started = true;
+            self.deepen(source, view, masks, request, trace)?;
+        }
+    }
+
+    /// Takes each leg to the current depth and fuses them.
+    fn deepen(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        masks: &Masks,
+        request: &Request,
+        trace: &mut Trace,
+    ) -> Result<()> {
+        let Self { vector, text, near, matched, rowids, .. } = self;
+        near.take(self.depth, || {
+            Ok(vector.next(source, view, masks, trace)?.map(|near| {
+                rowids.insert((near.part, near.ord), near.rowid);
+                ((near.part, near.ord), near.distance)
+            }))
+        })?;
+        if text.query().ranks() {
+            matched.take(self.depth, || {
+                Ok(text.next(source, view, masks, trace)?.map(|found| {
+                    rowids.insert((found.part, found.ord), found.rowid);
+                    ((found.part, found.ord), found.score)
+                }))
+            })?;
+        } else {
+            matched.take(self.depth, || Ok(None))?;
+        }
+        if near.gave_up() || matched.gave_up() {
+            trace.degraded = trace.degraded.or(Some(
+                "too many rows are equal for one leg: they count nothing there",
+            ));
+        }
+        let (near, matched) = (Leg::of(near), Leg::of(matched));
+        let listed = |id: RowId| {
+            let standings = [near.standing.get(&id), matched.standing.get(&id)];
+            listed(standings.into_iter().flatten().copied())
+        };
+        let fill = if request.hybrid.fusion.fills_missing() {
+            self.fill(source, view, request, [&near, &matched], &listed)?
+        } else {
+            fusion::Fill::default()
+        };
+        let rowids = &self.rowids;
+        let tie = |id: RowId| rowids.get(&id).copied().unwrap_or(i64::MAX);
+        let legs = fusion::Legs { vector: &near.hits, text: &matched.hits, fill: &fill, listed: &listed };
+        self.fused = fusion::fuse(&request.hybrid.fusion, self.metric, &legs, &tie);
+        self.next = 0;
+        Ok(())
+    }
+
+    /// Raw scores of listed rows that only one leg ranked, computed for the other.
+    fn fill(
+        &self,
+        source: &Source<'_>,
+        view: &View,
+        request: &Request,
+        [near, matched]: [&Leg; 2],
+        listed: &dyn Fn(RowId) -> bool,
+    ) -> Result<fusion::Fill> {
+        let missing = |leg: &Leg, other: &Leg| -> Vec<RowId> {
+            let ranked: HashSet<RowId> = leg.ranked().collect();
+            let all = leg.hits.iter().chain(&other.hits).map(|hit| hit.id);
+            let mut missing: Vec<RowId> = all.filter(|id| !ranked.contains(id) && listed(*id)).collect();
+            missing.sort_unstable();
+            missing.dedup();
+            missing
+        };
+        let mut fill = fusion::Fill::default();
+        if let Some(leg) = &request.vector {
+            let missing = missing(near, matched);
+            let mut ids = missing.iter();
+            let rows =
+                missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
+            source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
+                if let (Some(id), Some(distance)) = (ids.next(), distance) {
+                    fill.vector.insert(*id, distance);
+                }
+            })?;
+        }
+        if self.text.query().ranks() {
+            let text = view.text(source.storage, source.conn, source.schema)?;
+            let missing = missing(matched, near);
+            let documents: Vec<_> =
+                missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+            for (id, score) in missing.into_iter().zip(text.searcher.score(self.text.query(), &documents)?) {
+                if let Some(score) = score {
+                    fill.text.insert(id, score);
+                }
+            }
+        }
+        Ok(fill)
+    }
+
+    /// Distance of a row that the vector leg did not return within its depth.
+    fn distance(
+        &self,
+        source: &Source<'_>,
+        view: &View,
+        request: &Request,
+        id: RowId,
+    ) -> Result<Option<f32>> {
+        let Some(leg) = &request.vector else { return Ok(None) };
+        let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
+        let mut found = None;
+        source.for_each_distance(view, leg.column, &leg.query, std::iter::once(row), |distance| {
+            found = distance;
+        })?;
+        Ok(found)
+    }
+
+    /// BM25 of a row that the text leg did not return within its depth.
+    fn score(&self, source: &Source<'_>, view: &View, id: RowId) -> Result<Option<f32>> {
+        if !self.text.query().ranks() {
+            return Ok(None);
+        }
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        let document = text.document(id.0 as usize, id.1);
+        Ok(text.searcher.score(self.text.query(), &[document])?.first().copied().flatten())
+    }
+
+    fn hit(&self, fused: &Fused) -> Hit {
+        let near = fused.vector.as_ref().filter(|leg| !leg.filled);
+        let matched = fused.text.as_ref().filter(|leg| !leg.filled);
+        Hit {
+            rowid: self.rowids.get(&fused.id).copied().unwrap_or(0),
+            distance: near.map(|leg| leg.raw),
+            bm25: matched.map(|leg| leg.raw),
+            score: Some(fused.score),
+            vector_rank: near.and_then(|leg| leg.rank),
+            text_rank: matched.and_then(|leg| leg.rank),
+            fused: Some(Box::new(*fused)),
+        }
+    }
+}
+
+/// What a leg gives to one fusion.
+struct Leg {
+    hits: Vec<LegHit>,
+    standing: HashMap<RowId, Standing>,
+}
+
+impl Leg {
+    fn of(drawn: &Drawn) -> Self {
+        let (mut hits, mut standing) = (Vec::new(), HashMap::new());
+        for (hit, stands) in drawn.hits() {
+            hits.push(hit);
+            standing.insert(hit.id, stands);
+        }
+        Self { hits, standing }
+    }
+
+    fn ranked(&self) -> impl Iterator<Item = RowId> {
+        self.hits.iter().filter(|hit| hit.rank.is_some()).map(|hit| hit.id)
+    }
+}
