@@ -115,12 +115,18 @@ impl Prepared {
         };
         let view = handle.view(conn)?;
         let mut asked = self.request.clone();
-        let ranks = handle.with_source(conn, |source| query::restrict(source, &view, &mut asked))?;
+        let mut words = asked.text.take();
+        if let Some(leg) = &words {
+            let query = handle.with_source(conn, |source| query::parse_text(source, &view, leg))?;
+            if !query.is_empty() && !query.ranks() {
+                // Forbidden words only: they restrict every leg and rank nothing.
+                asked.must_match.extend(words.take());
+            }
+        }
         let plain = Request { vector: None, text: None, hint: Some(depth.saturating_add(1)), ..asked };
         let near = self.request.vector.iter().chain(&self.more);
         let mut legs: Vec<(Request, f32)> =
             near.map(|leg| (Request { vector: Some(leg.clone()), ..plain.clone() }, vector)).collect();
-        let words = self.request.text.clone().filter(|_| ranks);
         legs.extend(
             words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
         );

@@ -9,7 +9,7 @@
 use super::explain::Trace;
 use super::fusion::{self, Fused, LegHit, RowId};
 use super::leg::{Drawn, Standing, listed};
-use super::masks::{Masks, parse_text};
+use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
 use super::request::{Hit, Request, holds};
@@ -40,16 +40,6 @@ pub struct Hybrid {
     /// Score of the row given last.
     worst: f32,
     started: bool,
-}
-
-/// Whether the text ranks rows. Beside a vector, a text of forbidden words only ranks nothing: it restricts.
-pub fn restrict(source: &Source<'_>, view: &View, request: &mut Request) -> Result<bool> {
-    let (Some(leg), Some(_)) = (&request.text, &request.vector) else { return Ok(request.text.is_some()) };
-    let query = parse_text(source, view, leg)?;
-    if !query.is_empty() && !query.ranks() && !request.must_match.contains(leg) {
-        request.must_match.push(leg.clone());
-    }
-    Ok(query.ranks())
 }
 
 impl Hybrid {
@@ -210,11 +200,9 @@ impl Hybrid {
             })?;
         }
         if self.text.query().ranks() {
-            let text = view.text(source.storage, source.conn, source.schema)?;
             let missing = missing(matched, near);
-            let documents: Vec<_> =
-                missing.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
-            for (id, score) in missing.into_iter().zip(text.searcher.score(self.text.query(), &documents)?) {
+            let scores = self.text.scores(source, view, &missing)?;
+            for (id, score) in missing.into_iter().zip(scores) {
                 if let Some(score) = score {
                     fill.text.insert(id, score);
                 }
@@ -245,9 +233,7 @@ impl Hybrid {
         if !self.text.query().ranks() {
             return Ok(None);
         }
-        let text = view.text(source.storage, source.conn, source.schema)?;
-        let document = text.document(id.0 as usize, id.1);
-        Ok(text.searcher.score(self.text.query(), &[document])?.first().copied().flatten())
+        Ok(self.text.scores(source, view, &[id])?.first().copied().flatten())
     }
 
     fn hit(&self, fused: &Fused) -> Hit {

@@ -20,7 +20,8 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the request's filter and required texts on `view`.
+    /// Evaluates the request's filter and required texts on `view`. Beside a vector, a text of forbidden words only is
+    /// such a text: it restricts and ranks nothing.
     pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => {
@@ -33,7 +34,13 @@ impl Masks {
             parts.push(filtered(source, view, predicate.as_ref(), part)?);
         }
         for leg in &request.must_match {
-            require_text(source, view, leg, &mut parts)?;
+            require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
+        }
+        if let (Some(_), Some(leg)) = (&request.vector, &request.text) {
+            let query = parse_text(source, view, leg)?;
+            if !query.is_empty() && !query.ranks() {
+                require_text(source, view, &query, &mut parts)?;
+            }
         }
         let counts = parts
             .iter()
@@ -111,14 +118,13 @@ fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &
 fn require_text(
     source: &Source<'_>,
     view: &View,
-    leg: &TextLeg,
+    query: &TextQuery,
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
-    let query = parse_text(source, view, leg)?;
     let text = view.text(source.storage, source.conn, source.schema)?;
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    for (segment, found) in text.searcher.matching(&query)?.iter().enumerate() {
+    for (segment, found) in text.searcher.matching(query)?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
             matching[part].or(found);

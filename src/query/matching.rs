@@ -48,6 +48,13 @@ impl Matching {
         &self.query
     }
 
+    /// BM25 of given rows (part, ord): `None` where the row does not match.
+    pub fn scores(&self, source: &Source<'_>, view: &View, rows: &[(u32, u32)]) -> Result<Vec<Option<f32>>> {
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        let documents: Vec<_> = rows.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+        text.searcher.score(&self.query, &documents)
+    }
+
     /// The next row in order of score.
     pub fn next(
         &mut self,

@@ -20,9 +20,8 @@ mod source;
 
 pub use filter::Filter;
 pub use handle::Handle;
-pub use hybrid::restrict;
 pub use leg::{Drawn, Standing, listed};
-pub use masks::{matching_rowids, passing_rowids};
+pub use masks::{matching_rowids, parse_text, passing_rowids};
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;

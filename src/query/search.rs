@@ -1,7 +1,7 @@
 //! A running search: one leg, or two legs fused. Rows are computed as the caller takes them.
 
 use super::explain::Trace;
-use super::hybrid::{self, Hybrid};
+use super::hybrid::Hybrid;
 use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
@@ -31,10 +31,9 @@ enum Legs {
 
 impl Search {
     /// Plans `request` on `view`.
-    pub fn start(source: &Source<'_>, view: Arc<View>, mut request: Request) -> Result<Self> {
+    pub fn start(source: &Source<'_>, view: Arc<View>, request: Request) -> Result<Self> {
         let clock = Instant::now();
         let mut trace = Trace::default();
-        hybrid::restrict(source, &view, &mut request)?;
         let masks = Masks::build(source, &view, &request)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
