@@ -8,7 +8,7 @@ use super::statement::{condition, target, told};
 use crate::error::{Error, Result};
 use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
-use crate::query::{self, Drawn, Handle, Request, Source, Standing, VectorLeg, listed};
+use crate::query::{self, Drawn, Handle, Request, Source, Standing, VectorLeg};
 use crate::vector::Metric;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -131,7 +131,6 @@ impl Prepared {
             words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
         );
         let (mut fused, mut place): (Vec<query::Hit>, HashMap<i64, usize>) = Default::default();
-        let mut standings: Vec<Vec<Standing>> = Vec::new();
         let (mut query, mut plans, mut cut) = (None, Vec::new(), false);
         for (request, weight) in legs {
             let is_text = request.text.is_some();
@@ -146,18 +145,20 @@ impl Prepared {
                 })?;
                 cut |= !drawn.exhausted();
                 for (leg_hit, standing) in drawn.hits() {
-                    let Some(hit) = hits.get(leg_hit.id.1 as usize) else { continue };
+                    // A group of equals that the depth cuts counts nothing: not all of it is known.
+                    let Some(hit) = hits.get(leg_hit.id.1 as usize).filter(|_| standing == Standing::Within)
+                    else {
+                        continue;
+                    };
                     let at = *place.entry(hit.rowid).or_insert(fused.len());
                     if at == fused.len() {
                         fused.push(query::Hit { score: Some(0.0), ..hit.clone() });
-                        standings.push(Vec::new());
                     }
-                    standings[at].push(standing);
                     let row = &mut fused[at];
                     row.distance = row.distance.or(hit.distance);
                     row.bm25 = row.bm25.or(hit.bm25);
                     let fused = row.fused.get_or_insert_default();
-                    let (Some(rank), raw) = (leg_hit.rank, leg_hit.raw) else { continue };
+                    let (rank, raw) = (leg_hit.rank, leg_hit.raw);
                     let adds = weight / (k + rank as f32);
                     row.score = row.score.map(|score| score + adds);
                     let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
@@ -176,8 +177,6 @@ impl Prepared {
                 Ok(())
             })?;
         }
-        let mut standings = standings.iter();
-        fused.retain(|_| standings.next().is_some_and(|standings| listed(standings.iter().copied())));
         if !self.request.within.is_empty() {
             // Rows of the text leg are anywhere.
             fused.retain(|hit| hit.distance.is_some());

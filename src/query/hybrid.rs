@@ -3,12 +3,12 @@
 //! Each leg is drawn to the depth, both lists are fused, and the rows handed out; a caller who takes more gets legs four
 //! times as deep. Invariants: every row comes once; rows of a deeper round come after those of the rounds before.
 //!
-//! A row of a group of equals that reaches beyond the depth of its leg waits until the other leg has it, or until the
-//! depth reaches the end of the group: of such rows nothing but the other leg knows which one is better.
+//! A row of a group of equals that reaches beyond the depth of its leg waits for the other leg, or until the depth has
+//! reached the end of the group: nothing but the other leg knows which row of such a group is better.
 
 use super::explain::Trace;
-use super::fusion::{self, Fused, LegHit, RowId};
-use super::leg::{Drawn, Standing, listed};
+use super::fusion::{self, Edge, Fill, Fused, LegHit, RowId};
+use super::leg::{Drawn, Standing};
 use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
@@ -20,10 +20,6 @@ use crate::text::TextQuery;
 use crate::vector::Metric;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// Rows beyond the depth that a text search looks for at once, to see where a group of equals ends: another search
-/// would cost more.
-const TEXT_MARGIN: usize = 28;
 
 /// A running hybrid search.
 pub struct Hybrid {
@@ -49,7 +45,8 @@ impl Hybrid {
             return Err(Error::Value("a hybrid search needs a vector and a text".into()));
         };
         let depth = request.depth();
-        let text = Matching::new(source, view, text, depth.saturating_add(TEXT_MARGIN))?;
+        // One row beyond the depth tells whether the depth cuts a group of equals.
+        let text = Matching::new(source, view, text, depth.saturating_add(1))?;
         trace.warnings = text.query().warnings().to_vec();
         if text.query().is_empty() {
             trace.degraded = Some("the query text has no searchable word: vector only");
@@ -147,49 +144,44 @@ impl Hybrid {
         } else {
             matched.take(self.depth, || Ok(None))?;
         }
-        if near.gave_up() || matched.gave_up() {
-            trace.degraded = trace.degraded.or(Some(
-                "too many rows are equal for one leg: they count nothing there",
-            ));
-        }
         let (near, matched) = (Leg::of(near), Leg::of(matched));
-        let listed = |id: RowId| {
-            let standings = [near.standing.get(&id), matched.standing.get(&id)];
-            listed(standings.into_iter().flatten().copied())
-        };
-        let fill = if request.hybrid.fusion.fills_missing() {
-            self.fill(source, view, request, [&near, &matched], &listed)?
-        } else {
-            fusion::Fill::default()
+        let fill = self.fill(source, view, request, [&near, &matched])?;
+        let matched_ended = self.matched.ended();
+        let listed = |id: RowId| match (near.stands.get(&id), matched.stands.get(&id)) {
+            (Some(Standing::Within), _) | (_, Some(Standing::Within)) => true,
+            // Equal distances come in order of rowid, as do rows that are equal in both legs.
+            (Some(Standing::Across), Some(_)) => true,
+            (Some(Standing::Across), None) => matched_ended || matched.is_edge(fill.text.get(&id)),
+            _ => false,
         };
         let rowids = &self.rowids;
         let tie = |id: RowId| rowids.get(&id).copied().unwrap_or(i64::MAX);
-        let legs = fusion::Legs { vector: &near.hits, text: &matched.hits, fill: &fill, listed: &listed };
+        let legs = fusion::Legs {
+            hits: [&near.hits, &matched.hits],
+            edges: [near.edge, matched.edge],
+            fill: &fill,
+            listed: &listed,
+        };
         self.fused = fusion::fuse(&request.hybrid.fusion, self.metric, &legs, &tie);
         self.next = 0;
         Ok(())
     }
 
-    /// Raw scores of listed rows that only one leg ranked, computed for the other.
+    /// Raw scores of rows that only one leg drew, computed for the other: where the formula wants them, and where they
+    /// decide whether the row belongs to the group that the depth cuts.
     fn fill(
         &self,
         source: &Source<'_>,
         view: &View,
         request: &Request,
         [near, matched]: [&Leg; 2],
-        listed: &dyn Fn(RowId) -> bool,
-    ) -> Result<fusion::Fill> {
-        let missing = |leg: &Leg, other: &Leg| -> Vec<RowId> {
-            let ranked: HashSet<RowId> = leg.ranked().collect();
-            let all = leg.hits.iter().chain(&other.hits).map(|hit| hit.id);
-            let mut missing: Vec<RowId> = all.filter(|id| !ranked.contains(id) && listed(*id)).collect();
-            missing.sort_unstable();
-            missing.dedup();
-            missing
-        };
-        let mut fill = fusion::Fill::default();
-        if let Some(leg) = &request.vector {
-            let missing = missing(near, matched);
+    ) -> Result<Fill> {
+        let always = request.hybrid.fusion.fills_missing();
+        let mut fill = Fill::default();
+        if let Some(leg) = &request.vector
+            && (always || near.edge.is_some())
+        {
+            let missing: Vec<RowId> = matched.missing_in(near).collect();
             let mut ids = missing.iter();
             let rows =
                 missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
@@ -199,8 +191,8 @@ impl Hybrid {
                 }
             })?;
         }
-        if self.text.query().ranks() {
-            let missing = missing(matched, near);
+        if self.text.query().ranks() && (always || matched.edge.is_some()) {
+            let missing: Vec<RowId> = near.missing_in(matched).collect();
             let scores = self.text.scores(source, view, &missing)?;
             for (id, score) in missing.into_iter().zip(scores) {
                 if let Some(score) = score {
@@ -254,20 +246,26 @@ impl Hybrid {
 /// What a leg gives to one fusion.
 struct Leg {
     hits: Vec<LegHit>,
-    standing: HashMap<RowId, Standing>,
+    stands: HashMap<RowId, Standing>,
+    edge: Option<Edge>,
 }
 
 impl Leg {
     fn of(drawn: &Drawn) -> Self {
-        let (mut hits, mut standing) = (Vec::new(), HashMap::new());
-        for (hit, stands) in drawn.hits() {
+        let (mut hits, mut stands) = (Vec::new(), HashMap::new());
+        for (hit, standing) in drawn.hits() {
             hits.push(hit);
-            standing.insert(hit.id, stands);
+            stands.insert(hit.id, standing);
         }
-        Self { hits, standing }
+        Self { hits, stands, edge: drawn.edge() }
     }
 
-    fn ranked(&self) -> impl Iterator<Item = RowId> {
-        self.hits.iter().filter(|hit| hit.rank.is_some()).map(|hit| hit.id)
+    fn missing_in(&self, other: &Self) -> impl Iterator<Item = RowId> {
+        self.hits.iter().map(|hit| hit.id).filter(|id| !other.stands.contains_key(id))
+    }
+
+    /// Whether a row of this score belongs to the group that the depth cuts.
+    fn is_edge(&self, raw: Option<&f32>) -> bool {
+        self.edge.is_some_and(|edge| raw == Some(&edge.raw))
     }
 }

@@ -7,6 +7,7 @@ pub mod fusion;
 mod handle;
 mod hybrid;
 mod leg;
+mod listing;
 mod masks;
 mod matching;
 pub mod mmr;
@@ -20,7 +21,7 @@ mod source;
 
 pub use filter::Filter;
 pub use handle::Handle;
-pub use leg::{Drawn, Standing, listed};
+pub use leg::{Drawn, Standing};
 pub use masks::{matching_rowids, parse_text, passing_rowids};
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};

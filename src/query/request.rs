@@ -40,6 +40,12 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// Bounds on the distance; all must hold.
     pub within: Vec<(Op, f64)>,
+    /// Upper bounds on [`Hit::rank`]: the search ends with the first row that is beyond one.
+    pub until: Vec<(Op, f64)>,
+    /// Of a search for texts alone: rows come in order of rowid, without scores.
+    pub unranked: bool,
+    /// The order of rows without scores is descending.
+    pub descending: bool,
     /// Rows returned at most.
     pub limit: Option<usize>,
     /// Rows the caller will probably take: sizes the first batch, never the answer.
@@ -70,9 +76,14 @@ impl Request {
 }
 
 /// Whether a distance is within a bound.
-pub fn holds((op, bound): &(Op, f64), distance: f32) -> bool {
+pub fn holds(bound: &(Op, f64), distance: f32) -> bool {
+    within(bound, f64::from(distance))
+}
+
+/// Whether a number is within a bound.
+pub fn within((op, bound): &(Op, f64), number: f64) -> bool {
     // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
-    op.accepts((f64::from(distance) + 0.0).total_cmp(&(bound + 0.0)))
+    op.accepts((number + 0.0).total_cmp(&(bound + 0.0)))
 }
 
 /// One answer row.
@@ -95,6 +106,19 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// A row of which nothing else is known.
+    pub fn bare(rowid: i64) -> Self {
+        Self {
+            rowid,
+            distance: None,
+            bm25: None,
+            score: None,
+            vector_rank: None,
+            text_rank: None,
+            fused: None,
+        }
+    }
+
     /// Ascending means best first, whatever kind of search it was.
     pub fn rank(&self) -> f64 {
         match (self.score, self.distance, self.bm25) {

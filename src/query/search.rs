@@ -2,14 +2,16 @@
 
 use super::explain::Trace;
 use super::hybrid::Hybrid;
-use super::masks::Masks;
+use super::listing::Listing;
+use super::masks::{Masks, parse_text};
 use super::matching::Matching;
 use super::nearest::Nearest;
-use super::request::{Hit, Request};
+use super::request::{Hit, Request, within};
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,19 +23,34 @@ pub struct Search {
     legs: Legs,
     trace: Trace,
     taken: usize,
+    /// A row was beyond a bound behind which there is none within it.
+    ended: bool,
 }
 
 enum Legs {
     Vector(Box<Nearest>),
     Text(Box<Matching>),
+    Listing(Box<Listing>),
     Hybrid(Box<Hybrid>),
 }
 
 impl Search {
     /// Plans `request` on `view`.
-    pub fn start(source: &Source<'_>, view: Arc<View>, request: Request) -> Result<Self> {
+    pub fn start(source: &Source<'_>, view: Arc<View>, mut request: Request) -> Result<Self> {
         let clock = Instant::now();
         let mut trace = Trace::default();
+        let listed = match request.text.take() {
+            Some(leg) if request.unranked && request.vector.is_none() => {
+                let query = parse_text(source, &view, &leg)?;
+                trace.warnings = query.warnings().to_vec();
+                request.must_match.push(leg);
+                Some(Arc::new(query))
+            }
+            leg => {
+                request.text = leg;
+                None
+            }
+        };
         let masks = Masks::build(source, &view, &request)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
@@ -46,47 +63,73 @@ impl Search {
                 Legs::Text(Box::new(matching))
             }
             (Some(_), Some(_)) => Legs::Hybrid(Box::new(Hybrid::new(source, &view, &request, &mut trace)?)),
+            (None, None) if let Some(query) = listed => {
+                trace.unranked = true;
+                trace.text_hits = masks.total() as u64;
+                Legs::Listing(Box::new(Listing::new(query, request.descending)))
+            }
             (None, None) => return Err(Error::Value("a search needs a vector, a text or both".into())),
         };
         trace.kind = match legs {
             Legs::Vector(_) => "nearest",
-            Legs::Text(_) => "text",
+            Legs::Text(_) | Legs::Listing(_) => "text",
             Legs::Hybrid(_) => "hybrid",
         };
-        Ok(Self { view, masks, request, legs, trace, taken: 0 })
+        Ok(Self { view, masks, request, legs, trace, taken: 0, ended: false })
     }
 
     /// The next row, best first; `None` when every qualifying row was given or the limit is reached.
     pub fn next(&mut self, source: &Source<'_>) -> Result<Option<Hit>> {
-        if self.request.limit.is_some_and(|limit| self.taken >= limit) {
+        if self.ended || self.request.limit.is_some_and(|limit| self.taken >= limit) {
             return Ok(None);
+        }
+        if let Legs::Listing(listing) = &mut self.legs {
+            let rowid = listing.next(source, &self.view, &self.masks)?;
+            self.taken += usize::from(rowid.is_some());
+            return Ok(rowid.map(Hit::bare));
         }
         let clock = Instant::now();
         let Self { view, masks, trace, .. } = self;
         let hit = match &mut self.legs {
-            Legs::Vector(nearest) => nearest.next(source, view, masks, trace)?.map(|near| Hit {
-                rowid: near.rowid,
-                distance: Some(near.distance),
-                bm25: None,
-                score: None,
-                vector_rank: None,
-                text_rank: None,
-                fused: None,
-            }),
-            Legs::Text(matching) => matching.next(source, view, masks, trace)?.map(|found| Hit {
-                rowid: found.rowid,
-                distance: None,
-                bm25: Some(found.score),
-                score: None,
-                vector_rank: None,
-                text_rank: None,
-                fused: None,
-            }),
+            Legs::Vector(nearest) => nearest
+                .next(source, view, masks, trace)?
+                .map(|near| Hit { distance: Some(near.distance), ..Hit::bare(near.rowid) }),
+            Legs::Text(matching) => matching
+                .next(source, view, masks, trace)?
+                .map(|found| Hit { bm25: Some(found.score), ..Hit::bare(found.rowid) }),
             Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
+            Legs::Listing(_) => None,
         };
+        let hit = hit.filter(|hit| self.request.until.iter().all(|bound| within(bound, hit.rank())));
+        self.ended = hit.is_none();
         self.trace.search += clock.elapsed();
         self.taken += usize::from(hit.is_some());
         Ok(hit)
+    }
+
+    /// All rows that are left, from the largest BM25 to the smallest, then those without; equals best first.
+    pub fn rest_by_bm25(&mut self, source: &Source<'_>) -> Result<Vec<Hit>> {
+        let mut rest = self.rest(source)?;
+        rest.sort_by(|a, b| b.bm25.partial_cmp(&a.bm25).unwrap_or(Ordering::Equal));
+        Ok(rest)
+    }
+
+    /// All rows that are left, in order of rowid.
+    pub fn rest_by_rowid(&mut self, source: &Source<'_>, descending: bool) -> Result<Vec<Hit>> {
+        let mut rest = self.rest(source)?;
+        rest.sort_by_key(|hit| hit.rowid);
+        if descending {
+            rest.reverse();
+        }
+        Ok(rest)
+    }
+
+    fn rest(&mut self, source: &Source<'_>) -> Result<Vec<Hit>> {
+        let mut rest = Vec::new();
+        while let Some(hit) = self.next(source)? {
+            rest.push(hit);
+        }
+        Ok(rest)
     }
 
     /// What was done so far.
@@ -99,6 +142,7 @@ impl Search {
         match &self.legs {
             Legs::Vector(_) => None,
             Legs::Text(matching) => Some(matching.query()),
+            Legs::Listing(listing) => Some(listing.query()),
             Legs::Hybrid(hybrid) => Some(hybrid.query()),
         }
     }

@@ -1,9 +1,10 @@
 //! A scan over a collection: a search, or rows in order of rowid.
 
 use super::auxiliary::{RowHandle, remember};
+use super::callers::Calls;
 use super::columns::{Hidden, Place};
 use super::module::{Args, Output, VirtualCursor};
-use super::plan::{Plan, Term};
+use super::plan::{Order, Plan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
@@ -46,10 +47,27 @@ enum Scan {
 
 struct SearchScan {
     search: Search,
+    /// All rows to come, where they come in another order than the search's own.
+    sorted: Option<std::vec::IntoIter<Hit>>,
     hit: Hit,
     query: Rc<request::Asked>,
     row: OnceCell<Option<Row>>,
     vectors: OnceCell<VectorBytes>,
+}
+
+impl SearchScan {
+    /// Moves to the next row; whether there is one.
+    fn next(&mut self, shared: &Shared) -> Result<bool> {
+        let hit = match &mut self.sorted {
+            Some(sorted) => sorted.next(),
+            None => shared.with_source(|source| self.search.next(source))?,
+        };
+        self.row = OnceCell::new();
+        self.vectors = OnceCell::new();
+        let more = hit.is_some();
+        self.hit = hit.unwrap_or_else(|| Hit::bare(0));
+        Ok(more)
+    }
 }
 
 impl TableCursor {
@@ -59,15 +77,35 @@ impl TableCursor {
         Self { shared, positions, scan: Scan::Done, knobs: Knobs::default(), told: Rc::default() }
     }
 
-    fn start_search(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
-        let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)? else {
+    fn start_search(&mut self, plan: &Plan, calls: Calls, args: &Args<'_>) -> Result<()> {
+        let Some((mut request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)? else {
             return Ok(());
         };
+        // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
+        request.unranked = plan.unranked
+            && request.vector.is_none()
+            && !calls.bm25
+            && !(plan.bare && calls.marks);
+        request.descending = plan.order == Order::Descending;
+        let (unranked, hybrid) = (request.unranked, request.vector.is_some());
         let view = self.shared.view()?;
         let mut search = self.shared.with_source(|source| Search::start(source, view, request))?;
-        if let Some(hit) = self.shared.with_source(|source| search.next(source))? {
-            let query = Rc::new(asked);
-            let scan = SearchScan { search, hit, query, row: OnceCell::new(), vectors: OnceCell::new() };
+        let sorted = self.shared.with_source(|source| match plan.order {
+            Order::Ascending | Order::Descending if !unranked => {
+                search.rest_by_rowid(source, plan.order == Order::Descending).map(Some)
+            }
+            Order::Bm25 if hybrid => search.rest_by_bm25(source).map(Some),
+            _ => Ok(None),
+        })?;
+        let mut scan = SearchScan {
+            search,
+            sorted: sorted.map(Vec::into_iter),
+            hit: Hit::bare(0),
+            query: Rc::new(asked),
+            row: OnceCell::new(),
+            vectors: OnceCell::new(),
+        };
+        if scan.next(&self.shared)? {
             self.scan = Scan::Search(Box::new(scan));
         }
         Ok(())
@@ -103,7 +141,7 @@ impl TableCursor {
                 _ => {}
             }
         }
-        let mut scan = RowScan::new(range, plan.descending, rest);
+        let mut scan = RowScan::new(range, plan.order == Order::Descending, rest);
         if scan.fetch(&self.shared)? {
             self.scan = Scan::Rows(scan);
         }
@@ -270,9 +308,15 @@ impl VirtualCursor for TableCursor {
     fn filter(&mut self, idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
         self.scan = Scan::Done;
         self.knobs = Knobs::default();
-        self.told.start(self.shared.callers.calls(idx_num));
+        let (calls, reads) = self.shared.callers.calls(idx_num);
         let plan = Plan::read(idx_str)?;
-        if plan.is_search() { self.start_search(&plan, args) } else { self.start_rows(&plan, args) }
+        if plan.is_search() {
+            self.told.start(Default::default());
+            self.start_search(&plan, calls, args)
+        } else {
+            self.told.start((calls, reads));
+            self.start_rows(&plan, args)
+        }
     }
 
     fn next(&mut self) -> Result<()> {
@@ -284,16 +328,7 @@ impl VirtualCursor for TableCursor {
                 if self.shared.host.interrupted() {
                     return Err(crate::Error::Interrupted);
                 }
-                let hit = self.shared.with_source(|source| scan.search.next(source))?;
-                scan.row = OnceCell::new();
-                scan.vectors = OnceCell::new();
-                match hit {
-                    Some(hit) => {
-                        scan.hit = hit;
-                        true
-                    }
-                    None => false,
-                }
+                scan.next(&self.shared)?
             }
         };
         if !more {

@@ -3,7 +3,7 @@ use super::*;
 fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
     list.iter()
         .zip(1..)
-        .map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank: Some(rank), raw: *raw })
+        .map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw })
         .collect()
 }
 
@@ -17,7 +17,7 @@ fn fuse(
     tie: &dyn Fn(RowId) -> i64,
 ) -> Vec<Fused> {
     let fill = fill.cloned().unwrap_or_default();
-    super::fuse(fusion, metric, &Legs { vector, text, fill: &fill, listed: &|_| true }, tie)
+    super::fuse(fusion, metric, &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true }, tie)
 }
 
 fn order(fused: &[Fused]) -> Vec<u32> {
@@ -109,6 +109,30 @@ fn ties_go_to_more_legs_then_better_rank_then_smaller_rowid() {
             -i64::from(ord)
         });
     assert_eq!(order(&fused), [3, 1, 2]);
+}
+
+#[test]
+fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group() {
+    let vector = hits(&[(1, 0.1), (2, 0.2), (3, 0.3)]);
+    let text: Vec<LegHit> = [(9, 5.0, 1), (1, 4.0, 2), (8, 4.0, 2)]
+        .map(|(ord, raw, rank)| LegHit { id: (0, ord), rank, raw })
+        .to_vec();
+    let fill = Fill { text: HashMap::from([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
+    for fusion in [Fusion::rrf(), Fusion::convex(0.5), Fusion::dbsf()] {
+        let legs = Legs {
+            hits: [&vector, &text],
+            edges: [None, Some(Edge { raw: 4.0, rank: 2 })],
+            fill: &fill,
+            listed: &|(_, ord)| ord != 8,
+        };
+        let fused = super::fuse(&fusion, Metric::Cosine, &legs, &by_ord);
+        let text_of = |ord| fused.iter().find(|row| row.id.1 == ord).unwrap().text;
+        let (drawn, computed) = (text_of(1).unwrap(), text_of(2).unwrap());
+        assert_eq!(drawn, computed, "{fusion:?}");
+        assert_eq!((computed.rank, computed.filled), (Some(2), false));
+        assert_eq!(text_of(3).is_some(), fusion.fills_missing());
+        assert!(fused.iter().all(|row| row.id.1 != 8), "{fusion:?}: a row that is not listed");
+    }
 }
 
 #[test]
