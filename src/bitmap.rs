@@ -205,8 +205,16 @@ mod tests {
             let set = Bitmap::from_fn(len, |at| at % 7 == 3 || at == 64 || at == 127);
             let ords: Vec<u32> = set.iter().collect();
             for at in 0..=len as u32 + 70 {
-                assert_eq!(set.first_from(at), ords.iter().copied().find(|ord| *ord >= at), "{len} from {at}");
-                assert_eq!(set.last_below(at), ords.iter().copied().rfind(|ord| *ord < at), "{len} below {at}");
+                assert_eq!(
+                    set.first_from(at),
+                    ords.iter().copied().find(|ord| *ord >= at),
+                    "{len} from {at}"
+                );
+                assert_eq!(
+                    set.last_below(at),
+                    ords.iter().copied().rfind(|ord| *ord < at),
+                    "{len} below {at}"
+                );
             }
         }
     }

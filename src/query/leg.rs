@@ -122,7 +122,9 @@ mod tests {
         let raws = [1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 4.0, 5.0];
         let mut next = leg(&raws);
         let mut drawn = Drawn::new(false);
-        for (depth, rank, cut) in [(1, None, 0), (2, Some(2), 1), (3, Some(2), 2), (4, Some(2), 3), (5, None, 0), (8, None, 0)] {
+        for (depth, rank, cut) in
+            [(1, None, 0), (2, Some(2), 1), (3, Some(2), 2), (4, Some(2), 3), (5, None, 0), (8, None, 0)]
+        {
             drawn.take(depth, &mut next).unwrap();
             assert_eq!(drawn.edge(), rank.map(|rank| Edge { raw: 2.0, rank }), "{depth}");
             assert_eq!((across(&drawn), drawn.exhausted()), (cut, depth == 8), "{depth}");

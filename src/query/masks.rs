@@ -123,7 +123,11 @@ fn require_text(
 ) -> Result<()> {
     let text = view.text(source.storage, source.conn, source.schema)?;
     let few = |part: usize| view.part_len(part) / SPARSE;
-    if parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part))) {
+    if parts
+        .iter()
+        .enumerate()
+        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+    {
         return keep_matching(text, query, parts);
     }
     let mut matching: Vec<Bitmap> =

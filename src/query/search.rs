@@ -11,7 +11,6 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -84,9 +83,7 @@ impl Search {
             return Ok(None);
         }
         if let Legs::Listing(listing) = &mut self.legs {
-            let rowid = listing.next(source, &self.view, &self.masks)?;
-            self.taken += usize::from(rowid.is_some());
-            return Ok(rowid.map(Hit::bare));
+            return Ok(listing.next(source, &self.view, &self.masks)?.map(Hit::bare));
         }
         let clock = Instant::now();
         let Self { view, masks, trace, .. } = self;
@@ -107,29 +104,16 @@ impl Search {
         Ok(hit)
     }
 
-    /// All rows that are left, from the largest BM25 to the smallest, then those without; equals best first.
-    pub fn rest_by_bm25(&mut self, source: &Source<'_>) -> Result<Vec<Hit>> {
-        let mut rest = self.rest(source)?;
-        rest.sort_by(|a, b| b.bm25.partial_cmp(&a.bm25).unwrap_or(Ordering::Equal));
-        Ok(rest)
-    }
-
-    /// All rows that are left, in order of rowid.
-    pub fn rest_by_rowid(&mut self, source: &Source<'_>, descending: bool) -> Result<Vec<Hit>> {
-        let mut rest = self.rest(source)?;
-        rest.sort_by_key(|hit| hit.rowid);
-        if descending {
-            rest.reverse();
+    /// The next rows of an unranked search, at most `count`; none after the last. `None`: the search is ranked.
+    pub fn listed(&mut self, source: &Source<'_>, count: usize) -> Result<Option<Vec<i64>>> {
+        let Legs::Listing(listing) = &mut self.legs else { return Ok(None) };
+        let mut rowids = Vec::with_capacity(count);
+        while rowids.len() < count
+            && let Some(rowid) = listing.next(source, &self.view, &self.masks)?
+        {
+            rowids.push(rowid);
         }
-        Ok(rest)
-    }
-
-    fn rest(&mut self, source: &Source<'_>) -> Result<Vec<Hit>> {
-        let mut rest = Vec::new();
-        while let Some(hit) = self.next(source)? {
-            rest.push(hit);
-        }
-        Ok(rest)
+        Ok(Some(rowids))
     }
 
     /// What was done so far.

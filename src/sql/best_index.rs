@@ -141,7 +141,9 @@ fn term_of(
         Place::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
         Place::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
         Place::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
-        Place::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank)) if search => {
+        Place::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank))
+            if search =>
+        {
             match (hidden, comparison(op)) {
                 (_, None | Some(Op::Eq | Op::Ne)) => None,
                 (Hidden::Distance, Some(op)) => Some((Term::Distance(op), false)),

@@ -8,15 +8,14 @@ use super::plan::{Order, Plan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
+use super::search_scan::SearchScan;
 use super::table::{Shared, place};
 use crate::columns::Op;
 use crate::error::Result;
-use crate::query::{Hit, Search};
 use crate::segment::{decode_vector, stored_positions};
-use crate::storage::{Row, VectorBytes};
+use crate::storage::VectorBytes;
 use crate::value::Value;
 use crate::vector::Store;
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// A cursor of a [`super::table::Table`].
@@ -45,31 +44,6 @@ enum Scan {
     Rows(RowScan),
 }
 
-struct SearchScan {
-    search: Search,
-    /// All rows to come, where they come in another order than the search's own.
-    sorted: Option<std::vec::IntoIter<Hit>>,
-    hit: Hit,
-    query: Rc<request::Asked>,
-    row: OnceCell<Option<Row>>,
-    vectors: OnceCell<VectorBytes>,
-}
-
-impl SearchScan {
-    /// Moves to the next row; whether there is one.
-    fn next(&mut self, shared: &Shared) -> Result<bool> {
-        let hit = match &mut self.sorted {
-            Some(sorted) => sorted.next(),
-            None => shared.with_source(|source| self.search.next(source))?,
-        };
-        self.row = OnceCell::new();
-        self.vectors = OnceCell::new();
-        let more = hit.is_some();
-        self.hit = hit.unwrap_or_else(|| Hit::bare(0));
-        Ok(more)
-    }
-}
-
 impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<Shared>) -> Self {
@@ -78,34 +52,9 @@ impl TableCursor {
     }
 
     fn start_search(&mut self, plan: &Plan, calls: Calls, args: &Args<'_>) -> Result<()> {
-        let Some((mut request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)? else {
-            return Ok(());
-        };
-        // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
-        request.unranked = plan.unranked
-            && request.vector.is_none()
-            && !calls.bm25
-            && !(plan.bare && calls.marks);
-        request.descending = plan.order == Order::Descending;
-        let (unranked, hybrid) = (request.unranked, request.vector.is_some());
-        let view = self.shared.view()?;
-        let mut search = self.shared.with_source(|source| Search::start(source, view, request))?;
-        let sorted = self.shared.with_source(|source| match plan.order {
-            Order::Ascending | Order::Descending if !unranked => {
-                search.rest_by_rowid(source, plan.order == Order::Descending).map(Some)
-            }
-            Order::Bm25 if hybrid => search.rest_by_bm25(source).map(Some),
-            _ => Ok(None),
-        })?;
-        let mut scan = SearchScan {
-            search,
-            sorted: sorted.map(Vec::into_iter),
-            hit: Hit::bare(0),
-            query: Rc::new(asked),
-            row: OnceCell::new(),
-            vectors: OnceCell::new(),
-        };
-        if scan.next(&self.shared)? {
+        if let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)?
+            && let Some(scan) = SearchScan::start(&self.shared, plan, calls, request, asked)?
+        {
             self.scan = Scan::Search(Box::new(scan));
         }
         Ok(())
@@ -324,12 +273,7 @@ impl VirtualCursor for TableCursor {
         let more = match &mut self.scan {
             Scan::Done => false,
             Scan::Rows(scan) => scan.next(&self.shared)?,
-            Scan::Search(scan) => {
-                if self.shared.host.interrupted() {
-                    return Err(crate::Error::Interrupted);
-                }
-                scan.next(&self.shared)?
-            }
+            Scan::Search(scan) => scan.next(&self.shared)?,
         };
         if !more {
             self.scan = Scan::Done;

@@ -1,10 +1,7 @@
 use super::*;
 
 fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
-    list.iter()
-        .zip(1..)
-        .map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw })
-        .collect()
+    list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
 }
 
 /// All rows of both lists, fused.
@@ -17,7 +14,12 @@ fn fuse(
     tie: &dyn Fn(RowId) -> i64,
 ) -> Vec<Fused> {
     let fill = fill.cloned().unwrap_or_default();
-    super::fuse(fusion, metric, &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true }, tie)
+    super::fuse(
+        fusion,
+        metric,
+        &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true },
+        tie,
+    )
 }
 
 fn order(fused: &[Fused]) -> Vec<u32> {
@@ -185,7 +187,10 @@ fn options_are_read_and_their_mistakes_explained() {
     let all = read(r#"{"fusion":"dbsf","weights":[1,2],"depth":50,"column":"e","ef_search":80}"#);
     assert_eq!((all.depth, all.column.as_deref(), all.ef_search), (Some(50), Some("e"), Some(80)));
     assert_eq!((all.depth_for(10), all.depth_for(70)), (50, 70));
-    assert_eq!([0, 10, 30, 100, 300, 90_000].map(|page| read("{}").depth_for(page)), [100, 100, 100, 100, 300, 10_000]);
+    assert_eq!(
+        [0, 10, 30, 100, 300, 90_000].map(|page| read("{}").depth_for(page)),
+        [100, 100, 100, 100, 300, 10_000]
+    );
     let every = r#"{"fusion":"rrf","k":60,"alpha":0.5,"weights":[1,1],"depth":100,"column":"embedding","ef_search":100}"#;
     assert_eq!(read(every).fusion, Fusion::rrf());
     assert_eq!(read(&every.replace("rrf", "convex")).fusion, Fusion::convex(0.5));
