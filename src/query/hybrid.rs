@@ -26,8 +26,9 @@ pub struct Hybrid {
     vector: Nearest,
     text: Matching,
     metric: Metric,
-    depth: usize,
     near: Drawn,
+    /// How deep the vector leg and the text leg are drawn.
+    depths: [usize; 2],
     matched: Drawn,
     rowids: HashMap<RowId, i64>,
     fused: Vec<Fused>,
@@ -35,6 +36,8 @@ pub struct Hybrid {
     given: HashSet<RowId>,
     /// Score of the row given last.
     worst: f32,
+    /// Whether a row came out of the last round.
+    fresh: bool,
     started: bool,
 }
 
@@ -58,7 +61,7 @@ impl Hybrid {
             vector: Nearest::new(source, request, vector, depth.saturating_add(1)),
             text,
             metric,
-            depth,
+            depths: [depth; 2],
             near: Drawn::new(false),
             matched: Drawn::new(true),
             rowids: HashMap::new(),
@@ -66,6 +69,7 @@ impl Hybrid {
             next: 0,
             given: HashSet::new(),
             worst: f32::INFINITY,
+            fresh: false,
             started: false,
         })
     }
@@ -89,6 +93,7 @@ impl Hybrid {
                 self.next += 1;
                 let fused = *fused;
                 if self.given.insert(fused.id) {
+                    self.fresh = true;
                     let mut hit = self.hit(&fused);
                     if hit.distance.is_none() {
                         hit.distance = self.distance(source, view, request, fused.id)?;
@@ -111,9 +116,12 @@ impl Hybrid {
                 if self.near.exhausted() && self.matched.exhausted() {
                     return Ok(None);
                 }
-                self.depth = self.depth.saturating_mul(4);
+                // No row: both legs are cut inside a group of equals, and only the end of that of the texts decides.
+                let both = self.fresh || self.matched.exhausted();
+                let [near, matched] = self.depths.map(|depth| depth.saturating_mul(4));
+                self.depths = [if both { near } else { self.depths[0] }, matched];
             }
-            self.started = true;
+            (self.started, self.fresh) = (true, false);
             self.deepen(source, view, masks, request, trace)?;
         }
     }
@@ -128,21 +136,22 @@ impl Hybrid {
         trace: &mut Trace,
     ) -> Result<()> {
         let Self { vector, text, near, matched, rowids, .. } = self;
-        near.take(self.depth, || {
+        let [near_depth, text_depth] = self.depths;
+        near.take(near_depth, || {
             Ok(vector.next(source, view, masks, trace)?.map(|near| {
                 rowids.insert((near.part, near.ord), near.rowid);
                 ((near.part, near.ord), near.distance)
             }))
         })?;
         if text.query().ranks() {
-            matched.take(self.depth, || {
+            matched.take(text_depth, || {
                 Ok(text.next(source, view, masks, trace)?.map(|found| {
                     rowids.insert((found.part, found.ord), found.rowid);
                     ((found.part, found.ord), found.score)
                 }))
             })?;
         } else {
-            matched.take(self.depth, || Ok(None))?;
+            matched.take(text_depth, || Ok(None))?;
         }
         let (near, matched) = (Leg::of(near), Leg::of(matched));
         let fill = self.fill(source, view, request, [&near, &matched])?;
