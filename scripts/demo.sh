@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 sqlite-ext/build.sh
-cargo run --release --example packages -- "$@"
+cargo run --release --locked --package nearlite-demo -- "$@"

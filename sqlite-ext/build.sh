@@ -9,7 +9,7 @@ case "$(uname -s)" in
     *) built=libnearlite.so; name=nearlite.so ;;
 esac
 mkdir -p dist
-cp "${CARGO_TARGET_DIR:-target}/release/$built" "dist/$name.new"
+cp "${CARGO_TARGET_DIR:-../target}/release/$built" "dist/$name.new"
 # Renamed into place, so that a process that has the old file loaded keeps it.
 mv "dist/$name.new" "dist/$name"
 echo "sqlite-ext/dist/$name"

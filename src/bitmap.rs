@@ -15,6 +15,14 @@ impl Bitmap {
         Self { words: vec![0; len.div_ceil(64)], len }
     }
 
+    /// As [`empty`](Self::empty), for a length that nothing has borne out yet.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn try_empty(len: usize) -> crate::Result<Self> {
+        Ok(Self { words: crate::memory::filled(len.div_ceil(64), 0)?, len })
+    }
+
     /// Every ord is in the set.
     pub fn full(len: usize) -> Self {
         let mut set = Self { words: vec![u64::MAX; len.div_ceil(64)], len };

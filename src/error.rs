@@ -84,11 +84,17 @@ pub enum Error {
         /// Newest version this build reads.
         supported: i64,
     },
+    /// Memory for something large could not be had. Nothing is damaged; free some memory and try again.
+    #[error("out of memory: {bytes} bytes more were needed")]
+    OutOfMemory {
+        /// Bytes that were asked for.
+        bytes: u64,
+    },
     /// The statement was interrupted by `sqlite3_interrupt` or a progress callback.
     #[error("interrupted")]
     Interrupted,
     /// SQLite itself reported an error.
-    #[error("{0}")]
+    #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     /// The full-text engine reported an error.
     #[error("full-text index: {0}")]
@@ -115,6 +121,25 @@ impl Error {
         };
         let reported = REPORTED.try_with(Cell::take).ok().flatten();
         reported.filter(|reported| reported.to_string() == *sentence)
+    }
+
+    /// An error of reading stored values: a value of a wrong type is damage at `place`, every other error is SQLite's own.
+    pub(crate) fn reading(error: rusqlite::Error, place: impl FnOnce() -> String) -> Self {
+        use rusqlite::Error as Sql;
+        match error {
+            Sql::InvalidColumnType(..)
+            | Sql::FromSqlConversionFailure(..)
+            | Sql::IntegralValueOutOfRange(..)
+            | Sql::Utf8Error(..) => Self::corrupt(place(), "a value has a wrong type"),
+            other => Self::Sqlite(other),
+        }
+    }
+
+    /// Reading a table led back to the table itself.
+    pub(crate) fn recursive() -> Self {
+        let what =
+            "recursively defined: a view or a trigger leads from the data of a nearlite table back to it";
+        Self::Schema(format!("{what}; drop that view or trigger"))
     }
 
     /// Damaged bytes at `place`.

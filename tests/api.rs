@@ -1,4 +1,5 @@
 //! The Rust door: typed rows, keys, transactions, errors, and the same answers as the SQL door.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::rusqlite::{Connection, params};
 use nearlite::{Collection, Database, Door, Error, Fusion, Key, Metric, Mmr, Schema, col};

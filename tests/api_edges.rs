@@ -1,4 +1,5 @@
 //! The Rust door at its edges: what converts into what, rows read back, and the kind of every error.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::{Database, Error, Filter, Key, Metric, Schema, Value, col};
 use serde::{Deserialize, Serialize};

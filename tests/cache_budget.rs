@@ -1,4 +1,5 @@
 //! The budget of the cache. It is one for the process, so this test has a process of its own.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A full disk in the middle of any write leaves nothing half-done: the statement fails with "full", the table is what
 //! it was before, and the next write works.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

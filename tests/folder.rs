@@ -1,4 +1,5 @@
 //! A process that changes its folder. Alone in its file: the folder is the whole process's.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::{Database, Metric, Schema};
 use serde_json::json;

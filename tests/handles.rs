@@ -1,4 +1,5 @@
 //! Handles of the Rust door that outlive, share or exhaust what they stand on.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::{Collection, Database, Error, Metric, Schema, col};
 use serde_json::{Value, json};

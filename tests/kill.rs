@@ -3,6 +3,7 @@
 //! The writer is this test program itself, started as another process. What its n-th transaction does follows from the
 //! seed and n, so the state after any number of them is known without asking it. `NEARLITE_KILLS` is the number of
 //! kills in each journal mode, `NEARLITE_SEED` the seed.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

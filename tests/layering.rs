@@ -1,12 +1,13 @@
 //! Code depends downward only: `sql`, `api` -> `query` -> `segment` -> `hnsw` | `text` | `columns` and `storage` -> leaves.
 //!
 //! The payload layers know neither SQLite nor each other, the storage knows no index, the leaves know leaves.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Types that any module may name.
-const LEAVES: [&str; 6] = ["error", "limits", "schema", "value", "bitmap", "vector"];
+const LEAVES: [&str; 8] = ["error", "limits", "memory", "random", "schema", "value", "bitmap", "vector"];
 
 /// Modules that `module` may name besides itself and the leaves.
 fn allowed(module: &str) -> &'static [&'static str] {

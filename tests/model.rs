@@ -3,6 +3,7 @@
 //! search is never short.
 //!
 //! `NEARLITE_CASES` asks for more sequences, `NEARLITE_SEED` for other ones.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

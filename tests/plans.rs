@@ -1,4 +1,5 @@
 //! Which plan a filtered search takes, by what passes and where, and that each gives the nearest rows that pass.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

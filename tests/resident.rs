@@ -1,4 +1,5 @@
 //! `resident_vectors`: the same answers from memory, also around rollbacks.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is rolled back was never there: not in the rows, not in an index, not in a cache, not in another connection.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The contract of the SQL door on the library's own SQLite: create, write, search, filter, undo.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::rusqlite::{Connection, params};
 

@@ -5,6 +5,8 @@
 //! grows at its end, so [`Routines::of_host`] copies the part the host has, leaves the rest empty and tells rusqlite the
 //! version it wants to hear. What an old host lacks is never called: `sql/module/` asks the real version first.
 
+mod pin;
+
 use engine::rusqlite::ffi::{self, sqlite3_api_routines};
 use engine::rusqlite::{Connection, Error};
 use std::ffi::{c_char, c_int};
@@ -63,9 +65,11 @@ unsafe fn load(db: *mut ffi::sqlite3, message: *mut *mut c_char, api: *mut sqlit
     ffi::SQLITE_ERROR
 }
 
-/// `Ok(true)` keeps the library in the process: caches and threads outlive a connection.
+/// `Ok(false)` is plain SQLITE_OK. SQLite's own code for a library that stays, SQLITE_OK_LOAD_PERMANENTLY, counts as a
+/// failure where the entry point runs by `sqlite3_auto_extension`, so the library pins itself.
 fn register(connection: Connection) -> Result<bool, Error> {
-    engine::register(&connection).map(|()| true).map_err(|error| match error {
+    pin::pin();
+    engine::register(&connection).map(|()| false).map_err(|error| match error {
         engine::Error::Sqlite(error) => error,
         error => Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(error.to_string())),
     })

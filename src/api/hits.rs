@@ -9,6 +9,7 @@ use crate::schema::{ColumnType, Schema};
 use crate::segment::{stored_positions, text_config};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
+use crate::vector::metric::narrow;
 use serde::de::DeserializeOwned;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -75,8 +76,8 @@ impl Hit {
         };
         Self {
             rowid: found.rowid,
-            score: -found.rank() as f32,
-            distance: found.distance,
+            score: narrow(-found.rank()),
+            distance: found.distance.map(narrow),
             bm25: found.bm25,
             vector_rank: found.vector_rank,
             text_rank: found.text_rank,

@@ -10,6 +10,7 @@ use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
 use crate::query::{self, Drawn, Handle, Request, Source, Standing, VectorLeg};
 use crate::vector::Metric;
+use crate::vector::metric::narrow;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -139,7 +140,7 @@ impl Prepared {
                 let (mut drawn, mut hits) = (Drawn::new(is_text), Vec::new());
                 drawn.take(depth, || {
                     let Some(hit) = search.next(source)? else { return Ok(None) };
-                    let raw = if is_text { hit.bm25 } else { hit.distance }.unwrap_or(0.0);
+                    let raw = if is_text { hit.bm25 } else { hit.distance.map(narrow) }.unwrap_or(0.0);
                     hits.push(hit);
                     Ok(Some(((0, hits.len() as u32 - 1), raw)))
                 })?;
@@ -209,7 +210,7 @@ impl Prepared {
         let one_leg = self.request.text.is_none() && self.more.is_empty();
         let relevance: Vec<f32> = if one_leg && spec.is_some_and(|s| s.metric == Metric::Cosine) {
             // The paper's own measure: both terms of the sum are cosines.
-            found.iter().map(|hit| 1.0 - hit.distance.unwrap_or(1.0)).collect()
+            found.iter().map(|hit| 1.0 - hit.distance.map_or(1.0, narrow)).collect()
         } else {
             let scores = found.iter().map(|hit| -hit.rank());
             let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -224,8 +225,8 @@ impl Prepared {
 
 /// What the only leg gave to a row: all of its score.
 fn single(hit: &query::Hit, rank: u32) -> Option<Box<Fused>> {
-    let raw = hit.distance.or(hit.bm25)?;
-    let score = -hit.rank() as f32;
+    let raw = hit.distance.map(narrow).or(hit.bm25)?;
+    let score = narrow(-hit.rank());
     let (rank, weight) = (Some(rank), 1.0);
     let leg = LegScore { rank, raw, normalized: score, weight, contribution: score, filled: false };
     let (vector, text) = if hit.distance.is_some() { (Some(leg), None) } else { (None, Some(leg)) };

@@ -92,7 +92,8 @@ impl Op {
     }
 }
 
-/// All metadata columns of one segment, and its rowids.
+/// All metadata columns of one segment, and its rowids. A rowid is there once; in the columns of the log once for each time
+/// its row was written, and only the last of its ords may be alive.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
     rowids: Ints,
@@ -199,9 +200,9 @@ impl Columns {
         self.by_rowid.is_none()
     }
 
-    /// The ord of `rowid`.
-    pub fn find_rowid(&self, rowid: i64) -> Option<u32> {
-        let ord_at = |at: usize| self.by_rowid.as_ref().map_or(at as u32, |ords| ords[at]);
+    /// The ords of `rowid`, ascending: none or one in a segment, one for each time the row was written in the log.
+    fn ords_of(&self, rowid: i64) -> impl Iterator<Item = u32> + '_ {
+        let ord_at = move |at: usize| self.by_rowid.as_ref().map_or(at as u32, |ords| ords[at]);
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -211,7 +212,12 @@ impl Columns {
                 high = middle;
             }
         }
-        (low < self.len() && self.rowids.get(ord_at(low) as usize) == rowid).then(|| ord_at(low))
+        (low..self.len()).map(ord_at).take_while(move |ord| self.rowids.get(*ord as usize) == rowid)
+    }
+
+    /// The first ord of `rowid`: the only one in a segment.
+    pub fn find_rowid(&self, rowid: i64) -> Option<u32> {
+        self.ords_of(rowid).next()
     }
 
     /// The value of `column` in row `ord`; NULL where there is no such column or row.
@@ -256,11 +262,11 @@ impl Columns {
         self.rowids.compare(op, &affinity::apply(ColumnType::Integer, value))
     }
 
-    /// The rows whose rowid is one of `ids`, which may be unsorted, repeated and many.
+    /// Every ord whose rowid is one of `ids`, which may be unsorted, repeated and many.
     pub fn rowid_set(&self, ids: &[i64]) -> Bitmap {
         if ids.len() < self.len() / 16 {
             let mut set = Bitmap::empty(self.len());
-            ids.iter().filter_map(|id| self.find_rowid(*id)).for_each(|ord| set.insert(ord));
+            ids.iter().flat_map(|id| self.ords_of(*id)).for_each(|ord| set.insert(ord));
             return set;
         }
         self.rowids.in_ints(ids)

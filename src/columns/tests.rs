@@ -89,10 +89,13 @@ fn merging_keeps_the_live_rows_in_order() {
 
 #[test]
 fn rowid_sets_of_any_size_and_order_find_their_rows() {
-    for shape in 0..3_i64 {
+    for shape in 0..5_i64 {
         let rowid = |n: i64| match shape {
             0 => n + 10,
             1 => (n * 7919) % 5003,
+            // As in the log, where a row that is written again has several slots.
+            2 => n / 3,
+            3 => n % 1700,
             _ => n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64),
         };
         let columns = Columns::build(&[], &mut (0..5000).map(|n| (rowid(n), vec![])));

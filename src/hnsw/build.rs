@@ -9,6 +9,7 @@ use super::graph::{Breadth, Layer, NONE, Scratch, descend, search_layer};
 use super::neighbors::{Link, choose};
 use super::{SearchStats, parallel};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::vector::codes::{CodeSet, Query, View};
 
 /// Links of one layer while they grow.
@@ -20,8 +21,9 @@ pub(super) struct LayerDraft {
 }
 
 impl LayerDraft {
-    pub fn new(nodes: usize, degree: usize) -> Self {
-        Self { degree, links: vec![NONE; nodes * degree], keys: vec![0.0; nodes * degree] }
+    pub fn new(nodes: usize, degree: usize) -> Result<Self> {
+        let count = nodes * degree;
+        Ok(Self { degree, links: memory::filled(count, NONE)?, keys: memory::filled(count, 0.0)? })
     }
 
     pub fn view<'a>(&'a self, ords: &'a [u32]) -> Layer<'a> {
@@ -88,17 +90,22 @@ fn level_of(ord: u32, m: usize) -> usize {
 
 impl Draft {
     /// An empty graph for `nodes` (ords below `rows`) with levels already drawn.
-    pub fn new(nodes: impl Iterator<Item = u32>, rows: usize, m: usize) -> Self {
-        let mut keyed: Vec<(usize, u64, u32)> =
-            nodes.map(|ord| (usize::MAX - level_of(ord, m), mix(ord ^ 0x5bd1_e995), ord)).collect();
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(nodes: impl Iterator<Item = u32>, rows: usize, m: usize) -> Result<Self> {
+        let mut keyed: Vec<(usize, u64, u32)> = memory::room(rows)?;
+        keyed.extend(nodes.map(|ord| (usize::MAX - level_of(ord, m), mix(ord ^ 0x5bd1_e995), ord)));
         keyed.sort_unstable();
         let order: Vec<u32> = keyed.iter().map(|entry| entry.2).collect();
         let top = keyed.first().map_or(0, |entry| usize::MAX - entry.0);
         let counts: Vec<usize> =
             (1..=top).map(|level| keyed.partition_point(|entry| usize::MAX - entry.0 >= level)).collect();
-        let mut layers = vec![LayerDraft::new(rows, 2 * m)];
-        layers.extend(counts.iter().map(|count| LayerDraft::new(*count, m)));
-        Self { order, counts, layers, anchor: None }
+        let mut layers = vec![LayerDraft::new(rows, 2 * m)?];
+        for count in &counts {
+            layers.push(LayerDraft::new(*count, m)?);
+        }
+        Ok(Self { order, counts, layers, anchor: None })
     }
 
     fn level(&self, slot: usize) -> usize {
@@ -121,6 +128,9 @@ impl Draft {
         let total = self.order.len();
         let view = codes.view();
         let largest = (total / 50).max(128);
+        // A batch gathers links for as many rows as it has links, each in a small allocation of its own.
+        let degree = self.layers.first().map_or(0, |layer| layer.degree);
+        memory::check(largest.saturating_mul(degree * degree * size_of::<Link>()))?;
         let mut workers: Vec<Worker> = (0..threads.max(1))
             .map(|_| Worker {
                 scratch: Scratch::default(),

@@ -10,8 +10,8 @@ use crate::vector::codes::{Kind, Quantizer, Signs};
 
 impl VectorIndex {
     /// The stored form.
-    pub fn encode(&self) -> Vec<u8> {
-        self.block.bytes()[..self.layout.total].to_vec()
+    pub fn encode(&self) -> &[u8] {
+        &self.block.bytes()[..self.layout.total]
     }
 
     /// As [`decode_block`](Self::decode_block), for bytes anywhere.

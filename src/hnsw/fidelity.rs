@@ -33,9 +33,9 @@ pub(super) fn sufficient(index: &VectorIndex, spec: &VectorSpec, rows: &Rows<'_>
         let exact = |ord: u32| {
             metric::distance(spec.metric, query, &rows.data[ord as usize * rows.dim..][..rows.dim])
         };
-        let distances: Vec<f32> = found.candidates.iter().map(|c| exact(c.ord)).collect();
+        let distances: Vec<f64> = found.candidates.iter().map(|c| exact(c.ord)).collect();
         let mut sorted = distances.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let Some(limit) = sorted.get(NEAREST - 1).copied() else { continue };
         let seen = distances.iter().take(reranked).filter(|d| **d <= limit).count();
         right += seen.min(NEAREST);

@@ -201,11 +201,11 @@ pub(super) struct Stop {
 
 impl Stop {
     /// The stop of a search of breadth `ef` for `wanted` rows whose distances by codes deviate by `error`.
-    pub fn new(wanted: usize, ef: usize, error: f32) -> Option<Self> {
+    pub fn new(wanted: usize, ef: usize, error: f64) -> Option<Self> {
         const NARROW: f64 = 32.0;
         const GROWTH: f64 = 0.06;
         let factor = 1.0 + GROWTH * (ef as f64 / NARROW - 1.0);
-        (factor > 1.0 && wanted > 0).then_some(Self { wanted, factor, error: f64::from(error) })
+        (factor > 1.0 && wanted > 0).then_some(Self { wanted, factor, error })
     }
 
     /// The first entry that is of no use.

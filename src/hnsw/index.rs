@@ -167,7 +167,7 @@ impl VectorIndex {
         if !progress(0, live) {
             return Err(Error::Interrupted);
         }
-        let codes = CodeSet::encode(spec.metric, spec.codes, dim, rows.data, &present, threads);
+        let codes = CodeSet::encode(spec.metric, spec.codes, dim, rows.data, &present, threads)?;
         let IndexKind::Hnsw { m, ef_construction } = spec.index else {
             return Self::freeze(codes, present, None, &Groups { starts: vec![0], ..Groups::default() });
         };
@@ -178,7 +178,7 @@ impl VectorIndex {
         let mut nodes = present.clone();
         groups.members.iter().for_each(|ord| nodes.remove(*ord));
         let m = usize::from(m).max(2);
-        let mut draft = Draft::new(nodes.iter(), count, m);
+        let mut draft = Draft::new(nodes.iter(), count, m)?;
         let ef = usize::from(ef_construction).max(m);
         let placed = match base {
             Some((base, map)) => draft.adopt(&codes, base, map, &nodes, threads),
@@ -216,7 +216,7 @@ impl VectorIndex {
         };
         let too_large = || Error::Value("the vectors of one segment do not fit in memory".into());
         let layout = header.layout(quantizer.stride).ok_or_else(too_large)?;
-        let mut block = Block::zeroed(layout.total);
+        let mut block = Block::try_zeroed(layout.total)?;
         let bytes = block.bytes_mut();
         let mut put =
             |range: &std::ops::Range<usize>, from: &[u8]| bytes[range.clone()].copy_from_slice(from);
@@ -281,7 +281,7 @@ impl VectorIndex {
     }
 
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
-    pub fn error_bound(&self, query: &[f32]) -> f32 {
+    pub fn error_bound(&self, query: &[f32]) -> f64 {
         self.quantizer.error_bound(&self.quantizer.query(query))
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Candidate {
     /// Row of the segment.
     pub ord: u32,
     /// Distance by codes, in the unit of the metric.
-    pub distance: f32,
+    pub distance: f64,
 }
 
 /// Work done.
@@ -63,9 +63,9 @@ pub(crate) struct Outcome {
     pub scanned: bool,
     /// What `|candidate.distance - exact distance|` stays below in practice (five standard deviations). A rerank in
     /// the order of the candidates may stop when one is farther than the worst kept exact distance by more than this.
-    pub likely_error: f32,
+    pub likely_error: f64,
     /// What it stays below always.
-    pub error_bound: f32,
+    pub error_bound: f64,
 }
 
 /// Row-major vectors of a segment.

@@ -82,9 +82,9 @@ mod tests {
         let (rows, dim) = (600_usize, 12);
         let data: Vec<f32> = (0..rows * dim).map(|at| ((at * 7919 % 1009) as f32).sin()).collect();
         let present = Bitmap::full(rows);
-        let codes = CodeSet::encode(Metric::L2, Codes::Int8, dim, &data, &present, 1);
+        let codes = CodeSet::encode(Metric::L2, Codes::Int8, dim, &data, &present, 1).unwrap();
         for m in [2, 4, 16] {
-            let mut draft = Draft::new(0..rows as u32, rows, m);
+            let mut draft = Draft::new(0..rows as u32, rows, m).unwrap();
             draft.grow(&codes, 40, 1, &|_| false, &mut |_, _| true).unwrap();
             connect(&mut draft, codes.view());
             let entry = draft.order[0];

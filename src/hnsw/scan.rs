@@ -215,7 +215,7 @@ impl<'a> Scan<'a> {
     /// The first entry that is farther than `key` by more than the likely error.
     fn beyond(&self, key: f32) -> u64 {
         let error = self.index.quantizer.likely_error(self.query, self.query.distance(key));
-        pack(self.query.farther(key, f64::from(error)), u32::MAX >> 1)
+        pack(self.query.farther(key, error), u32::MAX >> 1)
     }
 
     fn finish(mut self, scratch: &mut Scratch) -> Vec<Candidate> {

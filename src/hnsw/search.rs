@@ -39,7 +39,7 @@ impl VectorIndex {
     pub(super) fn stop(&self, query: &Query, want: usize, ef: usize) -> Option<Stop> {
         // The distances of ip have no zero to measure a factor from.
         let measurable = self.quantizer.metric != Metric::Ip;
-        let error = self.quantizer.deviation(query, f32::MAX);
+        let error = self.quantizer.deviation(query, f64::MAX);
         Stop::new(want, ef, error).filter(|_| measurable)
     }
 

@@ -30,7 +30,7 @@ impl VectorIndex {
     }
 
     /// The distance by codes from `query` to the row `ord`; `None` where it has no vector.
-    pub fn measure(&self, query: &[f32], ord: u32) -> Option<f32> {
+    pub fn measure(&self, query: &[f32], ord: u32) -> Option<f64> {
         if !self.has(ord) {
             return None;
         }

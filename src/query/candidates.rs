@@ -51,9 +51,9 @@ pub struct Candidates {
     /// Whether every segment was scanned in the last stage, so that nothing but the codes is in doubt.
     pub scanned: bool,
     /// Largest error of a distance by code.
-    pub bound: f32,
+    pub bound: f64,
     /// Error of a distance by code that is seldom passed.
-    pub likely: f32,
+    pub likely: f64,
 }
 
 impl Candidates {
@@ -103,7 +103,7 @@ impl Candidates {
         self.segments = over.view.segments.len().max(1);
         let mut found = Vec::new();
         // Beyond the last candidate of a part that has more rows, the merged order is not known.
-        let mut horizon = f32::INFINITY;
+        let mut horizon = f64::INFINITY;
         for part in 0..over.view.parts() {
             if self.whole[part].is_none() {
                 match self.search(over, part, count, trace)? {
@@ -117,7 +117,7 @@ impl Candidates {
             found.extend(self.whole[part].iter().flatten());
         }
         self.walked = true;
-        let complete = horizon == f32::INFINITY;
+        let complete = horizon == f64::INFINITY;
         if !complete {
             found.retain(|coded| coded.distance <= horizon);
         }
@@ -196,11 +196,10 @@ impl Candidates {
             // What is provably out of the range is left out.
             let error = index.error_bound(&self.query);
             self.bound = self.bound.max(error);
-            let error = f64::from(error);
             let range = self.range.start() - error..=self.range.end() + error;
             let mut all = Vec::new();
             index.sweep(&self.query, mask, &mut stats, |candidate| {
-                if range.contains(&f64::from(candidate.distance)) {
+                if range.contains(&candidate.distance) {
                     all.push(coded(candidate));
                 }
             });

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
 use crate::vector::Metric;
+use crate::vector::metric::narrow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -140,7 +141,7 @@ impl Hybrid {
         near.take(near_depth, || {
             Ok(vector.next(source, view, masks, trace)?.map(|near| {
                 rowids.insert((near.part, near.ord), near.rowid);
-                ((near.part, near.ord), near.distance)
+                ((near.part, near.ord), narrow(near.distance))
             }))
         })?;
         if text.query().ranks() {
@@ -196,7 +197,7 @@ impl Hybrid {
                 missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
             source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
                 if let (Some(id), Some(distance)) = (ids.next(), distance) {
-                    fill.vector.insert(*id, distance);
+                    fill.vector.insert(*id, narrow(distance));
                 }
             })?;
         }
@@ -219,7 +220,7 @@ impl Hybrid {
         view: &View,
         request: &Request,
         id: RowId,
-    ) -> Result<Option<f32>> {
+    ) -> Result<Option<f64>> {
         let Some(leg) = &request.vector else { return Ok(None) };
         let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
         let mut found = None;
@@ -242,7 +243,7 @@ impl Hybrid {
         let matched = fused.text.as_ref().filter(|leg| !leg.filled);
         Hit {
             rowid: self.rowids.get(&fused.id).copied().unwrap_or(0),
-            distance: near.map(|leg| leg.raw),
+            distance: near.map(|leg| f64::from(leg.raw)),
             bm25: matched.map(|leg| leg.raw),
             score: Some(fused.score),
             vector_rank: near.and_then(|leg| leg.rank),

@@ -7,7 +7,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::segment::{TextView, View};
-use crate::text::TextQuery;
+use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -103,6 +103,12 @@ pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Resu
     rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
 }
 
+/// Number of live rows that pass a filter.
+pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
+    let request = Request { filter: Some(filter.clone()), ..Request::default() };
+    Ok(Masks::build(source, view, &request)?.total())
+}
+
 fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
     let masks = Masks::build(source, view, request)?;
     let mut rowids = C::default();
@@ -128,11 +134,12 @@ fn require_text(
         .enumerate()
         .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
     {
-        return keep_matching(text, query, parts);
+        return keep_matching(source, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    for (segment, found) in text.searcher.matching(query)?.iter().enumerate() {
+    let asked = || source.interrupted();
+    for (segment, found) in text.searcher.matches(query, &Interrupt::new(&asked))?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
             matching[part].or(found);
@@ -153,11 +160,19 @@ fn require_text(
 const SPARSE: usize = 64;
 
 /// Keeps of a few rows those that match.
-fn keep_matching(text: &TextView, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
+fn keep_matching(
+    source: &Source<'_>,
+    text: &TextView,
+    query: &TextQuery,
+    parts: &mut [Option<Arc<Bitmap>>],
+) -> Result<()> {
+    let asked = || source.interrupted();
+    let interrupt = Interrupt::new(&asked);
+    let prepared = text.searcher.prepare(query, &interrupt)?;
     for (part, mask) in parts.iter_mut().enumerate() {
         let Some(mask) = mask.as_mut().filter(|mask| !mask.is_empty()) else { continue };
         let documents: Vec<_> = mask.iter().map(|ord| text.document(part, ord)).collect();
-        let scores = text.searcher.score(query, &documents)?;
+        let scores = text.searcher.scores(&prepared, &documents, &interrupt)?;
         let mut kept = Bitmap::empty(mask.len());
         for (ord, score) in mask.iter().zip(scores) {
             if score.is_some() {

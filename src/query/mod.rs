@@ -22,7 +22,7 @@ mod source;
 pub use filter::Filter;
 pub use handle::Handle;
 pub use leg::{Drawn, Standing};
-pub use masks::{matching_rowids, parse_text, passing_rowids};
+pub use masks::{matching_rowids, parse_text, passing_count, passing_rowids};
 pub use recall::recall;
 pub use request::{Hit, Request, TextLeg, VectorLeg};
 pub use search::Search;

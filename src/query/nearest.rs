@@ -21,7 +21,7 @@ use std::collections::BinaryHeap;
 
 /// After a scan, rows are reranked until the next is farther by this share of the likely error, which is five standard
 /// deviations; but not more rows than this.
-const ENOUGH: f32 = 0.42;
+const ENOUGH: f64 = 0.42;
 const MOST_RERANKED: usize = 1024;
 
 /// How much wider each stage is than the one before.
@@ -31,7 +31,7 @@ const WIDER: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Near {
     /// Exact distance.
-    pub distance: f32,
+    pub distance: f64,
     /// Identity.
     pub rowid: i64,
     /// Part of the view.
@@ -206,7 +206,7 @@ impl Nearest {
             return Ok(());
         }
         self.trusted = self.candidates.serves.max(count);
-        let surely = self.radius - f64::from(self.candidates.likely);
+        let surely = self.radius - self.candidates.likely;
         if self.thorough && self.pool.within(surely) < self.batch {
             // The scan that has to follow when the radius is passed is better made before a row is given.
             return self.take_all(over, trace);
@@ -228,7 +228,7 @@ impl Nearest {
         let Some(coded) = self.pool.nearest() else { return true };
         let Some(Reverse(near)) = self.ready.peek() else { return false };
         // Strictly: equal distances come in order of rowid, so a row that may still be equal has to be looked at.
-        let beats = |error: f32| near.distance < coded.distance - error;
+        let beats = |error: f64| near.distance < coded.distance - error;
         if self.complete {
             return beats(self.candidates.bound);
         }

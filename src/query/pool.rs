@@ -10,7 +10,7 @@ const RUN: usize = 128;
 #[derive(Debug, Clone, Copy)]
 pub struct Coded {
     /// Distance by code.
-    pub distance: f32,
+    pub distance: f64,
     /// Identity.
     pub rowid: i64,
     /// Part of the view.
@@ -55,7 +55,7 @@ impl Pool {
 
     /// Candidates that are no farther than `bound`, by code.
     pub fn within(&self, bound: f64) -> usize {
-        let near = |coded: &&Coded| f64::from(coded.distance) <= bound;
+        let near = |coded: &&Coded| coded.distance <= bound;
         self.rest.iter().filter(near).count() + self.run[self.at..].iter().filter(near).count()
     }
 
@@ -102,7 +102,7 @@ mod tests {
     fn candidates(count: u32) -> Vec<Coded> {
         let at = |i: u32| i * 7919 % count;
         let coded = |at: u32| Coded {
-            distance: (at / 3) as f32,
+            distance: f64::from(at / 3),
             rowid: i64::from(at),
             part: at % 2,
             ord: at,

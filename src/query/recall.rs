@@ -34,7 +34,7 @@ pub fn recall(
     })?;
     let (mut found, mut possible) = (0_usize, 0_usize);
     for query in queries {
-        let distances = |exact: bool| -> Result<Vec<f32>> {
+        let distances = |exact: bool| -> Result<Vec<f64>> {
             let vector = Some(VectorLeg { column, query: query.clone() });
             let request = Request { vector, limit: Some(k), hint: Some(k), exact, ..Request::default() };
             let mut search = Search::start(source, Arc::clone(view), request)?;

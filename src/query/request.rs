@@ -75,13 +75,8 @@ impl Request {
     }
 }
 
-/// Whether a distance is within a bound.
-pub fn holds(bound: &(Op, f64), distance: f32) -> bool {
-    within(bound, f64::from(distance))
-}
-
-/// Whether a number is within a bound.
-pub fn within((op, bound): &(Op, f64), number: f64) -> bool {
+/// Whether a distance or a rank is within a bound.
+pub fn holds((op, bound): &(Op, f64), number: f64) -> bool {
     // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
     op.accepts((number + 0.0).total_cmp(&(bound + 0.0)))
 }
@@ -92,7 +87,7 @@ pub struct Hit {
     /// Identity of the row.
     pub rowid: i64,
     /// Exact distance, where the search has a vector leg and the row a vector.
-    pub distance: Option<f32>,
+    pub distance: Option<f64>,
     /// BM25 score, where the row matches the text.
     pub bm25: Option<f32>,
     /// Fused score of a hybrid search.
@@ -123,7 +118,7 @@ impl Hit {
     pub fn rank(&self) -> f64 {
         match (self.score, self.distance, self.bm25) {
             (Some(score), ..) => -f64::from(score),
-            (None, Some(distance), _) => f64::from(distance),
+            (None, Some(distance), _) => distance,
             (None, None, Some(bm25)) => -f64::from(bm25),
             (None, None, None) => 0.0,
         }

@@ -6,7 +6,7 @@ use super::listing::Listing;
 use super::masks::{Masks, parse_text};
 use super::matching::Matching;
 use super::nearest::Nearest;
-use super::request::{Hit, Request, within};
+use super::request::{Hit, Request, holds};
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
@@ -97,7 +97,7 @@ impl Search {
             Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
             Legs::Listing(_) => None,
         };
-        let hit = hit.filter(|hit| self.request.until.iter().all(|bound| within(bound, hit.rank())));
+        let hit = hit.filter(|hit| self.request.until.iter().all(|bound| holds(bound, hit.rank())));
         self.ended = hit.is_none();
         self.trace.search += clock.elapsed();
         self.taken += usize::from(hit.is_some());
@@ -114,6 +114,11 @@ impl Search {
             rowids.push(rowid);
         }
         Ok(Some(rowids))
+    }
+
+    /// The row given last is gone: it does not count against the limit.
+    pub fn skip_last(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
     }
 
     /// What was done so far.

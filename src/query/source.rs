@@ -22,6 +22,11 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether the user interrupted the statement that runs.
+    pub fn interrupted(&self) -> bool {
+        self.storage.interrupted(self.conn)
+    }
+
     /// Rowid of a row of a view.
     pub fn rowid(&self, view: &View, part: usize, ord: u32) -> Result<i64> {
         view.rowid(self.storage, self.conn, self.schema, part, ord)
@@ -44,10 +49,10 @@ impl Source<'_> {
         column: usize,
         query: &[f32],
         rows: impl Iterator<Item = (u32, u32, i64)>,
-        mut each: impl FnMut(Option<f32>),
+        mut each: impl FnMut(Option<f64>),
     ) -> Result<()> {
         let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
-        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f32>)| {
+        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f64>)| {
             self.for_each_vector(column, rowids, |vector| {
                 each(vector.map(|vector| metric::distance(spec.metric, query, vector)));
                 Ok(())

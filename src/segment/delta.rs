@@ -6,6 +6,7 @@
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
+use crate::memory;
 use crate::schema::{ColumnType, Schema};
 use crate::storage::{LogEntry, LogOp, Storage, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
@@ -19,6 +20,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Slots of one in-memory text index; small, because the last block is made anew after every write.
 const TEXT_BLOCK: usize = 64;
+
+/// Bytes that a log entry takes in maps, roughly, its vectors and values aside.
+const LOG_ENTRY: usize = 160;
 
 /// Vectors of one column, row-major by slot.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +109,7 @@ impl Delta {
     }
 
     /// Distance of `query` to the vector of a slot in the `at`-th vector column, if it has one.
-    pub fn distance(&self, metric: Metric, at: usize, query: &[f32], slot: u32) -> Option<f32> {
+    pub fn distance(&self, metric: Metric, at: usize, query: &[f32], slot: u32) -> Option<f64> {
         let vectors = self.vectors.get(at)?;
         let slot = slot as usize;
         if !vectors.present.get(slot).is_some_and(|present| *present) {
@@ -124,6 +128,7 @@ impl Delta {
         entries: &[LogEntry],
     ) -> Result<()> {
         // A row may come and go several times in one batch; only where it ended up counts.
+        memory::check_large(entries.len().saturating_mul(LOG_ENTRY))?;
         let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
             if !matches!(entry.op, LogOp::Kill { .. }) {
@@ -158,6 +163,7 @@ impl Delta {
         let vectors = storage.vectors(conn, rowid)?;
         for ((column, (_, spec)), bytes) in self.vectors.iter_mut().zip(schema.vectors()).zip(vectors) {
             let start = column.data.len();
+            memory::grow(&mut column.data, spec.dim)?;
             column.data.resize(start + spec.dim, 0.0);
             if let Some(bytes) = &bytes {
                 decode_vector(spec, bytes, &mut column.data[start..], place())?;
@@ -188,7 +194,8 @@ impl Delta {
         schema: &Schema,
         config: &TextConfig,
     ) -> Result<Vec<(Arc<TextPayload>, Option<Bitmap>)>> {
-        let mut blocks = self.text_blocks.lock();
+        // The lock is not held while rows are read: what stands in place of their table may lead back here.
+        let mut blocks = self.text_blocks.lock().clone();
         let complete = self.slots() / TEXT_BLOCK;
         let build = |block: usize| -> Result<Arc<TextPayload>> {
             let slots = block * TEXT_BLOCK..((block + 1) * TEXT_BLOCK).min(self.slots());
@@ -200,12 +207,17 @@ impl Delta {
             let bytes = text::build(config, &mut documents.into_iter())?;
             TextPayload::decode(bytes).map(Arc::new).map_err(crate::Error::Text)
         };
-        while blocks.len() < complete {
-            let made = build(blocks.len())?;
-            blocks.push(made);
+        if blocks.len() < complete {
+            while blocks.len() < complete {
+                let made = build(blocks.len())?;
+                blocks.push(made);
+            }
+            let mut kept = self.text_blocks.lock();
+            if kept.len() < blocks.len() {
+                kept.clone_from(&blocks);
+            }
         }
-        let mut all = blocks.clone();
-        drop(blocks);
+        let mut all = blocks;
         if self.slots() > complete * TEXT_BLOCK {
             all.push(build(complete)?);
         }

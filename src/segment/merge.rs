@@ -10,6 +10,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::hnsw::VectorIndex;
+use crate::memory;
 use crate::schema::{ColumnType, Schema};
 use crate::segment::Views;
 use crate::storage::{PayloadEntry, PayloadKind, Settings, Storage};
@@ -127,12 +128,18 @@ fn payloads(
     let loaded =
         inputs.iter().map(|s| s.segment.columns(storage, conn, schema)).collect::<Result<Vec<_>>>()?;
     let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
+    let rows: usize = inputs.iter().map(|s| s.live()).sum();
+    memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
     let columns = Columns::merge(&pairs, &types);
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     if schema.full_texts().next().is_some() {
         let texts = inputs.iter().map(|s| s.segment.text(storage, conn)).collect::<Result<Vec<_>>>()?;
         let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
+        // The engine writes the files in memory, then they are put together.
+        memory::check(
+            texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
+        )?;
         let bytes = text::merge(&text_config(schema), &pairs)?;
         directory.push(storage.write_payload(conn, PayloadKind::Text, &bytes)?);
     }
@@ -159,7 +166,7 @@ fn payloads(
             VectorIndex::merge(spec, &vectors.rows(), old, &map, threads(), progress)?
         };
         drop(vectors);
-        directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), &index.encode())?);
+        directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);
     }
     Ok(directory)
 }

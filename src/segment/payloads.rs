@@ -6,6 +6,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, VectorIndex};
+use crate::memory;
 use crate::schema::{ColumnType, Schema, VectorSpec};
 use crate::storage::{PayloadEntry, PayloadKind, Storage};
 use crate::text;
@@ -29,7 +30,7 @@ impl LoadedVectors {
         (at, spec): (usize, &VectorSpec),
         rowids: &[i64],
     ) -> Result<Self> {
-        let mut data = vec![0.0_f32; rowids.len() * spec.dim];
+        let mut data = memory::filled(rowids.len() * spec.dim, 0.0_f32)?;
         let mut present = Bitmap::full(rowids.len());
         let mut ord = 0_usize;
         let mut missing = false;
@@ -69,6 +70,8 @@ pub fn write_new(
 ) -> Result<Vec<PayloadEntry>> {
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
+    // Columns are collected value by value, then laid out twice.
+    memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
     let missing =
         |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
 
@@ -112,7 +115,7 @@ pub fn write_new(
         let index = VectorIndex::build(spec, &vectors.rows(), threads(), progress)?;
         drop(vectors);
         let kind = PayloadKind::Vector(at as u32);
-        directory.push(storage.write_payload(conn, kind, &index.encode())?);
+        directory.push(storage.write_payload(conn, kind, index.encode())?);
     }
     Ok(directory)
 }

@@ -43,7 +43,7 @@ impl Resident {
         rows: usize,
     ) -> Result<Self> {
         let stride = stride(spec);
-        let mut block = Block::zeroed(Self::size(spec, rows));
+        let mut block = Block::try_zeroed(Self::size(spec, rows))?;
         let mut known = Bitmap::empty(rows);
         let mut ords = alive.iter().map(|(ord, _)| *ord);
         storage.for_each_vector(conn, at, alive.iter().map(|(_, rowid)| *rowid), |vector| {
@@ -63,7 +63,7 @@ impl Resident {
     }
 
     /// Exact distance of `query` and a row, straight from the bytes; `None` where the row is not held.
-    pub fn distance(&self, metric: Metric, query: &[f32], ord: u32) -> Option<f32> {
+    pub fn distance(&self, metric: Metric, query: &[f32], ord: u32) -> Option<f64> {
         if !self.known.contains(ord) {
             return None;
         }

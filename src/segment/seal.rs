@@ -2,6 +2,7 @@
 
 use super::payloads::{self, Progress};
 use crate::error::Result;
+use crate::memory;
 use crate::schema::Schema;
 use crate::storage::{LogOp, Storage};
 use roaring::RoaringBitmap;
@@ -14,6 +15,7 @@ pub fn seal(storage: &Storage, conn: &Connection, schema: &Schema, progress: Pro
     if entries.is_empty() {
         return Ok(0);
     }
+    memory::check_large(entries.len().saturating_mul(64))?;
     let mut rows: BTreeSet<i64> = BTreeSet::new();
     let mut kills: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
     for entry in &entries {

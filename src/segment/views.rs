@@ -8,14 +8,18 @@ use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
-use parking_lot::Mutex;
+use parking_lot::ReentrantMutex;
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 /// The last view of one table on one connection. A cache: it may be dropped at any moment.
+///
+/// The thread that makes a view may come back for one, when a view or a trigger in place of a shadow table leads back to
+/// the table; waiting for itself it would wait for ever.
 #[derive(Default)]
 pub struct Views {
-    last: Mutex<Option<Arc<View>>>,
+    last: ReentrantMutex<RefCell<Option<Arc<View>>>>,
 }
 
 impl Views {
@@ -29,7 +33,8 @@ impl Views {
     ) -> Result<Arc<View>> {
         let nonce = storage.nonce(conn)?;
         let end = storage.log_end(conn)?;
-        let mut slot = self.last.lock();
+        let slot = self.last.lock();
+        let mut slot = slot.try_borrow_mut().map_err(|_| Error::recursive())?;
         let view = match slot.take() {
             Some(view) if view.nonce == nonce && view.position == end => view,
             Some(view)
@@ -60,11 +65,14 @@ fn open(
     let mut segments = Vec::new();
     for record in storage.segments(conn)? {
         let dead = storage.tombstones(conn, &record)?;
-        let dead = (!dead.is_empty()).then(|| {
-            let mut bitmap = Bitmap::empty(record.rows);
+        storage.check_rows(conn, &record)?;
+        let dead = if dead.is_empty() {
+            None
+        } else {
+            let mut bitmap = Bitmap::try_empty(record.rows)?;
             dead.iter().for_each(|ord| bitmap.insert(ord));
-            bitmap
-        });
+            Some(bitmap)
+        };
         // Segments that are still there keep their loaded payloads, even past the cache's budget.
         let known = old.and_then(|view| view.segments.iter().find(|s| s.segment.record == record));
         let kept = known.and_then(|known| {

@@ -207,16 +207,16 @@ impl TableCursor {
             _ => None,
         };
         if let Some(told) = told {
-            out.set_real(f64::from(told));
+            out.set_real(told);
         }
         Ok(())
     }
 
     /// A hidden column of a row that a search found.
     fn found_column(&self, out: &mut Output<'_>, scan: &SearchScan, hidden: Hidden) {
-        let real = |out: &mut Output<'_>, value: Option<f32>| {
+        let real = |out: &mut Output<'_>, value: Option<f64>| {
             if let Some(value) = value {
-                out.set_real(f64::from(value));
+                out.set_real(value);
             }
         };
         let integer = |out: &mut Output<'_>, value: Option<i64>| {
@@ -243,8 +243,8 @@ impl TableCursor {
             }
             Hidden::Rank => out.set_real(scan.hit.rank()),
             Hidden::Distance => real(out, scan.hit.distance),
-            Hidden::Bm25 => real(out, scan.hit.bm25),
-            Hidden::Score => real(out, scan.hit.score),
+            Hidden::Bm25 => real(out, scan.hit.bm25.map(f64::from)),
+            Hidden::Score => real(out, scan.hit.score.map(f64::from)),
             Hidden::VectorRank => integer(out, scan.hit.vector_rank.map(i64::from)),
             Hidden::TextRank => integer(out, scan.hit.text_rank.map(i64::from)),
             Hidden::Explain => out.set_text(&scan.search.trace().json()),

@@ -66,6 +66,8 @@ pub(super) fn register_match(connection: &Connection) -> Result<()> {
         Err(rusqlite::Error::SqliteFailure(_, Some(message))) => message.contains(NO_MATCH),
         _ => false,
     };
+    // The failure must not stay in the handle: who opens a connection with automatic extensions looks for it there.
+    connection.query_row("SELECT 1", [], |_| Ok(()))?;
     if !placeholder {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::schema::{ColumnKind, Schema};
 use crate::segment::{SegmentView, View, Views, cache};
 use crate::storage::{PayloadKind, Storage};
 use crate::value::Value;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use std::sync::Arc;
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
@@ -160,6 +160,13 @@ impl VirtualCursor for InfoCursor {
     }
 }
 
+/// Whether a declaration makes a table of ours. Compared here: an application may replace SQL functions, that of LIKE too.
+fn is_ours(sql: &str) -> bool {
+    let sql = sql.to_ascii_uppercase();
+    sql.starts_with("CREATE VIRTUAL TABLE")
+        && sql.split_once("USING").is_some_and(|(_, module)| module.contains("NEARLITE"))
+}
+
 /// The collection called `name`, which may be given as `schema.table`.
 fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     let mut databases: Vec<String> = Vec::new();
@@ -175,13 +182,14 @@ fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     for database in databases.iter().filter(|d| wanted.is_none_or(|w| d.eq_ignore_ascii_case(w))) {
         let quoted = database.replace('"', "\"\"");
         let sql = format!(
-            "SELECT name FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND lower(name) = lower(?1) \
-             AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%'"
+            "SELECT name, sql FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
         );
         let mut statement = conn.prepare(&sql)?;
-        let mut rows = statement.query([table])?;
-        if let Some(row) = rows.next()? {
-            let table: String = row.get(0)?;
+        let found: Option<(String, String)> =
+            statement.query_row([table], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((table, sql)) = found
+            && is_ours(&sql)
+        {
             return Storage::open(conn, database, &table);
         }
     }

@@ -17,6 +17,7 @@ mod row_scan;
 mod search_scan;
 mod table;
 mod update;
+mod vector_hint;
 mod vector_value;
 
 pub(crate) use ddl::{write as write_schema, write_column};
@@ -47,6 +48,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
         }
         Ok(())
     })?;
+    module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
     module::register_module::<table::Table>(conn, "nearlite")

@@ -12,12 +12,15 @@
 //!
 //! The `unsafe` code is in the submodules; they know SQLite and nothing of nearlite's tables.
 
+mod atomic;
+mod depth;
 mod function;
 mod host;
 mod index_info;
 mod trampoline;
 mod value;
 
+pub(crate) use atomic::{opening, register as register_atomic};
 pub(crate) use function::{
     AuxFunction, FunctionContext, overload_function, register_function, register_reading_function,
 };
@@ -200,6 +203,7 @@ pub(crate) fn code_of(error: &Error) -> i32 {
     match error {
         Error::Corrupt { .. } => ffi::SQLITE_CORRUPT_VTAB,
         Error::Interrupted => ffi::SQLITE_INTERRUPT,
+        Error::OutOfMemory { .. } => ffi::SQLITE_NOMEM,
         Error::Constraint(what) if what.starts_with("UNIQUE") => ffi::SQLITE_CONSTRAINT_UNIQUE,
         Error::Constraint(what) if what.starts_with("NOT NULL") => ffi::SQLITE_CONSTRAINT_NOTNULL,
         Error::Constraint(_) => ffi::SQLITE_CONSTRAINT_VTAB,

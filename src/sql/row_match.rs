@@ -31,7 +31,7 @@ enum Vectors {
     #[default]
     None,
     /// Column, query, and the distance; no distance where the query or the vector is NULL.
-    One(usize, Option<Rc<[f32]>>, Option<f32>),
+    One(usize, Option<Rc<[f32]>>, Option<f64>),
     Several,
 }
 
@@ -66,7 +66,7 @@ impl RowMatch {
     }
 
     /// Distance of the row.
-    pub fn distance(&self, shared: &Shared) -> Result<Option<f32>> {
+    pub fn distance(&self, shared: &Shared) -> Result<Option<f64>> {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) => Ok(*distance),
             Vectors::None if !(self.called() && self.caller.get().1.vector) => Ok(None),
@@ -75,7 +75,7 @@ impl RowMatch {
     }
 
     /// Rank of the row: that of a vector search is the distance, another one only a search knows.
-    pub fn rank(&self, shared: &Shared) -> Result<Option<f32>> {
+    pub fn rank(&self, shared: &Shared) -> Result<Option<f64>> {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) if !self.text.get() => Ok(*distance),
             Vectors::None if !self.called() => Ok(None),

@@ -33,6 +33,8 @@ pub struct SearchScan {
     pub row: OnceCell<Option<Row>>,
     /// Stored vectors of the current row, once they were read.
     pub vectors: OnceCell<VectorBytes>,
+    /// Changes of the connection when the search began: its rows are those of then.
+    changes: u64,
 }
 
 impl SearchScan {
@@ -73,21 +75,29 @@ impl SearchScan {
             query: Rc::new(asked),
             row: OnceCell::new(),
             vectors: OnceCell::new(),
+            changes: shared.host.connection().total_changes(),
         };
         Ok(if scan.next(shared)? { Some(scan) } else { None })
     }
 
-    /// Moves to the next row; whether there is one.
+    /// Goes on to the next row that is still there; false at the end.
     pub fn next(&mut self, shared: &Shared) -> Result<bool> {
         self.row = OnceCell::new();
         self.vectors = OnceCell::new();
-        let hit = match self.ahead.next() {
-            Some(rowid) => Some(Hit::bare(rowid)),
-            None => self.fetch(shared)?,
-        };
-        let more = hit.is_some();
-        self.hit = hit.unwrap_or_else(|| Hit::bare(0));
-        Ok(more)
+        loop {
+            let hit = match self.ahead.next() {
+                Some(rowid) => Some(Hit::bare(rowid)),
+                None => self.fetch(shared)?,
+            };
+            let Some(hit) = hit else { return Ok(false) };
+            self.hit = hit;
+            // Only this connection can have deleted a row of the snapshot that it reads.
+            let conn = shared.host.connection();
+            if conn.total_changes() == self.changes || shared.storage.row_exists(conn, self.hit.rowid)? {
+                return Ok(true);
+            }
+            self.search.skip_last();
+        }
     }
 
     fn fetch(&mut self, shared: &Shared) -> Result<Option<Hit>> {

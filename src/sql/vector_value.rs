@@ -4,6 +4,7 @@
 //! [`read`] is the only way in: whatever it returns is finite and, for a column, of the declared length.
 
 use super::module::f32_slice;
+use super::vector_hint;
 use crate::error::{Error, Result};
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
@@ -45,12 +46,14 @@ pub(crate) fn read<'a>(value: ValueRef<'a>, subtype: u32, target: &Target<'_>) -
         }
     };
     match target.dim {
-        Some(expected) if expected != vector.len() => Err(Error::Dimension {
-            column: target.name.to_owned(),
-            expected,
-            got: vector.len(),
-            hint: target.model.map_or(String::new(), |model| format!(" (model is {model})")),
-        }),
+        Some(expected) if expected != vector.len() => {
+            let mut hint = target.model.map_or(String::new(), |model| format!(" (model is {model})"));
+            if let ValueRef::Blob(bytes) = value {
+                hint.push_str(&advice(vector_hint::of(bytes, target.dim)));
+            }
+            let column = target.name.to_owned();
+            Err(Error::Dimension { column, expected, got: vector.len(), hint })
+        }
         None if vector.is_empty() => bad(target, "a vector has at least 1 dimension, this one is empty"),
         _ => Ok(vector),
     }
@@ -64,15 +67,29 @@ fn not_finite<T>(target: &Target<'_>, index: usize, value: impl ToString) -> Res
     Err(Error::NotFinite { column: target.name.to_owned(), index, value: value.to_string() })
 }
 
+fn advice(hint: Option<&str>) -> String {
+    hint.map_or(String::new(), |hint| format!("; {hint}"))
+}
+
 fn from_bytes<'a>(bytes: &'a [u8], target: &Target<'_>) -> Result<Cow<'a, [f32]>> {
-    if !bytes.len().is_multiple_of(4) {
-        let len = bytes.len();
+    let len = bytes.len();
+    if !len.is_multiple_of(4) {
         let expected =
             target.dim.map_or(String::new(), |dim| format!(" ({} bytes for {dim} dimensions)", dim * 4));
+        let model = target.model.map_or(String::new(), |model| format!(" (model is {model})"));
+        let hint = advice(vector_hint::of(bytes, target.dim));
         return bad(
             target,
-            format_args!("a vector BLOB has 4 bytes for each dimension{expected}, got {len} bytes"),
+            format_args!(
+                "a vector BLOB has 4 bytes for each dimension{expected}, got {len} bytes{model}{hint}"
+            ),
         );
+    }
+    // Of a fitting length they would be stored as floats that nobody meant.
+    if target.dim.is_none_or(|dim| dim * 4 == len)
+        && let Some(kind) = vector_hint::not_floats(bytes)
+    {
+        return bad(target, format_args!("the BLOB is not a vector of f32: {kind}"));
     }
     let vector = match f32_slice(bytes) {
         Some(vector) => Cow::Borrowed(vector),
@@ -195,12 +212,32 @@ mod tests {
         let blob = vec![0; 768 * 4];
         assert_eq!(
             refused(ValueRef::Blob(&blob), &docs),
-            "docs.embedding: expected 384 dimensions, got 768 (model is all-MiniLM-L6-v2)"
+            "docs.embedding: expected 384 dimensions, got 768 (model is all-MiniLM-L6-v2); it has 8 bytes for each \
+             dimension: is it float64? pass float32"
+        );
+        assert_eq!(
+            refused(ValueRef::Blob(&blob[..1540]), &docs),
+            "docs.embedding: expected 384 dimensions, got 385 (model is all-MiniLM-L6-v2)"
         );
         assert_eq!(
             refused(ValueRef::Blob(&blob[..1535]), &docs),
-            "docs.embedding: a vector BLOB has 4 bytes for each dimension (1536 bytes for 384 dimensions), got 1535 bytes"
+            "docs.embedding: a vector BLOB has 4 bytes for each dimension (1536 bytes for 384 dimensions), got 1535 bytes \
+             (model is all-MiniLM-L6-v2)"
         );
+        for (len, part) in [(768, "is it float16?"), (384, "is it int8?"), (48, "is it a bit vector?")] {
+            let message = refused(ValueRef::Blob(&blob[..len]), &docs);
+            assert!(
+                message.contains("(model is all-MiniLM-L6-v2); it has") && message.contains(part),
+                "{message}"
+            );
+        }
+        let four = Target { name: "docs.v", dim: Some(4), model: None };
+        for text in ["[1,2,3,4]       ", "[1.5, 2.5, 3, 4]", "[1,2,3]", "[1,2,3,4]"] {
+            for target in [&four, &V] {
+                let message = refused(ValueRef::Blob(text.as_bytes()), target);
+                assert!(message.ends_with("it is a JSON array; bind it as TEXT"), "{text}: {message}");
+            }
+        }
         assert!(refused(ValueRef::Text(b"[]"), &docs).contains("expected 384 dimensions, got 0"));
         assert!(refused(ValueRef::Blob(b""), &V).contains("at least 1 dimension"));
         assert!(refused(ValueRef::Integer(1), &V).ends_with("got INTEGER"));

@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use rusqlite::blob::Blob;
-use rusqlite::{Connection, Error, ErrorCode};
+use rusqlite::{Connection, Error, ffi};
 
 /// A handle that is opened at the first row and moved from there on.
 pub(super) struct BlobReader<'a> {
@@ -42,9 +42,14 @@ impl<'a> BlobReader<'a> {
             Err(error) => {
                 // A handle that failed to move cannot be used again.
                 self.handle = None;
-                match error {
-                    Error::SqliteFailure(cause, _) if cause.code == ErrorCode::Unknown => Ok(None),
-                    other => Err(other.into()),
+                match &error {
+                    Error::SqliteFailure(cause, Some(why))
+                        if cause.extended_code == ffi::SQLITE_ERROR
+                            && (why.starts_with("no such rowid") || why.starts_with("cannot open value")) =>
+                    {
+                        Ok(None)
+                    }
+                    _ => Err(error.into()),
                 }
             }
         }

@@ -1,31 +1,39 @@
-//! `t_chunks`: payload bytes in chunks with one checksum over the whole.
+//! `t_chunks`: payload bytes in chunks of any length with one checksum over the whole.
 //!
 //! Chunks of a payload have consecutive ids, so the directory needs the first id only and reading is one range
 //! scan of the b-tree.
 
 use super::blob_reader::BlobReader;
+use super::run::Run;
+use super::shadow::longest_value;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
+use crate::memory;
 use crate::vector::aligned::Block;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Chunks are not made shorter than this, however little the connection allows.
+const LEAST_CHUNK: usize = 1024;
 
 impl Storage {
     /// Writes a payload and returns its directory entry.
     pub fn write_payload(&self, conn: &Connection, kind: PayloadKind, bytes: &[u8]) -> Result<PayloadEntry> {
+        self.raise_format(conn)?;
+        let size = longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES);
         let chunks = self.name("chunks");
-        let last: Option<i64> =
-            conn.query_row(&format!("SELECT max(id) FROM {chunks}"), [], |row| row.get(0))?;
+        let sql = format!("SELECT id FROM {chunks} ORDER BY id DESC LIMIT 1");
+        let last: Option<i64> = conn.query_row(&sql, [], |row| row.get(0)).optional()?;
         // A damaged table may hold an id at the end of the range; 'rebuild' removes it before it writes.
-        let room = i64::try_from(bytes.len() / CHUNK_BYTES + 2).unwrap_or(i64::MAX);
+        let room = i64::try_from(bytes.len() / size + 2).unwrap_or(i64::MAX);
         if last.unwrap_or(0).checked_add(room).is_none() {
             return Err(Error::corrupt(format!("{}_chunks", self.table), "its ids are used up"));
         }
         let first = last.unwrap_or(0) + 1;
         let mut statement = conn.prepare_cached(&format!("INSERT INTO {chunks}(id, data) VALUES(?1, ?2)"))?;
         let mut count = 0_u32;
-        for chunk in bytes.chunks(CHUNK_BYTES) {
-            statement.execute(params![first + i64::from(count), chunk])?;
+        for chunk in bytes.chunks(size) {
+            statement.run(params![first + i64::from(count), chunk])?;
             count += 1;
         }
         let checksum = crc32fast::hash(bytes);
@@ -34,50 +42,56 @@ impl Storage {
 
     /// Reads a payload and verifies its length and checksum. `place` names it in errors.
     pub fn read_payload(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; self.length_of(conn, entry, place)?];
+        let mut bytes = memory::room(self.length_of(conn, entry, place)?)?;
         self.read_chunks(conn, entry, place, &mut bytes)?;
         Ok(bytes)
     }
 
     /// As [`read_payload`](Self::read_payload), into aligned memory.
     pub fn read_block(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Block> {
-        let length = self.length_of(conn, entry, place)?;
-        let mut block = Block::zeroed(length);
-        let bytes = block.bytes_mut().get_mut(..length).unwrap_or_default();
-        self.read_chunks(conn, entry, place, bytes)?;
+        let mut block = Block::try_zeroed(self.length_of(conn, entry, place)?)?;
+        self.read_chunks(conn, entry, place, &mut Front { block: &mut block, end: 0 })?;
         Ok(block)
     }
 
     /// The length that the directory gives, once the chunks bear it out: memory is allocated for it.
-    fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
-        let sql = format!("SELECT count(*) FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        let there: i64 =
-            conn.prepare_cached(&sql)?.query_row([entry.first, last_chunk(entry)], |row| row.get(0))?;
-        if there != i64::from(entry.chunks) {
-            return Err(Error::corrupt(place, format!("{there} chunks where {} belong", entry.chunks)));
+    pub fn length_of(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<usize> {
+        let mut reader = self.chunk_reader(conn);
+        let mut total = 0_u64;
+        for id in chunks_of(entry) {
+            match reader.open(id)? {
+                Some(length) if length > 0 => total += length as u64,
+                _ => return Err(Error::corrupt(place, "a chunk is missing or not a blob")),
+            }
+            // Some false directory names more chunks than anybody waits for.
+            if total > entry.bytes {
+                break;
+            }
         }
-        usize::try_from(entry.bytes)
-            .ok()
-            .filter(|bytes| bytes.div_ceil(CHUNK_BYTES) == entry.chunks as usize)
-            .ok_or_else(|| Error::corrupt(place, "the directory gives an impossible length"))
+        if total != entry.bytes {
+            let what = format!("the chunks have {total} bytes where {} belong", entry.bytes);
+            return Err(Error::corrupt(place, what));
+        }
+        usize::try_from(total).map_err(|_| Error::OutOfMemory { bytes: total })
     }
 
-    /// Fills `bytes` from the chunks. Each chunk is read to where it stays, and checked while the processor has it at hand.
+    fn chunk_reader<'a>(&'a self, conn: &'a Connection) -> BlobReader<'a> {
+        BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data")
+    }
+
+    /// Reads each chunk to where it stays, and checks it while the processor has it at hand.
     fn read_chunks(
         &self,
         conn: &Connection,
         entry: &PayloadEntry,
         place: &str,
-        bytes: &mut [u8],
+        out: &mut impl Rooms,
     ) -> Result<()> {
-        let mut reader = BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data");
+        let mut reader = self.chunk_reader(conn);
         let mut checksum = crc32fast::Hasher::new();
-        for (id, part) in (entry.first..).zip(bytes.chunks_mut(CHUNK_BYTES)) {
-            let length = reader.open(id)?.ok_or_else(|| Error::corrupt(place, "a chunk is not a blob"))?;
-            if length != part.len() {
-                let what = format!("a chunk has {length} bytes where {} belong", part.len());
-                return Err(Error::corrupt(place, what));
-            }
+        for id in chunks_of(entry) {
+            let length = reader.open(id)?.unwrap_or(0);
+            let part = out.next(length).ok_or_else(|| Error::corrupt(place, "a chunk has another length"))?;
             reader.read(part, 0)?;
             checksum.update(part);
         }
@@ -90,9 +104,41 @@ impl Storage {
     /// Removes the chunks of a payload.
     pub fn drop_payload(&self, conn: &Connection, entry: &PayloadEntry) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        conn.prepare_cached(&sql)?.execute([entry.first, last_chunk(entry)])?;
+        conn.prepare_cached(&sql)?.run([entry.first, last_chunk(entry)])?;
         Ok(())
     }
+}
+
+/// Memory that is filled from its front.
+trait Rooms {
+    /// The next `length` bytes.
+    fn next(&mut self, length: usize) -> Option<&mut [u8]>;
+}
+
+impl Rooms for Vec<u8> {
+    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
+        let start = self.len();
+        let end = start.checked_add(length).filter(|end| *end <= self.capacity())?;
+        self.resize(end, 0);
+        self.get_mut(start..)
+    }
+}
+
+struct Front<'a> {
+    block: &'a mut Block,
+    end: usize,
+}
+
+impl Rooms for Front<'_> {
+    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
+        let start = self.end;
+        self.end = start.checked_add(length)?;
+        self.block.bytes_mut().get_mut(start..self.end)
+    }
+}
+
+fn chunks_of(entry: &PayloadEntry) -> impl Iterator<Item = i64> {
+    (entry.first..=last_chunk(entry)).take(entry.chunks as usize)
 }
 
 fn last_chunk(entry: &PayloadEntry) -> i64 {

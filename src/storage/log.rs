@@ -4,7 +4,9 @@
 //! random stamp: sequence numbers come back after a rollback, stamps do not.
 
 use super::Storage;
+use super::run::{Run, run};
 use crate::error::Result;
+use crate::{memory, random};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// What one log entry says.
@@ -58,10 +60,18 @@ impl Storage {
         })
     }
 
+    /// Whether the user interrupted the statement that runs. A statement inside of it says so, in every version of
+    /// SQLite: it does not take its first step.
+    pub fn interrupted(&self, conn: &Connection) -> bool {
+        let asked = conn.prepare_cached("SELECT 1").and_then(|mut one| one.query_row([], |_| Ok(())));
+        let code = asked.err().and_then(|error| error.sqlite_error_code());
+        code == Some(rusqlite::ErrorCode::OperationInterrupted)
+    }
+
     /// Gives the root a fresh random nonce.
     pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
-        let root = self.name("root");
-        conn.execute(&format!("INSERT OR REPLACE INTO {root}(id, nonce) VALUES(1, randomblob(16))"), [])?;
+        let sql = format!("INSERT OR REPLACE INTO {}(id, nonce) VALUES(1, ?1)", self.name("root"));
+        run(conn, &sql, [random::bytes::<16>()])?;
         Ok(())
     }
 
@@ -110,35 +120,32 @@ impl Storage {
                 }
             };
             let position = LogPosition { seq: number(0)?, stamp: number(5)? };
+            memory::grow(&mut entries, 1)?;
             entries.push(LogEntry { op, rowid: number(2)?, position });
         }
         Ok(entries)
     }
 
-    /// A value of another type is damage; every other error is SQLite's own.
     fn log_error(&self, error: rusqlite::Error) -> crate::Error {
-        match error {
-            rusqlite::Error::InvalidColumnType(..) => {
-                crate::Error::corrupt(format!("{}_delta", self.table), "a value has a wrong type")
-            }
-            error => error.into(),
-        }
+        crate::Error::reading(error, || format!("{}_delta", self.table))
     }
 
     /// Appends one entry.
     pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
         let mut statement = conn.prepare_cached(&self.sql.log_append)?;
+        let stamp = i64::from_le_bytes(random::bytes());
+        let none = None::<i64>;
         match op {
-            LogOp::Add => statement.execute(params![1, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Remove => statement.execute(params![2, rowid, None::<i64>, None::<i64>])?,
-            LogOp::Kill { segment, ord } => statement.execute(params![3, rowid, segment, ord])?,
+            LogOp::Add => statement.run(params![1, rowid, none, none, stamp])?,
+            LogOp::Remove => statement.run(params![2, rowid, none, none, stamp])?,
+            LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord, stamp])?,
         };
         Ok(())
     }
 
     /// Empties the log; the caller renews the nonce.
     pub fn log_clear(&self, conn: &Connection) -> Result<()> {
-        conn.execute(&format!("DELETE FROM {}", self.name("delta")), [])?;
+        run(conn, &format!("DELETE FROM {}", self.name("delta")), [])?;
         Ok(())
     }
 }

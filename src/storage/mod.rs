@@ -10,6 +10,7 @@ mod codec;
 mod log;
 mod packing;
 mod rows;
+mod run;
 mod segments;
 mod shadow;
 mod stored;

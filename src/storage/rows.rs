@@ -1,7 +1,9 @@
 //! `t_rows`: the user's values, with `t_vectors` and `t_tiles` the source of truth for everything else.
 
 use super::Storage;
-use crate::error::Result;
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::memory;
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -19,7 +21,8 @@ impl Storage {
     pub fn row(&self, conn: &Connection, rowid: i64) -> Result<Option<Row>> {
         let mut statement = conn.prepare_cached(&self.sql.row_values)?;
         let width = statement.column_count();
-        Ok(statement.query_row([rowid], |row| read_row(row, width)).optional()?)
+        let row = statement.query_row([rowid], |row| read_row(row, width)).optional();
+        row.map_err(|error| self.row_error(error))
     }
 
     /// Whether a row exists.
@@ -42,15 +45,24 @@ impl Storage {
         let width = statement.column_count();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map([low, high, limit], |row| read_row(row, width))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        rows.collect::<rusqlite::Result<_>>().map_err(|error| self.row_error(error))
     }
 
     /// All rowids, ascending.
     pub fn all_rowids(&self, conn: &Connection) -> Result<Vec<i64>> {
         let mut statement =
             conn.prepare(&format!("SELECT rowid FROM {} ORDER BY rowid", self.name("rows")))?;
-        let ids = statement.query_map([], |row| row.get(0))?;
-        Ok(ids.collect::<rusqlite::Result<_>>()?)
+        let mut rows = statement.query([])?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            memory::grow(&mut ids, 1)?;
+            ids.push(row.get(0).map_err(|error| self.row_error(error))?);
+        }
+        Ok(ids)
+    }
+
+    fn row_error(&self, error: rusqlite::Error) -> Error {
+        Error::reading(error, || format!("{}_rows", self.table))
     }
 
     /// Number of rows.
@@ -62,14 +74,16 @@ impl Storage {
 
     /// Rowid of the row with this key.
     pub fn rowid_of_key(&self, conn: &Connection, key: &Value) -> Result<Option<i64>> {
-        Ok(conn.prepare_cached(&self.sql.key_rowid)?.query_row([key], |row| row.get(0)).optional()?)
+        let mut statement = conn.prepare_cached(&self.sql.key_rowid)?;
+        let rowid = statement.query_row([key], |row| row.get(0)).optional();
+        rowid.map_err(|error| self.row_error(error))
     }
 
     /// Writes a new row; `None` lets SQLite choose the rowid, which is returned.
     pub fn insert_row(&self, conn: &Connection, rowid: Option<i64>, values: &[Value]) -> Result<i64> {
         let mut statement = conn.prepare_cached(&self.sql.row_insert)?;
         let id = rowid.map_or(Value::Null, Value::Integer);
-        statement.execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+        statement.run(params_from_iter(std::iter::once(&id).chain(values)))?;
         Ok(rowid.unwrap_or_else(|| conn.last_insert_rowid()))
     }
 
@@ -77,15 +91,14 @@ impl Storage {
     pub fn update_row(&self, conn: &Connection, rowid: i64, values: &[Value]) -> Result<()> {
         let id = Value::Integer(rowid);
         conn.prepare_cached(&self.sql.row_update)?
-            .execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+            .run(params_from_iter(std::iter::once(&id).chain(values)))?;
         Ok(())
     }
 
-    /// Removes a row with its vectors; answers whether it existed.
-    pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<bool> {
-        let gone = conn.prepare_cached(&self.sql.row_delete)?.execute([rowid])? > 0;
-        self.delete_vectors(conn, rowid)?;
-        Ok(gone)
+    /// Removes a row with its vectors.
+    pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<()> {
+        conn.prepare_cached(&self.sql.row_delete)?.run([rowid])?;
+        self.delete_vectors(conn, rowid)
     }
 }
 

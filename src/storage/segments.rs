@@ -1,7 +1,9 @@
 //! `t_segments` and `t_tombstones`: the directory of immutable segments and which of their rows are dead.
 
+use super::run::{Run, run};
 use super::{Storage, codec};
 use crate::error::{Error, Result};
+use crate::random;
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,9 @@ pub struct SegmentRecord {
     pub directory: Vec<PayloadEntry>,
 }
 
+/// From this number on memory for one bit a row is worth looking whether the rows can be there.
+const ROWS_BORNE_OUT: usize = 1 << 20;
+
 impl SegmentRecord {
     /// The payload of this kind.
     pub fn payload(&self, kind: PayloadKind) -> Option<&PayloadEntry> {
@@ -86,25 +91,50 @@ impl Storage {
         let mut found = Vec::new();
         let place = || format!("{}_segments", self.table);
         while let Some(row) = rows.next()? {
-            let bytes = |at| {
-                row.get::<_, Vec<u8>>(at).map_err(|_| Error::corrupt(place(), "a value has a wrong type"))
-            };
+            let wrong = |error| Error::reading(error, place);
+            let bytes = |at| row.get::<_, Vec<u8>>(at).map_err(wrong);
             let id = <[u8; 16]>::try_from(bytes(1)?)
                 .map_err(|_| Error::corrupt(place(), "a name is not 16 bytes"))?;
-            let count: i64 =
-                row.get(2).map_err(|_| Error::corrupt(place(), "a row count has a wrong type"))?;
+            let count: i64 = row.get(2).map_err(wrong)?;
             let count =
                 u32::try_from(count).map_err(|_| Error::corrupt(place(), "a row count is out of range"))?;
             let directory =
                 codec::decode(&bytes(3)?).map_err(|e| Error::corrupt(place(), format!("directory: {e}")))?;
-            found.push(SegmentRecord {
-                seq: row.get(0)?,
-                id: SegmentId(id),
-                rows: count as usize,
-                directory,
-            });
+            let seq = row.get(0).map_err(wrong)?;
+            found.push(SegmentRecord { seq, id: SegmentId(id), rows: count as usize, directory });
         }
+        self.check_disjoint(&found)?;
         Ok(found)
+    }
+
+    /// Refuses payloads that share chunks, so that all of them together are no larger than the file.
+    fn check_disjoint(&self, segments: &[SegmentRecord]) -> Result<()> {
+        let entries = segments.iter().flat_map(|record| &record.directory);
+        let mut ranges: Vec<_> = entries.map(|entry| (entry.first, entry.chunks)).collect();
+        ranges.sort_unstable();
+        let overlap = |pair: &[(i64, u32)]| match pair {
+            [(first, chunks), (next, _)] => first.saturating_add(i64::from(*chunks)) > *next,
+            _ => false,
+        };
+        if ranges.windows(2).any(overlap) {
+            return Err(Error::corrupt(format!("{}_segments", self.table), "two payloads share a chunk"));
+        }
+        Ok(())
+    }
+
+    /// Refuses more rows than the columns of a segment can hold: rowids differ, so those of more than two rows take a
+    /// byte each at least.
+    pub fn check_rows(&self, conn: &Connection, record: &SegmentRecord) -> Result<()> {
+        if record.rows < ROWS_BORNE_OUT {
+            return Ok(());
+        }
+        let place = self.place(record.id, PayloadKind::Columns);
+        let entry = record.payload(PayloadKind::Columns);
+        let entry = entry.ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
+        if self.length_of(conn, entry, &place)? < record.rows {
+            return Err(Error::corrupt(place, format!("it is too short for {} rows", record.rows)));
+        }
+        Ok(())
     }
 
     /// Adds a segment and returns its record.
@@ -115,16 +145,10 @@ impl Storage {
         directory: Vec<PayloadEntry>,
     ) -> Result<SegmentRecord> {
         let bytes = codec::encode(&directory).map_err(Error::Value)?;
-        let sql = format!(
-            "INSERT INTO {}(id, rows, directory) VALUES(randomblob(16), ?1, ?2)",
-            self.name("segments")
-        );
-        conn.prepare_cached(&sql)?.execute(params![rows as i64, bytes])?;
-        let seq = conn.last_insert_rowid();
-        let sql = format!("SELECT id FROM {} WHERE seq = ?1", self.name("segments"));
-        let id: Vec<u8> = conn.query_row(&sql, [seq], |row| row.get(0))?;
-        let id = <[u8; 16]>::try_from(id).map_err(|_| Error::corrupt(&self.table, "segment name"))?;
-        Ok(SegmentRecord { seq, id: SegmentId(id), rows, directory })
+        let id = random::bytes();
+        let sql = format!("INSERT INTO {}(id, rows, directory) VALUES(?1, ?2, ?3)", self.name("segments"));
+        conn.prepare_cached(&sql)?.run(params![id, rows as i64, bytes])?;
+        Ok(SegmentRecord { seq: conn.last_insert_rowid(), id: SegmentId(id), rows, directory })
     }
 
     /// Removes a segment with its chunks and tombstones.
@@ -132,15 +156,15 @@ impl Storage {
         for entry in &record.directory {
             self.drop_payload(conn, entry)?;
         }
-        conn.execute(&format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
-        conn.execute(&format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
+        run(conn, &format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
+        run(conn, &format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
         Ok(())
     }
 
     /// Removes everything that can be made anew from `t_rows` and `t_vectors`.
     pub fn drop_index(&self, conn: &Connection) -> Result<()> {
         for suffix in ["segments", "chunks", "tombstones", "delta"] {
-            conn.execute(&format!("DELETE FROM {}", self.name(suffix)), [])?;
+            run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;
         }
         self.renew_nonce(conn)
     }
@@ -152,7 +176,7 @@ impl Storage {
             .prepare_cached(&sql)?
             .query_row([record.seq], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
-            .map_err(|_| Error::corrupt(self.place(record.id, "tombstones"), "a value has a wrong type"))?;
+            .map_err(|error| Error::reading(error, || self.place(record.id, "tombstones")))?;
         let Some((bytes, checksum)) = found else { return Ok(RoaringBitmap::new()) };
         let place = || self.place(record.id, "tombstones");
         if i64::from(crc32fast::hash(&bytes)) != checksum {
@@ -177,7 +201,7 @@ impl Storage {
             "INSERT OR REPLACE INTO {}(segment, dead, checksum) VALUES(?1, ?2, ?3)",
             self.name("tombstones")
         );
-        conn.prepare_cached(&sql)?.execute(params![segment, bytes, checksum])?;
+        conn.prepare_cached(&sql)?.run(params![segment, bytes, checksum])?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! does not matter which of the two a reader finds first.
 
 use super::packing::{Found, TileReader};
+use super::run::Run;
 use super::{Storage, decode_vector, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::Connection;
@@ -34,7 +35,7 @@ impl Storage {
         for (at, vector) in vectors.iter().enumerate() {
             statement.raw_bind_parameter(at + 2, Bytes(*vector))?;
         }
-        statement.raw_execute()?;
+        statement.run_bound()?;
         Ok(())
     }
 
@@ -43,7 +44,7 @@ impl Storage {
         if self.sql.vector_of.is_empty() {
             return Ok(());
         }
-        conn.prepare_cached(&self.sql.vectors_delete)?.execute([rowid])?;
+        conn.prepare_cached(&self.sql.vectors_delete)?.run([rowid])?;
         self.delete_in_tile(conn, rowid)
     }
 

@@ -15,6 +15,7 @@
 //! sentence without spaces, a path) is a bag of its tokens, because such a phrase would hardly ever match.
 
 use super::TextConfig;
+use super::merged::merged;
 use super::parser::Parser;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -177,7 +178,7 @@ impl TextQuery {
             let what = "prefixes and fuzzy words times columns of the full-text query";
             return Err(limit(what, open, MAX_OPEN_CLAUSES));
         }
-        Ok(Self { root, warnings: parser.warnings })
+        Ok(Self { root: root.map(merged), warnings: parser.warnings })
     }
 
     /// Whether the query has no word at all: nothing was typed, or only punctuation.

@@ -7,6 +7,7 @@ use super::payload::{FILES, TextPayload, encode};
 use super::{TOKENIZER, TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
+use crate::memory;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use tantivy::directory::{OwnedBytes, RamDirectory};
@@ -17,6 +18,9 @@ use tantivy::{BitSet, Directory, Index, TantivyDocument};
 
 /// Sizes tantivy's term table at the start; it grows. Small, because most segments are small.
 const START_BUDGET: usize = 1 << 16;
+
+/// What a writer takes for a few documents, in blocks of a MiB that it cannot do without.
+const START_MEMORY: usize = 8 << 20;
 
 /// Indexes documents, one `Option<&str>` per field; the ord of each is its position.
 ///
@@ -32,6 +36,7 @@ pub fn build<'a>(
         if docs.peek().is_none() {
             return Ok(without_files(config, 0));
         }
+        memory::check(START_MEMORY)?;
         let tokenizers = TokenizerManager::new();
         tokenizers.register(TOKENIZER, analyzer);
         let schema = config.tantivy_schema();

@@ -4,6 +4,8 @@
 //! byte order of the machine; [`crate::hnsw`] stores them, so only little-endian machines are supported.
 #![expect(unsafe_code)]
 
+use crate::error::{Error, Result};
+use crate::memory;
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
@@ -36,13 +38,25 @@ impl Block {
     /// At least `len` zero bytes. A large block costs nothing until it is written: its pages come zeroed from the kernel.
     pub fn zeroed(len: usize) -> Self {
         // SAFETY: `raw` hands over a layout whose size is not zero.
-        Self::raw(len, |layout| unsafe { alloc_zeroed(layout) })
+        or_abort(Self::raw(len, |layout| unsafe { alloc_zeroed(layout) }))
+    }
+
+    /// As [`zeroed`](Self::zeroed), for what may be larger than memory.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn try_zeroed(len: usize) -> Result<Self> {
+        // SAFETY: as in `zeroed`.
+        let block = Self::raw(len, |layout| unsafe { alloc_zeroed(layout) });
+        let block = block.map_err(|_| Error::OutOfMemory { bytes: len as u64 })?;
+        memory::check_after(len)?;
+        Ok(block)
     }
 
     /// A copy of `bytes`, padded with zeros to whole lines.
     pub fn copy_of(bytes: &[u8]) -> Self {
         // SAFETY: as in `zeroed`.
-        let block = Self::raw(bytes.len(), |layout| unsafe { alloc(layout) });
+        let block = or_abort(Self::raw(bytes.len(), |layout| unsafe { alloc(layout) }));
         let rest = block.len - bytes.len();
         // SAFETY: the allocation is new, so it does not overlap `bytes`, and both writes together fill the block exactly.
         unsafe {
@@ -54,18 +68,18 @@ impl Block {
 
     /// Memory as `make` gives it. The allocator is asked for more and the start moved up: it serves zeroed memory
     /// without writing to it only when no alignment beyond its own is asked for.
-    fn raw(len: usize, make: impl FnOnce(Layout) -> *mut u8) -> Self {
-        let len = len.max(1).next_multiple_of(LINE);
+    fn raw(len: usize, make: impl FnOnce(Layout) -> *mut u8) -> Result<Self, Option<Layout>> {
+        let len = len.max(1).checked_next_multiple_of(LINE).ok_or(None)?;
         let align = if len >= HUGE_FROM { HUGE } else { LINE };
-        let Ok(layout) = Layout::from_size_align(len.saturating_add(align), 16) else { capacity_overflow() };
-        let Some(allocation) = NonNull::new(make(layout)) else { handle_alloc_error(layout) };
+        let layout = Layout::from_size_align(len.saturating_add(align), 16).map_err(|_| None)?;
+        let allocation = NonNull::new(make(layout)).ok_or(Some(layout))?;
         let skip = allocation.as_ptr().addr().wrapping_neg() % align;
         // SAFETY: `skip` is below `align`, and the allocation has `len + align` bytes.
         let start = unsafe { allocation.add(skip) };
         if align == HUGE {
             huge::advise(start.as_ptr(), len);
         }
-        Self { start, allocation, layout, len }
+        Ok(Self { start, allocation, layout, len })
     }
 
     /// All bytes.
@@ -106,8 +120,12 @@ impl Clone for Block {
     }
 }
 
-fn capacity_overflow() -> ! {
-    panic!("a block larger than the address space")
+fn or_abort(block: Result<Block, Option<Layout>>) -> Block {
+    match block {
+        Ok(block) => block,
+        Err(Some(layout)) => handle_alloc_error(layout),
+        Err(None) => panic!("a block larger than the address space"),
+    }
 }
 
 /// Asks the kernel to move numbers that are read all over into huge pages, as blocks have from the start.

@@ -1,17 +1,18 @@
-//! The exact distance that is reported, in f32 on the fast path and in f64 where f32 would overflow.
+//! The exact distance that is reported: summed in f32 on the fast path, in f64 where f32 would overflow or lose digits
+//! at its small end. Both are given as f64, so that distances beyond the range of f32 keep their order.
 //!
-//! Invariant: for finite input the result is finite and not NaN. Cosine of a zero vector is 1.
+//! Invariant: for finite input the result is finite and neither NaN nor -0.0. Cosine of a zero vector is 1.
 
 use super::kernels::{self, Pairs};
 use super::{Metric, Store, aligned, half};
 
 /// Exact distance of `a` and `b` (equal lengths) in the unit of the metric.
-pub(crate) fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     fast(metric, &kernels::get().f32, a, aligned::as_bytes(b)).unwrap_or_else(|| distance_plain(metric, a, b))
 }
 
 /// The same of `a` and the stored bytes of as many finite numbers, straight from where they lie.
-pub(crate) fn distance_to_stored(metric: Metric, a: &[f32], store: Store, b: &[u8]) -> f32 {
+pub(crate) fn distance_to_stored(metric: Metric, a: &[f32], store: Store, b: &[u8]) -> f64 {
     let kernels = kernels::get();
     let pairs = match store {
         Store::F32 => &kernels.f32,
@@ -31,31 +32,34 @@ fn decoded(store: Store, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
+/// The least dot product that is trusted: the products that f32 rounds to zero add up to less than a part in 10^8 of it.
+const LEAST_DOT: f32 = 1e-25;
+
 /// `None` where f32 does not carry the numbers.
-fn fast(metric: Metric, pairs: &Pairs, a: &[f32], b: &[u8]) -> Option<f32> {
+fn fast(metric: Metric, pairs: &Pairs, a: &[f32], b: &[u8]) -> Option<f64> {
     match metric {
         Metric::Cosine => {
             let [dot, aa, bb] = (pairs.norms)(a, b);
             let norms = aa * bb;
             let good = norms.is_finite() && dot.is_finite() && aa > 1e-18 && bb > 1e-18;
-            good.then(|| (1.0 - dot / norms.sqrt()).clamp(0.0, 2.0))
+            good.then(|| f64::from((1.0 - dot / norms.sqrt()).clamp(0.0, 2.0)))
         }
         Metric::L2 => {
             let [square] = (pairs.square)(a, b);
             let good = square.is_finite() && (square > 1e-30 || square == 0.0 && aligned::as_bytes(a) == b);
-            good.then(|| square.sqrt())
+            good.then(|| f64::from(square.sqrt()))
         }
         Metric::Ip => {
             let [dot] = (pairs.dot)(a, b);
-            dot.is_finite().then_some(-dot)
+            (dot.is_finite() && dot.abs() > LEAST_DOT).then(|| f64::from(-dot))
         }
     }
 }
 
 /// The same distance by a plain loop in f64: the oracle of the fast kernels.
-pub(crate) fn distance_plain(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance_plain(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     let pairs = || a.iter().zip(b).map(|(x, y)| (f64::from(*x), f64::from(*y)));
-    let result = match metric {
+    match metric {
         Metric::Cosine => {
             let aa: f64 = pairs().map(|(x, _)| x * x).sum();
             let bb: f64 = pairs().map(|(_, y)| y * y).sum();
@@ -67,9 +71,14 @@ pub(crate) fn distance_plain(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
             }
         }
         Metric::L2 => pairs().map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt(),
-        Metric::Ip => -pairs().map(|(x, y)| x * y).sum::<f64>(),
-    };
-    result.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+        // Taken from zero, so that no product is 0.0 and not -0.0.
+        Metric::Ip => 0.0 - pairs().map(|(x, y)| x * y).sum::<f64>(),
+    }
+}
+
+/// A distance as f32; one beyond its range becomes the end of it.
+pub(crate) fn narrow(distance: f64) -> f32 {
+    distance.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
 }
 
 /// Scales `vector` to length 1; a zero vector stays zero.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod damage;
 pub mod model;
 pub mod oracle;
 

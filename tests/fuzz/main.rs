@@ -2,6 +2,7 @@
 //! once stays in the corpus.
 //!
 //! `NEARLITE_SEED` picks other mutations, `NEARLITE_CASES` more of them. `just fuzz` searches with coverage.
+#![allow(clippy::unwrap_used)]
 
 mod corpus;
 mod targets;

@@ -1,7 +1,10 @@
 """The extension loads into every host, more than once, and leaves the file an ordinary SQLite file."""
 
+import ctypes.util
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -123,3 +126,49 @@ def test_the_library_exports_its_entry_points_and_needs_no_sqlite_library():
     wanted = {line.split()[-1] for line in names.splitlines() if " U " in line}
     assert {"sqlite3_nearlite_init", "sqlite3_extension_init"} <= defined
     assert not [name for name in wanted if name.startswith("sqlite3_")], "SQLite must be called through the host's table"
+
+
+def test_it_loads_by_auto_extension_into_hosts_with_extended_codes_and_lets_later_ones_run(tmp_path):
+    sqlite = ctypes.util.find_library("sqlite3")
+    if sqlite is None:
+        pytest.skip("no SQLite library of the system")
+    host = os.path.join(os.path.dirname(os.path.abspath(__file__)), "auto_extension.py")
+    done = subprocess.run([sys.executable, host, hosts.extension_file(), sqlite], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "fine\n", done
+
+
+def test_functions_that_the_application_replaced_are_not_called(host):
+    """Replicating databases forbid what differs from node to node: random numbers and the time."""
+    if host.name != "apsw":
+        pytest.skip("apsw replaces built-in functions")
+    import apsw
+
+    def forbidden(*_):
+        raise RuntimeError("a function of the application was called")
+
+    db = host.open()
+    scalars = ("random randomblob date time datetime julianday unixepoch strftime timediff current_timestamp abs hex quote"
+               " length typeof lower upper coalesce ifnull nullif instr substr replace round trim printf format char unicode"
+               " zeroblob min max last_insert_rowid changes total_changes sqlite_version likely unlikely").split()
+    for name in scalars:
+        db.connection.create_scalar_function(name, forbidden, -1)
+        for count in (0, 1, 2, 3):
+            db.connection.create_scalar_function(name, forbidden, count)
+    for name in ("min", "max", "sum", "total", "avg", "group_concat"):
+        db.connection.create_aggregate_function(name, forbidden, 1)
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, n INTEGER, v VECTOR(64))")
+    db.rows("INSERT INTO docs(docs, rank) VALUES('delta_rows', 40)")
+    vector = lambda at: model.blob([(at * 7 + i) % 13 for i in range(64)])
+    for at in range(120):
+        db.rows("INSERT INTO docs VALUES(?, ?, ?, ?)", f"k{at}", f"all w{at % 5}", at, vector(at))
+    db.rows("UPDATE docs SET v = ?, body = 'all new' WHERE n % 10 = 3", vector(500))
+    db.rows("DELETE FROM docs WHERE n % 10 = 4")
+    for command in ("flush", "merge", "optimize", "integrity-check", "rebuild", "integrity-check"):
+        db.rows("INSERT INTO docs(docs) VALUES(?)", command)
+    assert len(db.rows("SELECT id FROM docs WHERE v MATCH ? AND n < 50 LIMIT 7", vector(1))) == 7
+    assert len(db.rows("SELECT id FROM docs WHERE docs MATCH 'all'")) == 108
+    assert len(db.rows("SELECT id FROM docs WHERE docs MATCH hybrid_query('w2', ?) LIMIT 5", vector(1))) == 5
+    assert db.rows("SELECT rows FROM nearlite_info('docs') LIMIT 1") == [(108,)]
+    db.rows("ALTER TABLE docs RENAME TO papers")
+    db.rows("DROP TABLE papers")
+    db.close()

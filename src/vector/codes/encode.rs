@@ -4,6 +4,8 @@ use super::quantizer::{Kind, Quantizer};
 use super::signs::{SignTable, Signs};
 use super::view::View;
 use crate::bitmap::Bitmap;
+use crate::error::Result;
+use crate::memory;
 use crate::vector::aligned::{self, Block};
 use crate::vector::kernels::Table;
 use crate::vector::{Codes, Metric};
@@ -33,6 +35,9 @@ pub(crate) struct CodeSet {
 /// Codes to be searched.
 impl CodeSet {
     /// Codes of the `present` rows of `data`; other rows are zero bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
     pub fn encode(
         metric: Metric,
         codes: Codes,
@@ -40,7 +45,7 @@ impl CodeSet {
         data: &[f32],
         present: &Bitmap,
         threads: usize,
-    ) -> Self {
+    ) -> Result<Self> {
         let kind = Quantizer::kind_of(codes, dim);
         let mut quantizer = Quantizer {
             metric,
@@ -63,12 +68,12 @@ impl CodeSet {
         }
         let rows = present.len();
         let mut set = Self {
-            codes: Block::zeroed(rows * quantizer.stride),
-            factors: vec![0.0; if kind == Kind::Int8 { rows * 2 } else { 0 }],
+            codes: Block::try_zeroed(rows * quantizer.stride)?,
+            factors: memory::filled(if kind == Kind::Int8 { rows * 2 } else { 0 }, 0.0)?,
             heights: Vec::new(),
             sums: Vec::new(),
             only_signs: codes == Codes::Bit && quantizer.signs.is_some() && dim >= ONLY_SIGNS_FROM,
-            signs: quantizer.signs.as_ref().map(|shape| SignTable::new(shape, rows)),
+            signs: quantizer.signs.as_ref().map(|shape| SignTable::new(shape, rows)).transpose()?,
             quantizer,
         };
         set.fill(data, present, threads);
@@ -79,7 +84,7 @@ impl CodeSet {
         if metric == Metric::Ip {
             set.raise(data, present);
         }
-        set
+        Ok(set)
     }
 
     /// The codes for a search or a build.

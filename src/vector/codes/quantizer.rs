@@ -123,13 +123,13 @@ impl Quantizer {
 
     /// What the error of a distance near `at` stays below in practice: five standard deviations. Never more than
     /// [`Quantizer::error_bound`].
-    pub fn likely_error(&self, query: &Query, at: f32) -> f32 {
+    pub fn likely_error(&self, query: &Query, at: f64) -> f64 {
         self.error_bound(query).min(5.0 * self.deviation(query, at))
     }
 
     /// Standard deviation of the error of a distance near `at`, with the rounding errors of the dimensions taken as
     /// independent; at most [`Quantizer::error_bound`].
-    pub fn deviation(&self, query: &Query, at: f32) -> f32 {
+    pub fn deviation(&self, query: &Query, at: f64) -> f64 {
         let bound = self.error_bound(query);
         if self.kind == Kind::Float {
             return bound;
@@ -140,12 +140,12 @@ impl Quantizer {
         let likely = match self.metric {
             Metric::L2 => {
                 let lost = query.lost.hypot(residual);
-                unit * (lost * spread + lost * lost / (10.0 * f64::from(at.max(f32::MIN_POSITIVE)) / unit))
+                unit * (lost * spread + lost * lost / (10.0 * at.max(f64::from(f32::MIN_POSITIVE)) / unit))
             }
             Metric::Cosine => (query.norm * residual).hypot(query.lost * norm) * spread,
             Metric::Ip => (query.norm * residual).hypot(query.lost * norm) * spread * unit * unit,
         };
-        bound.min(likely as f32)
+        bound.min(likely)
     }
 
     /// Sets [`Quantizer::usual`] from the factors of the rows.
@@ -170,11 +170,11 @@ impl Quantizer {
     }
 
     /// Upper bound of the error of any distance to `query`.
-    pub fn error_bound(&self, query: &Query) -> f32 {
+    pub fn error_bound(&self, query: &Query) -> f64 {
         let (residual, largest) = (f64::from(self.residual), f64::from(self.largest));
         let unit = f64::from(self.unit);
         let slack = 4e-6 * (self.dim as f64).sqrt();
-        let bound = match self.metric {
+        match self.metric {
             Metric::L2 => {
                 let float = slack * (query.norm + largest);
                 if self.kind == Kind::Bit {
@@ -191,8 +191,7 @@ impl Quantizer {
                 let dot = query.norm * residual + query.lost * largest + float;
                 if self.metric == Metric::Ip { dot * unit * unit } else { dot }
             }
-        };
-        bound.min(f64::from(f32::MAX)) as f32
+        }
     }
 
     /// Sets the mean of a sample of the rows with no number beyond `usual`.

@@ -183,10 +183,8 @@ impl Query {
     }
 
     /// The reported distance of a key.
-    pub fn distance(&self, key: f32) -> f32 {
+    pub fn distance(&self, key: f32) -> f64 {
         let key = f64::from(key);
-        let distance =
-            if self.root { key.max(0.0).sqrt() * self.times } else { self.base + key * self.times };
-        distance.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+        if self.root { key.max(0.0).sqrt() * self.times } else { self.base + key * self.times }
     }
 }

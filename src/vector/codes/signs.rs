@@ -6,6 +6,7 @@
 //!
 //! A row: `dims / 8` bytes of signs, then `f`, the number of set bits, `|y|²` and 0 as f32, padded to cache lines.
 
+use crate::error::Result;
 use crate::vector::aligned::{self, Block};
 use crate::vector::kernels::signs::{self, Weights};
 use crate::vector::kernels::{self, Table};
@@ -161,8 +162,11 @@ pub(crate) struct SignTable {
 
 impl SignTable {
     /// Empty rows.
-    pub fn new(shape: &Signs, rows: usize) -> Self {
-        Self { block: Block::zeroed(rows * shape.stride), residual: 0.0, largest: 0.0 }
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn new(shape: &Signs, rows: usize) -> Result<Self> {
+        Ok(Self { block: Block::try_zeroed(rows * shape.stride)?, residual: 0.0, largest: 0.0 })
     }
 
     /// The rows for a search or a build.
@@ -191,7 +195,7 @@ mod tests {
         };
         for dim in [64_usize, 200, 384, 1000] {
             let shape = Signs::new(dim);
-            let mut table = SignTable::new(&shape, 200);
+            let mut table = SignTable::new(&shape, 200).unwrap();
             let rows: Vec<Vec<f32>> = (0..200).map(|_| (0..dim).map(|_| noise()).collect()).collect();
             for (row, bytes) in rows.iter().zip(table.block.bytes_mut().chunks_exact_mut(shape.stride)) {
                 shape.write(row.iter().copied(), bytes, &mut Vec::new());

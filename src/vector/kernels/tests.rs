@@ -1,9 +1,8 @@
-//! Every set that the machine can run, beside loops in f64 and i64 and beside simsimd.
+//! Every set that the machine can run, beside loops in f64 and i64.
 
 use super::*;
 use crate::vector::aligned::{self, Block};
 use crate::vector::half::{f32_to_f16, from_f16};
-use simsimd::SpatialSimilarity;
 
 /// Lengths around every width of register and unrolled loop, and some that are in use.
 fn lengths() -> impl Iterator<Item = usize> {
@@ -135,26 +134,6 @@ fn the_bits_do_not_depend_on_the_address_or_on_the_form_of_what_is_stored() {
 }
 
 #[test]
-fn pairs_agree_with_simsimd() {
-    let mut next = noise(13);
-    for len in lengths().skip(1) {
-        let a: Vec<f32> = (0..len).map(|_| from_f16((next() & 0x83ff | 0x3800) as u16)).collect();
-        let b: Vec<f32> = (0..len).map(|_| from_f16((next() & 0x83ff | 0x3800) as u16)).collect();
-        let (dot, square) = (f32::dot(&a, &b).unwrap(), f32::l2sq(&a, &b).unwrap());
-        let near = |x: f32, y: f64| (f64::from(x) - y).abs() < 1e-5 * len as f64;
-        for set in all() {
-            let [ab] = (set.f32.dot)(&a, aligned::as_bytes(&b));
-            let [step] = (set.f32.square)(&a, aligned::as_bytes(&b));
-            assert!(near(ab, dot) && near(step, square), "{} {len}", set.name);
-            let [ab] = (set.f16.dot)(&a, &f32_to_f16(&b));
-            let [step] = (set.f16.square)(&a, &f32_to_f16(&b));
-            // Beside its sums of the same numbers as floats: where a processor can, simsimd sums halves in halves.
-            assert!(near(ab, dot) && near(step, square), "{} {len}", set.name);
-        }
-    }
-}
-
-#[test]
 fn what_is_not_finite_is_never_lost_in_a_sum() {
     for len in lengths().skip(1) {
         for at in [0, len / 2, len - 1] {
@@ -254,11 +233,6 @@ fn byte_rows_give_the_same_integers_everywhere() {
                     (set.prefetch_rows)(table, &ids);
                 }
             }
-            let signed: Vec<i8> = row(7).iter().map(|code| (code ^ 0x80) as i8).collect();
-            let sum: i64 = query.iter().map(|q| i64::from(*q)).sum();
-            let mut out = [0];
-            (get().dot_i8_rows)(table, &query, &[7], &mut out);
-            assert_eq!(i8::dot(&signed, &query).unwrap() as i64 + 128 * sum, i64::from(out[0]), "{stride}");
         }
     }
 }

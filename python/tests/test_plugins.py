@@ -1,0 +1,67 @@
+"""nearlite in Datasette and sqlite-utils, which find it by its entry points."""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+import nearlite
+
+# Names like those of the tables that nearlite keeps its index in, and longer ones that begin so.
+OWN = ["docs_data_sources", "docs_extra", "documents", "docs2", "DOCS_NOTES"]
+
+
+@pytest.fixture
+def filled(path):
+    db = nearlite.connect(path)
+    db.execute("CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, e VECTOR(2))")
+    db.execute("INSERT INTO docs VALUES('owl', 'hunts at night', '[1, 0]')")
+    shadows = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'docs\\_%' ESCAPE '\\' AND type = 'table'")]
+    assert len(shadows) > 3
+    # Every shadow table's name with something behind it.
+    own = OWN + [name + "_of_mine" for name in shadows]
+    for name in own:
+        db.execute(f"CREATE TABLE {name}(x)")
+    db.commit()
+    db.close()
+    return path, shadows, own
+
+
+def test_datasette_searches_and_hides_the_shadow_tables_only(filled):
+    datasette = pytest.importorskip("datasette.app")
+    path, shadows, own = filled
+
+    async def ask():
+        app = datasette.Datasette([path])
+        await app.invoke_startup()
+        database = next(name for name in app.databases if not name.startswith("_"))
+        hidden = await app.get_database(database).hidden_table_names()
+        found = await app.get_database(database).execute("SELECT id FROM docs WHERE docs MATCH 'night'")
+        page = await app.client.get(f"/{database}.json")
+        return hidden, [tuple(row) for row in found.rows], page.json()
+
+    hidden, found, page = asyncio.run(ask())
+    assert found == [("owl",)]
+    assert set(shadows) <= set(hidden)
+    assert not {"docs", *own} & set(hidden)
+    listed = {table["name"]: table["hidden"] for table in page["tables"]}
+    assert all(listed[name] for name in shadows) and not any(listed[name] for name in ["docs", *own])
+
+
+def test_sqlite_utils_inserts_and_searches(path, tmp_path):
+    pytest.importorskip("sqlite_utils")
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "sqlite_utils", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("query", path, "CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, e VECTOR(2))")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": "owl", "body": "hunts at night", "e": [1, 0]}\n{"id": "wolf", "body": "hunts in packs", "e": [0, 1]}\n')
+    run("insert", path, "docs", str(rows), "--nl")
+    found = json.loads(run("query", path, "SELECT id FROM docs WHERE e MATCH '[0.1, 1]' ORDER BY distance LIMIT 1"))
+    assert found == [{"id": "wolf"}]
