@@ -31,6 +31,8 @@ pub struct Shared {
     views: Rc<Views>,
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
+    /// Half of a statement that failed is still there.
+    broken: Cell<bool>,
     /// Entries of the log at which the next seal in the middle of a transaction is due.
     seal_at: Cell<i64>,
     /// See [`Host::atomically`].
@@ -102,7 +104,10 @@ impl Shared {
         let conn = self.host.connection();
         let bound = self.seal_at.get();
         if conn.last_insert_rowid() < bound || self.storage.log_end(conn)?.seq < bound {
-            return self.storage.pack_behind(conn);
+            if self.storage.pack_due(conn) {
+                self.atomically(|| self.storage.pack_behind(conn))?;
+            }
+            return Ok(());
         }
         let sealed = self.tidy(&self.storage, &self.schema, &*self.settings()?)?;
         self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
@@ -112,6 +117,15 @@ impl Shared {
     /// Runs `work`, which writes to this table; if it fails, nothing of what it wrote is left.
     pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.host.atomically(&self.opening, work)
+    }
+
+    /// Undoes by hand what was written before `error`. Where that fails, too, the transaction cannot be committed.
+    pub fn take_back(&self, error: &Error, undo: impl FnOnce() -> Result<()>) {
+        let ended = [ffi::SQLITE_IOERR, ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT];
+        // After these SQLite takes back the whole transaction.
+        if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
+            self.broken.set(true);
+        }
     }
 
     /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
@@ -224,6 +238,7 @@ impl VirtualTable for Table {
             views: views.of(&database, &table),
             settings: RefCell::default(),
             written: Cell::new(false),
+            broken: Cell::new(false),
             seal_at: Cell::new(SEAL_AT_ONCE),
             opening,
             matching: RefCell::default(),
@@ -286,7 +301,18 @@ impl VirtualTable for Table {
     }
 
     fn sync(&self) -> Result<()> {
+        if self.shared.broken.get() {
+            let table = &self.shared.storage.table;
+            return Err(Error::Value(format!(
+                "{table}: a statement failed and could not be taken back; roll the transaction back"
+            )));
+        }
         if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) }
+    }
+
+    fn rollback(&self) -> Result<()> {
+        self.shared.broken.set(false);
+        Ok(())
     }
 
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {

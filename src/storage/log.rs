@@ -143,6 +143,12 @@ impl Storage {
         Ok(())
     }
 
+    /// Takes the last entry back.
+    pub fn log_remove(&self, conn: &Connection, seq: i64) -> Result<()> {
+        run(conn, &format!("DELETE FROM {} WHERE seq = ?1", self.name("delta")), [seq])?;
+        Ok(())
+    }
+
     /// Empties the log; the caller renews the nonce.
     pub fn log_clear(&self, conn: &Connection) -> Result<()> {
         run(conn, &format!("DELETE FROM {}", self.name("delta")), [])?;

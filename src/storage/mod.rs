@@ -7,6 +7,7 @@
 mod blob_reader;
 mod blobs;
 mod codec;
+mod kind;
 mod log;
 mod packing;
 mod rows;

@@ -94,6 +94,11 @@ impl Storage {
         Ok(conn.prepare_cached(&self.sql.tile_any)?.exists([place.first, place.first])?)
     }
 
+    /// Whether a row's place is in a tile that is there.
+    pub fn is_tiled(&self, conn: &Connection, rowid: i64) -> Result<bool> {
+        Ok(self.tile_of(conn, rowid)?.is_some())
+    }
+
     /// The tile that a row is in.
     fn tile_of(&self, conn: &Connection, rowid: i64) -> Result<Option<(&Tiling, Place)>> {
         let Some(tiling) = &self.tiling else { return Ok(None) };
@@ -168,11 +173,16 @@ impl Storage {
         Ok(())
     }
 
-    /// Makes tiles of the rows that the log added last, if it has grown far enough. Called after each write to it.
+    /// Whether the entry that the log just got makes [`pack_behind`](Self::pack_behind) due.
+    pub fn pack_due(&self, conn: &Connection) -> bool {
+        let end = conn.last_insert_rowid();
+        end > 0 && end % PACK_EVERY == 0 && self.tiling.is_some()
+    }
+
+    /// Makes tiles of the rows that the log added last.
     pub fn pack_behind(&self, conn: &Connection) -> Result<()> {
         let end = conn.last_insert_rowid();
-        let due = end > 0 && end % PACK_EVERY == 0 && self.tiling.is_some();
-        if !due || self.log_end(conn)?.seq != end {
+        if self.log_end(conn)?.seq != end {
             return Ok(());
         }
         let recent = self.log_since(conn, end - PACK_EVERY)?;

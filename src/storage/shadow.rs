@@ -1,10 +1,11 @@
 //! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
 
+use super::kind::check_kind;
 use super::run::Run;
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
-use rusqlite::{Connection, OptionalExtension, ffi};
+use rusqlite::{Connection, OptionalExtension};
 
 /// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
 pub const SHADOWS: &[&str] =
@@ -355,41 +356,6 @@ impl Storage {
             return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));
         }
         self.set_config(conn, name, &rusqlite::types::Value::Integer(value))
-    }
-}
-
-/// Refuses anything else than an ordinary table under the name of a shadow table: a view could lead back to the table
-/// itself, and SQLite would not notice, because each level is a statement of its own. One that is missing is left to
-/// whoever reads it, so that a table without it can still be dropped.
-///
-/// A blob handle is what SQLite opens on ordinary tables only, and it needs no search through the schema.
-fn check_kind(conn: &Connection, database: &str, table: &str, suffix: &str) -> Result<()> {
-    let column = match suffix {
-        "config" => "value",
-        "root" => "nonce",
-        "rows" | "vectors" => "rowid",
-        "delta" => "stamp",
-        "segments" => "directory",
-        "tombstones" => "dead",
-        _ => "data",
-    };
-    let name = format!("{table}_{suffix}");
-    let Err(error) = conn.blob_open(database, name.as_str(), column, i64::MIN, true) else { return Ok(()) };
-    let rusqlite::Error::SqliteFailure(cause, Some(why)) = &error else { return Err(error.into()) };
-    if cause.extended_code != ffi::SQLITE_ERROR {
-        return Err(error.into());
-    }
-    match why.strip_prefix("cannot open ") {
-        // A row is there that has another value than a blob.
-        Some(rest) if rest.starts_with("value") => Ok(()),
-        Some(rest) => {
-            let kind = rest.split(':').next().unwrap_or_default();
-            Err(Error::Schema(format!(
-                "{table}: {name} is a {kind} where {table} keeps its data in an ordinary table; drop it, and restore the \
-                 table from a backup"
-            )))
-        }
-        None => Ok(()),
     }
 }
 

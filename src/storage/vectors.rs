@@ -23,7 +23,7 @@ impl Storage {
     }
 
     /// Writes the vectors of a row to `t_vectors`.
-    pub(super) fn put_single(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
+    pub fn put_single(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
         struct Bytes<'a>(Option<&'a [u8]>);
         impl rusqlite::ToSql for Bytes<'_> {
             fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -184,8 +184,9 @@ impl Finder<'_> {
             for (at, number) in numbers.iter().enumerate() {
                 let Matcher::Phrase { tokens, .. } = jobs[*number].matcher else { continue };
                 let Some(((last, _), fixed)) = tokens.split_last() else { continue };
-                // Where few documents have a continuation, only those are looked at.
-                if !known && total < u64::from(place.phrases.most(fixed)?) / 4 {
+                // Where few documents have a continuation, or many phrases wait for it, only those are looked at.
+                let many = numbers.len() > 1;
+                if !known && (many || total < u64::from(place.phrases.most(fixed)?) / 4) {
                     self.holders(place, &terms, &mut holders)?;
                     known = true;
                 }

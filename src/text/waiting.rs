@@ -45,21 +45,33 @@ impl Waiting {
     }
 
     pub(super) fn sort(&mut self) {
-        if !self.sorted {
-            let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
-            order.sort_unstable_by_key(|at| (self.keys[*at as usize], *at));
-            self.keys = order.iter().map(|at| self.keys[*at as usize]).collect();
-            self.marks = order.iter().map(|at| self.marks[*at as usize]).collect();
-        }
         self.firsts = vec![0; (self.range.end - self.range.start) as usize + 1];
+        let place = |key: u64, start: DocId| ((key >> 32) as DocId - start) as usize;
         for key in &self.keys {
-            self.firsts[((key >> 32) as DocId - self.range.start) as usize + 1] += 1;
+            self.firsts[place(*key, self.range.start) + 1] += 1;
         }
         let mut sum = 0;
         for first in &mut self.firsts {
             sum += *first;
             *first = sum;
         }
+        if self.sorted {
+            return;
+        }
+        // By counting, since documents are many, and then the few places of each by comparison.
+        let mut next = self.firsts.clone();
+        let mut spots = vec![(0_u64, 0_usize); self.keys.len()];
+        for (key, (number, _)) in self.keys.iter().zip(&self.marks) {
+            let at = &mut next[place(*key, self.range.start)];
+            spots[*at as usize] = (*key, *number);
+            *at += 1;
+        }
+        for ends in self.firsts.windows(2) {
+            spots[ends[0] as usize..ends[1] as usize].sort_unstable();
+        }
+        self.keys = spots.iter().map(|(key, _)| *key).collect();
+        self.marks = spots.iter().map(|(_, number)| (*number, Times::default())).collect();
+        self.sorted = true;
     }
 
     fn of(&self, doc: DocId) -> Range<usize> {

@@ -278,3 +278,39 @@ def test_a_damaged_tile(db):
     db.rows("COMMIT")
     assert failed > 0
     assert db.column("SELECT rowid FROM docs") == rows
+
+
+def test_what_can_not_even_be_taken_back_is_not_committed(db):
+    """From the n-th question on everything is denied, what takes the failed INSERT back included."""
+    db.rows(TABLE)
+    in_tiles(db)
+    fault = Denied(db)
+    before, bytes_before = answers(db), shadows(db)
+    refused = 0
+    for at in itertools.count(1):
+        db.rows("BEGIN")
+        asked = itertools.count(1)
+
+        def deny_from_there_on(*_, asked=asked, at=at):
+            return int(next(asked) >= at)
+
+        fault._set(deny_from_there_on)
+        try:
+            db.rows(INSERT, *row(5000))
+        except db.errors:
+            failed = True
+        else:
+            failed = False
+        fault.disarm()
+        if not failed:
+            db.rows("ROLLBACK")
+            break
+        if shadows(db) == bytes_before:
+            db.rows("COMMIT")
+        else:
+            refused += 1
+            assert db.failure("COMMIT").says("roll the transaction back")
+        assert shadows(db) == bytes_before and answers(db) == before, f"step {at}"
+    assert refused > 0
+    db.rows(INSERT, *row(5000))
+    db.rows("INSERT INTO docs(docs) VALUES('integrity-check')")
