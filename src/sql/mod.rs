@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod row_match;
 mod row_scan;
+mod search_scan;
 mod table;
 mod update;
 mod vector_hint;
