@@ -8,7 +8,7 @@
 //!
 //! let vectors: Vec<f32> = (0..1000).flat_map(|i| [(i as f32).sin(), (i as f32).cos()]).collect();
 //! let index = Index::build(&VectorSpec::new(2, Metric::Cosine), vectors, 1)?;
-//! let hits = index.search(&[1.0, 0.0], 3, 64);
+//! let hits = index.search(&[1.0, 0.0], 3, 64)?;
 //! assert_eq!(hits.len(), 3);
 //! assert!(hits[0].distance <= hits[1].distance);
 //! # Ok::<(), nearlite::Error>(())
@@ -21,9 +21,40 @@ use crate::vector::{Metric, aligned, kernels, metric};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// Exact distance of two vectors of equal length in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
-pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
-    metric::narrow(metric::distance(metric, a, b))
+/// Exact distance of two vectors in the unit of the metric: `1 - cos`, Euclid, or `-(a · b)`.
+///
+/// ```
+/// use nearlite::{Metric, ann::distance};
+///
+/// assert_eq!(distance(Metric::L2, &[0.0, 0.0], &[3.0, 4.0])?, 5.0);
+/// assert!(distance(Metric::L2, &[0.0, 0.0], &[3.0, 4.0, 0.0]).is_err());
+/// # Ok::<(), nearlite::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Dimension`] when one is longer than the other, [`Error::NotFinite`] for an element that is NaN or infinite.
+pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> Result<f32> {
+    check("the second vector", b, a.len())?;
+    check("the first vector", a, a.len())?;
+    Ok(metric::narrow(metric::distance(metric, a, b)))
+}
+
+/// Refuses a vector of other than `dim` finite numbers.
+fn check(what: &str, vector: &[f32], dim: usize) -> Result<()> {
+    if vector.len() != dim {
+        return Err(Error::Dimension {
+            column: what.to_owned(),
+            expected: dim,
+            got: vector.len(),
+            hint: String::new(),
+        });
+    }
+    match vector.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::NotFinite { column: what.to_owned(), index, value: vector[index].to_string() })
+        }
+    }
 }
 
 /// Vectors asked for ahead of the one that is measured.
@@ -58,11 +89,19 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::Schema`] when a number of `spec` is out of range, [`Error::Value`] when the length is not a multiple of
-    /// the dimensions or an element is not finite.
+    /// the dimensions, [`Error::NotFinite`] for an element that is NaN or infinite.
     pub fn build(spec: &VectorSpec, vectors: Vec<f32>, threads: usize) -> Result<Self> {
         spec.check().map_err(Error::Schema)?;
+        if !vectors.len().is_multiple_of(spec.dim) {
+            let (got, dim) = (vectors.len(), spec.dim);
+            return Err(Error::Value(format!(
+                "{got} numbers are no whole number of rows of {dim} dimensions"
+            )));
+        }
         if let Some(at) = vectors.iter().position(|x| !x.is_finite()) {
-            return Err(Error::Value(format!("element {at} is not a finite number")));
+            let (row, index) = (at / spec.dim, at % spec.dim);
+            let value = vectors[at].to_string();
+            return Err(Error::NotFinite { column: format!("row {row}"), index, value });
         }
         let rows = Rows { dim: spec.dim, data: &vectors, present: None };
         let index = Arc::new(VectorIndex::build(spec, &rows, threads, &mut |_, _| true)?);
@@ -72,12 +111,12 @@ impl Index {
 
     /// The `k` nearest rows to `query`, best first. `ef` is the breadth of the search: more finds more.
     ///
-    /// Empty when `query` does not have the dimensions of the index, or has an element that is not finite.
-    pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Vec<Hit> {
+    /// # Errors
+    /// [`Error::Dimension`] when `query` does not have the dimensions of the index, [`Error::NotFinite`] for an element
+    /// that is NaN or infinite.
+    pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Hit>> {
         let (k, dim) = (k.min(self.len()), self.spec.dim);
-        if !fits(query, dim) {
-            return Vec::new();
-        }
+        check(QUERY, query, dim)?;
         let found = candidates(&self.index, query, k, ef);
         // The next vectors are on their way from memory while one is measured.
         let fetch = |candidate: &Candidate| {
@@ -89,7 +128,7 @@ impl Index {
             ahead.next().inspect(|candidate| fetch(candidate));
             Ok(self.measure(query, row))
         });
-        hits
+        Ok(hits)
     }
 
     /// Parts the index from its vectors, for a caller that keeps them elsewhere, say in a file.
@@ -98,27 +137,27 @@ impl Index {
     }
 
     /// A search that can be continued: each call of [`Walk::next`] goes on where the last one stopped. `ef` is the
-    /// breadth of the beam. `None` when `query` does not have the dimensions of the index, or has an element that is not
-    /// finite.
-    pub fn walk(&self, query: &[f32], ef: usize) -> Option<Walk<'_>> {
-        fits(query, self.spec.dim).then(|| Walk {
-            walk: self.index.walk(query, ef),
-            index: self,
-            query: query.to_vec(),
-            stats: SearchStats::default(),
-        })
+    /// breadth of the beam.
+    ///
+    /// # Errors
+    /// Those of [`Index::search`].
+    pub fn walk(&self, query: &[f32], ef: usize) -> Result<Walk<'_>> {
+        check(QUERY, query, self.spec.dim)?;
+        let (walk, query) = (self.index.walk(query, ef), query.to_vec());
+        Ok(Walk { walk, index: self, query, stats: SearchStats::default() })
     }
 
-    /// The `k` nearest rows by exact distance to every row; empty where [`Index::search`] is.
-    pub fn exact(&self, query: &[f32], k: usize) -> Vec<Hit> {
-        if !fits(query, self.spec.dim) {
-            return Vec::new();
-        }
+    /// The `k` nearest rows by exact distance to every row.
+    ///
+    /// # Errors
+    /// Those of [`Index::search`].
+    pub fn exact(&self, query: &[f32], k: usize) -> Result<Vec<Hit>> {
+        check(QUERY, query, self.spec.dim)?;
         let mut rows: Vec<(f64, u32)> =
             (0..self.len() as u32).map(|row| (self.measure(query, row), row)).collect();
         rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         rows.truncate(k);
-        rows.into_iter().map(Hit::new).collect()
+        Ok(rows.into_iter().map(Hit::new).collect())
     }
 
     fn measure(&self, query: &[f32], row: u32) -> f64 {
@@ -154,18 +193,16 @@ impl Slim {
     /// few times `k` rows, the most promising first.
     ///
     /// # Errors
-    /// The first error of `read`.
-    pub fn search<E>(
+    /// Those of [`Index::search`], and the first error of `read`.
+    pub fn search<E: From<Error>>(
         &self,
         query: &[f32],
         k: usize,
         ef: usize,
         mut read: impl FnMut(u32, &mut [f32]) -> std::result::Result<(), E>,
     ) -> std::result::Result<Vec<Hit>, E> {
+        check(QUERY, query, self.spec.dim)?;
         let k = k.min(self.len());
-        if !fits(query, self.spec.dim) {
-            return Ok(Vec::new());
-        }
         let found = candidates(&self.index, query, k, ef);
         let mut vector = vec![0.0; self.spec.dim];
         rank(&found, k, |row| {
@@ -190,9 +227,8 @@ impl Slim {
     }
 }
 
-fn fits(query: &[f32], dim: usize) -> bool {
-    query.len() == dim && query.iter().all(|x| x.is_finite())
-}
+/// What errors call a query.
+const QUERY: &str = "the query";
 
 /// What the walk over codes finds for `k` results, and a scan where the walk did not find as many.
 fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
@@ -258,47 +294,80 @@ mod tests {
         let vectors: Vec<f32> = (0..3000).flat_map(|i| [(i as f32 * 0.7).sin(), i as f32 / 3000.0]).collect();
         let index = Index::build(&VectorSpec::new(2, Metric::L2), vectors, 1).unwrap();
         let queries = [[0.1, 0.5], [-0.9, 0.2], [0.0, 2.0]];
-        let expected = queries.map(|query| index.search(&query, 10, 40));
+        let expected = queries.map(|query| index.search(&query, 10, 40).unwrap());
         let (slim, vectors) = index.split();
         for (query, expected) in queries.iter().zip(expected) {
             let read = |row: u32, to: &mut [f32]| {
                 to.copy_from_slice(&vectors[row as usize * 2..][..2]);
-                Ok::<(), Infallible>(())
+                Ok::<(), Error>(())
             };
-            assert_eq!(slim.search(query, 10, 40, read), Ok(expected));
+            assert_eq!(slim.search(query, 10, 40, read).unwrap(), expected);
         }
-        assert_eq!(slim.search(&queries[0], 10, 40, |row, _| Err(row)).map_err(|row| row < 3000), Err(true));
+        let failed = slim.search(&queries[0], 10, 40, |_, _| Err(Error::Interrupted));
+        assert!(matches!(failed, Err(Error::Interrupted)));
     }
 
     #[test]
-    fn what_no_index_can_answer_is_refused_or_empty() {
+    fn what_no_index_can_answer_is_refused() {
         let rows = || (0..600).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<f32>>();
         for spec in [VectorSpec::new(0, Metric::L2), VectorSpec::new(16_385, Metric::L2)] {
             assert!(matches!(Index::build(&spec, rows(), 1), Err(Error::Schema(_))));
         }
+        let spec = VectorSpec::new(2, Metric::L2);
         for bad in [f32::NAN, f32::INFINITY] {
-            assert!(matches!(
-                Index::build(&VectorSpec::new(1, Metric::L2), vec![bad], 1),
-                Err(Error::Value(_))
-            ));
+            let error = Index::build(&spec, vec![0.0, 1.0, 2.0, bad], 1).unwrap_err();
+            assert_eq!(error.to_string(), format!("row 1: value {bad} at index 1 is not a finite number"));
         }
+        let ragged = Index::build(&spec, vec![0.0; 7], 1).unwrap_err();
+        assert_eq!(ragged.to_string(), "7 numbers are no whole number of rows of 2 dimensions");
         for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
             let index = Index::build(&VectorSpec::new(2, metric), rows(), 1).unwrap();
             for query in [[f32::NAN, 0.0], [0.0, f32::NEG_INFINITY]] {
-                assert!(index.search(&query, 5, 10).is_empty());
-                assert!(index.exact(&query, 5).is_empty());
-                assert!(index.walk(&query, 10).is_none());
+                assert!(matches!(index.search(&query, 5, 10), Err(Error::NotFinite { .. })));
+                assert!(matches!(index.exact(&query, 5), Err(Error::NotFinite { .. })));
+                assert!(matches!(index.walk(&query, 10), Err(Error::NotFinite { .. })));
+            }
+            for query in [&[][..], &[1.0], &[1.0; 3]] {
+                let wrong = |error: Error| {
+                    let got = query.len();
+                    assert_eq!(error.to_string(), format!("the query: expected 2 dimensions, got {got}"));
+                };
+                wrong(index.search(query, 5, 10).unwrap_err());
+                wrong(index.exact(query, 5).unwrap_err());
+                wrong(index.walk(query, 10).map(drop).unwrap_err());
             }
             for k in [0, 1, 300, 1000, usize::MAX] {
-                assert_eq!(index.search(&[0.3, 0.1], k, 10).len(), k.min(300), "{metric:?} {k}");
+                let found = index.search(&[0.3, 0.1], k, 10).unwrap();
+                assert_eq!(found.len(), k.min(300), "{metric:?} {k}");
             }
             let (slim, rows) = index.split();
             let read = |row: u32, to: &mut [f32]| {
                 to.copy_from_slice(&rows[row as usize * 2..][..2]);
-                Ok::<(), Infallible>(())
+                Ok::<(), Error>(())
             };
-            assert_eq!(slim.search(&[0.3, 0.1], usize::MAX, 10, read).map(|hits| hits.len()), Ok(300));
-            assert_eq!(slim.search(&[f32::NAN, 0.1], 5, 10, read), Ok(Vec::new()));
+            assert_eq!(slim.search(&[0.3, 0.1], usize::MAX, 10, read).unwrap().len(), 300);
+            assert!(matches!(slim.search(&[f32::NAN, 0.1], 5, 10, read), Err(Error::NotFinite { .. })));
+            assert!(matches!(slim.search(&[0.1], 5, 10, read), Err(Error::Dimension { .. })));
+        }
+    }
+
+    #[test]
+    fn a_distance_is_of_two_vectors_of_one_length_and_of_finite_numbers() {
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            // A sum over the shorter of the two is a plausible number, and wrong.
+            for (a, b) in [(20, 33), (33, 20), (0, 1), (1, 0)] {
+                let error = distance(metric, &vec![0.5; a], &vec![3.0; b]).unwrap_err();
+                assert_eq!(error.to_string(), format!("the second vector: expected {a} dimensions, got {b}"));
+            }
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for (a, b, which) in [(bad, 1.0, "first"), (1.0, bad, "second")] {
+                    let error = distance(metric, &[1.0, a], &[1.0, b]).unwrap_err();
+                    let expected =
+                        format!("the {which} vector: value {bad} at index 1 is not a finite number");
+                    assert_eq!(error.to_string(), expected);
+                }
+            }
+            assert!(distance(metric, &[1.0, 2.0], &[1.0, 2.5]).is_ok());
         }
     }
 
@@ -327,12 +396,11 @@ mod tests {
                 break;
             }
             if rows.is_empty() {
-                assert_eq!(batch[0].row, index.exact(&query, 1)[0].row);
+                assert_eq!(batch[0].row, index.exact(&query, 1).unwrap()[0].row);
             }
             rows.extend(batch.iter().map(|hit| hit.row));
         }
         rows.sort_unstable();
         assert_eq!(rows, (0..2000).collect::<Vec<u32>>());
-        assert!(index.walk(&[0.0], 64).is_none());
     }
 }

@@ -94,7 +94,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// SQLite itself reported an error.
-    #[error("{0}")]
+    #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     /// The full-text engine reported an error.
     #[error("full-text index: {0}")]

@@ -79,8 +79,8 @@
 //! # Map
 //! | what | where |
 //! |---|---|
-//! | open a file, make a collection | [`Database`], [`Schema`], [`VectorSpec`] |
-//! | write and read rows | [`Collection`], [`Key`] |
+//! | open a file, make a collection | [`Database`], [`OpenOptions`], [`Schema`], [`VectorSpec`] |
+//! | write and read rows | [`Collection`], [`Key`], [`Transaction`] |
 //! | search | [`Search`], [`Hits`], [`Hit`], [`Iter`], [`Explain`] |
 //! | filters | [`col`], [`Filter`] |
 //! | fusion and diversity | [`Fusion`], [`Mmr`] |
@@ -113,7 +113,7 @@ mod vector;
 
 pub use api::{
     Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
-    Search,
+    OpenOptions, Search, Synchronous, Transaction,
 };
 pub use columns::Op;
 pub use error::{Error, Result};

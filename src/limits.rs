@@ -12,8 +12,9 @@ pub const MAX_QUERY_BYTES: usize = 16 * 1024;
 /// Nesting of parentheses in a full-text query, for the same reason.
 pub const MAX_QUERY_DEPTH: usize = 64;
 
-/// Bytes of one stored chunk of a payload: far below SQLite's 1 GB blob limit, large enough to read fast.
-pub const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes of one stored chunk of a payload: large enough to be read fast, and far below the million bytes that SQLite's
+/// advice allows a value on a connection that runs untrusted SQL.
+pub const CHUNK_BYTES: usize = 256 << 10;
 
 /// Largest `k`, `limit` or `ef_search` that is meant literally; more is treated as this.
 pub const MAX_K: usize = i32::MAX as usize;

@@ -306,3 +306,100 @@ fn single_bits_give_every_row_in_order_too() {
     assert_eq!((got.len(), got[0].0.min(got[1].0)), (vectors.len(), 77));
     check(&got, &all);
 }
+
+/// A table of 300 rows: some in a segment, some in the log, five of them updated there.
+fn some_rows() -> Connection {
+    let conn = open_memory();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE docs USING nearlite(b TEXT FULLTEXT, n INTEGER, v VECTOR(2) METRIC l2)",
+    )
+    .unwrap();
+    for rowid in 1..=300_i64 {
+        conn.execute(
+            "INSERT INTO docs(rowid, b, n, v) VALUES(?1, 'all', ?1, ?2)",
+            (rowid, blob(&[rowid as f32, 0.0])),
+        )
+        .unwrap();
+        if rowid == 200 {
+            command(&conn, "flush");
+        }
+    }
+    conn.execute_batch("UPDATE docs SET n = n WHERE rowid % 60 = 0").unwrap();
+    conn
+}
+
+/// The rows of `sql` with rowid, n and the length of the vector; while the `at`-th is the current one, `then` runs.
+fn with_deletion(
+    conn: &Connection,
+    sql: &str,
+    at: usize,
+    then: &str,
+) -> Vec<(i64, Option<i64>, Option<i64>)> {
+    let mut select = conn.prepare(sql).unwrap();
+    let mut rows = select.query([]).unwrap();
+    let mut seen = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        seen.push((row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap()));
+        if seen.len() == at {
+            conn.execute_batch(then).unwrap();
+        }
+    }
+    seen
+}
+
+/// Rows came with NULL columns, or half with what they had been, once they were deleted under an open statement.
+#[test]
+fn rows_that_are_deleted_while_a_statement_reads_are_skipped_and_the_others_come() {
+    let columns = "SELECT rowid, n, length(v) FROM docs";
+    let whole = |rowid: i64| (rowid, Some(rowid), Some(8));
+    for source in [
+        "WHERE v MATCH '[0,0]' ORDER BY distance",
+        "WHERE docs MATCH 'all' ORDER BY rank",
+        "WHERE docs MATCH hybrid_query('all', '[0,0]') ORDER BY rank",
+        "",
+        "ORDER BY rowid DESC",
+        "WHERE rowid IN (SELECT value FROM json_each('[2,4,6,8,10,250,252,254]'))",
+    ] {
+        let conn = some_rows();
+        let sql = format!("{columns} {source}");
+        let all = with_deletion(&conn, &sql, 0, "");
+        let even = with_deletion(&conn, &sql, 3, "DELETE FROM docs WHERE rowid % 2 = 1 OR rowid = 8");
+        let right: Vec<_> = all
+            .iter()
+            .enumerate()
+            .filter(|(at, (rowid, ..))| *at < 3 || rowid % 2 == 0 && *rowid != 8)
+            .map(|(_, row)| *row)
+            .collect();
+        let mut sorted = even.clone();
+        sorted.sort_unstable();
+        let mut wanted = right.clone();
+        wanted.sort_unstable();
+        assert_eq!(sorted, wanted, "{source}");
+        assert!(even.iter().all(|row| *row == whole(row.0)), "{source}");
+        assert_eq!(with_deletion(&conn, &sql, 2, "DELETE FROM docs").len(), 2, "{source}");
+    }
+}
+
+#[test]
+fn a_search_goes_on_to_k_rows_when_some_are_deleted_meanwhile() {
+    let odd_ones_gone = "DELETE FROM docs WHERE rowid % 2 = 1";
+    for limit in
+        ["AND k = 20", "AND k = 20 AND exact = 1", "ORDER BY distance LIMIT 20", "AND k = 20 AND n < 150"]
+    {
+        let conn = some_rows();
+        let sql = format!("SELECT rowid, n, length(v) FROM docs WHERE v MATCH '[0,0]' {limit}");
+        let seen = with_deletion(&conn, &sql, 1, odd_ones_gone);
+        let right: Vec<i64> = std::iter::once(1).chain((1..20).map(|i| 2 * i)).collect();
+        assert_eq!(seen.iter().map(|row| row.0).collect::<Vec<_>>(), right, "{limit}");
+    }
+}
+
+#[test]
+fn a_scan_that_changes_what_it_reads_sees_the_new_values() {
+    let conn = some_rows();
+    let seen =
+        with_deletion(&conn, "SELECT rowid, n, length(v) FROM docs", 10, "UPDATE docs SET n = -n, v = NULL");
+    let right =
+        |rowid: i64| if rowid <= 10 { (rowid, Some(rowid), Some(8)) } else { (rowid, Some(-rowid), None) };
+    assert_eq!(seen, (1..=300).map(right).collect::<Vec<_>>());
+}

@@ -189,7 +189,10 @@ fn the_index_without_sqlite_ranks_in_f64_too() {
         let query = vector(&mut rng, 40, scale);
         let truth: Vec<u32> = truth("ip", &query, &rows).iter().take(10).map(|(_, id)| *id as u32).collect();
         let index = ann::Index::build(&VectorSpec::new(40, Metric::Ip), rows.concat(), 1).unwrap();
-        assert_eq!(index.search(&query, 10, 64).iter().map(|hit| hit.row).collect::<Vec<_>>(), truth);
-        assert_eq!(index.exact(&query, 10).iter().map(|hit| hit.row).collect::<Vec<_>>(), truth);
+        assert_eq!(
+            index.search(&query, 10, 64).unwrap().iter().map(|hit| hit.row).collect::<Vec<_>>(),
+            truth
+        );
+        assert_eq!(index.exact(&query, 10).unwrap().iter().map(|hit| hit.row).collect::<Vec<_>>(), truth);
     }
 }

@@ -1,11 +1,12 @@
-//! What `docs/format.md` says of a file holds: tiles can be read by the page alone, and tables of version 1 still work.
+//! What `docs/format.md` says of a file holds: tiles can be read by the page alone, and tables of older versions still work.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use common::{assert_sound, blob, command, integers, open, open_memory, rows};
 use nearlite::rusqlite::types::Value;
-use nearlite::rusqlite::{Connection, params};
+use nearlite::rusqlite::{Connection, OpenFlags, params};
+use std::path::{Path, PathBuf};
 
 /// The f32 values of a narrow vector, by the words of the page.
 fn narrow(bytes: &[u8], dim: usize) -> Vec<f32> {
@@ -88,12 +89,16 @@ fn tiles_are_what_the_page_says() {
     assert!(seen > 200, "only {seen} rows are in tiles");
 }
 
+/// A copy of a file of an older version.
+fn fixture(dir: &Path, name: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name), &path).unwrap();
+    path
+}
+
 /// A copy of the table of version 1, with a stranger's table that has the name of a newer shadow table.
-fn version_1(dir: &std::path::Path) -> Connection {
-    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format1.db");
-    let path = dir.join("old.db");
-    std::fs::copy(fixture, &path).unwrap();
-    let conn = open(&path);
+fn version_1(dir: &Path) -> Connection {
+    let conn = open(&fixture(dir, "format1.db"));
     conn.execute_batch("CREATE TABLE docs_tiles(mine); INSERT INTO docs_tiles VALUES('keep')").unwrap();
     conn
 }
@@ -130,11 +135,121 @@ fn a_table_of_version_1_is_read_and_written_as_it_is() {
         let near = "SELECT rowid FROM docs WHERE e MATCH ?1 AND distance = 0 ORDER BY distance";
         assert!(integers(&conn, near, [blob(&vector(rowid))]).contains(&rowid));
     }
-    assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'format'", []), [1]);
     assert_eq!(
         integers(&conn, "SELECT count(*) FROM docs_vectors", []),
         integers(&conn, "SELECT count(*) FROM docs", [])
     );
+    // Its payloads are of this version now; tiles it has none.
+    assert_eq!(format_of(&conn), 3);
+    assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'tile_rows'", []), [-1]);
+    drop(conn);
+    let conn = open(&dir.path().join("format1.db"));
+    assert_sound(&conn);
+    conn.execute_batch("DROP TABLE docs").unwrap();
+    assert_eq!(rows(&conn, "SELECT mine FROM docs_tiles", [], |r| r.get::<_, String>(0)).unwrap(), ["keep"]);
+}
+
+fn format_of(conn: &Connection) -> i64 {
+    integers(conn, "SELECT value FROM docs_config WHERE name = 'format'", [])[0]
+}
+
+/// Rows 1 to 96 of the table of version 2, two segments, tiles and a log among them: all is found that its rows say.
+fn assert_version_2(conn: &Connection) {
+    let alive: Vec<i64> = (1..97).filter(|rowid| ![3, 4, 92].contains(rowid)).collect();
+    let stored: Vec<(i64, Value)> =
+        rows(conn, "SELECT rowid, e FROM docs ORDER BY rowid", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    let bare = |rowid: i64| rowid > 60 && rowid % 10 == 0;
+    let right = |rowid: i64| if bare(rowid) { Value::Null } else { blob(&vector(rowid)).into() };
+    assert_eq!(stored, alive.iter().map(|rowid| (*rowid, right(*rowid))).collect::<Vec<_>>());
+    for rowid in alive.iter().copied().filter(|rowid| !bare(*rowid)) {
+        let near = "SELECT rowid FROM docs WHERE e MATCH ?1 AND distance = 0";
+        assert!(integers(conn, near, [blob(&vector(rowid))]).contains(&rowid), "{rowid}");
+    }
+    let texts = integers(conn, "SELECT rowid FROM docs WHERE docs MATCH 'all' ORDER BY rowid", []);
+    assert_eq!(texts, alive);
+    assert_eq!(integers(conn, "SELECT rowid FROM docs WHERE docs MATCH 'anew'", []), [11]);
+    assert_eq!(integers(conn, "SELECT rowid FROM docs WHERE docs MATCH 'all' AND n > 96", []), [7]);
+}
+
+#[test]
+fn a_table_of_version_2_is_searched_as_it_is_and_converted_when_a_payload_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture(dir.path(), "format2.db");
+    let bytes = std::fs::read(&path).unwrap();
+    let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    nearlite::register(&reader).unwrap();
+    assert!(integers(&reader, "SELECT count(*) FROM docs_tiles", [])[0] > 0);
+    assert_version_2(&reader);
+    drop(reader);
+    let conn = open(&path);
+    assert_version_2(&conn);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    // Rows change, payloads do not: an older build can still read it.
+    conn.execute("UPDATE docs SET e = ?1 WHERE rowid = 20", [blob(&vector(20))]).unwrap();
+    conn.execute_batch("UPDATE docs SET n = 8 WHERE rowid = 8").unwrap();
+    assert_eq!(format_of(&conn), 2);
+    for step in ["flush", "optimize", "rebuild"] {
+        command(&conn, step);
+        assert_eq!(format_of(&conn), 3);
+        assert_version_2(&conn);
+        assert_sound(&conn);
+        let other = open(&path);
+        assert_version_2(&other);
+    }
+}
+
+#[test]
+fn long_payloads_of_version_2_are_read_and_merged() {
+    let conn = open_memory();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE docs USING nearlite(e VECTOR(512) METRIC l2 INDEX flat CODES none); BEGIN",
+    )
+    .unwrap();
+    let vector = |rowid: i64| -> Vec<f32> {
+        (0..512).map(|i| ((rowid * 31 + i * 17) % 101) as f32 + rowid as f32).collect()
+    };
+    for rowid in 1..=1500_i64 {
+        let insert = "INSERT INTO docs(rowid, e) VALUES(?1, ?2)";
+        conn.execute(insert, params![rowid, blob(&vector(rowid))]).unwrap();
+    }
+    conn.execute_batch("COMMIT").unwrap();
+    command(&conn, "flush");
+    // The chunks as version 2 has them: 1,048,576 bytes each, the last of a payload fewer. The directory of this one names
+    // the columns first, then the vectors, whose chunks are the last.
+    let chunks: Vec<(i64, Vec<u8>)> =
+        rows(&conn, "SELECT id, data FROM docs_chunks ORDER BY id", [], |r| Ok((r.get(0)?, r.get(1)?)))
+            .unwrap();
+    assert!(chunks.iter().all(|(_, data)| data.len() <= 256 * 1024) && chunks.len() > 9);
+    let mut directory: Vec<u8> =
+        conn.query_row("SELECT directory FROM docs_segments", [], |r| r.get(0)).unwrap();
+    let payload: Vec<u8> = chunks[1..].iter().flat_map(|(_, data)| data.clone()).collect();
+    conn.execute_batch("DELETE FROM docs_chunks WHERE id > 1").unwrap();
+    let pieces = payload.chunks(1 << 20);
+    // kind 2, column 0, first 2 in zigzag, then the number of chunks.
+    let at = directory.windows(3).position(|window| window == [2, 0, 4]).unwrap() + 3;
+    assert_eq!(usize::from(directory[at]), chunks.len() - 1);
+    directory[at] = pieces.len() as u8;
+    for (id, piece) in (2_i64..).zip(pieces) {
+        conn.execute("INSERT INTO docs_chunks(id, data) VALUES(?1, ?2)", params![id, piece]).unwrap();
+    }
+    conn.execute("UPDATE docs_segments SET directory = ?1, id = randomblob(16)", [directory]).unwrap();
+    conn.execute_batch(
+        "UPDATE docs_config SET value = 2 WHERE name = 'format'; UPDATE docs_root SET nonce = randomblob(16)",
+    )
+    .unwrap();
+    let all_are_found = || {
+        assert_sound(&conn);
+        for rowid in [1, 700, 1500] {
+            let near = "SELECT rowid FROM docs WHERE e MATCH ?1 ORDER BY distance LIMIT 1";
+            assert_eq!(integers(&conn, near, [blob(&vector(rowid))]), [rowid]);
+        }
+    };
+    all_are_found();
+    conn.execute("INSERT INTO docs(rowid, e) VALUES(2000, ?1)", [blob(&vector(2000))]).unwrap();
+    command(&conn, "optimize");
+    all_are_found();
+    assert_eq!(format_of(&conn), 3);
+    assert!(integers(&conn, "SELECT max(length(data)) FROM docs_chunks", [])[0] <= 256 * 1024);
 }
 
 #[test]

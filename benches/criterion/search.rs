@@ -12,7 +12,7 @@ const DIM: usize = 384;
 
 fn recall(index: &Index, queries: &[f32], answer: impl Fn(&[f32]) -> Vec<u32>) -> f64 {
     let hits = |query: &[f32]| {
-        let truth = index.exact(query, 10);
+        let truth = index.exact(query, 10).unwrap_or_default();
         let found = answer(query);
         truth.iter().filter(|hit| found.contains(&hit.row)).count()
     };
@@ -27,7 +27,8 @@ fn search(c: &mut Criterion) {
     let mut group = c.benchmark_group("search");
     let mut next = queries.chunks(DIM).cycle();
     for ef in [32, 64, 128] {
-        let ours = |query: &[f32]| index.search(query, 10, ef).iter().map(|hit| hit.row).collect();
+        let found = |query: &[f32]| index.search(query, 10, ef).unwrap_or_default();
+        let ours = |query: &[f32]| found(query).iter().map(|hit| hit.row).collect();
         let theirs = |query: &[f32]| graph.search(query, 10, ef).iter().map(|hit| hit.d_id as u32).collect();
         println!(
             "ef {ef}: recall@10 nearlite {:.4}, hnsw_rs {:.4}",

@@ -18,8 +18,8 @@ fn recall_at_equal_breadth_is_that_of_another_graph() {
     for (ef, least) in [(100, 0.9), (400, 0.99)] {
         let (mut by_us, mut by_them) = (0, 0);
         for query in queries.chunks(DIM) {
-            let truth: Vec<u32> = ours.exact(query, K).iter().map(|hit| hit.row).collect();
-            let found = ours.search(query, K, ef);
+            let truth: Vec<u32> = ours.exact(query, K).unwrap().iter().map(|hit| hit.row).collect();
+            let found = ours.search(query, K, ef).unwrap();
             assert_eq!(found.len(), K);
             by_us += found.iter().filter(|hit| truth.contains(&hit.row)).count();
             by_them +=

@@ -127,7 +127,9 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Rows one by one, best first, for as long as you take them: the limit only sizes the first batch. Every row
     /// that qualifies comes exactly once. On a [`Database`] file the iterator holds one snapshot, so writes that
-    /// happen meanwhile do not disturb it; drop it when you are done, or the log of the file cannot be shortened.
+    /// happen meanwhile do not disturb it; drop it when you are done, or the log of the file cannot be shortened. It has a
+    /// connection of the pool to itself: with as many iterators as the pool has connections, every other call waits 20
+    /// milliseconds before it opens one more.
     ///
     /// ```
     /// # use nearlite::{Database, Metric, Schema};
@@ -231,15 +233,16 @@ impl<'c, D: Door> Search<'c, D> {
                 None => return Err(unknown_column(table, schema, &name)),
             },
         };
+        let candidates = if self.rerank.is_some() { CANDIDATES } else { 1 };
         let wanted = self.limit.saturating_add(self.offset);
-        let hint = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
         let request = Request {
             vector,
             text,
             must_match,
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
-            hint: Some(hint),
+            hint: Some(wanted.saturating_mul(candidates)),
+            page: Some(self.limit.saturating_mul(candidates)),
             ef: self.ef,
             exact: self.exact,
             plan: self.plan,

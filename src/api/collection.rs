@@ -1,14 +1,15 @@
-//! A collection: rows in and out by key. Searching is in `search`, what keeps a collection in order in `upkeep`.
+//! A collection: rows in and out by key. What changes and deletes rows is in `change`, searching in `search`, what keeps a
+//! collection in order in `upkeep`.
 
 use super::database::{self, Database, has_text_key};
 use super::door::{Door, reading};
 use super::key::Key;
 use super::read_row::{self, Columns};
 use super::search::Search;
-use super::statement::{condition, quote, target, told};
+use super::statement::{quote, target, told};
 use super::write_row;
 use crate::error::{Error, Result};
-use crate::query::{Filter, Handle};
+use crate::query::{self, Filter, Handle};
 use crate::schema::{ColumnKind, Schema};
 use crate::value::Value;
 use rusqlite::Connection;
@@ -117,7 +118,7 @@ impl<D: Door> Collection<D> {
     }
 
     /// Adds a row, or many in one transaction: `&row`, `&vec`, `&slice` of any [`Serialize`] struct or map whose fields
-    /// are columns. A column that is not given is NULL. Answers the rowids.
+    /// are columns. A column that is not given is NULL. Returns the rowids.
     ///
     /// ```
     /// # use nearlite::{Database, Schema};
@@ -184,108 +185,6 @@ impl<D: Door> Collection<D> {
                 Ok(())
             })?;
             Ok(rowids)
-        })
-    }
-
-    /// Changes the given columns of the row with this key; answers whether there is one.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Schema};
-    /// # use serde_json::json;
-    /// # let notes = Database::in_memory()?.collection("notes").create(
-    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
-    /// notes.insert(&json!({"id": "a", "body": "first", "year": 2024}))?;
-    /// assert!(notes.update("a", &json!({"year": 2025}))?);
-    /// assert!(!notes.update("z", &json!({"year": 2025}))?);               // there is no such row
-    /// assert_eq!(notes.get::<serde_json::Value>(["a"])?, [json!({"id": "a", "body": "first", "year": 2025})]);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`insert`](Self::insert); [`Error::Serde`] when `changes` is not exactly one struct or map.
-    pub fn update<T: Serialize + ?Sized>(&self, key: impl Into<Key>, changes: &T) -> Result<bool> {
-        let schema = &self.handle.schema;
-        let key = self.check_key(key.into())?;
-        let mut given = Vec::new();
-        let mut count = 0;
-        write_row::write(self.name(), schema, changes, &mut |cells| {
-            count += 1;
-            given = cells
-                .iter()
-                .enumerate()
-                .filter_map(|(at, cell)| cell.clone().map(|cell| (at, cell)))
-                .collect();
-            Ok(())
-        })?;
-        if count != 1 {
-            return Err(Error::Serde(format!(
-                "{}: update takes one struct or map, got {count}",
-                self.name()
-            )));
-        }
-        if given.is_empty() {
-            return self.read(|conn| Ok(self.rowid_of(conn, &key)?.is_some()));
-        }
-        let name =
-            |at: usize| schema.columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
-        let sets: Vec<String> = given.iter().map(|(at, _)| format!("{} = ?", name(*at))).collect();
-        let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
-        self.write(|conn| {
-            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-            let key = key.value();
-            let values = given.iter().map(|(_, value)| value).chain([&key]);
-            Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
-        })
-    }
-
-    /// Deletes the rows with these keys; answers how many there were. Text keys for a collection that has a text key,
-    /// rowids otherwise.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Schema};
-    /// # use serde_json::json;
-    /// # let notes = Database::in_memory()?.collection("notes").create(
-    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
-    /// notes.insert(&[json!({"id": "a"}), json!({"id": "b"}), json!({"id": "c"})])?;
-    /// assert_eq!(notes.delete(["a", "c", "z"])?, 2);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Value`] for a key of the wrong kind.
-    pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
-        let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
-        let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
-        self.write(|conn| {
-            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-            let mut gone = 0;
-            for key in &keys {
-                gone += statement.execute([key.value()]).map_err(told)?;
-            }
-            Ok(gone)
-        })
-    }
-
-    /// Deletes the rows that pass a filter; answers how many.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Schema, col};
-    /// # use serde_json::json;
-    /// # let notes = Database::in_memory()?.collection("notes").create(
-    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
-    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024})])?;
-    /// assert_eq!(notes.delete_where(col("year").lt(2000))?, 1);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a column that is not there.
-    pub fn delete_where(&self, filter: Filter) -> Result<usize> {
-        filter.check(self.name(), &self.handle.schema)?;
-        self.write(|conn| {
-            let (condition, params) = condition(&self.handle, conn, Some(&filter))?;
-            let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
-            conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)
         })
     }
 
@@ -363,6 +262,46 @@ impl<D: Door> Collection<D> {
         self.read(|conn| self.handle.storage.row_count(conn))
     }
 
+    /// Number of rows that pass a filter. No row is read: it is the count of a bitmap over the columns.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema, col};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024}), json!({"id": "c"})])?;
+    /// assert_eq!(notes.count(col("year").ge(2000))?, 1);
+    /// assert_eq!(notes.count(col("year").is_null())?, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there, [`Error::Value`] for a filter that does not fit.
+    pub fn count(&self, filter: Filter) -> Result<usize> {
+        filter.check(self.name(), &self.handle.schema)?;
+        self.read(|conn| {
+            let view = self.handle.view(conn)?;
+            self.handle.with_source(conn, |source| query::passing_count(source, &view, &filter))
+        })
+    }
+
+    /// Whether there is a row with this key.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// notes.insert(&serde_json::json!({"id": "a"}))?;
+    /// assert!(notes.exists("a")? && !notes.exists("z")?);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a key of the wrong kind.
+    pub fn exists(&self, key: impl Into<Key>) -> Result<bool> {
+        let key = self.check_key(key.into())?;
+        self.read(|conn| self.has(conn, &key))
+    }
+
     /// Whether there is no row.
     ///
     /// # Errors
@@ -421,7 +360,7 @@ impl<D: Door> Collection<D> {
         target(&self.handle)
     }
 
-    fn key_name(&self) -> String {
+    pub(super) fn key_name(&self) -> String {
         let schema = &self.handle.schema;
         match schema.key_column() {
             Some((at, _)) => quote(&schema.columns[at].name),
@@ -436,7 +375,15 @@ impl<D: Door> Collection<D> {
         }
     }
 
-    fn check_key(&self, key: Key) -> Result<Key> {
+    /// Whether there is a row with this key, which was checked.
+    pub(super) fn has(&self, conn: &Connection, key: &Key) -> Result<bool> {
+        match self.rowid_of(conn, key)? {
+            Some(rowid) => self.handle.storage.row_exists(conn, rowid),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn check_key(&self, key: Key) -> Result<Key> {
         match (&key, has_text_key(&self.handle.schema)) {
             (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
             (Key::Text(text), false) => Err(Error::Value(format!(

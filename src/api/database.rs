@@ -2,7 +2,9 @@
 
 use super::collection::Collection;
 use super::door::{Door, Held, reading, sealed, writing};
-use super::pool::{Lease, Pool};
+use super::options::OpenOptions;
+use super::pool::Pool;
+use super::queue::Use;
 use super::statement::{quote, told};
 use crate::error::{Error, Result};
 use crate::query::Handle;
@@ -16,9 +18,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A database: cheap to clone, and used from any number of threads.
 ///
 /// A file is opened in WAL mode, so readers and one writer do not wait for each other; a write is on the disk when
-/// its call returns (`synchronous = FULL`). Writers of one `Database` take turns in the order in which they came, and
-/// each waits up to 5 seconds for its turn, and for other processes. Every clone shares one pool of connections, which
-/// grows as long as all of them are in use.
+/// its call returns (`synchronous = FULL`). Writers of one `Database` take turns in the order in which they came, however
+/// long the calls before them take; for a transaction of another process, or for a closure of
+/// [`transaction`](Self::transaction), they wait up to 30 seconds. Every clone shares one pool of connections, which
+/// grows as long as all of them are in use. [`OpenOptions`] changes these numbers.
 ///
 /// ```
 /// use nearlite::{Database, Metric, Schema};
@@ -48,9 +51,21 @@ impl Database {
     /// Opens a file, or creates it.
     ///
     /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be opened or is not a SQLite database.
+    /// [`Error::Sqlite`] naming the file when it cannot be opened or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { pool: Pool::open(path.as_ref(), prepare)? })
+        Self::options().open(path)
+    }
+
+    /// The options to open a database with.
+    ///
+    /// ```
+    /// # use nearlite::Database;
+    /// let db = Database::options().pool_size(2).open_in_memory()?;
+    /// # assert!(db.collections()?.is_empty());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
     }
 
     /// A database that lives in memory until its last clone is dropped. It has one connection, so its users take
@@ -106,33 +121,13 @@ impl Database {
         })
     }
 
-    /// Runs `work` with a connection of the pool: for your own tables, pragmas, or a transaction that covers several
-    /// collections (see [`Collection::on`]).
-    ///
-    /// ```
-    /// # use nearlite::{Collection, Database, Schema};
-    /// # let db = Database::in_memory()?;
-    /// # db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
-    /// db.with_connection(|conn| {
-    ///     conn.execute_batch("CREATE TABLE authors(name TEXT)")?;
-    ///     let tx = conn.unchecked_transaction()?;
-    ///     tx.execute("INSERT INTO authors VALUES('Ada')", [])?;
-    ///     let note = serde_json::json!({"id": "n1", "body": "on the analytical engine"});
-    ///     Collection::on(&tx, "notes")?.insert(&note)?;
-    ///     Ok(tx.commit()?)
-    /// })?;
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Those of `work`, and [`Error::Sqlite`] when no connection can be opened.
-    pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.with(work)
+    /// Opens with these options.
+    pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
+        Ok(Self { pool: Pool::open(path, options, prepare)? })
     }
 
-    /// Takes a connection out of the pool.
-    pub(super) fn lease(&self) -> Result<Lease> {
-        Pool::lease(&self.pool)
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 }
 
@@ -146,11 +141,11 @@ impl sealed::Sealed for Database {}
 
 impl Door for Database {
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        work(self.lease()?.get()?)
+        work(Pool::lease(&self.pool)?.get()?)
     }
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let _turn = self.pool.turn()?;
+        let _turn = self.pool.turn(Use::Call)?;
         self.with(|conn| writing(conn, || work(conn)))
     }
 
@@ -159,7 +154,10 @@ impl Door for Database {
     }
 
     fn hold(&self) -> Result<Held<'_>> {
-        if self.width() == 1 { Ok(Held::Shared(self.clone())) } else { self.lease().map(Held::Lease) }
+        if self.pool.is_private() {
+            return Ok(Held::Shared(self.clone()));
+        }
+        Pool::lease(&self.pool).map(Held::Lease)
     }
 
     fn spread<T: Send>(
@@ -317,7 +315,8 @@ const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE
 /// Name, as it was declared, of the collection called `name`.
 fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<String>> {
     let sql = format!(
-        "SELECT name FROM {0}.sqlite_schema WHERE {NEARLITE_TABLES} {0}.sqlite_schema) AND name = ?1 COLLATE NOCASE",
+        "SELECT name FROM {0}.sqlite_schema \
+          WHERE name = ?1 COLLATE NOCASE AND {NEARLITE_TABLES} {0}.sqlite_schema)",
         quote(database)
     );
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)

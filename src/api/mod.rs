@@ -6,17 +6,24 @@
 //! Nothing here touches shadow tables by itself.
 
 mod answer;
+mod change;
 mod collection;
 mod database;
 mod door;
 mod feed;
+mod half;
 mod hits;
 mod key;
+mod loan;
+mod options;
 mod pool;
 mod prepared;
+mod queue;
 mod read_row;
 mod search;
+mod session;
 mod statement;
+mod transaction;
 mod upkeep;
 mod write_cell;
 mod write_row;
@@ -27,5 +34,7 @@ pub use database::{CollectionBuilder, Database};
 pub use door::Door;
 pub use hits::{Explain, ExplainedHit, Hit, Hits};
 pub use key::Key;
+pub use options::{OpenOptions, Synchronous};
 pub use search::{Mmr, Search};
+pub use transaction::Transaction;
 pub use upkeep::Info;

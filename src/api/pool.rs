@@ -1,37 +1,46 @@
-//! Connections to one database, lent and taken back, and the queue of its writers.
+//! Connections to one database, lent and taken back.
+//!
+//! Calls of this crate share the connections of the pool. A closure of the user's gets a connection to itself, see
+//! `loan`, because what it does to it cannot be undone one by one.
 
+use super::loan;
+use super::options::OpenOptions;
+use super::queue::{Queue, Turn, Use, waits_for_itself};
+use super::session::Session;
 use crate::error::{Error, Result};
-use parking_lot::{Condvar, FairMutex, FairMutexGuard, Mutex};
-use rusqlite::{Connection, ErrorCode, ffi};
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Duration;
 
-/// Connections that are kept open while nobody uses them. A caller that finds so many in use waits a moment for one, then
-/// opens another: it may be the one who holds them, in iterators.
-const CONNECTIONS: usize = 16;
+/// A caller that finds all connections in use waits a moment for one, then opens another: it may be the one who holds
+/// them, in iterators.
 const MOMENT: Duration = Duration::from_millis(20);
-
-/// How long a writer waits for another one.
-const BUSY: Duration = Duration::from_secs(5);
 
 pub(super) struct Pool {
     place: PathBuf,
+    options: OpenOptions,
     /// Makes a new connection ready for use.
     prepare: Prepare,
-    /// A database that only one connection can see.
-    private: bool,
-    idle: Mutex<Idle>,
+    /// A database that only one connection can see, and how that connection was when it was opened.
+    private: Option<Session>,
+    state: Mutex<State>,
     returned: Condvar,
-    /// Writers queue here: SQLite lets those who wait try again after naps of growing length, and some never hit on
-    /// a free moment between the others.
-    writer: FairMutex<()>,
+    /// The same for those who wait for a loan to end.
+    loan_ended: Condvar,
+    queue: Queue,
 }
 
-struct Idle {
-    connections: Vec<Connection>,
+struct State {
+    idle: Vec<Connection>,
+    /// Connections that are idle or leased.
     open: usize,
+    /// Connections lent to closures.
+    lent: usize,
+    /// One that was lent, was not touched, and is for the next closure.
+    spare: Option<Connection>,
     /// Who has the connection of a private database.
     holder: Option<ThreadId>,
 }
@@ -40,27 +49,39 @@ type Prepare = fn(&Connection) -> Result<()>;
 
 impl Pool {
     /// Opens the first connection.
-    pub fn open(path: &Path, prepare: Prepare) -> Result<Arc<Self>> {
+    pub fn open(path: &Path, options: &OpenOptions, prepare: Prepare) -> Result<Arc<Self>> {
         let private = is_private(path);
+        options.check(private)?;
         // A later connection must find the file even if the process has gone to another folder.
         let is_file = !private && !path.to_string_lossy().starts_with("file:");
         let absolute = is_file.then(|| std::path::absolute(path).ok()).flatten();
         let place = absolute.unwrap_or_else(|| path.to_path_buf());
-        let first = connect(&place, private, prepare)?;
-        let idle = Mutex::new(Idle { connections: vec![first], open: 1, holder: None });
+        let first = options.connect(&place, private, prepare)?;
         Ok(Arc::new(Self {
             place,
+            options: options.clone(),
             prepare,
-            private,
-            idle,
+            private: if private { Some(Session::of(&first)?) } else { None },
+            state: Mutex::new(State { idle: vec![first], open: 1, lent: 0, spare: None, holder: None }),
             returned: Condvar::new(),
-            writer: FairMutex::new(()),
+            loan_ended: Condvar::new(),
+            queue: Queue::default(),
         }))
     }
 
-    /// Connections that can work at the same time without being opened anew.
+    /// Connections that can work at the same time without another being opened.
     pub fn width(&self) -> usize {
-        if self.private { 1 } else { CONNECTIONS }
+        if self.is_private() { 1 } else { self.options.pool_size }
+    }
+
+    /// Whether no second connection can see the database.
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
+    }
+
+    /// Whether a lock in one is a lock in the other: two databases of one program may have opened the same file.
+    pub fn same_file(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || !self.is_private() && !other.is_private() && self.place == other.place
     }
 
     /// Where the database is.
@@ -69,59 +90,102 @@ impl Pool {
     }
 
     /// Waits for the turn to write.
-    pub fn turn(&self) -> Result<FairMutexGuard<'_, ()>> {
-        self.refuse_holder(&self.idle.lock())?;
-        self.writer.try_lock_for(BUSY).ok_or_else(|| {
-            let message = "database is locked: another writer of this Database takes long";
-            let code = ffi::Error::new(ffi::SQLITE_BUSY);
-            Error::Sqlite(rusqlite::Error::SqliteFailure(code, Some(message.into())))
-        })
+    pub fn turn(&self, kind: Use) -> Result<Turn<'_>> {
+        self.refuse_holder(&self.state.lock())?;
+        if loan::writes(self) {
+            return Err(waits_for_itself());
+        }
+        self.queue.turn(kind, self.options.busy_timeout)
     }
 
     /// Takes a connection out of the pool.
     pub fn lease(pool: &Arc<Self>) -> Result<Lease> {
-        let mut idle = pool.idle.lock();
+        let mut state = pool.state.lock();
         let mut waited = false;
         let conn = loop {
-            pool.refuse_holder(&idle)?;
-            if let Some(conn) = idle.connections.pop() {
+            pool.refuse_holder(&state)?;
+            if let Some(conn) = state.idle.pop() {
                 break conn;
             }
-            if !pool.private && (idle.open < CONNECTIONS || waited) {
-                idle.open += 1;
-                drop(idle);
-                match connect(&pool.place, false, pool.prepare) {
-                    Ok(conn) => {
-                        idle = pool.idle.lock();
-                        break conn;
-                    }
-                    Err(error) => {
-                        pool.idle.lock().open -= 1;
-                        return Err(error);
-                    }
-                }
-            }
-            if pool.private {
-                pool.returned.wait(&mut idle);
+            if pool.is_private() {
+                pool.returned.wait(&mut state);
+            } else if state.open < pool.width() || waited {
+                state.open += 1;
+                drop(state);
+                let opened = pool.connect();
+                state = pool.state.lock();
+                break opened.inspect_err(|_| state.open -= 1)?;
             } else {
-                waited = pool.returned.wait_for(&mut idle, MOMENT).timed_out();
+                waited = pool.returned.wait_for(&mut state, MOMENT).timed_out();
             }
         };
-        if pool.private {
-            idle.holder = Some(std::thread::current().id());
+        if pool.is_private() {
+            state.holder = Some(std::thread::current().id());
         }
-        drop(idle);
+        drop(state);
         Ok(Lease { conn: Some(conn), pool: Arc::clone(pool) })
     }
 
+    /// A connection for a closure, as it was opened: for it alone, or the only one of a private database.
+    pub(super) fn take(pool: &Arc<Self>) -> Result<Connection> {
+        if pool.is_private() {
+            return Self::lease(pool)?.into_connection();
+        }
+        let mut state = pool.state.lock();
+        if state.lent >= pool.width() {
+            pool.loan_ended.wait_for(&mut state, MOMENT);
+        }
+        state.lent += 1;
+        if let Some(conn) = state.spare.take() {
+            return Ok(conn);
+        }
+        drop(state);
+        pool.connect().inspect_err(|_| pool.state.lock().lent -= 1)
+    }
+
+    /// The end of what [`take`](Self::take) began; `touched` when the closure may have changed more than rows.
+    pub(super) fn give_back(&self, conn: Connection, touched: bool) {
+        roll_back(&conn);
+        if let Some(session) = &self.private {
+            if touched {
+                session.restore(&conn);
+            }
+            return self.put(conn);
+        }
+        let mut state = self.state.lock();
+        state.lent -= 1;
+        let surplus = if touched { Some(conn) } else { state.spare.replace(conn) };
+        self.loan_ended.notify_one();
+        drop(state);
+        // Closing takes a while.
+        drop(surplus);
+    }
+
+    fn put(&self, conn: Connection) {
+        let mut state = self.state.lock();
+        state.holder = None;
+        if state.idle.len() >= self.width() {
+            state.open -= 1;
+            drop(state);
+            drop(conn);
+        } else {
+            state.idle.push(conn);
+            self.returned.notify_one();
+        }
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        self.options.connect(&self.place, self.is_private(), self.prepare)
+    }
+
     /// A thread that holds the only connection would wait for itself.
-    fn refuse_holder(&self, idle: &Idle) -> Result<()> {
-        if idle.holder != Some(std::thread::current().id()) {
+    fn refuse_holder(&self, state: &State) -> Result<()> {
+        if state.holder != Some(std::thread::current().id()) {
             return Ok(());
         }
         Err(Error::Value(
             "a database in memory has one connection, and this thread is using it: work on that connection, \
-             with Collection::on, or after the call that lent it"
+             with Collection::on or Transaction::collection, or after the call that lent it"
                 .into(),
         ))
     }
@@ -138,25 +202,24 @@ impl Lease {
     pub(super) fn get(&self) -> Result<&Connection> {
         self.conn.as_ref().ok_or(Error::Sqlite(rusqlite::Error::InvalidQuery))
     }
+
+    fn into_connection(mut self) -> Result<Connection> {
+        self.conn.take().ok_or(Error::Sqlite(rusqlite::Error::InvalidQuery))
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(conn) = self.conn.take() else { return };
-        if !conn.is_autocommit() {
-            // A transaction that its owner left open must not leak into the next user's work.
-            let _ = conn.execute_batch("ROLLBACK");
-        }
-        let mut idle = self.pool.idle.lock();
-        idle.holder = None;
-        if idle.connections.len() >= self.pool.width() {
-            idle.open -= 1;
-            drop(idle);
-            drop(conn);
-        } else {
-            idle.connections.push(conn);
-            self.pool.returned.notify_one();
-        }
+        roll_back(&conn);
+        self.pool.put(conn);
+    }
+}
+
+/// A transaction that its owner left open must not leak into the next user's work.
+fn roll_back(conn: &Connection) {
+    if !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
     }
 }
 
@@ -172,24 +235,6 @@ fn is_private(path: &Path) -> bool {
             file.is_empty() || file == ":memory:" || query.split('&').any(|option| option == "mode=memory")
         }
     }
-}
-
-fn connect(place: &Path, private: bool, prepare: Prepare) -> Result<Connection> {
-    let conn = Connection::open(place)?;
-    conn.busy_timeout(BUSY)?;
-    conn.set_prepared_statement_cache_capacity(64);
-    if !private {
-        // A file on read-only media keeps the journal mode it has.
-        conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0)).or_else(
-            |error| match error.sqlite_error_code() {
-                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Ok(String::new()),
-                _ => Err(error),
-            },
-        )?;
-        conn.pragma_update(None, "synchronous", "FULL")?;
-    }
-    prepare(&conn)?;
-    Ok(conn)
 }
 
 #[cfg(test)]

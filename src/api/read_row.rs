@@ -1,5 +1,6 @@
 //! From the columns of a row to the user's own type: a serde deserializer.
 
+use super::half::Half;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::segment::{decode_vector, stored_positions};
@@ -265,8 +266,16 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
     }
     floats! { deserialize_f32, deserialize_f64 }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
+        let number = match self.0 {
+            Cell::Value(Value::Real(real), _) => *real as f32,
+            Cell::Value(Value::Integer(int), false) => *int as f32,
+            _ => return visitor.visit_newtype_struct(self),
+        };
+        match Half::named(name) {
+            Some(half) => visitor.visit_newtype_struct(half.bits(number).into_deserializer()),
+            None => visitor.visit_newtype_struct(self),
+        }
     }
 
     /// Vectors as bytes are little-endian f32, as in SQL.

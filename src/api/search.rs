@@ -21,7 +21,7 @@ pub struct Mmr {
 }
 
 impl Mmr {
-    /// `lambda` 1 is pure relevance, 0 pure diversity; 0.5 to 0.8 is usual.
+    /// `lambda` 1 is pure relevance, 0 pure diversity; 0.5 to 0.8 is usual. The search refuses any other number.
     pub fn lambda(lambda: f32) -> Self {
         Self { lambda }
     }
@@ -368,7 +368,7 @@ impl<'c, D: Door> Search<'c, D> {
         self
     }
 
-    /// Rows each leg of a hybrid search contributes; four times the limit, at least 100, when not given.
+    /// Rows each leg of a hybrid search contributes, 1 to 10,000; 100 when not given, or the limit if that is more.
     pub fn depth(mut self, rows: usize) -> Self {
         self.hybrid.depth = Some(rows.clamp(1, 10_000));
         self
@@ -393,6 +393,10 @@ impl<'c, D: Door> Search<'c, D> {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn rerank(mut self, mmr: Mmr) -> Self {
+        if !(0.0..=1.0).contains(&mmr.lambda) {
+            let (table, lambda) = (self.collection.name(), mmr.lambda);
+            self.wrong(Error::Value(format!("{table}: the lambda of Mmr must be 0 to 1, got {lambda}")));
+        }
         self.rerank = Some(mmr);
         self
     }
@@ -414,6 +418,10 @@ impl<'c, D: Door> Search<'c, D> {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn group_by(mut self, column: impl Into<String>, rows: usize) -> Self {
+        if rows == 0 {
+            let table = self.collection.name();
+            self.wrong(Error::Value(format!("{table}: group_by takes 1 row or more of each group, got 0")));
+        }
         self.group = Some((column.into(), rows));
         self
     }

@@ -1,5 +1,6 @@
 //! One value of the user's own type, checked against its column: a serde serializer for cells, lists and their elements.
 
+use super::half::Half;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::value::Value;
@@ -22,7 +23,7 @@ impl Cell<'_> {
         format!("{}.{}", self.table, self.name)
     }
 
-    fn wrong(&self, got: impl Display) -> Error {
+    pub(super) fn wrong(&self, got: impl Display) -> Error {
         let expected = match self.column.map(|column| &column.kind) {
             None => "INTEGER".to_owned(),
             Some(ColumnKind::Key(kind) | ColumnKind::Metadata(kind)) => kind.name().to_owned(),
@@ -163,8 +164,11 @@ impl<'a> ser::Serializer for Cell<'a> {
         }
         self.text(variant)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<Value> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<Value> {
+        match Half::named(name) {
+            Some(half) => self.real(half.number(self, value)?.into()),
+            None => value.serialize(self),
+        }
     }
     /// [`Value`] itself is such an enum; rows of names and values are made of it.
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -330,8 +334,11 @@ impl ser::Serializer for Number<'_> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<f32> {
         value.serialize(self)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<f32> {
-        value.serialize(self)
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<f32> {
+        match Half::named(name) {
+            Some(half) => half.number(self.0, value),
+            None => value.serialize(self),
+        }
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,

@@ -6,8 +6,8 @@ use super::source::Source;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::segment::View;
-use crate::text::TextQuery;
+use crate::segment::{TextView, View};
+use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the request's filter and required texts on `view`.
+    /// Evaluates the request's filter and required texts on `view`. Beside a vector, a text of forbidden words only is
+    /// such a text: it restricts and ranks nothing.
     pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => {
@@ -33,7 +34,13 @@ impl Masks {
             parts.push(filtered(source, view, predicate.as_ref(), part)?);
         }
         for leg in &request.must_match {
-            require_text(source, view, leg, &mut parts)?;
+            require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
+        }
+        if let (Some(_), Some(leg)) = (&request.vector, &request.text) {
+            let query = parse_text(source, view, leg)?;
+            if !query.is_empty() && !query.ranks() {
+                require_text(source, view, &query, &mut parts)?;
+            }
         }
         let counts = parts
             .iter()
@@ -96,6 +103,12 @@ pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Resu
     rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
 }
 
+/// Number of live rows that pass a filter.
+pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
+    let request = Request { filter: Some(filter.clone()), ..Request::default() };
+    Ok(Masks::build(source, view, &request)?.total())
+}
+
 fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
     let masks = Masks::build(source, view, request)?;
     let mut rowids = C::default();
@@ -111,14 +124,22 @@ fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &
 fn require_text(
     source: &Source<'_>,
     view: &View,
-    leg: &TextLeg,
+    query: &TextQuery,
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
-    let query = parse_text(source, view, leg)?;
     let text = view.text(source.storage, source.conn, source.schema)?;
+    let few = |part: usize| view.part_len(part) / SPARSE;
+    if parts
+        .iter()
+        .enumerate()
+        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+    {
+        return keep_matching(source, text, query, parts);
+    }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    for (segment, found) in text.searcher.matching(&query)?.iter().enumerate() {
+    let asked = || source.interrupted();
+    for (segment, found) in text.searcher.matches(query, &Interrupt::new(&asked))?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
             matching[part].or(found);
@@ -131,6 +152,34 @@ fn require_text(
             found.and(mask);
         }
         *mask = Some(Arc::new(found));
+    }
+    Ok(())
+}
+
+/// Of fewer rows than one in so many each is looked at, instead of all that match.
+const SPARSE: usize = 64;
+
+/// Keeps of a few rows those that match.
+fn keep_matching(
+    source: &Source<'_>,
+    text: &TextView,
+    query: &TextQuery,
+    parts: &mut [Option<Arc<Bitmap>>],
+) -> Result<()> {
+    let asked = || source.interrupted();
+    let interrupt = Interrupt::new(&asked);
+    let prepared = text.searcher.prepare(query, &interrupt)?;
+    for (part, mask) in parts.iter_mut().enumerate() {
+        let Some(mask) = mask.as_mut().filter(|mask| !mask.is_empty()) else { continue };
+        let documents: Vec<_> = mask.iter().map(|ord| text.document(part, ord)).collect();
+        let scores = text.searcher.scores(&prepared, &documents, &interrupt)?;
+        let mut kept = Bitmap::empty(mask.len());
+        for (ord, score) in mask.iter().zip(scores) {
+            if score.is_some() {
+                kept.insert(ord);
+            }
+        }
+        *mask = Arc::new(kept);
     }
     Ok(())
 }

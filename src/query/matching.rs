@@ -5,10 +5,14 @@ use super::masks::{Masks, parse_text};
 use super::request::TextLeg;
 use super::source::Source;
 use crate::error::Result;
-use crate::segment::View;
-use crate::text::TextQuery;
+use crate::segment::{TextView, View};
+use crate::text::{Interrupt, Prepared, TextQuery};
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
+
+/// How many times more rows the second and the third pass take than the one before; the fourth takes all.
+const DEEPER: [usize; 2] = [4, 16];
 
 /// One matching row.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +30,13 @@ pub struct Match {
 /// A running text search.
 pub struct Matching {
     query: Arc<TextQuery>,
+    /// The query as the view's searcher wants it, from the first search on.
+    prepared: OnceCell<Prepared>,
     limit: usize,
     found: Vec<Match>,
     next: usize,
     seen: HashSet<i64>,
-    started: bool,
+    passes: usize,
     exhausted: bool,
 }
 
@@ -40,12 +46,31 @@ impl Matching {
         let query = Arc::new(parse_text(source, view, leg)?);
         let exhausted = query.is_empty();
         let limit = batch.max(16);
-        Ok(Self { query, limit, found: Vec::new(), next: 0, seen: HashSet::new(), started: false, exhausted })
+        let prepared = OnceCell::new();
+        Ok(Self {
+            query,
+            prepared,
+            limit,
+            found: Vec::new(),
+            next: 0,
+            seen: HashSet::new(),
+            passes: 0,
+            exhausted,
+        })
     }
 
     /// The parsed query, for snippets and for filling scores.
     pub fn query(&self) -> &Arc<TextQuery> {
         &self.query
+    }
+
+    /// BM25 of given rows (part, ord): `None` where the row does not match.
+    pub fn scores(&self, source: &Source<'_>, view: &View, rows: &[(u32, u32)]) -> Result<Vec<Option<f32>>> {
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        let documents: Vec<_> = rows.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+        let asked = || source.interrupted();
+        let interrupt = Interrupt::new(&asked);
+        text.searcher.scores(self.prepared(text, &interrupt)?, &documents, &interrupt)
     }
 
     /// The next row in order of score.
@@ -70,14 +95,31 @@ impl Matching {
         }
     }
 
-    fn search(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
-        if self.started {
-            self.limit = self.limit.saturating_mul(4);
+    fn prepared(&self, text: &TextView, interrupt: &Interrupt<'_>) -> Result<&Prepared> {
+        match self.prepared.get() {
+            Some(prepared) => Ok(prepared),
+            None => {
+                let prepared = text.searcher.prepare(&self.query, interrupt)?;
+                Ok(self.prepared.get_or_init(|| prepared))
+            }
         }
-        self.started = true;
+    }
+
+    fn search(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+        if self.passes > 0 {
+            let deeper = DEEPER.get(self.passes - 1);
+            self.limit = deeper.map_or(usize::MAX, |times| self.limit.saturating_mul(*times));
+        }
         let text = view.text(source.storage, source.conn, source.schema)?;
         let allowed = text.masks(&masks.parts);
-        let hits = text.searcher.search(&self.query, &allowed, self.limit)?;
+        let asked = || source.interrupted();
+        let interrupt = Interrupt::new(&asked);
+        let prepared = self.prepared(text, &interrupt)?;
+        if self.passes == 0 {
+            trace.warnings.extend_from_slice(prepared.warnings());
+        }
+        let hits = text.searcher.best(prepared, &allowed, self.limit, &interrupt)?;
+        self.passes += 1;
         trace.text_hits += hits.len() as u64;
         self.exhausted = hits.len() < self.limit;
         self.found.clear();

@@ -22,6 +22,11 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// Whether the user interrupted the statement that runs.
+    pub fn interrupted(&self) -> bool {
+        self.storage.interrupted(self.conn)
+    }
+
     /// Rowid of a row of a view.
     pub fn rowid(&self, view: &View, part: usize, ord: u32) -> Result<i64> {
         view.rowid(self.storage, self.conn, self.schema, part, ord)

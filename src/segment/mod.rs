@@ -21,5 +21,5 @@ pub use delta::stored_positions;
 pub use merge::{automerge, optimize};
 pub use seal::{rebuild, seal};
 pub use verify::verify;
-pub use view::{SegmentView, View, text_config};
+pub use view::{SegmentView, TextView, View, text_config};
 pub use views::Views;

@@ -34,18 +34,23 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
             }
         };
         let conn = shared.host.connection();
-        shared.storage.set(conn, command, value)?;
-        // Everything cached under the nonce, settings among it, is read anew.
-        return shared.storage.renew_nonce(conn);
+        return shared.atomically(|| {
+            shared.storage.set(conn, command, value)?;
+            // Everything cached under the nonce, settings among it, is read anew.
+            shared.storage.renew_nonce(conn)
+        });
     }
     let settings = shared.settings()?;
     let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
-        "flush" => segment::seal(storage, conn, schema, &mut go_on).map(drop),
-        "merge" => shared.seal(),
-        "optimize" => segment::optimize(storage, conn, schema, &settings, &mut go_on),
-        "rebuild" => segment::rebuild(storage, conn, schema, &mut go_on),
+        "flush" => shared.atomically(|| segment::seal(storage, conn, schema, &mut go_on).map(drop)),
+        "merge" => shared.atomically(|| {
+            segment::seal(storage, conn, schema, &mut go_on)?;
+            segment::automerge(storage, conn, schema, &settings, &mut go_on).map(drop)
+        }),
+        "optimize" => shared.atomically(|| segment::optimize(storage, conn, schema, &settings, &mut go_on)),
+        "rebuild" => shared.atomically(|| segment::rebuild(storage, conn, schema, &mut go_on)),
         "integrity-check" => {
             let defects = segment::verify(storage, conn, schema, &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table.clone(), defects.join("; "))) }

@@ -411,5 +411,14 @@ impl Parser<'_> {
     }
 }
 
+/// Whether `sql`, as `sqlite_schema` has it, declares a table of this type.
+pub fn is_declaration(sql: &str) -> bool {
+    let named = sql.strip_prefix("CREATE VIRTUAL TABLE ").and_then(|rest| tokenize(rest).ok());
+    let Some([_, using, module, ..]) = named.as_deref() else { return false };
+    let ours = |name: &str| name.eq_ignore_ascii_case("nearlite");
+    is_keyword(using, "USING")
+        && matches!(module, Token::Word(name) | Token::Quoted(name) | Token::Text(name) if ours(name))
+}
+
 #[cfg(test)]
 mod tests;

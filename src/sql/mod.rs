@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod row_match;
 mod row_scan;
+mod search_scan;
 mod table;
 mod update;
 mod vector_hint;
@@ -47,6 +48,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
         }
         Ok(())
     })?;
+    module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
     module::register_module::<table::Table>(conn, "nearlite")

@@ -12,6 +12,7 @@
 //!
 //! The `unsafe` code is in the submodules; they know SQLite and nothing of nearlite's tables.
 
+mod atomic;
 mod depth;
 mod function;
 mod host;
@@ -19,6 +20,7 @@ mod index_info;
 mod trampoline;
 mod value;
 
+pub(crate) use atomic::{opening, register as register_atomic};
 pub(crate) use function::{
     AuxFunction, FunctionContext, overload_function, register_function, register_reading_function,
 };

@@ -20,6 +20,8 @@ pub struct RowScan {
     /// Rows to look up once the range is read, the next one last.
     rest: Vec<i64>,
     pub vectors: RefCell<Option<(i64, VectorBytes)>>,
+    /// Changes of the connection when the batch was read.
+    changes: u64,
 }
 
 impl RowScan {
@@ -30,13 +32,27 @@ impl RowScan {
         if !descending {
             rest.reverse();
         }
-        Self { rows: Vec::new(), at: 0, range, descending, ended: false, rest, vectors: RefCell::new(None) }
+        let vectors = RefCell::new(None);
+        Self { rows: Vec::new(), at: 0, range, descending, ended: false, rest, vectors, changes: 0 }
     }
 
-    /// Goes on to the next row; false at the end.
+    /// Goes on to the next row that is still there; false at the end.
     pub fn next(&mut self, shared: &Shared) -> Result<bool> {
+        let (storage, conn) = (&shared.storage, shared.host.connection());
         self.at += 1;
-        if self.at < self.rows.len() { Ok(true) } else { self.fetch(shared) }
+        while let Some(row) = self.rows.get_mut(self.at) {
+            // Only this connection can have changed the snapshot that it reads.
+            if conn.total_changes() == self.changes {
+                return Ok(true);
+            }
+            if let Some(now) = storage.row(conn, row.rowid)? {
+                *row = now;
+                self.vectors.replace(None);
+                return Ok(true);
+            }
+            self.at += 1;
+        }
+        self.fetch(shared)
     }
 
     /// Reads the next batch; false at the end.
@@ -45,6 +61,7 @@ impl RowScan {
         let last = loop {
             if !self.ended && self.range.0 <= self.range.1 {
                 self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
+                self.changes = conn.total_changes();
                 self.at = 0;
                 if let Some(last) = self.rows.last() {
                     break last;

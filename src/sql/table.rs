@@ -3,19 +3,21 @@
 use super::callers::Callers;
 use super::columns::{self, Hidden, Place};
 use super::cursor::TableCursor;
-use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
+use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable, code_of, opening};
 use super::{auxiliary, best_index, commands, ddl, update};
 use crate::error::{Error, Result};
 use crate::query::{self, Source, TextLeg};
 use crate::schema::{Schema, check_name};
 use crate::segment::{self, View, Views};
 use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
+use rusqlite::ffi;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal.
+/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal. Where that cannot
+/// be done, it is tried again after as many more.
 const SEAL_AT_ONCE: i64 = 262_144;
 
 /// What the table and its cursors share.
@@ -29,6 +31,12 @@ pub struct Shared {
     views: Rc<Views>,
     settings: RefCell<Option<([u8; 16], Rc<Settings>)>>,
     written: Cell<bool>,
+    /// Half of a statement that failed is still there.
+    broken: Cell<bool>,
+    /// Entries of the log at which the next seal in the middle of a transaction is due.
+    seal_at: Cell<i64>,
+    /// See [`Host::atomically`].
+    opening: String,
     matching: RefCell<Option<Matched>>,
     /// Whether a statement calls MATCH as a function: its column reads are then remembered.
     pub match_called: Cell<bool>,
@@ -94,20 +102,90 @@ impl Shared {
     pub fn wrote(&self) -> Result<()> {
         self.written.set(true);
         let conn = self.host.connection();
-        if conn.last_insert_rowid() >= SEAL_AT_ONCE && self.storage.log_end(conn)?.seq >= SEAL_AT_ONCE {
-            return self.seal();
+        let bound = self.seal_at.get();
+        if conn.last_insert_rowid() < bound || self.storage.log_end(conn)?.seq < bound {
+            if self.storage.pack_due(conn) {
+                self.atomically(|| self.storage.pack_behind(conn))?;
+            }
+            return Ok(());
         }
-        self.storage.pack_behind(conn)
+        let sealed = self.tidy(&self.storage, &self.schema, &*self.settings()?)?;
+        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
+        Ok(())
     }
 
-    /// Seals the log, then merges what the settings allow inside a commit.
-    pub fn seal(&self) -> Result<()> {
-        let settings = self.settings()?;
-        let (storage, conn, schema) = (&self.storage, self.host.connection(), &self.schema);
+    /// Runs `work`, which writes to this table; if it fails, nothing of what it wrote is left.
+    pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.host.atomically(&self.opening, work)
+    }
+
+    /// Undoes by hand what was written before `error`. Where that fails, too, the transaction cannot be committed.
+    pub fn take_back(&self, error: &Error, undo: impl FnOnce() -> Result<()>) {
+        let ended = [ffi::SQLITE_IOERR, ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT];
+        // After these SQLite takes back the whole transaction.
+        if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
+            self.broken.set(true);
+        }
+    }
+
+    /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
+    /// connection's locks do not allow now is left for later, since the rows are stored and found without it. Reports whether
+    /// the log was sealed.
+    fn tidy(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<bool> {
+        let conn = self.host.connection();
         let mut go_on = |_, _| !self.host.interrupted();
-        segment::seal(storage, conn, schema, &mut go_on)?;
-        segment::automerge(storage, conn, schema, &settings, &mut go_on)?;
+        let sealed = self.atomically(|| segment::seal(storage, conn, schema, &mut go_on));
+        if postponed(sealed)?.is_none() {
+            return Ok(false);
+        }
+        let merged = self.atomically(|| segment::automerge(storage, conn, schema, settings, &mut go_on));
+        postponed(merged)?;
+        Ok(true)
+    }
+
+    /// Tidies the log if it has grown to its bound.
+    ///
+    /// The name and the table that has it may have changed since this object was made: by ALTER TABLE, by DROP TABLE, by a
+    /// rollback to a savepoint. What is tidied is the table that has the name now, and nothing if none has it.
+    fn tidy_if_due(&self) -> Result<()> {
+        let conn = self.host.connection();
+        let nonce = self.storage.nonce(conn);
+        let known = self.settings.borrow().clone();
+        if let (Ok(nonce), Some((of, settings))) = (&nonce, &known)
+            && nonce == of
+        {
+            return self.tidy_if_long(&self.storage, &self.schema, settings);
+        }
+        if !self.storage.declaration(conn)?.is_some_and(|sql| ddl::is_declaration(&sql)) {
+            return Ok(());
+        }
+        match nonce {
+            // A damaged root must not keep the log from being sealed, which heals it.
+            Ok(_) | Err(Error::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let (storage, schema) = Storage::open(conn, &self.storage.database, &self.storage.table)?;
+        if schema == self.schema && storage.same_form(&self.storage) {
+            return self.tidy_if_long(&self.storage, &self.schema, &*self.settings()?);
+        }
+        self.tidy_if_long(&storage, &schema, &storage.settings(conn)?)
+    }
+
+    fn tidy_if_long(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<()> {
+        let bound = i64::try_from(settings.delta_rows).unwrap_or(i64::MAX);
+        if storage.log_end(self.host.connection())?.seq >= bound {
+            self.host.keeping_last_insert_rowid(|| self.tidy(storage, schema, settings))?;
+        }
         Ok(())
+    }
+}
+
+/// What work that can wait has given; `None` if it has to wait.
+fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -152,6 +230,7 @@ impl VirtualTable for Table {
         host.config_innocuous()?;
         let views = host.shared::<ConnectionViews>();
         let declaration = columns::declaration(&schema, &table);
+        let opening = opening(&storage.name("delta"), "seq");
         let shared = Shared {
             host,
             storage,
@@ -159,6 +238,9 @@ impl VirtualTable for Table {
             views: views.of(&database, &table),
             settings: RefCell::default(),
             written: Cell::new(false),
+            broken: Cell::new(false),
+            seal_at: Cell::new(SEAL_AT_ONCE),
+            opening,
             matching: RefCell::default(),
             match_called: Cell::new(false),
             callers: Callers::default(),
@@ -199,6 +281,11 @@ impl VirtualTable for Table {
             )));
         }
         check_name(new)?;
+        let shared = &self.shared;
+        if shared.written.get() {
+            // Before the commit another object will have the table, under its new name, which `sqlite_schema` has already.
+            shared.tidy_if_long(&shared.storage, &shared.schema, &*shared.settings()?)?;
+        }
         conn.flush_prepared_statement_cache();
         self.shared.storage.rename(conn, new)
     }
@@ -214,23 +301,29 @@ impl VirtualTable for Table {
     }
 
     fn sync(&self) -> Result<()> {
-        let shared = &self.shared;
-        if !shared.written.replace(false) {
-            return Ok(());
+        if self.shared.broken.get() {
+            let table = &self.shared.storage.table;
+            return Err(Error::Value(format!(
+                "{table}: a statement failed and could not be taken back; roll the transaction back"
+            )));
         }
-        let bound = i64::try_from(shared.settings()?.delta_rows).unwrap_or(i64::MAX);
-        if shared.storage.log_end(shared.host.connection())?.seq >= bound {
-            shared.host.keeping_last_insert_rowid(|| shared.seal())?;
-        }
+        if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) }
+    }
+
+    fn rollback(&self) -> Result<()> {
+        self.shared.broken.set(false);
         Ok(())
     }
 
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
         if name.eq_ignore_ascii_case("match") {
             self.shared.match_called.set(true);
-            self.shared.callers.called();
         }
-        auxiliary::find(name)
+        let function = auxiliary::find(name);
+        if function.is_some() {
+            self.shared.callers.called(name);
+        }
+        function
     }
 }
 
@@ -240,7 +333,6 @@ impl Table {
         match change {
             Change::Delete { rowid } => {
                 update::delete(shared, rowid)?;
-                shared.wrote()?;
                 Ok(0)
             }
             Change::Insert { rowid, values, conflict } => {
@@ -251,13 +343,10 @@ impl Table {
                     commands::run(shared, values.value(command), values.value(argument))?;
                     return Ok(last);
                 }
-                let rowid = update::insert(shared, rowid, &values, conflict)?;
-                shared.wrote()?;
-                Ok(rowid)
+                update::insert(shared, rowid, &values, conflict)
             }
             Change::Update { old_rowid, new_rowid, values, conflict } => {
                 update::update(shared, old_rowid, new_rowid, &values, conflict)?;
-                shared.wrote()?;
                 Ok(new_rowid)
             }
         }

@@ -1,9 +1,11 @@
-//! `t_chunks`: payload bytes in chunks with one checksum over the whole.
+//! `t_chunks`: payload bytes in chunks of any length with one checksum over the whole.
 //!
 //! Chunks of a payload have consecutive ids, so the directory needs the first id only and reading is one range
 //! scan of the b-tree.
 
 use super::blob_reader::BlobReader;
+use super::run::Run;
+use super::shadow::longest_value;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
@@ -11,22 +13,27 @@ use crate::memory;
 use crate::vector::aligned::Block;
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// Chunks are not made shorter than this, however little the connection allows.
+const LEAST_CHUNK: usize = 1024;
+
 impl Storage {
     /// Writes a payload and returns its directory entry.
     pub fn write_payload(&self, conn: &Connection, kind: PayloadKind, bytes: &[u8]) -> Result<PayloadEntry> {
+        self.raise_format(conn)?;
+        let size = longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES);
         let chunks = self.name("chunks");
         let sql = format!("SELECT id FROM {chunks} ORDER BY id DESC LIMIT 1");
         let last: Option<i64> = conn.query_row(&sql, [], |row| row.get(0)).optional()?;
         // A damaged table may hold an id at the end of the range; 'rebuild' removes it before it writes.
-        let room = i64::try_from(bytes.len() / CHUNK_BYTES + 2).unwrap_or(i64::MAX);
+        let room = i64::try_from(bytes.len() / size + 2).unwrap_or(i64::MAX);
         if last.unwrap_or(0).checked_add(room).is_none() {
             return Err(Error::corrupt(format!("{}_chunks", self.table), "its ids are used up"));
         }
         let first = last.unwrap_or(0) + 1;
         let mut statement = conn.prepare_cached(&format!("INSERT INTO {chunks}(id, data) VALUES(?1, ?2)"))?;
         let mut count = 0_u32;
-        for chunk in bytes.chunks(CHUNK_BYTES) {
-            statement.execute(params![first + i64::from(count), chunk])?;
+        for chunk in bytes.chunks(size) {
+            statement.run(params![first + i64::from(count), chunk])?;
             count += 1;
         }
         let checksum = crc32fast::hash(bytes);
@@ -97,7 +104,7 @@ impl Storage {
     /// Removes the chunks of a payload.
     pub fn drop_payload(&self, conn: &Connection, entry: &PayloadEntry) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        conn.prepare_cached(&sql)?.execute([entry.first, last_chunk(entry)])?;
+        conn.prepare_cached(&sql)?.run([entry.first, last_chunk(entry)])?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! random stamp: sequence numbers come back after a rollback, stamps do not.
 
 use super::Storage;
+use super::run::{Run, run};
 use crate::error::Result;
 use crate::{memory, random};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -59,10 +60,18 @@ impl Storage {
         })
     }
 
+    /// Whether the user interrupted the statement that runs. A statement inside of it says so, in every version of
+    /// SQLite: it does not take its first step.
+    pub fn interrupted(&self, conn: &Connection) -> bool {
+        let asked = conn.prepare_cached("SELECT 1").and_then(|mut one| one.query_row([], |_| Ok(())));
+        let code = asked.err().and_then(|error| error.sqlite_error_code());
+        code == Some(rusqlite::ErrorCode::OperationInterrupted)
+    }
+
     /// Gives the root a fresh random nonce.
     pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
         let sql = format!("INSERT OR REPLACE INTO {}(id, nonce) VALUES(1, ?1)", self.name("root"));
-        conn.execute(&sql, [random::bytes::<16>()])?;
+        run(conn, &sql, [random::bytes::<16>()])?;
         Ok(())
     }
 
@@ -127,16 +136,22 @@ impl Storage {
         let stamp = i64::from_le_bytes(random::bytes());
         let none = None::<i64>;
         match op {
-            LogOp::Add => statement.execute(params![1, rowid, none, none, stamp])?,
-            LogOp::Remove => statement.execute(params![2, rowid, none, none, stamp])?,
-            LogOp::Kill { segment, ord } => statement.execute(params![3, rowid, segment, ord, stamp])?,
+            LogOp::Add => statement.run(params![1, rowid, none, none, stamp])?,
+            LogOp::Remove => statement.run(params![2, rowid, none, none, stamp])?,
+            LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord, stamp])?,
         };
+        Ok(())
+    }
+
+    /// Takes the last entry back.
+    pub fn log_remove(&self, conn: &Connection, seq: i64) -> Result<()> {
+        run(conn, &format!("DELETE FROM {} WHERE seq = ?1", self.name("delta")), [seq])?;
         Ok(())
     }
 
     /// Empties the log; the caller renews the nonce.
     pub fn log_clear(&self, conn: &Connection) -> Result<()> {
-        conn.execute(&format!("DELETE FROM {}", self.name("delta")), [])?;
+        run(conn, &format!("DELETE FROM {}", self.name("delta")), [])?;
         Ok(())
     }
 }

@@ -7,9 +7,11 @@
 mod blob_reader;
 mod blobs;
 mod codec;
+mod kind;
 mod log;
 mod packing;
 mod rows;
+mod run;
 mod segments;
 mod shadow;
 mod stored;

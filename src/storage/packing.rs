@@ -4,11 +4,13 @@
 //! at a seal of what is left. A tile is made only where it is smaller than
 //! its rows are singly, which sparse rowids are not, and taken apart when few of its rows are left.
 //!
-//! Each step is one SQL statement, which SQLite does as a whole or not at all, and between two steps rows are both in a
-//! tile and single, with equal content. So an interrupted write leaves nothing that has to be repaired.
+//! Between two steps rows are both in a tile and single, with equal content. A step that writes several pieces is done as a
+//! whole or not at all, as everything that a statement of the user's does to a table.
 
 use super::blob_reader::BlobReader;
-use super::tiles::{Place, Tiling};
+use super::run::Run;
+use super::shadow::longest_value;
+use super::tiles::{PIECE, Place, Tiling};
 use super::vectors::blob;
 use super::{LogOp, Storage, encode_vector};
 use crate::error::{Error, Result};
@@ -92,6 +94,11 @@ impl Storage {
         Ok(conn.prepare_cached(&self.sql.tile_any)?.exists([place.first, place.first])?)
     }
 
+    /// Whether a row's place is in a tile that is there.
+    pub fn is_tiled(&self, conn: &Connection, rowid: i64) -> Result<bool> {
+        Ok(self.tile_of(conn, rowid)?.is_some())
+    }
+
     /// The tile that a row is in.
     fn tile_of(&self, conn: &Connection, rowid: i64) -> Result<Option<(&Tiling, Place)>> {
         let Some(tiling) = &self.tiling else { return Ok(None) };
@@ -112,7 +119,7 @@ impl Storage {
             self.unpack(conn, tiling, place, None)?;
             return Ok(false);
         }
-        conn.prepare_cached(&self.sql.vectors_delete)?.execute([rowid])?;
+        conn.prepare_cached(&self.sql.vectors_delete)?.run([rowid])?;
         self.patch(conn, tiling, place, &slot)?;
         Ok(true)
     }
@@ -153,28 +160,29 @@ impl Storage {
         self.write_pieces(conn, pieces.iter().map(|(id, piece)| (*id, piece.as_slice())))
     }
 
-    /// Writes pieces in one statement.
+    /// Writes pieces, one in a statement: a connection may be limited to few variables.
     fn write_pieces<'a>(
         &self,
         conn: &Connection,
-        pieces: impl ExactSizeIterator<Item = (i64, &'a [u8])>,
+        pieces: impl Iterator<Item = (i64, &'a [u8])>,
     ) -> Result<()> {
-        let marks = vec!["(?,?)"; pieces.len()].join(",");
-        let sql = format!("INSERT OR REPLACE INTO {}(id, data) VALUES{marks}", self.name("tiles"));
-        let mut statement = conn.prepare_cached(&sql)?;
-        for (at, (id, piece)) in pieces.enumerate() {
-            statement.raw_bind_parameter(2 * at + 1, id)?;
-            statement.raw_bind_parameter(2 * at + 2, piece)?;
+        let mut statement = conn.prepare_cached(&self.sql.tile_put)?;
+        for piece in pieces {
+            statement.run(piece)?;
         }
-        statement.raw_execute()?;
         Ok(())
     }
 
-    /// Makes tiles of the rows that the log added last, if it has grown far enough. Called after each write to it.
+    /// Whether the entry that the log just got makes [`pack_behind`](Self::pack_behind) due.
+    pub fn pack_due(&self, conn: &Connection) -> bool {
+        let end = conn.last_insert_rowid();
+        end > 0 && end % PACK_EVERY == 0 && self.tiling.is_some()
+    }
+
+    /// Makes tiles of the rows that the log added last.
     pub fn pack_behind(&self, conn: &Connection) -> Result<()> {
         let end = conn.last_insert_rowid();
-        let due = end > 0 && end % PACK_EVERY == 0 && self.tiling.is_some();
-        if !due || self.log_end(conn)?.seq != end {
+        if self.log_end(conn)?.seq != end {
             return Ok(());
         }
         let recent = self.log_since(conn, end - PACK_EVERY)?;
@@ -190,6 +198,9 @@ impl Storage {
     /// Makes tiles of these rows and their neighbours, where that saves space.
     pub fn pack(&self, conn: &Connection, rowids: impl IntoIterator<Item = i64>) -> Result<()> {
         let Some(tiling) = &self.tiling else { return Ok(()) };
+        if longest_value(conn)? < PIECE {
+            return Ok(());
+        }
         let mut places = BTreeMap::new();
         let mut last = None;
         for rowid in rowids {
@@ -252,7 +263,7 @@ impl Storage {
                 .collect();
             self.write_pieces(conn, pieces.into_iter())?;
         }
-        conn.prepare_cached(&self.sql.vectors_delete_between)?.execute([tile.low, tile.high])?;
+        conn.prepare_cached(&self.sql.vectors_delete_between)?.run([tile.low, tile.high])?;
         Ok(())
     }
 
@@ -286,7 +297,7 @@ impl Storage {
                 self.put_single(conn, rowid, &slices)?;
             }
         }
-        conn.prepare_cached(&self.sql.tile_delete)?.execute([tile.first, tile.last])?;
+        conn.prepare_cached(&self.sql.tile_delete)?.run([tile.first, tile.last])?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `t_rows`: the user's values, with `t_vectors` and `t_tiles` the source of truth for everything else.
 
 use super::Storage;
+use super::run::Run;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::value::Value;
@@ -82,7 +83,7 @@ impl Storage {
     pub fn insert_row(&self, conn: &Connection, rowid: Option<i64>, values: &[Value]) -> Result<i64> {
         let mut statement = conn.prepare_cached(&self.sql.row_insert)?;
         let id = rowid.map_or(Value::Null, Value::Integer);
-        statement.execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+        statement.run(params_from_iter(std::iter::once(&id).chain(values)))?;
         Ok(rowid.unwrap_or_else(|| conn.last_insert_rowid()))
     }
 
@@ -90,15 +91,14 @@ impl Storage {
     pub fn update_row(&self, conn: &Connection, rowid: i64, values: &[Value]) -> Result<()> {
         let id = Value::Integer(rowid);
         conn.prepare_cached(&self.sql.row_update)?
-            .execute(params_from_iter(std::iter::once(&id).chain(values)))?;
+            .run(params_from_iter(std::iter::once(&id).chain(values)))?;
         Ok(())
     }
 
-    /// Removes a row with its vectors; answers whether it existed.
-    pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<bool> {
-        let gone = conn.prepare_cached(&self.sql.row_delete)?.execute([rowid])? > 0;
-        self.delete_vectors(conn, rowid)?;
-        Ok(gone)
+    /// Removes a row with its vectors.
+    pub fn delete_row(&self, conn: &Connection, rowid: i64) -> Result<()> {
+        conn.prepare_cached(&self.sql.row_delete)?.run([rowid])?;
+        self.delete_vectors(conn, rowid)
     }
 }
 

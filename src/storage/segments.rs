@@ -1,5 +1,6 @@
 //! `t_segments` and `t_tombstones`: the directory of immutable segments and which of their rows are dead.
 
+use super::run::{Run, run};
 use super::{Storage, codec};
 use crate::error::{Error, Result};
 use crate::random;
@@ -146,7 +147,7 @@ impl Storage {
         let bytes = codec::encode(&directory).map_err(Error::Value)?;
         let id = random::bytes();
         let sql = format!("INSERT INTO {}(id, rows, directory) VALUES(?1, ?2, ?3)", self.name("segments"));
-        conn.prepare_cached(&sql)?.execute(params![id, rows as i64, bytes])?;
+        conn.prepare_cached(&sql)?.run(params![id, rows as i64, bytes])?;
         Ok(SegmentRecord { seq: conn.last_insert_rowid(), id: SegmentId(id), rows, directory })
     }
 
@@ -155,15 +156,15 @@ impl Storage {
         for entry in &record.directory {
             self.drop_payload(conn, entry)?;
         }
-        conn.execute(&format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
-        conn.execute(&format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
+        run(conn, &format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
+        run(conn, &format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
         Ok(())
     }
 
     /// Removes everything that can be made anew from `t_rows` and `t_vectors`.
     pub fn drop_index(&self, conn: &Connection) -> Result<()> {
         for suffix in ["segments", "chunks", "tombstones", "delta"] {
-            conn.execute(&format!("DELETE FROM {}", self.name(suffix)), [])?;
+            run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;
         }
         self.renew_nonce(conn)
     }
@@ -200,7 +201,7 @@ impl Storage {
             "INSERT OR REPLACE INTO {}(segment, dead, checksum) VALUES(?1, ?2, ?3)",
             self.name("tombstones")
         );
-        conn.prepare_cached(&sql)?.execute(params![segment, bytes, checksum])?;
+        conn.prepare_cached(&sql)?.run(params![segment, bytes, checksum])?;
         Ok(())
     }
 }

@@ -1,19 +1,36 @@
 //! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
 
+use super::kind::check_kind;
+use super::run::Run;
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
-use rusqlite::{Connection, OptionalExtension, ffi};
+use rusqlite::{Connection, OptionalExtension};
 
 /// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
 pub const SHADOWS: &[&str] =
     &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
 
 /// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
+
+/// The version whose chunks all have 1,048,576 bytes, but the last of a payload.
+const FORMAT_OF_EQUAL_CHUNKS: i64 = 2;
 
 /// The version before tiles: it has no `t_tiles`.
 const FORMAT_WITHOUT_TILES: i64 = 1;
+
+/// `tile_rows` of a table that was made in that version and has been written since.
+const NO_TILES: i64 = -1;
+
+/// Bytes that a row of a shadow table takes beside its one large value.
+const ROW_OVERHEAD: usize = 64;
+
+/// The longest value that the connection lets into a row of a shadow table.
+pub(super) fn longest_value(conn: &Connection) -> Result<usize> {
+    let limit = conn.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)?;
+    Ok(usize::try_from(limit).unwrap_or(0).saturating_sub(ROW_OVERHEAD))
+}
 
 /// Settings that live in `t_config` and can be changed by a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +82,8 @@ pub struct Storage {
     pub database: String,
     /// Name of the collection.
     pub table: String,
-    format: i64,
+    /// Whether there is a `t_tiles`.
+    tiles: bool,
     pub(super) tiling: Option<Tiling>,
     /// The vector columns.
     pub(super) specs: Vec<VectorSpec>,
@@ -95,6 +113,7 @@ pub(super) struct Sql {
     pub rows_between: String,
     pub tile_any: String,
     pub tile_piece: String,
+    pub tile_put: String,
     pub tile_delete: String,
 }
 
@@ -106,7 +125,7 @@ pub(super) fn quoted(name: &str) -> String {
 impl Storage {
     /// The shadow tables of a new collection.
     pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
-        Self::of(database, table, schema, FORMAT, Tiling::choose(schema))
+        Self::of(database, table, schema, true, Tiling::choose(schema))
     }
 
     /// The shadow tables of an existing collection, and its declaration.
@@ -114,11 +133,11 @@ impl Storage {
     /// # Errors
     /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
     pub fn open(conn: &Connection, database: &str, table: &str) -> Result<(Self, Schema)> {
-        let (format, schema, rows) = read_config(conn, database, table)?;
-        Ok((Self::of(database, table, &schema, format, rows), schema))
+        let (tiles, schema, rows) = read_config(conn, database, table)?;
+        Ok((Self::of(database, table, &schema, tiles, rows), schema))
     }
 
-    fn of(database: &str, table: &str, schema: &Schema, format: i64, tile_rows: usize) -> Self {
+    fn of(database: &str, table: &str, schema: &Schema, tiled: bool, tile_rows: usize) -> Self {
         let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
         let (rows, vectors, delta, tiles) = (name("rows"), name("vectors"), name("delta"), name("tiles"));
         let columns: Vec<String> =
@@ -171,23 +190,24 @@ impl Storage {
             rows_between: format!("SELECT count(*) FROM {rows} WHERE rowid BETWEEN ?1 AND ?2"),
             tile_any: format!("SELECT 1 FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
             tile_piece: format!("SELECT data FROM {tiles} WHERE id = ?1"),
+            tile_put: format!("INSERT OR REPLACE INTO {tiles}(id, data) VALUES(?1, ?2)"),
             tile_delete: format!("DELETE FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
         };
         let tiling = Tiling::new(schema, tile_rows);
         let specs = schema.vectors().map(|(_, spec)| spec.clone()).collect();
-        Self { database: database.to_owned(), table: table.to_owned(), format, tiling, specs, sql }
+        Self { database: database.to_owned(), table: table.to_owned(), tiles: tiled, tiling, specs, sql }
     }
 
-    /// Whether two handles speak of tables of one version and one arrangement of vectors.
+    /// Whether two handles speak of tables with the same shadow tables and one arrangement of vectors.
     pub fn same_form(&self, other: &Self) -> bool {
         let rows = |storage: &Self| storage.tiling.as_ref().map(|tiling| tiling.rows);
-        self.format == other.format && rows(self) == rows(other)
+        self.tiles == other.tiles && rows(self) == rows(other)
     }
 
-    /// Suffixes of the shadow tables that a table of its version has.
+    /// Suffixes of the shadow tables that the table has.
     fn suffixes(&self) -> impl Iterator<Item = &'static str> {
-        let old = self.format == FORMAT_WITHOUT_TILES;
-        SHADOWS.iter().copied().filter(move |suffix| !(old && *suffix == "tiles"))
+        let tiles = self.tiles;
+        SHADOWS.iter().copied().filter(move |suffix| tiles || *suffix != "tiles")
     }
 
     /// Qualified, quoted name of the shadow table with `suffix`.
@@ -254,6 +274,15 @@ impl Storage {
         Ok(())
     }
 
+    /// The SQL that declares what has the collection's name now, if a table has it.
+    pub fn declaration(&self, conn: &Connection) -> Result<Option<String>> {
+        let sql = format!(
+            "SELECT sql FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+            quoted(&self.database)
+        );
+        Ok(conn.prepare_cached(&sql)?.query_row([&self.table], |row| row.get(0)).optional()?)
+    }
+
     /// Drops all shadow tables.
     pub fn destroy(&self, conn: &Connection) -> Result<()> {
         for suffix in self.suffixes() {
@@ -271,13 +300,25 @@ impl Storage {
         Ok(())
     }
 
+    /// Notes that the table now holds what only this version of the format allows.
+    pub(super) fn raise_format(&self, conn: &Connection) -> Result<()> {
+        let sql = format!("SELECT 1 FROM {} WHERE name = 'format' AND value < ?1", self.name("config"));
+        if !conn.prepare_cached(&sql)?.exists([FORMAT])? {
+            return Ok(());
+        }
+        if !self.tiles {
+            self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(NO_TILES))?;
+        }
+        self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))
+    }
+
     fn set_config(&self, conn: &Connection, name: &str, value: &rusqlite::types::Value) -> Result<()> {
         conn.prepare_cached(&format!(
             "INSERT OR REPLACE INTO {}(id, name, value) VALUES((SELECT id FROM {} WHERE name = ?1), ?1, ?2)",
             self.name("config"),
             self.name("config")
         ))?
-        .execute(rusqlite::params![name, value])?;
+        .run(rusqlite::params![name, value])?;
         Ok(())
     }
 
@@ -318,43 +359,8 @@ impl Storage {
     }
 }
 
-/// Refuses anything else than an ordinary table under the name of a shadow table: a view could lead back to the table
-/// itself, and SQLite would not notice, because each level is a statement of its own. One that is missing is left to
-/// whoever reads it, so that a table without it can still be dropped.
-///
-/// A blob handle is what SQLite opens on ordinary tables only, and it needs no search through the schema.
-fn check_kind(conn: &Connection, database: &str, table: &str, suffix: &str) -> Result<()> {
-    let column = match suffix {
-        "config" => "value",
-        "root" => "nonce",
-        "rows" | "vectors" => "rowid",
-        "delta" => "stamp",
-        "segments" => "directory",
-        "tombstones" => "dead",
-        _ => "data",
-    };
-    let name = format!("{table}_{suffix}");
-    let Err(error) = conn.blob_open(database, name.as_str(), column, i64::MIN, true) else { return Ok(()) };
-    let rusqlite::Error::SqliteFailure(cause, Some(why)) = &error else { return Err(error.into()) };
-    if cause.extended_code != ffi::SQLITE_ERROR {
-        return Err(error.into());
-    }
-    match why.strip_prefix("cannot open ") {
-        // A row is there that has another value than a blob.
-        Some(rest) if rest.starts_with("value") => Ok(()),
-        Some(rest) => {
-            let kind = rest.split(':').next().unwrap_or_default();
-            Err(Error::Schema(format!(
-                "{table}: {name} is a {kind} where {table} keeps its data in an ordinary table; drop it, and restore the \
-                 table from a backup"
-            )))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Format version, declaration and rows of a tile.
-fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(i64, Schema, usize)> {
+/// Whether there is a `t_tiles`, the declaration and the rows of a tile.
+fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, Schema, usize)> {
     check_kind(conn, database, table, "config")?;
     let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
     let sql = format!("SELECT name, value FROM {config} WHERE name IN ('format', 'schema', 'tile_rows')");
@@ -392,15 +398,19 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(i64, S
     let schema: Schema =
         serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
     schema.validate(table).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
-    let rows = match (format, get("tile_rows")) {
-        (FORMAT_WITHOUT_TILES, _) | (_, Some(crate::Value::Integer(0))) => 0,
-        (_, Some(crate::Value::Integer(rows))) => usize::try_from(rows)
-            .ok()
-            .filter(|rows| Tiling::new(&schema, *rows).is_some())
-            .ok_or_else(|| Error::corrupt(place, format!("tiles of {rows} rows")))?,
-        _ => return Err(Error::corrupt(place, "the rows of a tile are missing")),
-    };
-    Ok((format, schema, rows))
+    match (format, get("tile_rows")) {
+        (FORMAT_WITHOUT_TILES, _) => Ok((false, schema, 0)),
+        (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::Value::Integer(0))) => Ok((true, schema, 0)),
+        (FORMAT, Some(crate::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
+        (_, Some(crate::Value::Integer(rows))) => {
+            let rows = usize::try_from(rows)
+                .ok()
+                .filter(|rows| Tiling::new(&schema, *rows).is_some())
+                .ok_or_else(|| Error::corrupt(place, format!("tiles of {rows} rows")))?;
+            Ok((true, schema, rows))
+        }
+        _ => Err(Error::corrupt(place, "the rows of a tile are missing")),
+    }
 }
 
 /// Whether a column lives in `t_rows`. An INTEGER key is the rowid itself and needs no column of its own.

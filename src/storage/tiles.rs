@@ -21,7 +21,7 @@ use crate::vector::{Store, f16_to_f32};
 
 /// Bytes of a piece: with its record and cell headers it is the largest value that SQLite keeps on one page of 4 KiB. On
 /// larger pages a whole number of pieces fits as well.
-const PIECE: usize = 4057;
+pub(super) const PIECE: usize = 4057;
 
 /// What SQLite adds to a row of one blob, in bytes of a page: cell pointer, lengths, rowid.
 const ROW_OVERHEAD: usize = 13;

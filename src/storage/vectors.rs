@@ -4,6 +4,7 @@
 //! does not matter which of the two a reader finds first.
 
 use super::packing::{Found, TileReader};
+use super::run::Run;
 use super::{Storage, decode_vector, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::Connection;
@@ -22,7 +23,7 @@ impl Storage {
     }
 
     /// Writes the vectors of a row to `t_vectors`.
-    pub(super) fn put_single(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
+    pub fn put_single(&self, conn: &Connection, rowid: i64, vectors: &[Option<&[u8]>]) -> Result<()> {
         struct Bytes<'a>(Option<&'a [u8]>);
         impl rusqlite::ToSql for Bytes<'_> {
             fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -34,7 +35,7 @@ impl Storage {
         for (at, vector) in vectors.iter().enumerate() {
             statement.raw_bind_parameter(at + 2, Bytes(*vector))?;
         }
-        statement.raw_execute()?;
+        statement.run_bound()?;
         Ok(())
     }
 
@@ -43,7 +44,7 @@ impl Storage {
         if self.sql.vector_of.is_empty() {
             return Ok(());
         }
-        conn.prepare_cached(&self.sql.vectors_delete)?.execute([rowid])?;
+        conn.prepare_cached(&self.sql.vectors_delete)?.run([rowid])?;
         self.delete_in_tile(conn, rowid)
     }
 

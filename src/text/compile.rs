@@ -1,148 +1,300 @@
-//! From the tree of words to a tantivy query over all fields.
+//! From the tree of words to scorers over all fields.
 //!
 //! A word is looked for in every field of its scope and the fields' scores, times their weights, add up. Plain words
 //! joined by OR end up in one flat union of terms: the only shape for which tantivy skips blocks that cannot reach the
 //! top k (block-max WAND).
-//! Prefixes and fuzzy words stand for many terms; every document that has any of them scores as for one term that
-//! occurs once in a document of average length: `idf(documents that match)`. (tantivy's own constant 1 would drown them.)
+//! Prefixes and fuzzy words stand for many terms and score as one word that has their occurrences: by the number of
+//! documents that have any of them. Their documents are found ahead of the search, as are those of phrases that end in a
+//! prefix (see `finder`).
+//! A query of many words or phrases is heavy: nothing of it goes to tantivy's boolean queries (see `windows`).
 
-use super::exact::{Exact, Shared};
-use super::queries::{FoundQuery, PlainSeek, PrefixQuery};
-use super::query_text::{Leaf, Matcher, Node};
+use super::exact::{Exact, Place, Shared};
+use super::finder::{Finder, Job, Outcome};
+use super::found::{FoundWeight, weight_of};
+use super::interrupt::Interrupt;
+use super::queries::PlainSeek;
+use super::query_text::{Leaf, Matcher, Node, Scope, limit};
+use super::statistics::Statistics;
 use super::{TextConfig, engine};
 use crate::error::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, EnableScoring, FuzzyTermQuery, Occur,
-    PhrasePrefixQuery, PhraseQuery, Query, TermQuery, Weight,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, EnableScoring, Occur, PhraseQuery,
+    Query, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{BitSet, Score, Searcher, Term};
+use tantivy::{Score, Searcher, Term};
 
-/// A phrase that ends in a prefix tries this many continuations, in alphabetical order.
-const MAX_PHRASE_ENDINGS: u32 = 1024;
+/// From here on a query is heavy: words times columns, places in its tree, phrases times columns, words of a phrase.
+const MANY_WORDS: usize = 64;
+const MANY_PLACES: usize = 256;
+const MANY_PHRASES: usize = 8;
+const LONG_PHRASE: usize = 8;
+
+/// Boosts times column weights end here.
+const LARGEST: Score = 1e30;
+
+/// Documents with words of loose phrases (three words and more, with ~) that a heavy query may have: a number, and
+/// so many times the documents there are.
+const LOOSE_WORK: (u64, u64) = (1 << 22, 128);
 
 pub(super) struct Compiler<'a> {
     pub config: &'a TextConfig,
     pub searcher: &'a Searcher,
-    /// Whether scores matter, and the statistics for them.
-    pub mode: EnableScoring<'a>,
+    /// What scores need; `None` where they do not matter.
+    pub statistics: Option<Statistics<'a>>,
+    pub interrupt: &'a Interrupt<'a>,
 }
 
 /// A query in two forms that share their scorers' weights.
 pub(super) struct Compiled {
-    /// Finds candidates fast.
-    pub weight: Box<dyn Weight>,
+    /// Finds candidates fast; a heavy query has none.
+    pub weight: Option<Box<dyn Weight>>,
     /// Scores them.
     pub exact: Exact,
+    pub warnings: Vec<String>,
 }
 
 type Clauses = Vec<(Occur, Box<dyn Query>)>;
 
-impl Compiler<'_> {
+/// The different words of a query.
+#[derive(Default)]
+struct Vocabulary<'a> {
+    numbers: HashMap<(&'a Scope, &'a Matcher, u32), usize>,
+    leaves: Vec<&'a Leaf>,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// The tree with words by number. In a heavy query the same word has one number whatever it counts.
+    fn place(&mut self, node: &'a Node, heavy: bool) -> Place {
+        match node {
+            Node::Leaf(leaf) => {
+                let (key, boost) =
+                    if heavy { (0, f64::from(leaf.boost)) } else { (leaf.boost.to_bits(), 1.0) };
+                let next = self.leaves.len();
+                let number = *self.numbers.entry((&leaf.scope, &leaf.matcher, key)).or_insert(next);
+                if number == next {
+                    self.leaves.push(leaf);
+                }
+                Place::Word(number, boost)
+            }
+            Node::Group(children) => Place::Group(
+                children.iter().map(|(occur, child)| (*occur, self.place(child, heavy))).collect(),
+            ),
+        }
+    }
+}
+
+impl<'a> Compiler<'a> {
     pub(super) fn compile(&self, root: &Node) -> Result<Compiled> {
-        let mut clauses = Vec::new();
-        let exact = self.node(root, Occur::Should, false, &mut clauses)?;
-        let weight = boolean(clauses).weight(self.mode).map_err(engine)?;
-        Ok(Compiled { weight, exact })
+        let heavy = self.is_heavy(root);
+        let mut words = Vocabulary::default();
+        let place = words.place(root, heavy);
+        let mut warnings = Vec::new();
+        let weights = self.weights(&words.leaves, heavy, &mut warnings)?;
+        let weight = if heavy {
+            None
+        } else {
+            let mut clauses = Vec::new();
+            let phrases: Vec<bool> =
+                words.leaves.iter().map(|leaf| matches!(leaf.matcher, Matcher::Phrase { .. })).collect();
+            add(&place, Occur::Should, false, &weights, &phrases, &mut clauses);
+            Some(boolean(clauses).weight(self.mode()).map_err(engine)?)
+        };
+        Ok(Compiled { weight, exact: Exact { words: weights, root: place }, warnings })
     }
 
-    /// Adds what `node` means to `clauses`; unions inside a union are flattened. `forbidden`: it stands somewhere
-    /// below a `NOT`.
-    fn node(&self, node: &Node, occur: Occur, forbidden: bool, clauses: &mut Clauses) -> Result<Exact> {
-        let forbidden = forbidden || occur == Occur::MustNot;
-        let mut inner = Vec::new();
-        let (exact, flat) = match node {
-            Node::Leaf(leaf) => (self.leaf(leaf, forbidden, &mut inner)?, true),
-            Node::Group(children) => {
-                let exact = children
-                    .iter()
-                    .map(|(occur, child)| Ok((*occur, self.node(child, *occur, forbidden, &mut inner)?)))
-                    .collect::<Result<_>>()?;
-                if children.iter().all(|(occur, _)| *occur == Occur::MustNot) {
-                    // Only forbidden words: everything else matches and scores nothing.
-                    inner.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))));
+    fn mode(&self) -> EnableScoring<'_> {
+        match &self.statistics {
+            Some(statistics) => EnableScoring::enabled_from_statistics_provider(statistics, self.searcher),
+            None => EnableScoring::disabled_from_searcher(self.searcher),
+        }
+    }
+
+    fn is_heavy(&self, root: &Node) -> bool {
+        #[derive(Default)]
+        struct Sizes {
+            words: usize,
+            places: usize,
+            phrases: usize,
+            longest: usize,
+        }
+        fn measure(node: &Node, sizes: &mut Sizes) {
+            sizes.places += 1;
+            match node {
+                Node::Leaf(leaf) => {
+                    sizes.words += 1;
+                    if let Matcher::Phrase { tokens, .. } = &leaf.matcher {
+                        sizes.phrases += 1;
+                        sizes.longest = sizes.longest.max(tokens.len());
+                    }
                 }
-                (Exact::Group(exact), children.iter().all(|(occur, _)| *occur == Occur::Should))
+                Node::Group(children) => children.iter().for_each(|(_, child)| measure(child, sizes)),
+            }
+        }
+        let mut sizes = Sizes::default();
+        measure(root, &mut sizes);
+        let fields = self.config.fields.len();
+        sizes.words * fields > MANY_WORDS
+            || sizes.places > MANY_PLACES
+            || sizes.phrases * fields > MANY_PHRASES
+            || sizes.longest > LONG_PHRASE
+    }
+
+    /// The weights of each word, one a column.
+    fn weights(
+        &self,
+        leaves: &[&Leaf],
+        heavy: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Vec<Arc<dyn Weight>>>> {
+        let fields = |leaf: &Leaf| {
+            let scope = leaf.scope;
+            (0..self.config.fields.len()).filter(move |field| scope.contains(*field))
+        };
+        let mut jobs = Vec::new();
+        let mut loose = 0;
+        for leaf in leaves {
+            let ahead = is_found_ahead(&leaf.matcher, heavy);
+            for at in fields(leaf) {
+                let field = Field::from_field_id(at as u32);
+                if ahead {
+                    jobs.push(Job { field, matcher: &leaf.matcher });
+                } else if heavy && let Matcher::Phrase { tokens, .. } = &leaf.matcher {
+                    for (_, token) in tokens {
+                        let term = Term::from_field_text(field, token);
+                        loose += self.searcher.doc_freq(&term).map_err(engine)?;
+                    }
+                }
+            }
+        }
+        let most = LOOSE_WORK.0 + LOOSE_WORK.1 * self.searcher.num_docs();
+        if loose > most {
+            let what = "sum of the rows that hold the words of phrases with ~ (of three words and more)";
+            return Err(limit(what, loose as usize, most as usize));
+        }
+        let finder =
+            Finder { searcher: self.searcher, scoring: self.statistics.is_some(), interrupt: self.interrupt };
+        let (outcomes, unranked) = finder.find(&jobs)?;
+        if unranked {
+            warnings.push("prefixes and phrases find too many rows: some restrict and do not rank".into());
+        }
+        let mut outcomes = outcomes.into_iter();
+        let mut weights = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            self.interrupt.after(20)?;
+            let ahead = is_found_ahead(&leaf.matcher, heavy);
+            let found: Vec<Outcome> =
+                if ahead { outcomes.by_ref().take(fields(leaf).count()).collect() } else { Vec::new() };
+            // As for words: as rare as in the column where it is most common.
+            let holders = found.iter().map(|outcome| outcome.holders).max().unwrap_or(0);
+            let mut found = found.into_iter();
+            let mut of = Vec::new();
+            for at in fields(leaf) {
+                let field = Field::from_field_id(at as u32);
+                let boost = self.config.fields[at].weight * if heavy { 1.0 } else { leaf.boost };
+                let boost = boost.clamp(1.0 / LARGEST, LARGEST);
+                of.push(match found.next() {
+                    Some(outcome) => self.found(&leaf.matcher, field, outcome, holders, boost)?,
+                    None => {
+                        let query = plain(&leaf.matcher, field);
+                        let query =
+                            if boost == 1.0 { query } else { Box::new(BoostQuery::new(query, boost)) };
+                        weight_of(query.as_ref(), self.mode())?
+                    }
+                });
+            }
+            weights.push(of);
+        }
+        Ok(weights)
+    }
+
+    /// The weight of what was found ahead.
+    fn found(
+        &self,
+        matcher: &Matcher,
+        field: Field,
+        outcome: Outcome,
+        holders: u64,
+        boost: Score,
+    ) -> Result<Arc<dyn Weight>> {
+        let weight = match &self.statistics {
+            None => None,
+            Some(statistics) => {
+                let (fixed, open): (&[(usize, String)], bool) = match matcher {
+                    Matcher::Phrase { tokens, prefix, .. } => {
+                        (&tokens[..tokens.len() - usize::from(*prefix)], *prefix)
+                    }
+                    _ => (&[], true),
+                };
+                let terms: Vec<Term> =
+                    fixed.iter().map(|(_, token)| Term::from_field_text(field, token)).collect();
+                Some(statistics.weight(field, &terms, open.then_some(holders))?.boost_by(boost))
             }
         };
-        if flat && occur == Occur::Should {
-            clauses.append(&mut inner);
-        } else {
-            clauses.push((occur, boolean(inner)));
-        }
-        Ok(exact)
+        Ok(Arc::new(FoundWeight { field, segments: Arc::new(outcome.segments), weight }))
     }
+}
 
-    /// Adds one `Should` clause a field.
-    fn leaf(&self, leaf: &Leaf, forbidden: bool, clauses: &mut Clauses) -> Result<Exact> {
-        let mut weights = Vec::new();
-        for (at, field) in self.config.fields.iter().enumerate() {
-            if !leaf.scope.contains(at) {
-                continue;
-            }
-            let query = self.matcher(&leaf.matcher, Field::from_field_id(at as u32))?;
-            let boost = field.weight * leaf.boost;
-            let query = if boost == 1.0 { query } else { Box::new(BoostQuery::new(query, boost)) };
-            let weight: Arc<dyn Weight> = Arc::from(query.weight(self.mode).map_err(engine)?);
-            weights.push(Arc::clone(&weight));
-            let phrase = matches!(leaf.matcher, Matcher::Phrase { .. });
-            let query = Shared(weight);
-            let query: Box<dyn Query> =
-                if forbidden && phrase { Box::new(PlainSeek(Box::new(query))) } else { Box::new(query) };
-            clauses.push((Occur::Should, query));
-        }
-        Ok(Exact::Leaf(weights))
+/// Whether the documents of a word are found before the search begins.
+fn is_found_ahead(matcher: &Matcher, heavy: bool) -> bool {
+    match matcher {
+        Matcher::Term(_) => false,
+        Matcher::Prefix { .. } | Matcher::Fuzzy { .. } => true,
+        Matcher::Phrase { tokens, slop, prefix } => *prefix || heavy && (*slop == 0 || tokens.len() == 2),
     }
+}
 
-    fn matcher(&self, matcher: &Matcher, field: Field) -> Result<Box<dyn Query>> {
-        let term = |text: &str| Term::from_field_text(field, text);
-        match matcher {
-            Matcher::Term(text) => Ok(Box::new(TermQuery::new(term(text), IndexRecordOption::WithFreqs))),
-            Matcher::Phrase { tokens, slop, prefix } => {
-                let terms = tokens.iter().map(|(position, text)| (*position, term(text))).collect();
-                if *prefix {
-                    let mut query = PhrasePrefixQuery::new_with_offset(terms);
-                    query.set_max_expansions(MAX_PHRASE_ENDINGS);
-                    Ok(Box::new(query))
-                } else {
-                    Ok(Box::new(PhraseQuery::new_with_offset_and_slop(terms, *slop)))
-                }
-            }
-            Matcher::Prefix { prefix, also } => {
-                self.as_one_term(Box::new(PrefixQuery { field, prefix: prefix.clone(), also: also.clone() }))
-            }
-            Matcher::Fuzzy { term: text, distance } => {
-                self.as_one_term(Box::new(FuzzyTermQuery::new(term(text), *distance, true)))
-            }
+fn plain(matcher: &Matcher, field: Field) -> Box<dyn Query> {
+    let term = |text: &str| Term::from_field_text(field, text);
+    match matcher {
+        Matcher::Term(text) => Box::new(TermQuery::new(term(text), IndexRecordOption::WithFreqs)),
+        Matcher::Phrase { tokens, slop, .. } => {
+            let terms = tokens.iter().map(|(position, text)| (*position, term(text))).collect();
+            Box::new(PhraseQuery::new_with_offset_and_slop(terms, *slop))
         }
+        Matcher::Prefix { .. } | Matcher::Fuzzy { .. } => Box::new(EmptyQuery),
     }
+}
 
-    /// Runs `query` now and gives every document it matches the score of one term.
-    fn as_one_term(&self, query: Box<dyn Query>) -> Result<Box<dyn Query>> {
-        if !self.mode.is_scoring_enabled() {
-            return Ok(query);
+/// Adds what `place` means to `clauses`; unions inside a union are flattened. `forbidden`: it stands somewhere below a
+/// `NOT`.
+fn add(
+    place: &Place,
+    occur: Occur,
+    forbidden: bool,
+    weights: &[Vec<Arc<dyn Weight>>],
+    phrases: &[bool],
+    clauses: &mut Clauses,
+) {
+    let forbidden = forbidden || occur == Occur::MustNot;
+    let mut inner: Clauses = Vec::new();
+    let flat = match place {
+        Place::Word(word, _) => {
+            for weight in &weights[*word] {
+                let query = Box::new(Shared(Arc::clone(weight)));
+                let query: Box<dyn Query> =
+                    if forbidden && phrases[*word] { Box::new(PlainSeek(query)) } else { query };
+                inner.push((Occur::Should, query));
+            }
+            true
         }
-        let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher)).map_err(engine)?;
-        let mut found = HashMap::new();
-        let mut matches = 0_u64;
-        let mut docs = 0_u64;
-        for reader in self.searcher.segment_readers() {
-            let mut set = BitSet::with_max_value(reader.max_doc());
-            weight
-                .for_each_no_score(reader, &mut |ords| {
-                    for ord in ords {
-                        set.insert(*ord);
-                    }
-                })
-                .map_err(engine)?;
-            matches += set.len() as u64;
-            docs += u64::from(reader.max_doc());
-            found.insert(reader.segment_id(), set);
+        Place::Group(children) => {
+            for (occur, child) in children {
+                add(child, *occur, forbidden, weights, phrases, &mut inner);
+            }
+            if children.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+                // Only forbidden words: everything else matches and scores nothing.
+                inner.push((Occur::Must, Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))));
+            }
+            children.iter().all(|(occur, _)| *occur == Occur::Should)
         }
-        let idf = (1.0 + (docs.saturating_sub(matches) as Score + 0.5) / (matches as Score + 0.5)).ln();
-        Ok(Box::new(ConstScoreQuery::new(Box::new(FoundQuery(Arc::new(found))), idf)))
+    };
+    if flat && occur == Occur::Should {
+        clauses.append(&mut inner);
+    } else {
+        clauses.push((occur, boolean(inner)));
     }
 }
 

@@ -11,82 +11,89 @@ use tantivy::query::{EnableScoring, Explanation, Occur, Query, Scorer, Weight};
 use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader};
 
 /// The compiled tree of a query.
-pub(super) enum Exact {
-    /// A word in each of its columns; the scores add up.
-    Leaf(Vec<Arc<dyn Weight>>),
-    Group(Vec<(Occur, Exact)>),
+pub(super) struct Exact {
+    /// The different words, each with a weight for every column of its scope.
+    pub words: Vec<Vec<Arc<dyn Weight>>>,
+    pub root: Place,
 }
+
+/// A place in the tree.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A word, by its number, and what its score counts; the scores of its columns add up.
+    Word(usize, f64),
+    Group(Vec<(Occur, Place)>),
+}
+
+/// The scorers of each word in one segment.
+pub(super) type Scorers = Vec<Vec<Box<dyn Scorer>>>;
 
 impl Exact {
     /// Scorers for one segment; their documents ascend.
-    pub(super) fn open(&self, reader: &SegmentReader) -> Result<ExactScorer> {
-        Ok(match self {
-            Self::Leaf(weights) => ExactScorer::Leaf(
-                weights
-                    .iter()
-                    .map(|weight| weight.scorer(reader, 1.0).map_err(engine))
-                    .collect::<Result<_>>()?,
-            ),
-            Self::Group(children) => ExactScorer::Group(
-                children
-                    .iter()
-                    .map(|(occur, child)| Ok((*occur, child.open(reader)?)))
-                    .collect::<Result<_>>()?,
-            ),
-        })
+    pub(super) fn scorers(&self, reader: &SegmentReader) -> Result<Scorers> {
+        let open = |weight: &Arc<dyn Weight>| weight.scorer(reader, 1.0).map_err(engine);
+        self.words.iter().map(|weights| weights.iter().map(open).collect()).collect()
+    }
+
+    /// The tree over one segment.
+    pub(super) fn open(&self, reader: &SegmentReader) -> Result<ExactScorer<'_>> {
+        Ok(ExactScorer { scorers: self.scorers(reader)?, root: &self.root })
     }
 
     /// Number of scores that can meet in one sum.
     pub(super) fn terms(&self) -> usize {
-        match self {
-            Self::Leaf(weights) => weights.len(),
-            Self::Group(children) => children.iter().map(|(_, child)| child.terms()).sum(),
+        fn of(place: &Place, words: &[Vec<Arc<dyn Weight>>]) -> usize {
+            match place {
+                Place::Word(word, _) => words[*word].len(),
+                Place::Group(children) => children.iter().map(|(_, child)| of(child, words)).sum(),
+            }
         }
+        of(&self.root, &self.words)
     }
 }
 
 /// [`Exact`] for one segment.
-pub(super) enum ExactScorer {
-    Leaf(Vec<Box<dyn Scorer>>),
-    Group(Vec<(Occur, ExactScorer)>),
+pub(super) struct ExactScorer<'a> {
+    scorers: Scorers,
+    root: &'a Place,
 }
 
-impl ExactScorer {
+impl ExactScorer<'_> {
     /// The score of `doc`, `None` if it does not match. Documents must be asked for in ascending order.
     pub(super) fn score(&mut self, doc: DocId) -> Option<f32> {
-        self.sum(doc).map(|score| score as f32)
+        sum(self.root, &mut self.scorers, doc).map(|score| score as f32)
     }
+}
 
-    fn sum(&mut self, doc: DocId) -> Option<f64> {
-        match self {
-            Self::Leaf(scorers) => {
-                let mut sum = None;
-                for scorer in scorers {
-                    let at = if scorer.doc() < doc { scorer.seek(doc) } else { scorer.doc() };
-                    if at == doc {
-                        *sum.get_or_insert(0.0) += f64::from(scorer.score());
+fn sum(place: &Place, scorers: &mut Scorers, doc: DocId) -> Option<f64> {
+    match place {
+        Place::Word(word, boost) => {
+            let mut sum = None;
+            for scorer in &mut scorers[*word] {
+                let at = if scorer.doc() < doc { scorer.seek(doc) } else { scorer.doc() };
+                if at == doc {
+                    *sum.get_or_insert(0.0) += f64::from(scorer.score());
+                }
+            }
+            sum.map(|sum| sum * boost)
+        }
+        Place::Group(children) => {
+            let (mut total, mut found) = (0.0, false);
+            let (mut must, mut should) = (false, false);
+            for (occur, child) in children {
+                let score = sum(child, scorers, doc);
+                match (*occur, score) {
+                    (Occur::Must, None) | (Occur::MustNot, Some(_)) => return None,
+                    (Occur::MustNot, None) => {}
+                    (_, score) => {
+                        must |= *occur == Occur::Must;
+                        should |= *occur == Occur::Should;
+                        found |= score.is_some();
+                        total += score.unwrap_or(0.0);
                     }
                 }
-                sum
             }
-            Self::Group(children) => {
-                let (mut sum, mut found) = (0.0, false);
-                let (mut must, mut should) = (false, false);
-                for (occur, child) in children {
-                    let score = child.sum(doc);
-                    match (*occur, score) {
-                        (Occur::Must, None) | (Occur::MustNot, Some(_)) => return None,
-                        (Occur::MustNot, None) => {}
-                        (_, score) => {
-                            must |= *occur == Occur::Must;
-                            should |= *occur == Occur::Should;
-                            found |= score.is_some();
-                            sum += score.unwrap_or(0.0);
-                        }
-                    }
-                }
-                (must || found || !should).then_some(sum)
-            }
+            (must || found || !should).then_some(total)
         }
     }
 }

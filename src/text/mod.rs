@@ -11,23 +11,33 @@ mod analyzer;
 mod compile;
 mod directory;
 mod exact;
+mod expand;
+mod finder;
+mod found;
+mod interrupt;
 mod marks;
+mod merged;
+mod occurrences;
 mod parser;
 mod payload;
 mod queries;
 mod query_text;
 mod searcher;
 mod signature;
+mod statistics;
 #[cfg(test)]
 mod tests;
+mod waiting;
+mod windows;
 mod writer;
 
+pub use interrupt::Interrupt;
 pub use marks::{highlight, snippet};
 pub use payload::TextPayload;
 pub use query_text::TextQuery;
 #[cfg(test)]
 pub use searcher::TextHit;
-pub use searcher::TextSearcher;
+pub use searcher::{Prepared, TextSearcher};
 pub use writer::{build, merge};
 
 use crate::error::{Error, Result};

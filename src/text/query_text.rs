@@ -15,6 +15,7 @@
 //! sentence without spaces, a path) is a bag of its tokens, because such a phrase would hardly ever match.
 
 use super::TextConfig;
+use super::merged::merged;
 use super::parser::Parser;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -26,6 +27,10 @@ pub(super) const MAX_IMPLICIT_PHRASE: usize = 4;
 /// Longer words get no fuzzy match: the automaton grows with the word.
 pub(super) const MAX_FUZZY_CHARS: usize = 64;
 
+/// Boosts of boosts end here: scores are sums of 32-bit floats, and their order must not be lost.
+const MIN_BOOST: f32 = 1e-9;
+const MAX_BOOST: f32 = 1e9;
+
 /// Words times columns of one query.
 const MAX_CLAUSES: usize = 1 << 15;
 
@@ -33,7 +38,7 @@ const MAX_CLAUSES: usize = 1 << 15;
 const MAX_OPEN_CLAUSES: usize = 1024;
 
 /// Columns that a word is looked for in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     All,
     One(usize),
@@ -60,7 +65,7 @@ impl Scope {
 }
 
 /// What a leaf of the tree matches; texts are tokens of the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Matcher {
     Term(String),
     /// Tokens with their relative positions; `prefix`: the last one is only the beginning of a token.
@@ -98,7 +103,7 @@ impl Node {
     pub(super) fn boosted(mut self, by: f32) -> Self {
         fn walk(node: &mut Node, by: f32) {
             match node {
-                Node::Leaf(leaf) => leaf.boost *= by,
+                Node::Leaf(leaf) => leaf.boost = (leaf.boost * by).clamp(MIN_BOOST, MAX_BOOST),
                 Node::Group(children) => children.iter_mut().for_each(|(_, child)| walk(child, by)),
             }
         }
@@ -116,6 +121,16 @@ impl Node {
                         child.wanted_leaves(visit);
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether a word can add to a score: one that is not forbidden.
+    fn ranks(&self) -> bool {
+        match self {
+            Self::Leaf(_) => true,
+            Self::Group(children) => {
+                children.iter().any(|(occur, child)| *occur != Occur::MustNot && child.ranks())
             }
         }
     }
@@ -163,12 +178,17 @@ impl TextQuery {
             let what = "prefixes and fuzzy words times columns of the full-text query";
             return Err(limit(what, open, MAX_OPEN_CLAUSES));
         }
-        Ok(Self { root, warnings: parser.warnings })
+        Ok(Self { root: root.map(merged), warnings: parser.warnings })
     }
 
     /// Whether the query has no word at all: nothing was typed, or only punctuation.
     pub fn is_empty(&self) -> bool {
         self.root.is_none()
+    }
+
+    /// Whether the query ranks rows: one of forbidden words only gives every row that it leaves the score 0.
+    pub fn ranks(&self) -> bool {
+        self.root.as_ref().is_some_and(Node::ranks)
     }
 
     /// What was ignored or changed while reading the query.

@@ -6,8 +6,11 @@
 use super::compile::{Compiled, Compiler};
 use super::directory::{Part, ViewDirectory};
 use super::exact::Exact;
+use super::interrupt::Interrupt;
 use super::payload::TextPayload;
 use super::query_text::{Node, TextQuery};
+use super::statistics::Statistics;
+use super::windows::{Bits, WINDOW, Windows};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
@@ -15,9 +18,7 @@ use crate::memory;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use tantivy::query::{Bm25StatisticsProvider, EnableScoring};
-use tantivy::schema::Field;
-use tantivy::{Index, ReloadPolicy, Score, Searcher, SegmentReader, Term};
+use tantivy::{Index, ReloadPolicy, Score, Searcher, SegmentReader};
 
 /// Masks that allow fewer than one document in so many are walked document by document instead of filtering
 /// whatever the query finds.
@@ -54,6 +55,9 @@ impl Ord for TextHit {
             .then_with(|| (self.segment, self.ord).cmp(&(other.segment, other.ord)))
     }
 }
+
+/// A query that is ready to be searched for by the searcher that prepared it.
+pub struct Prepared(Option<Compiled>);
 
 /// The text indexes of one view, opened. Immutable; share it by `Arc`.
 pub struct TextSearcher {
@@ -127,48 +131,73 @@ impl TextSearcher {
             .filter_map(|(at, slot)| Some((at, self.searcher.segment_readers().get(slot.reader?)?)))
     }
 
-    fn compile(&self, root: &Node, scoring: bool) -> Result<Compiled> {
+    fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
         let statistics = Statistics { searcher: &self.searcher, fields: self.config.fields.len() };
-        let mode = if scoring {
-            EnableScoring::enabled_from_statistics_provider(&statistics, &self.searcher)
-        } else {
-            EnableScoring::disabled_from_searcher(&self.searcher)
+        let statistics = scoring.then_some(statistics);
+        Compiler { config: &self.config, searcher: &self.searcher, statistics, interrupt }.compile(root)
+    }
+
+    /// Makes a query ready for scored searches of this searcher. What its prefixes, fuzzy words and hard phrases find is
+    /// found here, once.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes, [`crate::Error::Limit`] when a query of many words would
+    /// read too much, [`crate::Error::Interrupted`].
+    pub fn prepare(&self, query: &TextQuery, interrupt: &Interrupt<'_>) -> Result<Prepared> {
+        let compiled = match &query.root {
+            Some(root) => Some(guarded_read("searching text", || self.compile(root, true, interrupt))?),
+            None => None,
         };
-        Compiler { config: &self.config, searcher: &self.searcher, mode }.compile(root)
+        Ok(Prepared(compiled))
     }
 
     /// The best `limit` live documents. `allowed[i]`, where given, is the mask of segment i and is applied before
     /// the cut; a shorter slice means no mask for the segments beyond it.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
-    pub fn search(
+    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes, [`crate::Error::Interrupted`].
+    pub fn best(
         &self,
-        query: &TextQuery,
+        prepared: &Prepared,
         allowed: &[Option<Bitmap>],
         limit: usize,
+        interrupt: &Interrupt<'_>,
     ) -> Result<Vec<TextHit>> {
-        let Some(root) = query.root.as_ref().filter(|_| limit > 0) else { return Ok(Vec::new()) };
+        let Some(Compiled { weight, exact, .. }) = prepared.0.as_ref().filter(|_| limit > 0) else {
+            return Ok(Vec::new());
+        };
         guarded_read("searching text", || {
-            let Compiled { weight, exact } = self.compile(root, true)?;
             // The sum of two numbers is the same in either order: only longer ones need care.
             let terms = exact.terms();
             let slack = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
             let mut best = Best { heap: BinaryHeap::new(), limit, slack };
             for (segment, reader) in self.readers() {
                 let mask = allowed.get(segment).and_then(Option::as_ref);
+                let Some(weight) = weight else {
+                    each_window(exact, reader, mask, true, interrupt, &mut |ord, score| {
+                        best.push(TextHit { segment, ord, score });
+                    })?;
+                    continue;
+                };
                 if let Some(mask) = mask
                     && mask.count() < reader.max_doc() as usize / SPARSE_MASK
                 {
-                    walk(&exact, reader, mask.iter(), |ord, score| {
+                    walk(exact, reader, mask.iter(), interrupt, |ord, score| {
                         best.push(TextHit { segment, ord, score });
                     })?;
                     continue;
                 }
                 let alive = reader.alive_bitset();
                 let mut scorer = if terms > 2 { Some(exact.open(reader)?) } else { None };
+                let mut going = Ok(());
                 weight
                     .for_each_pruning(best.threshold(), reader, &mut |ord, score| {
+                        if going.is_ok() {
+                            going = interrupt.after(1);
+                        }
+                        if going.is_err() {
+                            return Score::MAX;
+                        }
                         let live = alive.is_none_or(|alive| alive.is_alive(ord));
                         if live && mask.is_none_or(|mask| mask.contains(ord)) {
                             let score = scorer.as_mut().map_or(Some(score), |scorer| scorer.score(ord));
@@ -179,6 +208,7 @@ impl TextSearcher {
                         best.threshold()
                     })
                     .map_err(engine)?;
+                going?;
             }
             Ok(best.heap.into_sorted_vec())
         })
@@ -187,23 +217,33 @@ impl TextSearcher {
     /// The live ords of each segment that match, for text as a filter.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
-    pub fn matching(&self, query: &TextQuery) -> Result<Vec<Bitmap>> {
+    /// As [`Self::prepare`].
+    pub fn matches(&self, query: &TextQuery, interrupt: &Interrupt<'_>) -> Result<Vec<Bitmap>> {
         let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
         let Some(root) = &query.root else { return Ok(found) };
         guarded_read("searching text", || {
-            let weight = self.compile(root, false)?.weight;
+            let Compiled { weight, exact, .. } = self.compile(root, false, interrupt)?;
             for (segment, reader) in self.readers() {
+                let found = &mut found[segment];
+                let Some(weight) = &weight else {
+                    each_window(&exact, reader, None, false, interrupt, &mut |ord, _| found.insert(ord))?;
+                    continue;
+                };
                 let alive = reader.alive_bitset();
+                let mut going = Ok(());
                 weight
                     .for_each_no_score(reader, &mut |ords| {
+                        if going.is_ok() {
+                            going = interrupt.after(ords.len());
+                        }
                         for ord in ords {
                             if alive.is_none_or(|alive| alive.is_alive(*ord)) {
-                                found[segment].insert(*ord);
+                                found.insert(*ord);
                             }
                         }
                     })
                     .map_err(engine)?;
+                going?;
             }
             Ok(found)
         })
@@ -212,12 +252,18 @@ impl TextSearcher {
     /// BM25 of given documents (segment, ord): `None` where the document is dead or does not match.
     ///
     /// # Errors
-    /// [`crate::Error::Corrupt`] when tantivy fails on the bytes.
-    pub fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {
+    /// As [`Self::best`].
+    pub fn scores(
+        &self,
+        prepared: &Prepared,
+        docs: &[(usize, u32)],
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Vec<Option<f32>>> {
         let mut scores = vec![None; docs.len()];
-        let Some(root) = query.root.as_ref().filter(|_| !docs.is_empty()) else { return Ok(scores) };
+        let Some(Compiled { weight, exact, .. }) = prepared.0.as_ref().filter(|_| !docs.is_empty()) else {
+            return Ok(scores);
+        };
         guarded_read("scoring text", || {
-            let exact = self.compile(root, true)?.exact;
             let mut order: Vec<usize> = (0..docs.len()).collect();
             order.sort_unstable_by_key(|at| docs[*at]);
             for (segment, reader) in self.readers() {
@@ -228,7 +274,7 @@ impl TextSearcher {
                     continue;
                 }
                 let mut next = 0;
-                walk(&exact, reader, wanted.iter().map(|at| docs[*at].1), |ord, score| {
+                let mut found = |ord, score| {
                     while next < wanted.len() && docs[wanted[next]].1 < ord {
                         next += 1;
                     }
@@ -236,41 +282,61 @@ impl TextSearcher {
                         scores[wanted[next]] = Some(score);
                         next += 1;
                     }
-                })?;
+                };
+                let ords = wanted.iter().map(|at| docs[*at].1);
+                if weight.is_some() {
+                    walk(exact, reader, ords, interrupt, found)?;
+                } else {
+                    let mut mask = Bitmap::empty(reader.max_doc() as usize);
+                    ords.for_each(|ord| mask.insert(ord));
+                    each_window(exact, reader, Some(&mask), true, interrupt, &mut found)?;
+                }
             }
             Ok(scores)
         })
     }
 }
 
-/// BM25 statistics of the whole view.
-///
-/// A word is as rare as it is in the column where it is most common. By columns apart, a common word would be precious
-/// wherever a column holds few words: with title and body, nDCG@10 on scifact is .659 so and .677 this way.
-struct Statistics<'a> {
-    searcher: &'a Searcher,
-    fields: usize,
+impl Prepared {
+    /// What had to be left out of the scores.
+    pub fn warnings(&self) -> &[String] {
+        self.0.as_ref().map_or(&[], |compiled| &compiled.warnings)
+    }
 }
 
-impl Bm25StatisticsProvider for Statistics<'_> {
-    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
-        self.searcher.total_num_tokens(field)
+/// Calls `found` with the live matches of a heavy query among those of `mask`.
+fn each_window(
+    exact: &Exact,
+    reader: &SegmentReader,
+    mask: Option<&Bitmap>,
+    scoring: bool,
+    interrupt: &Interrupt<'_>,
+    found: &mut dyn FnMut(u32, Score),
+) -> Result<()> {
+    let mut windows = Windows::open(exact, reader, scoring, interrupt)?;
+    for base in (0..reader.max_doc()).step_by(WINDOW as usize) {
+        let first = base as usize / 64;
+        let mut bits: Bits = std::array::from_fn(|at| match mask {
+            Some(mask) => mask.words().get(first + at).copied().unwrap_or(0),
+            None => u64::MAX,
+        });
+        for (at, word) in bits.iter_mut().enumerate() {
+            let start = base + 64 * at as u32;
+            let count = reader.max_doc().saturating_sub(start).min(64);
+            *word &= if count < 64 { (1 << count) - 1 } else { u64::MAX };
+            if let Some(alive) = reader.alive_bitset() {
+                for bit in 0..count {
+                    if !alive.is_alive(start + bit) {
+                        *word &= !(1 << bit);
+                    }
+                }
+            }
+        }
+        if bits.iter().any(|word| *word != 0) {
+            windows.visit(base, &bits, found)?;
+        }
     }
-
-    fn total_num_docs(&self) -> tantivy::Result<u64> {
-        self.searcher.total_num_docs()
-    }
-
-    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        let value = term.value();
-        let Some(text) = value.as_str().filter(|_| self.fields > 1) else {
-            return self.searcher.doc_freq(term);
-        };
-        (0..self.fields).try_fold(0, |most, field| {
-            let term = Term::from_field_text(Field::from_field_id(field as u32), text);
-            Ok(most.max(self.searcher.doc_freq(&term)?))
-        })
-    }
+    Ok(())
 }
 
 /// Scores the live matches among `ords`, which ascend.
@@ -278,10 +344,12 @@ fn walk(
     exact: &Exact,
     reader: &SegmentReader,
     ords: impl Iterator<Item = u32>,
+    interrupt: &Interrupt<'_>,
     mut found: impl FnMut(u32, Score),
 ) -> Result<()> {
     let mut scorer = exact.open(reader)?;
     for ord in ords.take_while(|ord| *ord < reader.max_doc()) {
+        interrupt.after(4)?;
         if reader.alive_bitset().is_none_or(|alive| alive.is_alive(ord))
             && let Some(score) = scorer.score(ord)
         {

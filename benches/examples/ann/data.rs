@@ -119,9 +119,9 @@ impl Set {
     pub fn recall(&self, found: &[u32], k: usize) -> Outcome<f64> {
         let file = self.rows_file()?;
         let mut row = vec![0.0; self.dim];
-        let mut far = |query: &[f32], ord: u32| -> std::io::Result<f32> {
+        let mut far = |query: &[f32], ord: u32| -> Outcome<f32> {
             file.read(ord, &mut row)?;
-            Ok(ann::distance(self.metric, query, &row))
+            Ok(ann::distance(self.metric, query, &row)?)
         };
         let mut right = 0;
         for ((query, truth), found) in

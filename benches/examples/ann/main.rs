@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if resident {
         about["rss_mb"] = (memory::resident_mb() - empty).into();
         sweep.run(&name, &about, |query, ef, found| {
-            found.extend(index.search(query, sweep.k, ef).iter().map(|hit| hit.row));
+            found.extend(index.search(query, sweep.k, ef)?.iter().map(|hit| hit.row));
             Ok(())
         })?;
     }
@@ -74,7 +74,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         about["rss_mb"] = (memory::resident_mb() - empty).into();
         let rows = set.rows_file()?;
         sweep.run(&format!("{name}-file"), &about, |query, ef, found| {
-            let hits = slim.search(query, sweep.k, ef, |row, to| rows.read(row, to))?;
+            let hits = slim
+                .search(query, sweep.k, ef, |row, to| rows.read(row, to).map_err(Box::<dyn Error>::from))?;
             found.extend(hits.iter().map(|hit| hit.row));
             Ok(())
         })?;

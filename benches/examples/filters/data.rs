@@ -36,12 +36,12 @@ impl Data {
     }
 
     /// Compares a query with every row.
-    pub fn order(&self, query: &[f32]) -> Order {
+    pub fn order(&self, query: &[f32]) -> nearlite::Result<Order> {
         let rows = self.base.chunks_exact(self.dim).enumerate();
-        let mut order: Order =
-            rows.map(|(row, vector)| (ann::distance(self.metric, query, vector), row as u32)).collect();
+        let far = |(row, vector)| Ok((ann::distance(self.metric, query, vector)?, row as u32));
+        let mut order = rows.map(far).collect::<nearlite::Result<Order>>()?;
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        order
+        Ok(order)
     }
 }
 

@@ -105,7 +105,8 @@ impl Way {
 }
 
 pub fn measure(table: &Collection, data: &Data, asked: &Asked) -> Result<Value, Box<dyn Error>> {
-    let orders: Vec<Order> = data.queries.iter().map(|query| data.order(query)).collect();
+    let orders: Vec<Order> =
+        data.queries.iter().map(|query| data.order(query)).collect::<nearlite::Result<_>>()?;
     let rows = data.rows();
     let mut points = Vec::new();
     for rate in &asked.rates {

@@ -36,17 +36,27 @@ pub(crate) fn register_reading_function(
     register(connection, name, nargs, function, 0)
 }
 
+/// As [`register_function`], for a function of the library's own statements: views and triggers cannot call it.
+pub(super) fn register_inner_function(
+    connection: &Connection,
+    name: &str,
+    nargs: i32,
+    function: AuxFunction,
+) -> Result<()> {
+    register(connection, name, nargs, function, ffi::SQLITE_DIRECTONLY)
+}
+
 fn register(
     connection: &Connection,
     name: &str,
     nargs: i32,
     function: AuxFunction,
-    deterministic: c_int,
+    kind: c_int,
 ) -> Result<()> {
     let name = c_name(name)?;
     let flags = ffi::SQLITE_UTF8
-        | deterministic
-        | ffi::SQLITE_INNOCUOUS
+        | kind
+        | if kind == ffi::SQLITE_DIRECTONLY { 0 } else { ffi::SQLITE_INNOCUOUS }
         | ffi::SQLITE_SUBTYPE
         | ffi::SQLITE_RESULT_SUBTYPE;
     // SAFETY: an open handle; the client data is a function pointer, which lives for ever and needs no destructor.

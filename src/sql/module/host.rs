@@ -141,6 +141,26 @@ impl Host {
     }
 }
 
+/// While it lives, statements may have as many variables as SQLite can count: the limit of a connection is for the SQL of
+/// its users. (The limit on lengths holds for the library, too.)
+pub(super) struct ManyVariables(*mut ffi::sqlite3, c_int);
+
+impl ManyVariables {
+    /// # Safety
+    /// `db` must stay open for as long as the result lives.
+    pub(super) unsafe fn allow(db: *mut ffi::sqlite3) -> Self {
+        // SAFETY: an open handle; SQLite cuts the number to what it was compiled for.
+        Self(db, unsafe { ffi::sqlite3_limit(db, ffi::SQLITE_LIMIT_VARIABLE_NUMBER, c_int::MAX) })
+    }
+}
+
+impl Drop for ManyVariables {
+    fn drop(&mut self) {
+        // SAFETY: by the contract of `allow`.
+        unsafe { ffi::sqlite3_limit(self.0, ffi::SQLITE_LIMIT_VARIABLE_NUMBER, self.1) };
+    }
+}
+
 /// Turns a bare result code into an error.
 pub(super) fn check(code: c_int) -> Result<()> {
     if code == ffi::SQLITE_OK {

@@ -3,7 +3,7 @@
 
 use super::depth::Level;
 use super::function::{as_data, c_name, call};
-use super::host::{Host, Shared, check};
+use super::host::{Host, ManyVariables, Shared, check};
 use super::index_info::alloc_text;
 use super::value::{Args, Output};
 use super::{Change, Conflict, IndexInfo, Verdict, VirtualCursor, VirtualTable, code_of};
@@ -194,6 +194,22 @@ impl<T: VirtualTable> Callbacks<T> {
         unsafe { report(vtab, guard(place, || work(Self::table(vtab)))) }
     }
 
+    /// As `on_table`, for work that writes: its statements may have many variables.
+    ///
+    /// # Safety
+    /// As for `table`.
+    unsafe fn writing<R>(
+        vtab: *mut ffi::sqlite3_vtab,
+        place: &'static str,
+        work: impl FnOnce(&T) -> Result<R>,
+    ) -> Result<R, c_int> {
+        // SAFETY: a live table, whose handle is open.
+        unsafe {
+            let _many = ManyVariables::allow((*vtab.cast::<Table<T>>()).host.connection().handle());
+            Self::on_table(vtab, place, work)
+        }
+    }
+
     /// Runs `work` on a cursor and reports on its table.
     ///
     /// # Safety
@@ -243,6 +259,8 @@ impl<T: VirtualTable> Callbacks<T> {
         message: *mut *mut c_char,
         create: bool,
     ) -> c_int {
+        // SAFETY: the handle is open during the call.
+        let _many = unsafe { ManyVariables::allow(db) };
         let outcome = guard(if create { "xCreate" } else { "xConnect" }, || {
             let mut args = Vec::with_capacity(argc.max(0) as usize);
             for at in 0..argc.max(0) as usize {
@@ -320,7 +338,7 @@ impl<T: VirtualTable> Callbacks<T> {
     unsafe extern "C" fn destroy(vtab: *mut ffi::sqlite3_vtab) -> c_int {
         // SAFETY: a live table; after success SQLite is done with it, after a failure it keeps it.
         unsafe {
-            let outcome = Self::on_table(vtab, "xDestroy", T::destroy);
+            let outcome = Self::writing(vtab, "xDestroy", T::destroy);
             if outcome.is_ok() {
                 Self::free(vtab);
             }
@@ -442,7 +460,7 @@ impl<T: VirtualTable> Callbacks<T> {
         };
         // SAFETY: a live table, SQLite's own values.
         let outcome = unsafe {
-            Self::on_table(vtab, "xUpdate", |table| {
+            Self::writing(vtab, "xUpdate", |table| {
                 let args = Args::new(argc, argv);
                 let values = args.skip(2);
                 let is_null = |index| matches!(args.value(index), rusqlite::types::ValueRef::Null);
@@ -485,7 +503,7 @@ impl<T: VirtualTable> Callbacks<T> {
 
     unsafe extern "C" fn sync(vtab: *mut ffi::sqlite3_vtab) -> c_int {
         // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xSync", T::sync) })
+        code(unsafe { Self::writing(vtab, "xSync", T::sync) })
     }
 
     unsafe extern "C" fn commit(vtab: *mut ffi::sqlite3_vtab) -> c_int {
@@ -515,7 +533,7 @@ impl<T: VirtualTable> Callbacks<T> {
 
     unsafe extern "C" fn rename(vtab: *mut ffi::sqlite3_vtab, new: *const c_char) -> c_int {
         // SAFETY: see `begin`; a NUL-terminated name.
-        code(unsafe { Self::on_table(vtab, "xRename", |table| table.rename(utf8(new)?)) })
+        code(unsafe { Self::writing(vtab, "xRename", |table| table.rename(utf8(new)?)) })
     }
 
     unsafe extern "C" fn find_function(

@@ -73,6 +73,13 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The pointer that was bound to the value under `name`; null where there is none.
+    pub(super) fn raw_pointer(&self, index: usize, name: &'static CStr) -> *mut c_void {
+        // SAFETY: a valid value.
+        self.raw(index)
+            .map_or(std::ptr::null_mut(), |raw| unsafe { ffi::sqlite3_value_pointer(raw, name.as_ptr()) })
+    }
+
     /// All values of an `IN` list that [`super::IndexInfo::take_in`] took, during `filter` only.
     pub(crate) fn in_values(&self, index: usize) -> Result<Vec<Value>> {
         let mut values = Vec::new();

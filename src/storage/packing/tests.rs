@@ -41,7 +41,8 @@ impl Table {
     }
 
     fn delete(&mut self, rowid: i64) {
-        assert_eq!(self.storage.delete_row(&self.conn, rowid).unwrap(), self.model.remove(&rowid).is_some());
+        self.storage.delete_row(&self.conn, rowid).unwrap();
+        self.model.remove(&rowid);
     }
 
     fn pack(&self) {

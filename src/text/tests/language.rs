@@ -109,6 +109,24 @@ fn only_forbidden_words_match_everything_else_with_score_zero() {
 }
 
 #[test]
+fn a_query_ranks_if_a_word_in_it_is_not_forbidden() {
+    let library = library();
+    for (text, ranks) in [
+        ("sqlite", true),
+        ("-sqlite", false),
+        ("--help", false),
+        ("NOT (sqlite cooking) -\"a b\"", false),
+        ("(-a) (NOT b)", false),
+        ("-sqlite cooking", true),
+        ("cooking OR (NOT sqlite)", true),
+        ("-(-sqlite)", false),
+        ("", false),
+    ] {
+        assert_eq!(library.parse(text, None).unwrap().ranks(), ranks, "{text:?}");
+    }
+}
+
+#[test]
 fn queries_without_words_are_empty_and_find_nothing() {
     let library = library();
     for text in

@@ -1,7 +1,9 @@
 //! Tests of the text layer as its callers see it.
 
+mod heavy;
 mod language;
 mod marking;
+mod open_words;
 mod oracle;
 mod quality;
 mod segments;
@@ -41,6 +43,22 @@ fn bodies(config: &TextConfig, docs: &[&str]) -> Arc<TextPayload> {
 fn open(config: &TextConfig, segments: &[&Arc<TextPayload>]) -> TextSearcher {
     let segments: Vec<_> = segments.iter().map(|segment| (Arc::clone(segment), None)).collect();
     TextSearcher::open(config, &segments).unwrap()
+}
+
+impl TextSearcher {
+    fn search(&self, query: &TextQuery, allowed: &[Option<Bitmap>], limit: usize) -> Result<Vec<TextHit>> {
+        let never = Interrupt::never();
+        self.best(&self.prepare(query, &never)?, allowed, limit, &never)
+    }
+
+    fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {
+        let never = Interrupt::never();
+        self.scores(&self.prepare(query, &never)?, docs, &never)
+    }
+
+    fn matching(&self, query: &TextQuery) -> Result<Vec<Bitmap>> {
+        self.matches(query, &Interrupt::never())
+    }
 }
 
 /// Ords of the hits of one segment, best first.

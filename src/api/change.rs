@@ -1,0 +1,173 @@
+//! Changes to rows that are there, and their end.
+
+use super::collection::Collection;
+use super::door::Door;
+use super::key::Key;
+use super::statement::{condition, quote, told};
+use super::write_row;
+use crate::error::{Error, Result};
+use crate::query::Filter;
+use crate::value::Value;
+use rusqlite::Connection;
+use serde::Serialize;
+
+impl<D: Door> Collection<D> {
+    /// Changes the given columns of the row with this key; returns whether there is one.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&json!({"id": "a", "body": "first", "year": 2024}))?;
+    /// assert!(notes.update("a", &json!({"year": 2025}))?);
+    /// assert!(!notes.update("z", &json!({"year": 2025}))?);               // there is no such row
+    /// assert_eq!(notes.get::<serde_json::Value>(["a"])?, [json!({"id": "a", "body": "first", "year": 2025})]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert); [`Error::Serde`] when `changes` is not exactly one struct or map.
+    pub fn update<T: Serialize + ?Sized>(&self, key: impl Into<Key>, changes: &T) -> Result<bool> {
+        let key = self.check_key(key.into())?;
+        let (mut given, mut count) = (Vec::new(), 0);
+        write_row::write(self.name(), self.schema(), changes, &mut |cells| {
+            count += 1;
+            given = cells.to_vec();
+            Ok(())
+        })?;
+        if count != 1 {
+            return Err(Error::Serde(format!(
+                "{}: update takes one struct or map, got {count}",
+                self.name()
+            )));
+        }
+        if given.iter().all(Option::is_none) {
+            return self.read(|conn| self.has(conn, &key));
+        }
+        self.write(|conn| self.change(conn, &key, &given))
+    }
+
+    /// Changes the given columns of many rows in one transaction: `&vec` or `&slice` of structs or maps, each with the
+    /// key of its row beside what changes, as for new vectors of rows that stay. Without a declared key, the key is
+    /// `rowid`. Returns how many rows there were; a key that no row has is passed over.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").vector("embedding", 2, Metric::Cosine))?;
+    /// #[derive(serde::Serialize)]
+    /// struct Embedded<'a> { id: &'a str, embedding: [f32; 2] }
+    ///
+    /// notes.insert(&[json!({"id": "a", "body": "first"}), json!({"id": "b", "body": "second"})])?;
+    /// let changed = notes.update_many(&[
+    ///     Embedded { id: "a", embedding: [1.0, 0.0] },
+    ///     Embedded { id: "b", embedding: [0.0, 1.0] },
+    ///     Embedded { id: "z", embedding: [0.0, 1.0] },
+    /// ])?;
+    /// assert_eq!(changed, 2);
+    /// let hits = notes.search().nearest("embedding", [0.1, 0.9]).run()?;
+    /// assert_eq!(hits[0].row::<serde_json::Value>()?["body"], "second");
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert), and [`Error::Value`] for a row without its key; then nothing of the call is
+    /// written.
+    pub fn update_many<T: Serialize + ?Sized>(&self, rows: &T) -> Result<usize> {
+        let schema = self.schema();
+        // The rowid, where there is no key, comes after the columns.
+        let at = schema.key_column().map_or(schema.columns.len(), |(at, _)| at);
+        self.write(|conn| {
+            let (mut number, mut found) = (0, 0);
+            write_row::write(self.name(), schema, rows, &mut |cells| {
+                let mut given = cells.to_vec();
+                let key = match given.get_mut(at).and_then(Option::take) {
+                    Some(Value::Text(text)) => Key::Text(text),
+                    Some(Value::Integer(rowid)) => Key::Rowid(rowid),
+                    _ => {
+                        let (name, key) = (self.name(), self.key_name());
+                        let sentence =
+                            format!("{name}: row {number} of update_many does not give its key {key}");
+                        return Err(Error::Value(sentence));
+                    }
+                };
+                let key = self.check_key(key)?;
+                let there = if given.iter().all(Option::is_none) {
+                    self.has(conn, &key)?
+                } else {
+                    self.change(conn, &key, &given)?
+                };
+                number += 1;
+                found += usize::from(there);
+                Ok(())
+            })?;
+            Ok(found)
+        })
+    }
+
+    /// Writes the cells that are given into the row with this key; whether there is one.
+    fn change(&self, conn: &Connection, key: &Key, cells: &[Option<Value>]) -> Result<bool> {
+        let columns = &self.schema().columns;
+        let name = |at: usize| columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
+        let given = || cells.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.as_ref()?)));
+        let sets: Vec<String> = given().map(|(at, _)| format!("{} = ?", name(at))).collect();
+        let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
+        let key = key.value();
+        let values = given().map(|(_, value)| value).chain([&key]);
+        let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+        Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
+    }
+
+    /// Deletes the rows with these keys; returns how many there were. Text keys for a collection that has a text key,
+    /// rowids otherwise.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a"}), json!({"id": "b"}), json!({"id": "c"})])?;
+    /// assert_eq!(notes.delete(["a", "c", "z"])?, 2);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a key of the wrong kind.
+    pub fn delete(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<usize> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
+        let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
+        self.write(|conn| {
+            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let mut gone = 0;
+            for key in &keys {
+                gone += statement.execute([key.value()]).map_err(told)?;
+            }
+            Ok(gone)
+        })
+    }
+
+    /// Deletes the rows that pass a filter; returns how many.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema, col};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year"))?;
+    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024})])?;
+    /// assert_eq!(notes.delete_where(col("year").lt(2000))?, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a column that is not there.
+    pub fn delete_where(&self, filter: Filter) -> Result<usize> {
+        filter.check(self.name(), &self.handle.schema)?;
+        self.write(|conn| {
+            let (condition, params) = condition(&self.handle, conn, Some(&filter))?;
+            let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
+            conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)
+        })
+    }
+}
