@@ -21,7 +21,7 @@ mod vector_hint;
 mod vector_value;
 
 pub(crate) use ddl::{write as write_schema, write_column};
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 pub use module::set_host_routines;
 
 /// Registers the `nearlite` table and all SQL functions on a connection.
