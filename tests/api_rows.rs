@@ -58,6 +58,31 @@ fn half_floats_are_stored_as_the_numbers_that_they_are() {
 }
 
 #[test]
+fn texts_that_are_numbers_are_taken_for_numbers() {
+    let db = Database::in_memory().unwrap();
+    let schema = Schema::new().integer_key("id").integer("year").real("price").boolean("free").text("lang");
+    let rows = db.collection("rows").create(schema).unwrap();
+    rows.insert(&json!({"id": "12", "year": "1e3", "price": " 2 ", "free": "1.0", "lang": "7"})).unwrap();
+    rows.upsert(&json!({"id": "12", "year": "2017", "price": ".5", "free": "0", "lang": "8"})).unwrap();
+    let stored: Vec<Value> = rows.get([12]).unwrap();
+    let [row] = stored.as_slice() else { panic!("{stored:?}") };
+    let read = ["id", "year", "price", "free", "lang"].map(|name| row[name].clone());
+    assert_eq!(read[..3], [json!(12), json!(2017), json!(0.5)]);
+    assert!(read[3] == json!(false) || read[3] == json!(0), "{row}");
+    assert_eq!(read[4], json!("8"));
+    for (row, parts) in [
+        (json!({"year": "2017.5"}), ["rows.year: expected INTEGER", "'2017.5'"]),
+        (json!({"year": ""}), ["rows.year: expected INTEGER", "give None"]),
+        (json!({"price": "cheap"}), ["rows.price: expected REAL", "'cheap'"]),
+        (json!({"free": "2"}), ["rows.free: expected BOOLEAN", "'2'"]),
+        (json!({"id": "x"}), ["rows.id: expected INTEGER", "'x'"]),
+    ] {
+        let message = rows.insert(&row).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{row}: {message}");
+    }
+}
+
+#[test]
 fn a_half_float_is_a_number_in_every_column() {
     let schema = Schema::new().integer_key("id").integer("n").boolean("b").unindexed("any");
     let rows = Database::in_memory().unwrap().collection("rows").create(schema).unwrap();

@@ -1,6 +1,7 @@
 //! One value of the user's own type, checked against its column: a serde serializer for cells, lists and their elements.
 
 use super::half::Half;
+use crate::columns::affinity;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::value::Value;
@@ -84,10 +85,12 @@ impl Cell<'_> {
         match self.kind() {
             // A vector may be the JSON text that SQL accepts too; the table reads it.
             None | Some(ColumnType::Text) => Ok(Value::Text(value.to_owned())),
-            Some(_) => {
+            Some(kind) => affinity::store(kind, Value::from(value)).map_err(|_| {
                 let cut: String = value.chars().take(40).collect();
-                Err(self.wrong(format_args!("the text '{cut}'")))
-            }
+                let hint =
+                    if affinity::is_missing(kind, value) { "; for a missing value give None" } else { "" };
+                self.wrong(format_args!("the text '{cut}'{hint}"))
+            }),
         }
     }
 

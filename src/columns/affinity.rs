@@ -1,4 +1,4 @@
-//! SQLite's column affinity, applied to the constant a column is compared with.
+//! SQLite's column affinity, applied to the constant a column is compared with and to the values that it stores.
 //!
 //! SQLite converts some constants before a virtual table sees them and not others (`IN` lists, values from the Rust
 //! API), so the engine converts every constant itself: text that looks like a number becomes one against INTEGER,
@@ -20,6 +20,42 @@ pub fn apply(kind: ColumnType, value: &Value) -> Cow<'_, Value> {
         }
         _ => Cow::Borrowed(value),
     }
+}
+
+/// `value`, which is not NULL, as a column of type `kind` stores it: converted as by affinity, but only where the result
+/// is of the column's type and says the same.
+///
+/// # Errors
+/// The value itself, where the column does not take it.
+pub fn store(kind: ColumnType, value: Value) -> Result<Value, Value> {
+    match (kind, value) {
+        (ColumnType::Text, value @ Value::Text(_))
+        | (ColumnType::Integer, value @ Value::Integer(_))
+        | (ColumnType::Real, value @ Value::Real(_))
+        | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
+        // JavaScript has no integers: a whole number is one, as in a STRICT table.
+        (ColumnType::Integer, Value::Real(real)) => whole(real).map(Value::Integer).ok_or(Value::Real(real)),
+        (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => {
+            Ok(Value::Integer(real as i64))
+        }
+        (ColumnType::Real, Value::Integer(int)) => Ok(Value::Real(int as f64)),
+        // Every program that imports CSV binds texts.
+        (ColumnType::Integer | ColumnType::Real | ColumnType::Boolean, Value::Text(text)) => {
+            let number = text_to_number(&text).and_then(|number| store(kind, number).ok());
+            number.ok_or(Value::Text(text))
+        }
+        (_, value) => Err(value),
+    }
+}
+
+/// The integer that a float is, if it is one exactly.
+fn whole(real: f64) -> Option<i64> {
+    (real.fract() == 0.0 && real.abs() < 9.2e18).then_some(real as i64)
+}
+
+/// Whether a column of type `kind` refuses the text as an empty one: what CSV has where a value is missing.
+pub fn is_missing(kind: ColumnType, text: &str) -> bool {
+    kind != ColumnType::Text && text.trim_ascii().is_empty()
 }
 
 /// The number that the whole of `text` is, white space at the ends aside: `2020`, ` -1.5e3 `, `.5`, `5.`; no

@@ -77,7 +77,9 @@ pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, &
     HIDDEN.into_iter().enumerate().map(move |(at, (hidden, name, _))| (first + at, hidden, name))
 }
 
-/// The `CREATE TABLE` text that tells SQLite the columns.
+/// The `CREATE TABLE` text that tells SQLite the columns, NOT NULL and an INTEGER key among it.
+///
+/// A TEXT key is no PRIMARY KEY here: SQLite would believe in an index of it, which a virtual table does not have.
 pub fn declaration(schema: &Schema, table: &str) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let mut parts = Vec::new();
@@ -88,7 +90,9 @@ pub fn declaration(schema: &Schema, table: &str) -> String {
             ColumnKind::Unindexed => "",
             ColumnKind::Vector(_) => "BLOB",
         };
-        parts.push(format!("{} {kind}", quoted(&column.name)));
+        let key = if column.kind == ColumnKind::Key(ColumnType::Integer) { " PRIMARY KEY" } else { "" };
+        let not_null = if column.not_null { " NOT NULL" } else { "" };
+        parts.push(format!("{} {kind}{key}{not_null}", quoted(&column.name)));
     }
     for (hidden, name, kind) in HIDDEN {
         let name = if hidden == Hidden::Table { table } else { name };

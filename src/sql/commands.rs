@@ -18,6 +18,8 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
             COMMANDS.join(", ")
         )));
     };
+    let lower = command.to_ascii_lowercase();
+    let command = lower.as_str();
     if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
         let value = match argument {
             ValueRef::Integer(value) => value,

@@ -15,14 +15,19 @@
 //! The words after a type come in any order, each at most once. A column always says what it is: a bare name is an
 //! error, because a forgotten type would otherwise decide silently what can be searched and filtered.
 
+mod foreign;
 mod spelling;
 mod tokens;
+mod vector;
+mod write;
 
+use self::foreign::{Place, advice};
 use self::spelling::nearest;
 use self::tokens::{Token, is_keyword, tokenize};
+use self::vector::METRICS;
+pub(crate) use self::write::{write, write_column};
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
-use crate::vector::{Codes, Metric, Store};
+use crate::schema::{Column, ColumnKind, ColumnType, Schema};
 
 const TYPES: [&str; 9] =
     ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "VECTOR(n)"];
@@ -45,48 +50,6 @@ pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
     }
     schema.validate(table)?;
     Ok(schema)
-}
-
-/// The declared arguments that [`parse`] reads back as `schema`, joined by commas.
-pub(crate) fn write(schema: &Schema) -> String {
-    let columns = schema.columns.iter().map(write_column);
-    let option = |name: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!("{name} = '{}'", value.replace('\'', "''")))
-    };
-    let options = [option("tokenizer", &schema.tokenizer), option("model", &schema.model)];
-    columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
-}
-
-pub(crate) fn write_column(column: &Column) -> String {
-    let name = column.name.replace('"', "\"\"");
-    let kind = match &column.kind {
-        ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),
-        ColumnKind::FullText { weight } => format!("TEXT FULLTEXT WEIGHT {weight}"),
-        ColumnKind::Metadata(kind) => kind.name().to_owned(),
-        ColumnKind::Unindexed => "UNINDEXED".to_owned(),
-        ColumnKind::Vector(spec) => {
-            let index = match spec.index {
-                IndexKind::Flat => "flat".to_owned(),
-                IndexKind::Hnsw { m, ef_construction } => {
-                    format!("hnsw(m={m}, ef_construction={ef_construction})")
-                }
-            };
-            let store = match spec.store {
-                Store::F32 => "f32",
-                Store::F16 => "f16",
-            };
-            format!(
-                "VECTOR({}) METRIC {} INDEX {index} CODES {} STORE {store}",
-                spec.dim,
-                spec.metric.name(),
-                spec.codes.name()
-            )
-        }
-    };
-    // A text key refuses NULL by itself.
-    let implied = matches!(column.kind, ColumnKind::Key(ColumnType::Text));
-    let not_null = if column.not_null && !implied { " NOT NULL" } else { "" };
-    format!("\"{name}\" {kind}{not_null}")
 }
 
 struct Parser<'a> {
@@ -126,23 +89,53 @@ impl Parser<'_> {
         Err(Error::Schema(format!("{}: {what}", self.place())))
     }
 
-    /// "X is not understood here", with what would be and the nearest word of it.
-    fn unexpected<T>(&self, allowed: &[&str]) -> Result<T> {
+    /// "X is not understood here", with what would be and the word of it that is probably meant.
+    fn unexpected<T>(&self, place: Option<Place>, allowed: &[&str]) -> Result<T> {
         let allowed_text = allowed.join(", ");
         let Some(token) = self.peek() else {
             return self
                 .error(format_args!("the declaration ends too early; expected one of: {allowed_text}"));
         };
         let shown = token.shown();
-        let hint = nearest(&shown, allowed).map_or(String::new(), |word| format!(" (did you mean {word}?)"));
+        let previous = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let hint = match (place.and_then(|place| self.advice(place, &shown)), token, previous) {
+            (Some(advice), ..) => format!(" ({advice})"),
+            (None, Token::Sign('='), Some(Token::Word(word))) => format!(" (write {word} without =)"),
+            _ => nearest(&shown, allowed).map_or(String::new(), |word| format!(" (did you mean {word}?)")),
+        };
         self.error(format_args!("{shown} is not understood here{hint}; expected one of: {allowed_text}"))
+    }
+
+    /// What to write instead of the next token, `word`, which other databases have at this place.
+    fn advice(&self, place: Place, word: &str) -> Option<String> {
+        let following = &self.tokens[self.at + 1..];
+        if let (Place::Vector, [Token::Sign('='), Token::Word(value), ..]) = (place, following)
+            && advice(place, word, None).is_some()
+        {
+            // Of `distance_metric=L2` the value says what is meant.
+            let metric = METRICS.iter().find(|metric| value.eq_ignore_ascii_case(metric.name()));
+            let named = metric.map(|metric| format!("write METRIC {}", metric.name()));
+            if let Some(advice) = named.or_else(|| advice(Place::Metric, value, None)) {
+                return Some(advice);
+            }
+        }
+        let brackets = match following {
+            [Token::Sign('[' | '('), Token::Word(inside), ..] => Some(inside.as_str()),
+            [Token::Sign('['), ..] => Some("n"),
+            _ => None,
+        };
+        advice(place, word, brackets)
     }
 
     /// One word out of `words`, by its position.
     fn choice(&mut self, words: &[&str]) -> Result<usize> {
+        self.choice_at(None, words)
+    }
+
+    fn choice_at(&mut self, place: Option<Place>, words: &[&str]) -> Result<usize> {
         match words.iter().position(|word| self.take(word)) {
             Some(at) => Ok(at),
-            None => self.unexpected(words),
+            None => self.unexpected(place, words),
         }
     }
 
@@ -171,7 +164,7 @@ impl Parser<'_> {
                      insert the rows into the nearlite table"
                 ));
             }
-            _ => return self.unexpected(&OPTIONS),
+            _ => return self.unexpected(Some(Place::Option), &OPTIONS),
         };
         if slot.is_some() {
             return self.error(format_args!("{lower}= is given twice"));
@@ -193,6 +186,18 @@ impl Parser<'_> {
     }
 
     fn column(&mut self) -> Result<Column> {
+        match self.tokens {
+            [Token::Sign('+'), Token::Word(name) | Token::Quoted(name), ..] => {
+                return self.error(format_args!("write {name} UNINDEXED instead of +{name}"));
+            }
+            [first, second, ..] if is_constraint(first, second) => {
+                return self.error(format_args!(
+                    "{} cannot stand alone; a key is declared after the type of its column: id TEXT PRIMARY KEY",
+                    first.shown()
+                ));
+            }
+            _ => {}
+        }
         let name = match self.peek() {
             Some(Token::Word(name) | Token::Quoted(name)) => name.clone(),
             other => {
@@ -263,7 +268,7 @@ impl Parser<'_> {
                 "a BLOB can be stored but not filtered; write BLOB UNINDEXED, or VECTOR(n) for a vector",
             );
         }
-        self.unexpected(&[&TYPES[..], &["FULLTEXT", "UNINDEXED"]].concat())
+        self.unexpected(Some(Place::Type), &[&TYPES[..], &["FULLTEXT", "UNINDEXED"]].concat())
     }
 
     fn not_null(&mut self, not_null: &mut bool) -> Result<bool> {
@@ -303,7 +308,7 @@ impl Parser<'_> {
             } else {
                 let text: &[&str] = if kind == ColumnType::Text && !key { &["FULLTEXT"] } else { &[] };
                 let open: &[&str] = if key { &[] } else { &["PRIMARY KEY", "UNINDEXED"] };
-                return self.unexpected(&[open, text, &["NOT NULL"]].concat());
+                return self.unexpected(Some(Place::Scalar), &[open, text, &["NOT NULL"]].concat());
             }
         }
         if key {
@@ -328,7 +333,7 @@ impl Parser<'_> {
                 self.once(&mut weighted, "WEIGHT")?;
                 weight = self.number("WEIGHT")?;
             } else {
-                return self.unexpected(&["WEIGHT", "NOT NULL"]);
+                return self.unexpected(Some(Place::Scalar), &["WEIGHT", "NOT NULL"]);
             }
         }
         Ok((ColumnKind::FullText { weight }, not_null))
@@ -338,77 +343,18 @@ impl Parser<'_> {
         let mut not_null = false;
         while self.peek().is_some() {
             if !self.not_null(&mut not_null)? {
-                return self.unexpected(&["NOT NULL"]);
+                return self.unexpected(Some(Place::Scalar), &["NOT NULL"]);
             }
         }
         Ok((ColumnKind::Unindexed, not_null))
     }
+}
 
-    fn vector(&mut self) -> Result<(ColumnKind, bool)> {
-        let close = if self.take_sign('(') {
-            ')'
-        } else if self.take_sign('[') {
-            ']'
-        } else {
-            return self.error("a vector needs its number of dimensions, for example VECTOR(384)");
-        };
-        let dim = self.number("the number of dimensions")?;
-        if !self.take_sign(close) {
-            return self.unexpected(&[&close.to_string()]);
-        }
-        let mut spec = VectorSpec::new(dim, Metric::default());
-        let (mut not_null, mut metric, mut index, mut codes, mut store) = (false, false, false, false, false);
-        while self.peek().is_some() {
-            if self.not_null(&mut not_null)? {
-            } else if self.take("METRIC") {
-                self.once(&mut metric, "METRIC")?;
-                let metrics = [Metric::Cosine, Metric::L2, Metric::Ip];
-                spec.metric = metrics[self.choice(&metrics.map(Metric::name))?];
-            } else if self.take("INDEX") {
-                self.once(&mut index, "INDEX")?;
-                spec.index = self.index()?;
-            } else if self.take("CODES") {
-                self.once(&mut codes, "CODES")?;
-                let all = [Codes::Int8, Codes::None, Codes::Bit];
-                spec.codes = all[self.choice(&all.map(Codes::name))?];
-            } else if self.take("STORE") {
-                self.once(&mut store, "STORE")?;
-                spec.store = [Store::F32, Store::F16][self.choice(&["f32", "f16"])?];
-            } else {
-                return self.unexpected(&["METRIC", "INDEX", "CODES", "STORE", "NOT NULL"]);
-            }
-        }
-        Ok((ColumnKind::Vector(spec), not_null))
-    }
-
-    fn index(&mut self) -> Result<IndexKind> {
-        if self.choice(&["hnsw", "flat"])? == 1 {
-            return Ok(IndexKind::Flat);
-        }
-        let IndexKind::Hnsw { mut m, mut ef_construction } = IndexKind::default() else {
-            return Ok(IndexKind::Flat);
-        };
-        let (mut seen_m, mut seen_ef) = (false, false);
-        if self.take_sign('(') {
-            while !self.take_sign(')') {
-                let which = self.choice(&["m", "ef_construction"])?;
-                if !self.take_sign('=') {
-                    return self.unexpected(&["="]);
-                }
-                if which == 0 {
-                    self.once(&mut seen_m, "m")?;
-                    m = self.number("m")?;
-                } else {
-                    self.once(&mut seen_ef, "ef_construction")?;
-                    ef_construction = self.number("ef_construction")?;
-                }
-                if !self.take_sign(',') && self.peek() != Some(&Token::Sign(')')) {
-                    return self.unexpected(&[",", ")"]);
-                }
-            }
-        }
-        Ok(IndexKind::Hnsw { m, ef_construction })
-    }
+/// Whether an argument that starts so is a constraint of an ordinary table.
+fn is_constraint(first: &Token, second: &Token) -> bool {
+    let is = |words: [&str; 2]| words.iter().any(|word| is_keyword(first, word));
+    is(["PRIMARY", "FOREIGN"]) && is_keyword(second, "KEY")
+        || is(["UNIQUE", "CHECK"]) && *second == Token::Sign('(')
 }
 
 /// Whether `sql`, as `sqlite_schema` has it, declares a table of this type.

@@ -9,6 +9,7 @@
 
 mod each;
 mod hybrid;
+mod quantize;
 mod vector;
 
 pub(crate) use hybrid::{HYBRID, HybridQuery};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 19] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 22] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -26,6 +27,15 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 19] = [
     // The sqlite-vec release whose functions these are.
     ("vec_version", 0, |out, _| {
         out.set_text("v0.1.9-nearlite");
+        Ok(())
+    }),
+    ("vec_debug", 0, |out, _| {
+        out.set_text(&format!(
+            "Version: v0.1.9-nearlite\nnearlite: v{}\nSQLite: {}\nBuild flags: {}",
+            env!("CARGO_PKG_VERSION"),
+            rusqlite::version(),
+            std::env::consts::ARCH
+        ));
         Ok(())
     }),
     ("vec_f32", 1, vector::f32),
@@ -42,7 +52,9 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 19] = [
     ("vec_distance_l2", 2, vector::distance_l2),
     ("vec_distance_l1", 2, vector::distance_l1),
     ("vec_distance_hamming", 2, vector::distance_hamming),
-    ("vec_quantize_binary", 1, vector::quantize_binary),
+    ("vec_distance_ip", 2, vector::distance_ip),
+    ("vec_quantize_binary", 1, quantize::binary),
+    ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", 2, hybrid::query),
     ("hybrid_query", 3, hybrid::query),
 ];

@@ -2,6 +2,7 @@
 //! graph is on its own rows.
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
+use super::table_name;
 use crate::error::{Error, Result};
 use crate::query::{self, Source};
 use crate::schema::{ColumnKind, Schema};
@@ -167,33 +168,40 @@ fn is_ours(sql: &str) -> bool {
         && sql.split_once("USING").is_some_and(|(_, module)| module.contains("NEARLITE"))
 }
 
-/// The collection called `name`, which may be given as `schema.table`.
+/// The collection called `name`, which may be given as `schema.table`, as it is or quoted as in SQL.
 fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     let mut databases: Vec<String> = Vec::new();
     let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
     let found = list.query_map([], |row| row.get::<_, String>(0))?;
     databases.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
-    let (wanted, table) = match name.split_once('.') {
+    let plain = match name.split_once('.') {
         Some((database, table)) if databases.iter().any(|d| d.eq_ignore_ascii_case(database)) => {
-            (Some(database), table)
+            (Some(database.to_owned()), table.to_owned())
         }
-        _ => (None, name),
+        _ => (None, name.to_owned()),
     };
-    for database in databases.iter().filter(|d| wanted.is_none_or(|w| d.eq_ignore_ascii_case(w))) {
-        let quoted = database.replace('"', "\"\"");
-        let sql = format!(
-            "SELECT name, sql FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
-        );
-        let mut statement = conn.prepare(&sql)?;
-        let found: Option<(String, String)> =
-            statement.query_row([table], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((table, sql)) = found
-            && is_ours(&sql)
-        {
-            return Storage::open(conn, database, &table);
+    for (wanted, table) in std::iter::once(plain).chain(table_name::quoted(name)) {
+        let is_wanted =
+            |database: &&String| wanted.as_ref().is_none_or(|wanted| database.eq_ignore_ascii_case(wanted));
+        for database in databases.iter().filter(is_wanted) {
+            if let Some(table) = find(conn, database, &table)? {
+                return Storage::open(conn, database, &table);
+            }
         }
     }
     Err(Error::Unknown(format!("there is no nearlite table '{name}'")))
+}
+
+/// The name, as declared, of the collection `table` in `database`.
+fn find(conn: &Connection, database: &str, table: &str) -> Result<Option<String>> {
+    let quoted = database.replace('"', "\"\"");
+    let sql = format!(
+        "SELECT name, sql FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let found: Option<(String, String)> =
+        statement.query_row([table], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.filter(|(_, sql)| is_ours(sql)).map(|(table, _)| table))
 }
 
 fn current(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Arc<View>> {

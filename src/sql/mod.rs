@@ -16,6 +16,7 @@ mod row_match;
 mod row_scan;
 mod search_scan;
 mod table;
+mod table_name;
 mod update;
 mod vector_hint;
 mod vector_value;

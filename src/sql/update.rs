@@ -7,6 +7,7 @@ use super::columns::{Hidden, hidden_columns};
 use super::module::{Args, Conflict};
 use super::table::Shared;
 use super::vector_value;
+use crate::columns::affinity;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::segment::encode_vector;
@@ -303,11 +304,13 @@ fn check_vector<'a>(
 }
 
 fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Option<i64>> {
-    match value {
-        ValueRef::Null => Ok(None),
-        ValueRef::Integer(rowid) => Ok(Some(rowid)),
-        ValueRef::Real(real) if whole(real).is_some() => Ok(whole(real)),
-        other => Err(wrong_type(shared, column, "INTEGER", &Value::from(other))),
+    if let ValueRef::Integer(rowid) = value {
+        return Ok(Some(rowid));
+    }
+    match affinity::store(ColumnType::Integer, Value::from(value)) {
+        Ok(Value::Integer(rowid)) => Ok(Some(rowid)),
+        Ok(_) | Err(Value::Null) => Ok(None),
+        Err(value) => Err(wrong_type(shared, column, ColumnType::Integer, &value)),
     }
 }
 
@@ -323,41 +326,18 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
             return Ok(value);
         }
     };
-    match (expected, value) {
-        (_, Value::Null) => {
-            if matches!(column.kind, ColumnKind::Key(_)) {
-                let table = &shared.storage.table;
-                return Err(Error::Constraint(format!(
-                    "NOT NULL constraint failed: {table}.{}",
-                    column.name
-                )));
-            }
-            refuse_null(shared, column)?;
-            Ok(Value::Null)
+    if value.is_null() {
+        if matches!(column.kind, ColumnKind::Key(_)) {
+            let table = &shared.storage.table;
+            return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
         }
-        (ColumnType::Text, value @ Value::Text(_))
-        | (ColumnType::Integer, value @ Value::Integer(_))
-        | (ColumnType::Real, value @ Value::Real(_))
-        | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
-        // JavaScript has no integers: a whole number is one, as in a STRICT table.
-        (ColumnType::Integer, Value::Real(real)) if whole(real).is_some() => Ok(Value::from(whole(real))),
-        (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => {
-            Ok(Value::Integer(real as i64))
-        }
-        (ColumnType::Real, Value::Integer(int)) => Ok(Value::Real(int as f64)),
-        (ColumnType::Boolean, value @ Value::Integer(_)) => {
-            Err(wrong_type(shared, column, "BOOLEAN (0 or 1)", &value))
-        }
-        (expected, value) => Err(wrong_type(shared, column, expected.name(), &value)),
+        refuse_null(shared, column)?;
+        return Ok(value);
     }
+    affinity::store(expected, value).map_err(|value| wrong_type(shared, column, expected, &value))
 }
 
-/// The integer that a float is, if it is one exactly.
-fn whole(real: f64) -> Option<i64> {
-    (real.fract() == 0.0 && real.abs() < 9.2e18).then_some(real as i64)
-}
-
-fn wrong_type(shared: &Shared, column: &Column, expected: &str, value: &Value) -> Error {
+fn wrong_type(shared: &Shared, column: &Column, kind: ColumnType, value: &Value) -> Error {
     let shown = match value {
         Value::Text(text) => {
             let cut: String = text.chars().take(40).collect();
@@ -368,5 +348,12 @@ fn wrong_type(shared: &Shared, column: &Column, expected: &str, value: &Value) -
         Value::Real(real) => format!("REAL {real}"),
         Value::Null => "NULL".into(),
     };
-    Error::Value(format!("{}.{}: expected {expected}, got {shown}", shared.storage.table, column.name))
+    let expected = if kind == ColumnType::Boolean { "BOOLEAN (0 or 1)" } else { kind.name() };
+    let hint = match value {
+        Value::Text(text) if affinity::is_missing(kind, text) => {
+            "; for a missing value insert NULL, for example by NULLIF(value, '')"
+        }
+        _ => "",
+    };
+    Error::Value(format!("{}.{}: expected {expected}, got {shown}{hint}", shared.storage.table, column.name))
 }

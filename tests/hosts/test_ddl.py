@@ -198,3 +198,31 @@ def test_all_shadow_tables_carry_the_name_of_the_table(db):
     names = db.column("SELECT name FROM sqlite_schema WHERE type = 'table'")
     assert {"docs", "docs_rows", "docs_vectors", "docs_config"} <= set(names)
     assert all(name == "docs" or name.startswith("docs_") for name in names)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ("e float[4] distance_metric=cosine", ["docs.e", "METRIC cosine"]),
+        ("e float[4] distance_metric=L2", ["docs.e", "METRIC l2"]),
+        ("e VECTOR(4) METRIC euclidean", ["docs.e", "METRIC l2"]),
+        ("e VECTOR(4) METRIC dot", ["docs.e", "METRIC ip"]),
+        ("e VECTOR(4) METRIC inner_product", ["docs.e", "METRIC ip"]),
+        ("e VECTOR(4) METRIC cos", ["docs.e", "METRIC cosine"]),
+        ("e int8[4]", ["docs.e", "VECTOR(4) CODES int8"]),
+        ("e bit[8]", ["docs.e", "VECTOR(8) CODES bit"]),
+        ("+aux TEXT, e VECTOR(4)", ["aux UNINDEXED"]),
+        ("user_id INTEGER PARTITION KEY, e VECTOR(4)", ["docs.user_id", "metadata"]),
+        ("name VARCHAR(64)", ["docs.name", "TEXT"]),
+        ("day DATE", ["docs.day", "TEXT"]),
+        ("at DATETIME", ["docs.at", "TEXT", "INTEGER"]),
+        ("n BIGINT", ["docs.n", "INTEGER"]),
+        ("u UUID", ["docs.u", "TEXT"]),
+        ("n NUMERIC", ["docs.n", "INTEGER", "REAL"]),
+        ("t TEXT COLLATE NOCASE", ["docs.t", "COLLATE in the query"]),
+        ("t TEXT UNIQUE", ["docs.t", "PRIMARY KEY"]),
+        ("t TEXT DEFAULT 'x'", ["docs.t", "no default"]),
+    ],
+)
+def test_words_of_other_databases_are_answered_with_the_word_to_write(db, arguments, words):
+    assert refusal(db, arguments).says(*words)

@@ -113,3 +113,63 @@ def test_recall_measures_the_table_itself(corpus):
 
 def test_recall_of_a_column_that_is_no_vector_names_it(corpus):
     assert corpus.db.failure("SELECT nearlite_recall('docs', 'lang', 20, 10)").says("lang")
+
+
+@pytest.mark.parametrize("name", ['"at 2".t', "[at 2].t", "`at 2`.[t]", "'at 2'.\"T\"", "at 2.t", ' "at 2" . t '])
+def test_info_and_recall_read_the_name_of_a_schema_quoted(db, name):
+    db.rows("ATTACH ':memory:' AS \"at 2\"")
+    db.rows("CREATE VIRTUAL TABLE \"at 2\".t USING nearlite(v VECTOR(2))")
+    db.rows("INSERT INTO t(v) VALUES('[1,2]'), ('[2,1]')")
+    assert db.rows("SELECT rows FROM nearlite_info(?) LIMIT 1", name) == [(2,)]
+    assert db.one("SELECT nearlite_recall(?, 'v', 2, 1)", name) == 1.0
+
+
+@pytest.mark.parametrize("declared, given", [('"x y"', ["x y", '"x y"', "[x y]", "main.[X Y]", 'main."x y"']), ('"a.b"', ["a.b", '"a.b"', "main.a.b", 'main."a.b"']),
+                                             ('"say ""hi"""', ['say "hi"', '"say ""hi"""', "[say \"hi\"]"]), ('"[z]"', ["[z]", '"[z]"']), ("größe", ["größe", '"größe"'])])
+def test_info_reads_the_name_of_a_table_plain_and_quoted(db, declared, given):
+    db.rows(f"CREATE VIRTUAL TABLE {declared} USING nearlite(v VECTOR(2))")
+    for name in given:
+        assert db.rows("SELECT rows FROM nearlite_info(?) LIMIT 1", name) == [(0,)], name
+    for name in ("x", '"x', "[x", '"x y".z', "x y z", ""):
+        assert db.failure("SELECT * FROM nearlite_info(?)", name).says("there is no nearlite table")
+
+
+def test_a_name_is_taken_as_it_stands_before_its_quotes_are_read(db):
+    db.rows('CREATE VIRTUAL TABLE "[t]" USING nearlite(v VECTOR(2))')
+    db.rows("CREATE VIRTUAL TABLE t USING nearlite(v VECTOR(2))")
+    db.rows("INSERT INTO t(v) VALUES('[1,2]')")
+    assert db.rows("SELECT rows FROM nearlite_info('[t]') LIMIT 1") == [(0,)]
+    assert db.rows("SELECT rows FROM nearlite_info('\"t\"') LIMIT 1") == [(1,)]
+
+
+def test_commands_and_settings_are_read_in_any_case(db):
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(v VECTOR(2))")
+    db.rows("INSERT INTO docs(v) VALUES('[1,2]')")
+    db.rows("INSERT INTO docs(docs) VALUES('FLUSH')")
+    assert db.rows("SELECT delta, segments FROM nearlite_info('docs') LIMIT 1") == [(0, 1)]
+    for command in ("OPTIMIZE", "Merge", "ReBuild", "INTEGRITY-CHECK"):
+        db.rows("INSERT INTO docs(docs) VALUES(?)", command)
+    db.rows("INSERT INTO docs(docs, rank) VALUES('Delta_Rows', 1)")
+    db.rows("INSERT INTO docs(v) VALUES('[2,1]')")
+    assert db.rows("SELECT delta FROM nearlite_info('docs') LIMIT 1") == [(0,)], "the setting holds"
+    assert db.failure("INSERT INTO docs(docs) VALUES('OPTIMISE')").says("unknown command", "optimize")
+
+
+def test_bytes_are_quantized_as_in_sqlite_vec(db):
+    """The value of 0.1.9: a step of 2/255 as a float, the rest in doubles, and the fraction cut off."""
+    value = db.one("SELECT vec_quantize_int8('[-1,-0.5,0,0.003,0.004,0.5,0.996,1,-2,2]', 'unit')")
+    assert value.hex() == "80c00000003f7e7e807f"
+    assert db.rows("SELECT vec_type(vec_quantize_int8('[1,2]', 'unit')), vec_length(vec_quantize_int8('[1,2]', 'unit'))") == [("int8", 2)]
+
+
+def test_the_inner_product_is_a_distance_as_in_the_metric_ip(db):
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(v VECTOR(3) METRIC ip)")
+    db.rows("INSERT INTO docs(v) VALUES('[1,2,3]'), ('[-1,0,2]'), ('[0.5,0.5,0.5]')")
+    rows = db.rows("SELECT distance, vec_distance_ip(v, '[3,2,1]') FROM docs WHERE v MATCH '[3,2,1]' ORDER BY rank")
+    assert rows == [(-10.0, -10.0), (-3.0, -3.0), (1.0, 1.0)]
+
+
+def test_debug_names_the_versions(db):
+    lines = dict(line.split(": ", 1) for line in db.one("SELECT vec_debug()").splitlines())
+    assert lines["Version"] == db.one("SELECT vec_version()") and lines["nearlite"] == db.one("SELECT nearlite_version()")
+    assert lines["SQLite"] == db.one("SELECT sqlite_version()")

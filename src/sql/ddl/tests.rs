@@ -1,4 +1,6 @@
 use super::*;
+use crate::schema::{IndexKind, VectorSpec};
+use crate::vector::{Codes, Metric, Store};
 use proptest::prelude::*;
 
 fn ok(declared: &[&str]) -> Schema {
@@ -140,6 +142,60 @@ fn a_misspelt_word_is_shown_with_what_is_allowed_there() {
         for part in parts {
             assert!(message.contains(part), "{declared}: {message} lacks {part:?}");
         }
+    }
+}
+
+#[test]
+fn a_word_of_another_database_is_answered_with_the_word_of_ours() {
+    for (declared, part) in [
+        ("v FLOAT[3] distance_metric=cosine", "(write METRIC cosine)"),
+        ("v FLOAT[3] distance_metric=L2", "(write METRIC l2)"),
+        ("v FLOAT[3] distance_metric=dot", "METRIC ip"),
+        ("v FLOAT[3] distance_metric=l1", "cosine, l2 or ip only"),
+        ("v FLOAT[3] distance_metric", "METRIC cosine"),
+        ("distance_metric = cosine", "VECTOR(n) METRIC"),
+        ("v VECTOR(3) METRIC euclidean", "(write METRIC l2"),
+        ("v VECTOR(3) METRIC DOT", "(write METRIC ip"),
+        ("v VECTOR(3) METRIC inner_product", "(write METRIC ip"),
+        ("v VECTOR(3) METRIC cos", "(write METRIC cosine)"),
+        ("v VECTOR(3) METRIC hamming", "cosine, l2 or ip only"),
+        ("v VECTOR(3) METRIC = l2", "(write METRIC without =)"),
+        ("v VECTOR(3) vector_l2_ops", "METRIC l2"),
+        ("v int8[4]", "(write VECTOR(4) CODES int8)"),
+        ("v INT8(4)", "(write VECTOR(4) CODES int8)"),
+        ("v int8[]", "(write VECTOR(n) CODES int8)"),
+        ("v bit[8]", "(write VECTOR(8) CODES bit)"),
+        ("v halfvec(8)", "(write VECTOR(8) STORE f16)"),
+        ("v sparsevec(8)", "no sparse vectors"),
+        ("n int8", "(write INTEGER)"),
+        ("n bit", "(write BOOLEAN)"),
+        ("n BIGINT", "(write INTEGER)"),
+        ("n NUMERIC(10, 2)", "INTEGER or REAL"),
+        ("n INT(11)", "a length is not declared"),
+        ("n DOUBLE PRECISION", "leave it out"),
+        ("+aux TEXT", "write aux UNINDEXED"),
+        ("u TEXT partition key", "leave PARTITION KEY out"),
+        ("v VECTOR(3) partition key", "leave PARTITION KEY out"),
+        ("chunk_size = 8", "leave it out"),
+        ("t VARCHAR(64)", "write TEXT"),
+        ("t UUID", "write TEXT"),
+        ("t DATE", "ISO 8601"),
+        ("t DATETIME NOT NULL", "ISO 8601"),
+        ("t TEXT COLLATE NOCASE", "write COLLATE in the query"),
+        ("t TEXT NOT NULL UNIQUE", "only a key is unique"),
+        ("t TEXT DEFAULT 'x'", "has no default"),
+        ("t TEXT CHECK (t <> '')", "NOT NULL and its key only"),
+        ("t TEXT NULL", "NULL is allowed"),
+        ("t TEXT[]", "one value"),
+        ("j JSONB", "UNINDEXED"),
+        ("PRIMARY KEY (id)", "after the type of its column"),
+        ("UNIQUE (a, b)", "after the type of its column"),
+        ("v VECTOR(3) CODES binary", "(write CODES bit)"),
+        ("v VECTOR(3) STORE half", "(write STORE f16)"),
+        ("v VECTOR(3) INDEX ivfflat", "(write INDEX hnsw)"),
+    ] {
+        let message = refused(declared);
+        assert!(message.contains(part), "{declared}: {message} lacks {part:?}");
     }
 }
 

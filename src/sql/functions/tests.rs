@@ -72,6 +72,9 @@ fn vectors_are_added_sliced_normalized_and_quantized_as_in_sqlite_vec() {
         ("vec_slice(vec_int8('[1,2,3]'), 1, 3)", "[2,3]"),
         ("vec_slice(vec_bit(x'f00f'), 8, 16)", "[1,1,1,1,0,0,0,0]"),
         ("vec_quantize_binary('[1,-1,1,0,-2,3,4,5]')", "[1,0,1,0,0,1,1,1]"),
+        // What sqlite-vec 0.1.9 returns: fractions are cut off, and 1 is 126.
+        ("vec_quantize_int8('[-1,-0.5,0,0.003,0.004,0.5,0.996,1]', 'unit')", "[-128,-64,0,0,0,63,126,126]"),
+        ("vec_quantize_int8('[-2,2,1.1]', 'UNIT')", "[-128,127,127]"),
         ("vec_quantize_binary(vec_int8('[1,-1,1,0,-2,3,4,5]'))", "[1,0,1,0,0,1,1,1]"),
     ] {
         assert_eq!(text(&c, &format!("vec_to_json({sql})")), json, "{sql}");
@@ -89,6 +92,9 @@ fn distances_are_those_of_sqlite_vec_where_it_has_one() {
     near(real(&c, "vec_distance_cosine(vec_int8('[1,2]'), vec_int8('[2,1]'))"), 0.2);
     near(real(&c, "vec_distance_cosine('[0,0]', '[2,1]')"), 1.0);
     near(real(&c, "vec_distance_cosine('[1,2]', '[-2,-4]')"), 2.0);
+    near(real(&c, "vec_distance_ip('[1,2]', '[2,4]')"), -10.0);
+    near(real(&c, "vec_distance_ip(vec_int8('[1,-128]'), vec_int8('[2,127]'))"), 128.0 * 127.0 - 2.0);
+    assert!(real(&c, "vec_distance_ip('[0,0]', '[2,4]')").is_sign_positive(), "-0 is not shown");
     near(real(&c, "vec_distance_l2('[1,2]', '[2,4]')"), 5_f64.sqrt());
     near(
         real(&c, "vec_distance_L2(vec_int8('[1,-128]'), vec_int8('[2,127]'))"),
@@ -133,6 +139,10 @@ fn errors_name_the_function_and_the_argument() {
         ("vec_distance_l2('[1]', NULL)", "vec_distance_l2: argument 2: a vector is"),
         ("vec_distance_hamming('[1]', '[1]')", "needs bit vectors, got float32"),
         ("vec_quantize_binary('[1,2,3]')", "multiple of 8, got 3"),
+        ("vec_quantize_int8('[1]', 'byte')", "argument 2 must be 'unit'"),
+        ("vec_quantize_int8('[1]', NULL)", "argument 2 must be 'unit'"),
+        ("vec_quantize_int8(vec_int8('[1]'), 'unit')", "got one of int8"),
+        ("vec_distance_ip(vec_bit(x'f0'), vec_bit(x'0f'))", "vec_distance_hamming()"),
         ("hybrid_query(1, '[1]')", "hybrid_query: the query text must be TEXT, got INTEGER"),
         ("hybrid_query('x', 1)", "hybrid_query: the vector is a BLOB"),
         ("hybrid_query('x', '[1]', 5)", "the options must be TEXT"),

@@ -29,7 +29,7 @@ impl<'a> Vector<'a> {
         if blob.is_empty() { empty(function) } else { Ok(vector) }
     }
 
-    fn f32(args: &Args<'a>, index: usize, function: &str) -> Result<Self> {
+    pub(super) fn f32(args: &Args<'a>, index: usize, function: &str) -> Result<Self> {
         let place;
         let name = if args.len() > 1 {
             place = format!("{function}: argument {}", index + 1);
@@ -65,7 +65,7 @@ impl<'a> Vector<'a> {
     }
 }
 
-fn set(out: &mut FunctionContext<'_>, blob: &[u8], subtype: u32) {
+pub(super) fn set(out: &mut FunctionContext<'_>, blob: &[u8], subtype: u32) {
     out.set_blob(blob);
     out.set_subtype(subtype);
 }
@@ -82,7 +82,7 @@ fn unsigned(vector: &[i8]) -> Vec<u8> {
     vector.iter().map(|element| element.cast_unsigned()).collect()
 }
 
-fn bad<T>(what: impl std::fmt::Display) -> Result<T> {
+pub(super) fn bad<T>(what: impl std::fmt::Display) -> Result<T> {
     Err(Error::Value(what.to_string()))
 }
 
@@ -260,12 +260,7 @@ pub(super) fn bits(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
 pub(super) fn distance_cosine(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let (ab, aa, bb) = match pair(args, "vec_distance_cosine")? {
         (Vector::F32(a), Vector::F32(b)) => (dot(&a, &b), dot(&a, &a), dot(&b, &b)),
-        (Vector::Int8(a), Vector::Int8(b)) => {
-            let dot = |a: &[i8], b: &[i8]| {
-                a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum::<i64>() as f64
-            };
-            (dot(&a, &b), dot(&a, &a), dot(&b, &b))
-        }
+        (Vector::Int8(a), Vector::Int8(b)) => (int8_dot(&a, &b), int8_dot(&a, &a), int8_dot(&b, &b)),
         _ => {
             return bad(
                 "vec_distance_cosine: bit vectors have no cosine distance; use vec_distance_hamming()",
@@ -275,6 +270,18 @@ pub(super) fn distance_cosine(out: &mut FunctionContext<'_>, args: &Args<'_>) ->
     let norms = (aa * bb).sqrt();
     // Rounding may carry the cosine of (anti)parallel vectors a little past 1.
     out.set_real(if norms > 0.0 { (1.0 - ab / norms).clamp(0.0, 2.0) } else { 1.0 });
+    Ok(())
+}
+
+/// `vec_distance_ip(a, b)`: the negated inner product, so that smaller is nearer.
+pub(super) fn distance_ip(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let product = match pair(args, "vec_distance_ip")? {
+        (Vector::F32(a), Vector::F32(b)) => dot(&a, &b),
+        (Vector::Int8(a), Vector::Int8(b)) => int8_dot(&a, &b),
+        _ => return bad("vec_distance_ip: bit vectors have no inner product; use vec_distance_hamming()"),
+    };
+    // Not -product: that of 0 is -0.
+    out.set_real(0.0 - product);
     Ok(())
 }
 
@@ -319,22 +326,8 @@ pub(super) fn distance_hamming(out: &mut FunctionContext<'_>, args: &Args<'_>) -
     }
 }
 
-/// `vec_quantize_binary(v)`: one bit a dimension, set where the element is above 0.
-pub(super) fn quantize_binary(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let positive: Vec<bool> = match Vector::get(args, 0, "vec_quantize_binary")? {
-        Vector::F32(vector) => vector.iter().map(|element| *element > 0.0).collect(),
-        Vector::Int8(vector) => vector.iter().map(|element| *element > 0).collect(),
-        Vector::Bit(_) => return bad("vec_quantize_binary: this is a bit vector already"),
-    };
-    if !positive.len().is_multiple_of(8) {
-        return bad(format_args!(
-            "vec_quantize_binary: the number of dimensions must be a multiple of 8, got {}",
-            positive.len()
-        ));
-    }
-    let byte = |bits: &[bool; 8]| bits.iter().rev().fold(0_u8, |byte, bit| byte << 1 | u8::from(*bit));
-    set(out, &positive.as_chunks::<8>().0.iter().map(byte).collect::<Vec<_>>(), SUBTYPE_BIT);
-    Ok(())
+fn int8_dot(a: &[i8], b: &[i8]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum::<i64>() as f64
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -9,7 +9,7 @@ use nearlite::rusqlite::Connection;
 use nearlite::rusqlite::types::Value;
 
 /// Functions of one vector, of two and of a part.
-const FUNCTIONS: [&str; 18] = [
+const FUNCTIONS: [&str; 20] = [
     "vec_f32(?1)",
     "vec_int8(?1)",
     "vec_bit(?1)",
@@ -26,7 +26,9 @@ const FUNCTIONS: [&str; 18] = [
     "vec_to_json(vec_int8(?1))",
     "vec_to_json(vec_bit(?1))",
     "vec_quantize_binary(?1)",
+    "vec_quantize_int8(?1, 'unit')",
     "vec_distance_cosine(?1, ?1)",
+    "vec_distance_ip(?1, ?1)",
     "vec_distance_hamming(vec_bit(?1), vec_bit(?1))",
 ];
 

@@ -1,0 +1,46 @@
+//! A [`Schema`] as the arguments that declare it.
+
+use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema};
+use crate::vector::Store;
+
+/// The declared arguments that [`parse`](super::parse) reads back as `schema`, joined by commas.
+pub(crate) fn write(schema: &Schema) -> String {
+    let columns = schema.columns.iter().map(write_column);
+    let option = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("{name} = '{}'", value.replace('\'', "''")))
+    };
+    let options = [option("tokenizer", &schema.tokenizer), option("model", &schema.model)];
+    columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn write_column(column: &Column) -> String {
+    let name = column.name.replace('"', "\"\"");
+    let kind = match &column.kind {
+        ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),
+        ColumnKind::FullText { weight } => format!("TEXT FULLTEXT WEIGHT {weight}"),
+        ColumnKind::Metadata(kind) => kind.name().to_owned(),
+        ColumnKind::Unindexed => "UNINDEXED".to_owned(),
+        ColumnKind::Vector(spec) => {
+            let index = match spec.index {
+                IndexKind::Flat => "flat".to_owned(),
+                IndexKind::Hnsw { m, ef_construction } => {
+                    format!("hnsw(m={m}, ef_construction={ef_construction})")
+                }
+            };
+            let store = match spec.store {
+                Store::F32 => "f32",
+                Store::F16 => "f16",
+            };
+            format!(
+                "VECTOR({}) METRIC {} INDEX {index} CODES {} STORE {store}",
+                spec.dim,
+                spec.metric.name(),
+                spec.codes.name()
+            )
+        }
+    };
+    // A text key refuses NULL by itself.
+    let implied = matches!(column.kind, ColumnKind::Key(ColumnType::Text));
+    let not_null = if column.not_null && !implied { " NOT NULL" } else { "" };
+    format!("\"{name}\" {kind}{not_null}")
+}
