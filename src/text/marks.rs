@@ -1,6 +1,7 @@
 //! `snippet` and `highlight`: the words of a query, marked in text that comes from the row.
 
 use super::TextConfig;
+use super::analyzer::Edition;
 use super::query_text::{Leaf, Matcher, TextQuery};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,7 +18,7 @@ struct Mark {
 }
 
 fn find(config: &TextConfig, query: &TextQuery, field: usize, text: &str) -> (Vec<Token>, Vec<Mark>) {
-    let Ok(analysis) = config.analysis() else { return Default::default() };
+    let Ok(analysis) = config.analysis(Edition::Current) else { return Default::default() };
     let mut leaves: Vec<&Leaf> = Vec::new();
     if let Some(root) = &query.root {
         root.wanted_leaves(&mut |leaf| {

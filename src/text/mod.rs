@@ -15,13 +15,16 @@ mod expand;
 mod finder;
 mod found;
 mod interrupt;
+mod letters;
 mod marks;
 mod merged;
+mod normal;
 mod occurrences;
 mod parser;
 mod payload;
 mod queries;
 mod query_text;
+mod scan;
 mod searcher;
 mod signature;
 mod statistics;
@@ -38,9 +41,10 @@ pub use query_text::TextQuery;
 #[cfg(test)]
 pub use searcher::TextHit;
 pub use searcher::{Prepared, TextSearcher};
-pub use writer::{build, merge};
+pub use writer::{build, build_like, merge};
 
 use crate::error::{Error, Result};
+use analyzer::{Analysis, Edition};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 
@@ -68,15 +72,15 @@ impl TextConfig {
     /// # Errors
     /// [`Error::Schema`] that names the tokenizers there are.
     pub fn validate(&self) -> Result<()> {
-        analyzer::Analysis::from_name(self.tokenizer.as_deref())?;
+        self.analysis(Edition::Current)?;
         if self.fields.len() > usize::from(u16::MAX) {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
         Ok(())
     }
 
-    fn analysis(&self) -> Result<analyzer::Analysis> {
-        analyzer::Analysis::from_name(self.tokenizer.as_deref())
+    fn analysis(&self, edition: Edition) -> Result<Analysis> {
+        Analysis::from_name(self.tokenizer.as_deref(), edition)
     }
 
     /// tantivy's schema: every field is indexed with frequencies and positions, none is stored.
@@ -92,6 +96,9 @@ impl TextConfig {
         schema.build()
     }
 }
+
+/// The number of the rules by which texts are read today. Older indexes keep theirs.
+pub const EDITION: u8 = 2;
 
 /// The name under which tantivy knows the tokenizer of every table.
 const TOKENIZER: &str = "t";

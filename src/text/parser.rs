@@ -1,7 +1,7 @@
 //! The parser of query text; the language is described in `query_text`.
 
 use super::TextConfig;
-use super::analyzer::Analysis;
+use super::analyzer::{Analysis, Edition};
 use super::query_text::{Leaf, MAX_FUZZY_CHARS, MAX_IMPLICIT_PHRASE, Matcher, Node, Scope, limit};
 use crate::error::Result;
 use crate::limits;
@@ -26,8 +26,9 @@ struct Suffix {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(config: &'a TextConfig, text: &'a str) -> Result<Self> {
-        Ok(Self { config, analysis: config.analysis()?, text, at: 0, depth: 0, warnings: Vec::new() })
+    pub(super) fn new(config: &'a TextConfig, edition: Edition, text: &'a str) -> Result<Self> {
+        let analysis = config.analysis(edition)?;
+        Ok(Self { config, analysis, text, at: 0, depth: 0, warnings: Vec::new() })
     }
 
     /// Reads the whole text.

@@ -15,6 +15,7 @@
 //! sentence without spaces, a path) is a bag of its tokens, because such a phrase would hardly ever match.
 
 use super::TextConfig;
+use super::analyzer::Edition;
 use super::merged::merged;
 use super::parser::Parser;
 use crate::error::{Error, Result};
@@ -147,7 +148,15 @@ impl Node {
 #[derive(Debug, Clone)]
 pub struct TextQuery {
     pub(super) root: Option<Node>,
+    /// The query by the rules of the first edition, where they may differ.
+    first: Option<Tree>,
     warnings: Vec<String>,
+}
+
+/// A query by the rules of one edition; without a word it has no root.
+#[derive(Debug, Clone)]
+struct Tree {
+    root: Option<Node>,
 }
 
 impl TextQuery {
@@ -163,22 +172,26 @@ impl TextQuery {
                 limits::MAX_QUERY_BYTES,
             ));
         }
-        let scope = field.map_or(Scope::All, Scope::One);
-        let mut parser = Parser::new(config, query)?;
-        let root = parser.parse(scope)?;
-        let fields = config.fields.len().max(1);
-        let count =
-            |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
-        let clauses = count(&|_| true);
-        if clauses > MAX_CLAUSES {
-            return Err(limit("words times columns of the full-text query", clauses, MAX_CLAUSES));
+        let (root, warnings) = read(config, Edition::Current, query, field)?;
+        let first = if config.analysis(Edition::First)?.may_differ(query) {
+            Some(Tree { root: read(config, Edition::First, query, field)?.0 })
+        } else {
+            None
+        };
+        Ok(Self { root, first, warnings })
+    }
+
+    /// The query by the rules of an edition.
+    pub(super) fn root(&self, edition: Edition) -> Option<&Node> {
+        match (edition, &self.first) {
+            (Edition::First, Some(tree)) => tree.root.as_ref(),
+            _ => self.root.as_ref(),
         }
-        let open = count(&|leaf| matches!(leaf.matcher, Matcher::Prefix { .. } | Matcher::Fuzzy { .. }));
-        if open > MAX_OPEN_CLAUSES {
-            let what = "prefixes and fuzzy words times columns of the full-text query";
-            return Err(limit(what, open, MAX_OPEN_CLAUSES));
-        }
-        Ok(Self { root: root.map(merged), warnings: parser.warnings })
+    }
+
+    /// Whether every edition reads the query alike.
+    pub(super) fn is_one(&self) -> bool {
+        self.first.is_none()
     }
 
     /// Whether the query has no word at all: nothing was typed, or only punctuation.
@@ -195,6 +208,29 @@ impl TextQuery {
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+}
+
+fn read(
+    config: &TextConfig,
+    edition: Edition,
+    query: &str,
+    field: Option<usize>,
+) -> Result<(Option<Node>, Vec<String>)> {
+    let scope = field.map_or(Scope::All, Scope::One);
+    let mut parser = Parser::new(config, edition, query)?;
+    let root = parser.parse(scope)?;
+    let fields = config.fields.len().max(1);
+    let count = |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
+    let clauses = count(&|_| true);
+    if clauses > MAX_CLAUSES {
+        return Err(limit("words times columns of the full-text query", clauses, MAX_CLAUSES));
+    }
+    let open = count(&|leaf| matches!(leaf.matcher, Matcher::Prefix { .. } | Matcher::Fuzzy { .. }));
+    if open > MAX_OPEN_CLAUSES {
+        let what = "prefixes and fuzzy words times columns of the full-text query";
+        return Err(limit(what, open, MAX_OPEN_CLAUSES));
+    }
+    Ok((root.map(merged), parser.warnings))
 }
 
 pub(super) fn limit(what: &str, got: usize, max: usize) -> Error {

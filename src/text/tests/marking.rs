@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn marked(tokenizer: &str, query: &str, text: &str) -> String {
+pub(super) fn marked(tokenizer: &str, query: &str, text: &str) -> String {
     let config = config(&[("title", 1.0), ("body", 1.0)], tokenizer);
     let query = TextQuery::parse(&config, query, None).unwrap();
     highlight(&config, &query, 1, text, "[", "]")

@@ -7,6 +7,7 @@ mod open_words;
 mod oracle;
 mod quality;
 mod segments;
+mod unicode;
 
 use super::*;
 use crate::bitmap::Bitmap;
