@@ -168,7 +168,7 @@ fn is_ours(sql: &str) -> bool {
 }
 
 /// The collection called `name`, which may be given as `schema.table`.
-fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
+pub(super) fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     let mut databases: Vec<String> = Vec::new();
     let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
     let found = list.query_map([], |row| row.get::<_, String>(0))?;

@@ -130,6 +130,28 @@ impl Analysis {
         Self { cut: self.cut, language: None }
     }
 
+    /// Whether a whole value is one token.
+    pub(super) fn is_raw(self) -> bool {
+        self.cut.split == Split::Raw
+    }
+
+    /// Where in `token`, a token of `analyzer` as it is written, the letters end that were typed as `prefix`. A word that
+    /// begins so is marked as a whole, a gram only as far as it was typed.
+    pub(super) fn typed_end(self, analyzer: &mut TextAnalyzer, token: &str, prefix: &str) -> usize {
+        let unspaced = token.chars().next().is_some_and(is_unspaced);
+        if !self.is_gram() && !(unspaced && self.cut.split == Split::Words) {
+            return token.len();
+        }
+        let mut ends = token.char_indices().skip(1).map(|(at, _)| at);
+        let typed = |end: &usize| {
+            let mut stream = analyzer.token_stream(&token[..*end]);
+            stream.advance() && stream.token().text.starts_with(prefix)
+        };
+        let Some(end) = ends.find(typed) else { return token.len() };
+        let marks = token[end..].find(|c| !is_mark(c)).unwrap_or(token.len() - end);
+        end + marks
+    }
+
     /// Whether another edition may make other tokens of `text`.
     pub(super) fn may_differ(self, text: &str) -> bool {
         !text.is_ascii() || self.language == Some(Language::Turkish)

@@ -35,9 +35,9 @@ mod windows;
 mod writer;
 
 pub use interrupt::Interrupt;
-pub use marks::{highlight, snippet};
+pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
-pub use query_text::TextQuery;
+pub use query_text::{Syntax, TextQuery};
 #[cfg(test)]
 pub use searcher::TextHit;
 pub use searcher::{Prepared, TextSearcher};

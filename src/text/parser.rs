@@ -36,13 +36,26 @@ impl<'a> Parser<'a> {
         self.clauses(scope, false)
     }
 
+    /// Reads the whole text as words.
+    pub(super) fn words(&mut self, scope: Scope) -> Option<Node> {
+        let whole = self.analysis.is_raw();
+        let words: Vec<&str> = if whole { vec![self.text] } else { self.text.split_whitespace().collect() };
+        assemble(
+            words
+                .into_iter()
+                .filter_map(|word| Some(vec![(Occur::Should, self.plain(scope, word)?)]))
+                .collect(),
+        )
+    }
+
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
     fn warn(&mut self, what: impl Into<String>) {
-        if self.warnings.len() < 16 {
-            self.warnings.push(what.into());
+        let what = what.into();
+        if self.warnings.len() < 16 && !self.warnings.contains(&what) {
+            self.warnings.push(what);
         }
     }
 
@@ -52,6 +65,8 @@ impl<'a> Parser<'a> {
         let mut runs: Vec<Vec<(Occur, Node)>> = Vec::new();
         let mut joined = false;
         let mut occur = Occur::Should;
+        // The operator that was read last, if nothing has followed it yet.
+        let mut pending: Option<&str> = None;
         loop {
             let rest = self.rest();
             let trimmed = rest.trim_start();
@@ -60,11 +75,13 @@ impl<'a> Parser<'a> {
                 if inner {
                     self.warn("a bracket is not closed");
                 }
+                self.dangling(pending);
                 break;
             };
             if first == ')' {
                 self.at += 1;
                 if inner {
+                    self.dangling(pending);
                     break;
                 }
                 self.warn("a closing bracket has no opening one");
@@ -72,6 +89,18 @@ impl<'a> Parser<'a> {
             }
             if let Some(operator) = ["AND", "OR", "NOT"].into_iter().find(|word| is_operator(trimmed, word)) {
                 self.at += operator.len();
+                match (pending, operator) {
+                    (Some("OR"), "NOT") => self.warn("OR NOT forbids the word, as NOT alone does"),
+                    (Some("NOT"), "NOT") => self.warn("NOT NOT is one NOT"),
+                    (Some(before), "AND" | "OR") => {
+                        self.warn(format!("{before} before {operator} is ignored"));
+                    }
+                    (None, "AND" | "OR") if runs.is_empty() => {
+                        self.warn(format!("{operator} at the start is ignored; \"{operator}\" is the word"));
+                    }
+                    _ => {}
+                }
+                pending = Some(operator);
                 match operator {
                     "AND" => joined = !runs.is_empty(),
                     "OR" => joined = false,
@@ -83,7 +112,9 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 let signed =
                     self.rest().chars().next().is_some_and(|next| !next.is_whitespace() && next != ')');
-                if signed {
+                if !signed {
+                    self.warn(format!("a {first} that is apart from its word is ignored"));
+                } else {
                     occur = if first == '+' { Occur::Must } else { Occur::MustNot };
                 }
                 continue;
@@ -97,8 +128,15 @@ impl<'a> Parser<'a> {
             }
             joined = false;
             occur = Occur::Should;
+            pending = None;
         }
         Ok(assemble(runs))
+    }
+
+    fn dangling(&mut self, operator: Option<&str>) {
+        if let Some(operator) = operator {
+            self.warn(format!("{operator} at the end is ignored; \"{operator}\" is the word"));
+        }
     }
 
     /// One word, phrase or group; `None` when there is no token in it.
@@ -121,12 +159,18 @@ impl<'a> Parser<'a> {
                 Ok(node.map(|node| node.boosted(boost.unwrap_or(1.0))))
             }
             Some('"') => {
+                if self.text[..self.at].ends_with(char::is_alphanumeric) {
+                    self.warn("a quote right behind a word begins a phrase");
+                }
                 let Some((phrase, len)) = quoted(rest) else {
                     self.at += 1;
                     self.warn("a quote is not closed");
                     return Ok(None);
                 };
                 self.at += len;
+                if phrase.contains('*') {
+                    self.warn("a * inside quotes is punctuation; \"two wo\"* takes it behind them");
+                }
                 let suffix = self.suffix(true);
                 Ok(self.phrase(scope, &phrase, &suffix))
             }
@@ -142,6 +186,9 @@ impl<'a> Parser<'a> {
                     && (!after.is_empty() || rest[end..].starts_with(['(', '"']))
                 {
                     self.at += name.len() + 1;
+                    if after.starts_with(['+', '-']) {
+                        self.warn("a sign behind a column is ignored; write it before the column");
+                    }
                     return self.atom(scope.and(field), false);
                 }
                 self.at += end;
@@ -164,6 +211,9 @@ impl<'a> Parser<'a> {
             } else if phrase && let Some(next) = left.strip_prefix('~') {
                 let digits = next.len() - next.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                 suffix.tilde = next[..digits].parse().ok();
+                if digits > 0 && suffix.tilde.is_none() {
+                    self.warn("a distance behind ~ is too large and ignored");
+                }
                 left = &next[digits..];
             } else if let Some(next) = left.strip_prefix('^')
                 && let Some((boost, len)) = leading_number(next)
@@ -179,6 +229,9 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self, scope: Scope, word: &str) -> Option<Node> {
+        if let Some(what) = misread(word, self.rest()) {
+            self.warn(what);
+        }
         let mut word = word;
         let mut boost = 1.0;
         if let Some((before, after)) = word.rsplit_once('^')
@@ -200,14 +253,19 @@ impl<'a> Parser<'a> {
             }
             self.fuzzy(scope, before, distance.min(2))
         } else {
-            let tokens = self.analysis.query_tokens(word);
-            if tokens.len() > MAX_IMPLICIT_PHRASE && !self.analysis.is_gram() {
-                Some(group(tokens.into_iter().map(|token| (Occur::Should, term(scope, token.text)))))
-            } else {
-                self.phrase(scope, word, &Suffix::default())
-            }
+            self.plain(scope, word)
         };
         node.map(|node| node.boosted(boost))
+    }
+
+    /// A word without operators.
+    fn plain(&mut self, scope: Scope, word: &str) -> Option<Node> {
+        let tokens = self.analysis.query_tokens(word);
+        if tokens.len() > MAX_IMPLICIT_PHRASE && !self.analysis.is_gram() {
+            Some(group(tokens.into_iter().map(|token| (Occur::Should, term(scope, token.text)))))
+        } else {
+            self.phrase(scope, word, &Suffix::default())
+        }
     }
 
     fn fuzzy(&mut self, scope: Scope, word: &str, distance: u8) -> Option<Node> {
@@ -296,6 +354,42 @@ fn assemble(mut runs: Vec<Vec<(Occur, Node)>>) -> Option<Node> {
             _ => vec![(Occur::Should, Node::Group(anded(run)))],
         }))),
     }
+}
+
+/// What `word`, which `rest` follows, looks like in other query languages and is not in this one.
+fn misread(word: &str, rest: &str) -> Option<&'static str> {
+    let inside = |c: char| {
+        word.match_indices(c).any(|(at, _)| {
+            word[..at].ends_with(char::is_alphanumeric)
+                && word[at + c.len_utf8()..].starts_with(char::is_alphanumeric)
+        })
+    };
+    let stem = word.trim_end_matches('*');
+    Some(match word {
+        _ if word.contains("&&") => "&& is punctuation; the operator is AND",
+        _ if word.contains("||") => "|| is punctuation; the operator is OR",
+        _ if word.starts_with('!') => "! is punctuation; a forbidden word is -word or NOT word",
+        _ if stem.contains('*') && stem.contains(char::is_alphanumeric) => {
+            "a * is read at the end of a word only"
+        }
+        _ if inside('?') => "? is punctuation; it stands for no letter",
+        _ if word.len() > 2 && word.starts_with('/') && word.ends_with('/') => {
+            "regular expressions are not read; / is punctuation"
+        }
+        _ if word.starts_with(['[', '{']) => "ranges and sets are not read; [ and { are punctuation",
+        "NEAR" if rest.starts_with('(') => "NEAR is a word; words near each other are \"two words\"~5",
+        _ if word.len() > 1 && word.starts_with('^') => "^ before a word is punctuation",
+        _ if word.contains(['“', '”', '„', '«', '»']) => {
+            "phrases stand in straight quotes, \"two words\""
+        }
+        _ if word
+            .rsplit_once('~')
+            .is_some_and(|(_, digits)| digits.len() > 1 && digits.bytes().all(|b| b.is_ascii_digit())) =>
+        {
+            "a distance behind ~ is too large and ignored"
+        }
+        _ => return None,
+    })
 }
 
 fn is_operator(text: &str, word: &str) -> bool {

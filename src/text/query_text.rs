@@ -126,6 +126,52 @@ impl Node {
         }
     }
 
+    /// Whether some word of the tree is required or forbidden, so that another one may be there without having matched.
+    pub(super) fn is_conditional(&self) -> bool {
+        match self {
+            Self::Leaf(_) => false,
+            Self::Group(children) => {
+                children.iter().any(|(occur, child)| *occur != Occur::Should || child.is_conditional())
+            }
+        }
+    }
+
+    /// Whether a document matches that has the leaves `has`; adds to `leaves` those of the branches that match.
+    pub(super) fn matched_leaves<'a>(
+        &'a self,
+        has: &dyn Fn(&Leaf) -> bool,
+        leaves: &mut Vec<&'a Leaf>,
+    ) -> bool {
+        let Self::Group(children) = self else {
+            let Self::Leaf(leaf) = self else { return false };
+            let found = has(leaf);
+            if found {
+                leaves.push(leaf);
+            }
+            return found;
+        };
+        let before = leaves.len();
+        let (mut required, mut missing, mut optional, mut some) = (false, false, false, false);
+        for (occur, child) in children {
+            match occur {
+                Occur::MustNot => missing |= child.matched_leaves(has, &mut Vec::new()),
+                Occur::Must => {
+                    required = true;
+                    missing |= !child.matched_leaves(has, leaves);
+                }
+                Occur::Should => {
+                    optional = true;
+                    some |= child.matched_leaves(has, leaves);
+                }
+            }
+        }
+        let matches = !missing && (required || some || !optional);
+        if !matches {
+            leaves.truncate(before);
+        }
+        matches
+    }
+
     /// Whether a word can add to a score: one that is not forbidden.
     fn ranks(&self) -> bool {
         match self {
@@ -140,6 +186,28 @@ impl Node {
         match self {
             Self::Leaf(leaf) => usize::from(counts(leaf)),
             Self::Group(children) => children.iter().map(|(_, child)| child.count(counts)).sum(),
+        }
+    }
+}
+
+/// How a query text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syntax {
+    /// As a query, with operators.
+    #[default]
+    Query,
+    /// As words: no character is an operator. What stands between white space is a word; a text of the tokenizer `raw`
+    /// is one.
+    Words,
+}
+
+impl Syntax {
+    /// The syntax called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "query" => Some(Self::Query),
+            "words" => Some(Self::Words),
+            _ => None,
         }
     }
 }
@@ -164,7 +232,7 @@ impl TextQuery {
     ///
     /// # Errors
     /// [`Error::Limit`] when the text is too long or too deep.
-    pub fn parse(config: &TextConfig, query: &str, field: Option<usize>) -> Result<Self> {
+    pub fn parse(config: &TextConfig, query: &str, field: Option<usize>, syntax: Syntax) -> Result<Self> {
         if query.len() > limits::MAX_QUERY_BYTES {
             return Err(limit(
                 "length of the full-text query in bytes",
@@ -172,9 +240,9 @@ impl TextQuery {
                 limits::MAX_QUERY_BYTES,
             ));
         }
-        let (root, warnings) = read(config, Edition::Current, query, field)?;
+        let (root, warnings) = read(config, Edition::Current, query, field, syntax)?;
         let first = if config.analysis(Edition::First)?.may_differ(query) {
-            Some(Tree { root: read(config, Edition::First, query, field)?.0 })
+            Some(Tree { root: read(config, Edition::First, query, field, syntax)?.0 })
         } else {
             None
         };
@@ -215,10 +283,14 @@ fn read(
     edition: Edition,
     query: &str,
     field: Option<usize>,
+    syntax: Syntax,
 ) -> Result<(Option<Node>, Vec<String>)> {
     let scope = field.map_or(Scope::All, Scope::One);
     let mut parser = Parser::new(config, edition, query)?;
-    let root = parser.parse(scope)?;
+    let root = match syntax {
+        Syntax::Query => parser.parse(scope)?,
+        Syntax::Words => parser.words(scope),
+    };
     let fields = config.fields.len().max(1);
     let count = |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
     let clauses = count(&|_| true);

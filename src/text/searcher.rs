@@ -11,7 +11,7 @@ use super::directory::{Part, ViewDirectory};
 use super::exact::Exact;
 use super::interrupt::Interrupt;
 use super::payload::TextPayload;
-use super::query_text::{Node, TextQuery};
+use super::query_text::{Node, Syntax, TextQuery};
 use super::statistics::Statistics;
 use super::windows::{Bits, WINDOW, Windows};
 use super::{TextConfig, engine, guarded, guarded_read};
@@ -123,8 +123,8 @@ impl TextSearcher {
     ///
     /// # Errors
     /// [`crate::Error::Limit`] when the text is too long or too deep.
-    pub fn parse(&self, query: &str, field: Option<usize>) -> Result<TextQuery> {
-        guarded("parsing the query", || TextQuery::parse(&self.config, query, field))
+    pub fn parse(&self, query: &str, field: Option<usize>, syntax: Syntax) -> Result<TextQuery> {
+        guarded("parsing the query", || TextQuery::parse(&self.config, query, field, syntax))
     }
 
     /// Documents of each segment.

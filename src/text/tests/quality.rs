@@ -43,7 +43,7 @@ fn ndcg(
     let (mut sum, mut count) = (0.0, 0);
     for query in &queries {
         let Some(grades) = judged.get(&text_of(&query["_id"])) else { continue };
-        let parsed = searcher.parse(&text_of(&query["text"]), None).unwrap();
+        let parsed = searcher.parse(&text_of(&query["text"]), None, Syntax::Query).unwrap();
         let hits = searcher.search(&parsed, &[], 10).unwrap();
         let discount = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
         let gain: f64 = hits

@@ -179,7 +179,7 @@ fn a_query_finds_what_each_index_can_find_by_its_own_rules() {
     assert!(!first.is_current() && second.is_current());
     let searcher = open(&config, &[&first, &second]);
     let found = |query: &str| {
-        let query = searcher.parse(query, None).unwrap();
+        let query = searcher.parse(query, None, Syntax::Query).unwrap();
         let matching = searcher.matching(&query).unwrap();
         let pairs: Vec<(usize, u32)> =
             matching.iter().enumerate().flat_map(|(at, set)| set.iter().map(move |ord| (at, ord))).collect();
