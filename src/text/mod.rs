@@ -15,6 +15,7 @@ mod expand;
 mod finder;
 mod found;
 mod interrupt;
+mod joined;
 mod letters;
 mod marks;
 mod merged;

@@ -2,6 +2,7 @@
 
 use super::TextConfig;
 use super::analyzer::{Analysis, Edition};
+use super::joined::{Joined, Part};
 use super::query_text::{Leaf, MAX_FUZZY_CHARS, MAX_IMPLICIT_PHRASE, Matcher, Node, Scope, limit};
 use crate::error::Result;
 use crate::limits;
@@ -14,7 +15,37 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Clauses around the current one that forbid what they hold.
+    forbidding: usize,
     pub warnings: Vec<String>,
+}
+
+/// What a clause is before its place in the query is known.
+enum Piece {
+    Node(Node),
+    /// A word that the tokenizer splits.
+    Joined(Joined),
+}
+
+impl Piece {
+    fn boosted(self, by: f32) -> Self {
+        match self {
+            Self::Node(node) => Self::Node(node.boosted(by)),
+            Self::Joined(mut joined) => {
+                joined.boost *= by;
+                Self::Joined(joined)
+            }
+        }
+    }
+
+    fn placed(self, occur: Occur, forbidden: bool) -> Node {
+        match self {
+            Self::Node(node) => node,
+            Self::Joined(joined) if forbidden => joined.whole(),
+            Self::Joined(joined) if occur == Occur::Must => joined.all(),
+            Self::Joined(joined) => joined.any(),
+        }
+    }
 }
 
 /// What may follow a word or phrase.
@@ -28,7 +59,7 @@ struct Suffix {
 impl<'a> Parser<'a> {
     pub(super) fn new(config: &'a TextConfig, edition: Edition, text: &'a str) -> Result<Self> {
         let analysis = config.analysis(edition)?;
-        Ok(Self { config, analysis, text, at: 0, depth: 0, warnings: Vec::new() })
+        Ok(Self { config, analysis, text, at: 0, depth: 0, forbidding: 0, warnings: Vec::new() })
     }
 
     /// Reads the whole text.
@@ -45,6 +76,7 @@ impl<'a> Parser<'a> {
                 .into_iter()
                 .filter_map(|word| Some(vec![(Occur::Should, self.plain(scope, word)?)]))
                 .collect(),
+            false,
         )
     }
 
@@ -62,7 +94,7 @@ impl<'a> Parser<'a> {
     /// Reads clauses up to the closing bracket or the end.
     fn clauses(&mut self, scope: Scope, inner: bool) -> Result<Option<Node>> {
         // Runs of clauses joined by AND.
-        let mut runs: Vec<Vec<(Occur, Node)>> = Vec::new();
+        let mut runs: Vec<Vec<(Occur, Piece)>> = Vec::new();
         let mut joined = false;
         let mut occur = Occur::Should;
         // The operator that was read last, if nothing has followed it yet.
@@ -119,18 +151,20 @@ impl<'a> Parser<'a> {
                 }
                 continue;
             }
-            let node = self.atom(scope, true)?;
-            if let Some(node) = node {
+            self.forbidding += usize::from(occur == Occur::MustNot);
+            let piece = self.atom(scope, true)?;
+            self.forbidding -= usize::from(occur == Occur::MustNot);
+            if let Some(piece) = piece {
                 match runs.last_mut() {
-                    Some(run) if joined => run.push((occur, node)),
-                    _ => runs.push(vec![(occur, node)]),
+                    Some(run) if joined => run.push((occur, piece)),
+                    _ => runs.push(vec![(occur, piece)]),
                 }
             }
             joined = false;
             occur = Occur::Should;
             pending = None;
         }
-        Ok(assemble(runs))
+        Ok(assemble(runs, self.forbidding > 0))
     }
 
     fn dangling(&mut self, operator: Option<&str>) {
@@ -140,7 +174,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One word, phrase or group; `None` when there is no token in it.
-    fn atom(&mut self, scope: Scope, columns: bool) -> Result<Option<Node>> {
+    fn atom(&mut self, scope: Scope, columns: bool) -> Result<Option<Piece>> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('(') => {
@@ -156,7 +190,7 @@ impl<'a> Parser<'a> {
                 let node = self.clauses(scope, true)?;
                 self.depth -= 1;
                 let boost = self.suffix(false).boost;
-                Ok(node.map(|node| node.boosted(boost.unwrap_or(1.0))))
+                Ok(node.map(|node| Piece::Node(node.boosted(boost.unwrap_or(1.0)))))
             }
             Some('"') => {
                 if self.text[..self.at].ends_with(char::is_alphanumeric) {
@@ -172,7 +206,7 @@ impl<'a> Parser<'a> {
                     self.warn("a * inside quotes is punctuation; \"two wo\"* takes it behind them");
                 }
                 let suffix = self.suffix(true);
-                Ok(self.phrase(scope, &phrase, &suffix))
+                Ok(self.phrase(scope, &phrase, &suffix).map(Piece::Node))
             }
             _ => {
                 let end = rest
@@ -228,7 +262,7 @@ impl<'a> Parser<'a> {
         suffix
     }
 
-    fn word(&mut self, scope: Scope, word: &str) -> Option<Node> {
+    fn word(&mut self, scope: Scope, word: &str) -> Option<Piece> {
         if let Some(what) = misread(word, self.rest()) {
             self.warn(what);
         }
@@ -243,7 +277,7 @@ impl<'a> Parser<'a> {
         let unstarred = word.trim_end_matches('*');
         let node = if unstarred.len() < word.len() {
             let suffix = Suffix { star: true, ..Suffix::default() };
-            self.phrase(scope, unstarred, &suffix)
+            self.phrase(scope, unstarred, &suffix).map(Piece::Node)
         } else if let Some((before, after)) = word.rsplit_once('~')
             && (after.is_empty() || matches!(after.as_bytes(), [b'0'..=b'9']))
         {
@@ -251,21 +285,27 @@ impl<'a> Parser<'a> {
             if distance > 2 {
                 self.warn("at most 2 typing errors are searched");
             }
-            self.fuzzy(scope, before, distance.min(2))
+            self.fuzzy(scope, before, distance.min(2)).map(Piece::Node)
         } else {
             self.plain(scope, word)
         };
-        node.map(|node| node.boosted(boost))
+        node.map(|piece| piece.boosted(boost))
     }
 
     /// A word without operators.
-    fn plain(&mut self, scope: Scope, word: &str) -> Option<Node> {
+    fn plain(&mut self, scope: Scope, word: &str) -> Option<Piece> {
         let tokens = self.analysis.query_tokens(word);
-        if tokens.len() > MAX_IMPLICIT_PHRASE && !self.analysis.is_gram() {
-            Some(group(tokens.into_iter().map(|token| (Occur::Should, term(scope, token.text)))))
+        if tokens.len() < 2 || self.analysis.is_gram() {
+            return self.phrase(scope, word, &Suffix::default()).map(Piece::Node);
+        }
+        let phrase = if tokens.len() > MAX_IMPLICIT_PHRASE {
+            None
         } else {
             self.phrase(scope, word, &Suffix::default())
-        }
+        };
+        let parts = tokens.iter().map(|token| Part::of(scope, token)).collect();
+        let apostrophe = word.contains(['\'', '’']);
+        Some(Piece::Joined(Joined { phrase, parts, apostrophe, boost: 1.0 }))
     }
 
     fn fuzzy(&mut self, scope: Scope, word: &str, distance: u8) -> Option<Node> {
@@ -319,16 +359,16 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn leaf(scope: Scope, matcher: Matcher) -> Node {
+pub(super) fn leaf(scope: Scope, matcher: Matcher) -> Node {
     Node::Leaf(Leaf { scope, matcher, boost: 1.0 })
 }
 
-fn term(scope: Scope, text: String) -> Node {
+pub(super) fn term(scope: Scope, text: String) -> Node {
     leaf(scope, Matcher::Term(text))
 }
 
 /// A group; one that holds a single wanted child is that child.
-fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
+pub(super) fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
     let mut children: Vec<(Occur, Node)> = children.into_iter().collect();
     if let [(Occur::Should | Occur::Must, _)] = children.as_slice()
         && let Some((_, only)) = children.pop()
@@ -339,7 +379,17 @@ fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
 }
 
 /// OR over the runs; a run of several clauses is their AND.
-fn assemble(mut runs: Vec<Vec<(Occur, Node)>>) -> Option<Node> {
+fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
+    let placed = |run: Vec<(Occur, Piece)>| {
+        let joined = run.len() > 1;
+        run.into_iter()
+            .map(|(occur, piece)| {
+                let place = if joined { Occur::Must } else { occur };
+                (occur, piece.placed(place, forbidden || occur == Occur::MustNot))
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut runs: Vec<Vec<(Occur, Node)>> = runs.into_iter().map(placed).collect();
     let anded = |run: Vec<(Occur, Node)>| {
         run.into_iter()
             .map(|(occur, node)| (if occur == Occur::MustNot { occur } else { Occur::Must }, node))

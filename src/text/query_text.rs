@@ -11,8 +11,8 @@
 //! clauses it cannot use. Here nothing a person types is an error: stray quotes, brackets and operators are skipped,
 //! a colon after anything but a column name is punctuation. Only size and depth are limited.
 //!
-//! A word that the tokenizer splits (`sqlite-vec`, `東京都`) is a phrase; one of more than [`MAX_IMPLICIT_PHRASE`] tokens (a
-//! sentence without spaces, a path) is a bag of its tokens, because such a phrase would hardly ever match.
+//! A word that the tokenizer splits (`sqlite-vec`, `東京都`) is its parts, and the whole counts besides (see `joined`); one of
+//! more than [`MAX_IMPLICIT_PHRASE`] tokens (a sentence without spaces, a path) is its parts alone.
 
 use super::TextConfig;
 use super::analyzer::Edition;
@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::limits;
 use tantivy::query::Occur;
 
-/// Unquoted words of more tokens than this are no phrase.
-pub(super) const MAX_IMPLICIT_PHRASE: usize = 4;
+/// Unquoted words of more tokens than this are not looked for as a whole.
+pub(super) const MAX_IMPLICIT_PHRASE: usize = 8;
 
 /// Longer words get no fuzzy match: the automaton grows with the word.
 pub(super) const MAX_FUZZY_CHARS: usize = 64;

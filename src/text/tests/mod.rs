@@ -1,6 +1,7 @@
 //! Tests of the text layer as its callers see it.
 
 mod heavy;
+mod joined;
 mod language;
 mod marking;
 mod open_words;
