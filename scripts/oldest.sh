@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=${1:-$(sed -n 's/^rusqlite = .*">=\([0-9.]*\),.*/\1.0/p' Cargo.toml)}
+version=${1:-$(sed -n 's/^rusqlite = .*">=\([0-9.]*\),.*/\1.0/p' Cargo.toml | head -1)}
 root=$PWD copy=target/oldest
 rm -rf "$copy"
 mkdir -p "$copy"

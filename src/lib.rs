@@ -127,6 +127,15 @@ pub use value::Value;
 pub use vector::{Codes, Metric, Store};
 
 pub use rusqlite;
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 #[doc(hidden)]
 pub use sql::set_host_routines;
+
+/// The Rust in the pages beside this documentation compiles and runs.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/interop.md")]
+    struct Interop;
+}

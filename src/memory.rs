@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 /// From this size on an allocation is large.
 const LARGE: usize = 1 << 20;
 
+/// Stacks come from the system. An allocator may serve a smaller allocation than this from what it holds.
+const BEYOND_THE_HEAP: usize = 32 << 20;
+
+/// The stack of a thread, and what it allocates first.
+const A_THREAD: usize = 4 << 20;
+
 /// Bytes that have to be left.
 const RESERVE: usize = 8 << 20;
 
@@ -27,6 +33,16 @@ pub(crate) fn check(bytes: usize) -> Result<()> {
 /// As [`check`], where small work is so frequent that looking would cost more than it takes.
 pub(crate) fn check_large(bytes: usize) -> Result<()> {
     if bytes < LARGE { Ok(()) } else { check(bytes) }
+}
+
+/// How many of `others` threads may be started beside this one: none where memory is so short that one could not even begin,
+/// which ends the process.
+pub(crate) fn threads(others: usize) -> usize {
+    if others == 0 || check(others.saturating_mul(A_THREAD).max(BEYOND_THE_HEAP)).is_ok() {
+        others
+    } else {
+        0
+    }
 }
 
 /// The reserve for an allocation of `bytes` bytes that has been made.

@@ -1,4 +1,5 @@
 //! How a database is opened, and that every connection of its pool is as it was opened, whoever used it before.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::rusqlite::Connection;
 use nearlite::rusqlite::config::DbConfig;

@@ -1,4 +1,5 @@
 //! Rows of unusual types, many changes at once, and what is counted without being read.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::{Collection, Database, Error, Metric, Mmr, Schema, col};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! Transactions of the Rust door over several collections and tables: their turn, their end, and who would wait for
 //! himself.
+#![allow(clippy::unwrap_used)]
 
 use nearlite::rusqlite::Connection;
 use nearlite::{Collection, Database, Error, Metric, OpenOptions, Schema};

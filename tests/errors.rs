@@ -1,5 +1,6 @@
 //! What SQLite reports while a table is read or written reaches the caller as it is: an I/O error, a lack of memory or an
 //! interrupt is never told as damage, which would send the user to rebuild a sound table.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -22,6 +23,7 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, to: *mut c_void, count: 
     if READS.load(Ordering::Relaxed) >= 0 && READS.fetch_sub(1, Ordering::Relaxed) == 0 {
         return ffi::SQLITE_IOERR_READ;
     }
+    // SAFETY: `open` stored the methods of the system's files before it gave any file this function.
     unsafe { ((*METHODS.load(Ordering::Relaxed)).xRead.unwrap())(file, to, count, at) }
 }
 
@@ -34,6 +36,7 @@ unsafe extern "C" fn open(
     got: *mut c_int,
 ) -> c_int {
     static MINE: AtomicPtr<ffi::sqlite3_io_methods> = AtomicPtr::new(std::ptr::null_mut());
+    // SAFETY: SQLite's own arguments, passed on to the system's VFS, whose methods live as long as the process.
     unsafe {
         let real = REAL.load(Ordering::Relaxed);
         let code = ((*real).xOpen.unwrap())(real, name, file, flags, got);
@@ -55,6 +58,7 @@ unsafe extern "C" fn open(
 /// Makes `open` the way to open files from now on.
 fn install() {
     static INSTALLED: Once = Once::new();
+    // SAFETY: the copy of the default VFS is leaked, so that it lives as long as SQLite may call it.
     INSTALLED.call_once(|| unsafe {
         let real = ffi::sqlite3_vfs_find(std::ptr::null());
         REAL.store(real, Ordering::Relaxed);
@@ -143,6 +147,7 @@ unsafe extern "C" fn progress(_: *mut c_void) -> c_int {
 #[test]
 fn an_interrupt_is_not_told_as_damage() {
     let _alone = ALONE.lock();
+    // SAFETY: the handle is open, and the handler reads nothing but a static.
     let handler = |conn: &Connection, on: bool| unsafe {
         let call = on.then_some(progress as unsafe extern "C" fn(*mut c_void) -> c_int);
         ffi::sqlite3_progress_handler(conn.handle(), 5, call, std::ptr::null_mut());
@@ -160,8 +165,10 @@ fn an_interrupt_is_not_told_as_damage() {
 fn a_lack_of_memory_in_sqlite_is_not_told_as_damage() {
     let _alone = ALONE.lock();
     // The limit is on what SQLite has allocated in the process.
+    // SAFETY: both functions have no preconditions.
     let limit = |bytes: i64| unsafe { ffi::sqlite3_hard_heap_limit64(bytes) };
     let arm = |_: &Connection, nth| {
+        // SAFETY: as above.
         limit(unsafe { ffi::sqlite3_memory_used() } + nth);
     };
     let met = meet(ffi::SQLITE_NOMEM, 3_001, arm, |_| {

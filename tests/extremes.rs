@@ -2,6 +2,7 @@
 //!
 //! Inner products of numbers beyond 10^19 overflow f32, those of numbers below 10^-22 vanish in it; squares of differences
 //! do the same. Distances were once cut to the range of f32, so all such rows tied and came in order of rowid.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

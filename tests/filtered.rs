@@ -5,6 +5,7 @@
 //! filtered by `rowid IN`, by `id IN` or by a text key, on connections that had seen the rows before.
 //!
 //! `NEARLITE_CASES` asks for more tables, `NEARLITE_SEED` for other ones.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

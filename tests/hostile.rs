@@ -3,6 +3,7 @@
 //! error, nothing ends or holds up the process, and where the rows are whole `'rebuild'` heals the table.
 //!
 //! `NEARLITE_STEP=1` tries every forgery instead of every eighth.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

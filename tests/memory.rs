@@ -1,5 +1,5 @@
 //! Where memory is short, what is large fails as SQLITE_NOMEM: the process lives, and what it had stored is as before.
-
+#![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
 
 mod common;

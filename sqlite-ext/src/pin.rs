@@ -27,8 +27,12 @@ pub fn pin() {
     const RTLD_NOLOAD: c_int = 0x10;
     const RTLD_NODELETE: c_int = 0x80;
 
-    let mut info =
-        Info { file: std::ptr::null(), base: std::ptr::null_mut(), symbol: std::ptr::null(), address: std::ptr::null_mut() };
+    let mut info = Info {
+        file: std::ptr::null(),
+        base: std::ptr::null_mut(),
+        symbol: std::ptr::null(),
+        address: std::ptr::null_mut(),
+    };
     // SAFETY: `dladdr` fills the struct or returns 0; the file name it gives lives as long as the library.
     unsafe {
         if dladdr(here(), &raw mut info) != 0 && !info.file.is_null() {

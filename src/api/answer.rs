@@ -234,15 +234,16 @@ impl<'c, D: Door> Search<'c, D> {
                 None => return Err(unknown_column(table, schema, &name)),
             },
         };
+        let candidates = if self.rerank.is_some() { CANDIDATES } else { 1 };
         let wanted = self.limit.saturating_add(self.offset);
-        let hint = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
         let request = Request {
             vector,
             text,
             must_match,
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
-            hint: Some(hint),
+            hint: Some(wanted.saturating_mul(candidates)),
+            page: Some(self.limit.saturating_mul(candidates)),
             ef: self.ef,
             exact: self.exact,
             plan: self.plan,

@@ -3,12 +3,12 @@
 use super::feed::{Feed, Rows};
 use super::hits::Hits;
 use super::read_row::Columns;
-use super::search::{LIMIT, Mmr};
+use super::search::Mmr;
 use super::statement::{condition, target, told};
 use crate::error::{Error, Result};
 use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
-use crate::query::{self, Handle, Request, Source, VectorLeg};
+use crate::query::{self, Drawn, Handle, Request, Source, Standing, VectorLeg};
 use crate::vector::Metric;
 use crate::vector::metric::narrow;
 use rusqlite::Connection;
@@ -69,7 +69,7 @@ impl Prepared {
     ) -> Result<(Hits, serde_json::Value)> {
         let wanted = self.limit.saturating_add(self.offset);
         let candidates = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
-        let mut depth = self.request.hybrid.depth_for(self.request.hint.unwrap_or(LIMIT));
+        let mut depth = self.request.depth();
         let (mut feed, mut found) = (self.start(handle, conn, true, depth)?, Vec::new());
         while self.limit > 0 && found.len() < candidates {
             match feed.next(handle, conn)? {
@@ -115,11 +115,19 @@ impl Prepared {
             return Err(Error::Value(format!("{table}: several nearest are fused by rrf only")));
         };
         let view = handle.view(conn)?;
-        let plain = Request { vector: None, text: None, hint: Some(depth), ..self.request.clone() };
+        let mut asked = self.request.clone();
+        let mut words = asked.text.take();
+        if let Some(leg) = &words {
+            let query = handle.with_source(conn, |source| query::parse_text(source, &view, leg))?;
+            if !query.is_empty() && !query.ranks() {
+                // Forbidden words only: they restrict every leg and rank nothing.
+                asked.must_match.extend(words.take());
+            }
+        }
+        let plain = Request { vector: None, text: None, hint: Some(depth.saturating_add(1)), ..asked };
         let near = self.request.vector.iter().chain(&self.more);
         let mut legs: Vec<(Request, f32)> =
             near.map(|leg| (Request { vector: Some(leg.clone()), ..plain.clone() }, vector)).collect();
-        let words = self.request.text.clone();
         legs.extend(
             words.map(|words| (Request { text: Some(words), within: Vec::new(), ..plain.clone() }, text)),
         );
@@ -129,26 +137,33 @@ impl Prepared {
             let is_text = request.text.is_some();
             handle.with_source(conn, |source| {
                 let mut search = query::Search::start(source, Arc::clone(&view), request)?;
-                let mut rank = 0;
-                while let Some(hit) = search.next(source)? {
-                    if rank as usize == depth {
-                        cut = true;
-                        break;
-                    }
-                    rank += 1;
-                    let adds = weight / (k + rank as f32);
+                let (mut drawn, mut hits) = (Drawn::new(is_text), Vec::new());
+                drawn.take(depth, || {
+                    let Some(hit) = search.next(source)? else { return Ok(None) };
+                    let raw = if is_text { hit.bm25 } else { hit.distance.map(narrow) }.unwrap_or(0.0);
+                    hits.push(hit);
+                    Ok(Some(((0, hits.len() as u32 - 1), raw)))
+                })?;
+                cut |= !drawn.exhausted();
+                for (leg_hit, standing) in drawn.hits() {
+                    // A group of equals that the depth cuts counts nothing: not all of it is known.
+                    let Some(hit) = hits.get(leg_hit.id.1 as usize).filter(|_| standing == Standing::Within)
+                    else {
+                        continue;
+                    };
                     let at = *place.entry(hit.rowid).or_insert(fused.len());
                     if at == fused.len() {
                         fused.push(query::Hit { score: Some(0.0), ..hit.clone() });
                     }
                     let row = &mut fused[at];
-                    row.score = row.score.map(|score| score + adds);
                     row.distance = row.distance.or(hit.distance);
                     row.bm25 = row.bm25.or(hit.bm25);
+                    let fused = row.fused.get_or_insert_default();
+                    let (rank, raw) = (leg_hit.rank, leg_hit.raw);
+                    let adds = weight / (k + rank as f32);
+                    row.score = row.score.map(|score| score + adds);
                     let known = if is_text { &mut row.text_rank } else { &mut row.vector_rank };
                     *known = Some(known.map_or(rank, |known| known.min(rank)));
-                    let raw = if is_text { hit.bm25 } else { hit.distance.map(narrow) }.unwrap_or(0.0);
-                    let fused = row.fused.get_or_insert_default();
                     let leg = if is_text { &mut fused.text } else { &mut fused.vector };
                     let leg = leg.get_or_insert(LegScore { raw, weight, ..LegScore::default() });
                     if leg.rank.is_none_or(|best| rank < best) {

@@ -389,7 +389,7 @@ impl<'c, D: Door> Search<'c, D> {
         self
     }
 
-    /// Rows each leg of a hybrid search contributes; four times the limit, at least 100, when not given.
+    /// Rows each leg of a hybrid search contributes, 1 to 10,000; 100 when not given, or the limit if that is more.
     pub fn depth(mut self, rows: usize) -> Self {
         self.hybrid.depth = Some(rows.clamp(1, 10_000));
         self

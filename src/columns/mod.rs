@@ -68,6 +68,17 @@ impl Op {
         }
     }
 
+    /// The operator that holds between the negated numbers.
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            Self::Eq | Self::Ne => self,
+        }
+    }
+
     /// Whether `left self right` holds when `left.cmp(right)` is `ordering`.
     pub fn accepts(self, ordering: std::cmp::Ordering) -> bool {
         match self {
@@ -182,6 +193,11 @@ impl Columns {
     /// The rowid of `ord`; 0 beyond the last row.
     pub fn rowid(&self, ord: u32) -> i64 {
         if (ord as usize) < self.len() { self.rowids.get(ord as usize) } else { 0 }
+    }
+
+    /// Whether the rowids ascend with the ords.
+    pub fn ascends(&self) -> bool {
+        self.by_rowid.is_none()
     }
 
     /// The ords of `rowid`, ascending: none or one in a segment, one for each time the row was written in the log.

@@ -1,6 +1,7 @@
 //! Runs one job for each element of a slice on a few threads. The result of an element may depend on the element only,
 //! so the number of threads never shows.
 
+use crate::memory;
 use parking_lot::Mutex;
 use std::thread::Builder;
 
@@ -26,7 +27,8 @@ pub(super) fn each<W: Send, T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for worker in others {
+        let most = memory::threads(others.len());
+        for worker in others.iter_mut().take(most) {
             // Where the system has no more threads, fewer do the work.
             if Builder::new().spawn_scoped(scope, || run(worker)).is_err() {
                 break;

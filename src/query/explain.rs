@@ -41,7 +41,10 @@ pub struct Trace {
     pub stages: u32,
     /// Whether the codes of all qualifying rows were looked at because the caller took that many.
     pub full: bool,
-    /// Set when the text leg had nothing to search for and only the vector leg ran.
+    /// Whether rows come in order of rowid because nobody reads how well they match.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unranked: bool,
+    /// Set when a leg of a hybrid search ranks nothing, or not all that it found; says why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degraded: Option<&'static str>,
     /// What the text query's reader could not take literally.

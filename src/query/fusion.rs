@@ -124,7 +124,7 @@ pub type RowId = (u32, u32);
 pub struct LegHit {
     /// The row.
     pub id: RowId,
-    /// Rank in the leg, from 1.
+    /// Rank in the leg, from 1; equal hits share it.
     pub rank: u32,
     /// Distance (smaller is better) or BM25 (larger is better).
     pub raw: f32,
@@ -170,20 +170,33 @@ pub struct Fill {
     pub text: HashMap<RowId, f32>,
 }
 
-/// Fuses the legs; best first. Without `fill` a row missed by a leg gets nothing from it. `tie` gives the rowid, the
-/// last word between rows that are equal in everything else.
-pub fn fuse(
-    fusion: &Fusion,
-    metric: Metric,
-    vector: &[LegHit],
-    text: &[LegHit],
-    fill: Option<&Fill>,
-    tie: &dyn Fn(RowId) -> i64,
-) -> Vec<Fused> {
+/// The group of equal hits at which a leg was cut: every row of it counts, whether the leg drew it or not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Edge {
+    /// Distance or BM25 of the group.
+    pub raw: f32,
+    /// Rank of the group.
+    pub rank: u32,
+}
+
+/// What is fused; of two legs first the vector's, then the text's.
+pub struct Legs<'a> {
+    /// Hits of each leg.
+    pub hits: [&'a [LegHit]; 2],
+    /// Where each leg was cut inside a group of equals.
+    pub edges: [Option<Edge>; 2],
+    /// Scores of rows that a leg did not draw. Without one, the row gets nothing from the leg.
+    pub fill: &'a Fill,
+    /// Which rows are wanted; the others only take part in the statistics of their leg.
+    pub listed: &'a dyn Fn(RowId) -> bool,
+}
+
+/// Fuses the legs; best first. `tie` gives the rowid, the last word between rows that are equal in everything else.
+pub fn fuse(fusion: &Fusion, metric: Metric, legs: &Legs<'_>, tie: &dyn Fn(RowId) -> i64) -> Vec<Fused> {
     let weights = fusion.weights().map(|weight| if weight.is_finite() { weight } else { 0.0 });
-    let mut rows: HashMap<RowId, [Option<LegScore>; 2]> = HashMap::with_capacity(vector.len() + text.len());
-    for (leg, hits) in [vector, text].into_iter().enumerate() {
-        for hit in hits {
+    let mut rows: HashMap<RowId, [Option<LegScore>; 2]> = HashMap::new();
+    for (leg, hits) in legs.hits.into_iter().enumerate() {
+        for hit in hits.iter().filter(|hit| (legs.listed)(hit.id)) {
             let known = &mut rows.entry(hit.id).or_default()[leg];
             // A row that a leg returns twice counts at its better rank.
             if known.is_none_or(|known| known.rank.is_none_or(|rank| hit.rank < rank)) {
@@ -191,20 +204,21 @@ pub fn fuse(
             }
         }
     }
-    if fusion.fills_missing()
-        && let Some(fill) = fill
-    {
-        for (id, legs) in &mut rows {
-            for (leg, raws) in [&fill.vector, &fill.text].into_iter().enumerate() {
-                if legs[leg].is_none() {
-                    legs[leg] = raws.get(id).map(|raw| leg_score(None, *raw, weights[leg]));
+    for (id, row) in &mut rows {
+        for (leg, raws) in [&legs.fill.vector, &legs.fill.text].into_iter().enumerate() {
+            if row[leg].is_none()
+                && let Some(&raw) = raws.get(id)
+            {
+                let rank = legs.edges[leg].filter(|edge| edge.raw == raw).map(|edge| edge.rank);
+                if rank.is_some() || fusion.fills_missing() {
+                    row[leg] = Some(leg_score(rank, raw, weights[leg]));
                 }
             }
         }
     }
     for leg in 0..2 {
         // Statistics are of what the leg returned, in rank order, so that the sums do not depend on hashing.
-        let mut hits: Vec<&LegHit> = [vector, text][leg].iter().collect();
+        let mut hits: Vec<&LegHit> = legs.hits[leg].iter().collect();
         hits.sort_unstable_by_key(|hit| (hit.rank, hit.id));
         let scores: Vec<f64> = hits.iter().map(|hit| goodness(metric, leg, hit.raw)).collect();
         let filled = rows.values().filter_map(|legs| legs[leg]).filter(|score| score.filled);

@@ -6,7 +6,7 @@ use super::source::Source;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::segment::View;
+use crate::segment::{TextView, View};
 use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -128,6 +128,14 @@ fn require_text(
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
     let text = view.text(source.storage, source.conn, source.schema)?;
+    let few = |part: usize| view.part_len(part) / SPARSE;
+    if parts
+        .iter()
+        .enumerate()
+        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+    {
+        return keep_matching(source, text, query, parts);
+    }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
     let asked = || source.interrupted();
@@ -144,6 +152,34 @@ fn require_text(
             found.and(mask);
         }
         *mask = Some(Arc::new(found));
+    }
+    Ok(())
+}
+
+/// Of fewer rows than one in so many each is looked at, instead of all that match.
+const SPARSE: usize = 64;
+
+/// Keeps of a few rows those that match.
+fn keep_matching(
+    source: &Source<'_>,
+    text: &TextView,
+    query: &TextQuery,
+    parts: &mut [Option<Arc<Bitmap>>],
+) -> Result<()> {
+    let asked = || source.interrupted();
+    let interrupt = Interrupt::new(&asked);
+    let prepared = text.searcher.prepare(query, &interrupt)?;
+    for (part, mask) in parts.iter_mut().enumerate() {
+        let Some(mask) = mask.as_mut().filter(|mask| !mask.is_empty()) else { continue };
+        let documents: Vec<_> = mask.iter().map(|ord| text.document(part, ord)).collect();
+        let scores = text.searcher.scores(&prepared, &documents, &interrupt)?;
+        let mut kept = Bitmap::empty(mask.len());
+        for (ord, score) in mask.iter().zip(scores) {
+            if score.is_some() {
+                kept.insert(ord);
+            }
+        }
+        *mask = Arc::new(kept);
     }
     Ok(())
 }

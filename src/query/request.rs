@@ -16,7 +16,7 @@ pub struct VectorLeg {
 }
 
 /// Rows that match a text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLeg {
     /// Query text.
     pub query: String,
@@ -43,10 +43,18 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// Bounds on the distance; all must hold.
     pub within: Vec<(Op, f64)>,
+    /// Upper bounds on [`Hit::rank`]: the search ends with the first row that is beyond one.
+    pub until: Vec<(Op, f64)>,
+    /// Of a search for texts alone: rows come in order of rowid, without scores.
+    pub unranked: bool,
+    /// The order of rows without scores is descending.
+    pub descending: bool,
     /// Rows returned at most.
     pub limit: Option<usize>,
     /// Rows the caller will probably take: sizes the first batch, never the answer.
     pub hint: Option<usize>,
+    /// Rows of one page, wherever it begins: the legs of a hybrid search are at least as deep.
+    pub page: Option<usize>,
     /// Breadth of graph searches.
     pub ef: Option<usize>,
     /// Exact search: no graph.
@@ -62,12 +70,18 @@ impl Request {
     pub fn first_batch(&self) -> usize {
         self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).clamp(1, 10_000)
     }
+
+    /// Rows that each leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
+    /// is a `k`, on LIMIT, which some versions of SQLite do not show.
+    pub fn depth(&self) -> usize {
+        self.hybrid.depth_for(self.limit.or(self.page).unwrap_or(0))
+    }
 }
 
-/// Whether a distance is within a bound.
-pub fn holds((op, bound): &(Op, f64), distance: f64) -> bool {
+/// Whether a distance or a rank is within a bound.
+pub fn holds((op, bound): &(Op, f64), number: f64) -> bool {
     // Adding zero turns -0.0 into 0.0, which SQLite takes for equal.
-    op.accepts((distance + 0.0).total_cmp(&(bound + 0.0)))
+    op.accepts((number + 0.0).total_cmp(&(bound + 0.0)))
 }
 
 /// One answer row.
@@ -90,6 +104,19 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// A row of which nothing else is known.
+    pub fn bare(rowid: i64) -> Self {
+        Self {
+            rowid,
+            distance: None,
+            bm25: None,
+            score: None,
+            vector_rank: None,
+            text_rank: None,
+            fused: None,
+        }
+    }
+
     /// Ascending means best first, whatever kind of search it was.
     pub fn rank(&self) -> f64 {
         match (self.score, self.distance, self.bm25) {

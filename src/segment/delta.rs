@@ -88,6 +88,11 @@ impl Delta {
         self.rowids.get(slot as usize).copied().unwrap_or(0)
     }
 
+    /// Whether the rowids ascend with the slots.
+    pub fn ascends(&self) -> bool {
+        self.rowids.is_sorted()
+    }
+
     /// Whether a row is here.
     pub fn contains(&self, rowid: i64) -> bool {
         self.by_row.contains_key(&rowid)

@@ -129,6 +129,20 @@ impl View {
         }
     }
 
+    /// Whether the rowids of a part ascend with the ords.
+    pub fn ascends(
+        &self,
+        storage: &Storage,
+        conn: &Connection,
+        schema: &Schema,
+        part: usize,
+    ) -> Result<bool> {
+        match self.segments.get(part) {
+            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.columns.ascends()),
+            None => Ok(self.delta.ascends()),
+        }
+    }
+
     /// Where a live row is: part and ord.
     pub fn find(
         &self,

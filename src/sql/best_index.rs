@@ -3,7 +3,7 @@
 use super::callers::Reads;
 use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
-use super::plan::{Plan, Term};
+use super::plan::{Order, Plan, Term};
 use super::table::Shared;
 use crate::columns::Op;
 use crate::error::{Error, Result};
@@ -90,6 +90,9 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
             info.take_in(one.index);
         }
     }
+    if plan.is_search() {
+        see_what_is_read(schema, info, &mut plan);
+    }
     consume_order(schema, info, &mut plan);
     let joined = used.iter().any(|one| {
         matches!(one.term, Term::Rowid(Op::Eq) | Term::Key) && info.rhs_value(one.index).is_none()
@@ -102,6 +105,7 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
     });
     set_cost(info, &plan, joined, unique);
     let number = match reads_of(schema, info) {
+        _ if plan.unranked => shared.callers.number(Reads::default()),
         _ if plan.is_search() => 1,
         Some(reads) => shared.callers.number(reads),
         None => 0,
@@ -137,10 +141,17 @@ fn term_of(
         Place::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
         Place::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
         Place::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
-        Place::Hidden(Hidden::Distance) if search => match comparison(op) {
-            Some(op @ (Op::Lt | Op::Le | Op::Gt | Op::Ge)) => Some((Term::Distance(op), false)),
-            _ => None,
-        },
+        Place::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank))
+            if search =>
+        {
+            match (hidden, comparison(op)) {
+                (_, None | Some(Op::Eq | Op::Ne)) => None,
+                (Hidden::Distance, Some(op)) => Some((Term::Distance(op), false)),
+                (Hidden::Score, Some(op)) => Some((Term::Score(op), false)),
+                (Hidden::Bm25, Some(op)) => Some((Term::Bm25(op), false)),
+                (_, Some(op)) => Some((Term::Rank(op), false)),
+            }
+        }
         Place::Hidden(_) => None,
         Place::Rowid => match (op, comparison(op)) {
             // Left to SQLite when it is no search: it then looks rows up one by one.
@@ -240,7 +251,6 @@ fn refuse_misuse(
             | ConstraintOp::Ne
             | ConstraintOp::Is
             | ConstraintOp::IsNot
-            | ConstraintOp::IsNotNull
     );
     let given = constraints
         .iter()
@@ -285,6 +295,18 @@ fn keep_one_lookup(used: &mut Vec<Used>) {
     });
 }
 
+/// Whether a search for texts has to rank its rows: not if nobody reads a rank or cuts by one, and either another order
+/// is asked for or no column of the row is read. (The rowid is none, and every statement reads the column named like the
+/// table in which MATCH stands.)
+fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut Plan) {
+    let ranks = [Hidden::Rank, Hidden::Bm25, Hidden::Score, Hidden::VectorRank, Hidden::TextRank];
+    let ranked = plan.terms.iter().any(|term| matches!(term, Term::Vector(_) | Term::K))
+        || ranks.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden)));
+    plan.bare = !ranked && !(0..schema.columns.len()).any(|at| info.reads(at));
+    plan.unranked = !ranked && (plan.bare || info.order_by().next().is_some());
+    plan.bare &= info.order_by().next().is_none();
+}
+
 fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
     let order: Vec<_> = info.order_by().collect();
     let [term] = order[..] else { return };
@@ -292,21 +314,25 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
         return;
     }
     let place = Place::of(schema, term.column);
-    if !plan.is_search() {
-        if place == Some(Place::Rowid) {
-            plan.descending = term.desc;
-            info.set_order_by_consumed();
-        }
-        return;
-    }
     let vector = plan.terms.iter().any(|t| matches!(t, Term::Vector(_)));
     let text = plan.terms.iter().any(|t| matches!(t, Term::Text(_)));
-    let ordered = match place {
-        Some(Place::Hidden(Hidden::Rank)) => !term.desc,
+    let own = match place {
+        Some(Place::Rowid) if !plan.is_search() || plan.unranked => {
+            plan.order = if term.desc { Order::Descending } else { Order::Ascending };
+            true
+        }
+        Some(Place::Hidden(Hidden::Rank)) => plan.is_search() && !term.desc,
         Some(Place::Hidden(Hidden::Distance)) => !term.desc && vector && !text,
+        // Where a search has no such score it is NULL in every row: any order will do.
+        Some(Place::Hidden(Hidden::Score)) => plan.is_search() && term.desc,
+        Some(Place::Hidden(Hidden::Bm25)) if term.desc && text && !vector => {
+            // The text may turn out to be a hybrid query.
+            plan.order = Order::Bm25;
+            true
+        }
         _ => false,
     };
-    if ordered {
+    if own {
         info.set_order_by_consumed();
     }
 }

@@ -1,21 +1,21 @@
 //! A scan over a collection: a search, or rows in order of rowid.
 
 use super::auxiliary::{RowHandle, remember};
+use super::callers::Calls;
 use super::columns::{Hidden, Place};
 use super::module::{Args, Output, VirtualCursor};
-use super::plan::{Plan, Term};
+use super::plan::{Order, Plan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
+use super::search_scan::SearchScan;
 use super::table::{Shared, place};
 use crate::columns::Op;
 use crate::error::Result;
-use crate::query::{Hit, Search};
 use crate::segment::{decode_vector, stored_positions};
-use crate::storage::{Row, VectorBytes};
+use crate::storage::VectorBytes;
 use crate::value::Value;
 use crate::vector::Store;
-use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// A cursor of a [`super::table::Table`].
@@ -44,37 +44,6 @@ enum Scan {
     Rows(RowScan),
 }
 
-struct SearchScan {
-    search: Search,
-    hit: Hit,
-    query: Rc<request::Asked>,
-    row: OnceCell<Option<Row>>,
-    vectors: OnceCell<VectorBytes>,
-    /// Changes of the connection when the search began: its rows are those of then.
-    changes: u64,
-}
-
-impl SearchScan {
-    /// Goes on to the next row that is still there; false at the end.
-    fn next(&mut self, shared: &Shared) -> Result<bool> {
-        self.row = OnceCell::new();
-        self.vectors = OnceCell::new();
-        loop {
-            if shared.host.interrupted() {
-                return Err(crate::Error::Interrupted);
-            }
-            let Some(hit) = shared.with_source(|source| self.search.next(source))? else { return Ok(false) };
-            self.hit = hit;
-            // Only this connection can have deleted a row of the snapshot that it reads.
-            let conn = shared.host.connection();
-            if conn.total_changes() == self.changes || shared.storage.row_exists(conn, self.hit.rowid)? {
-                return Ok(true);
-            }
-            self.search.skip_last();
-        }
-    }
-}
-
 impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<Shared>) -> Self {
@@ -82,17 +51,10 @@ impl TableCursor {
         Self { shared, positions, scan: Scan::Done, knobs: Knobs::default(), told: Rc::default() }
     }
 
-    fn start_search(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
-        let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)? else {
-            return Ok(());
-        };
-        let view = self.shared.view()?;
-        let mut search = self.shared.with_source(|source| Search::start(source, view, request))?;
-        if let Some(hit) = self.shared.with_source(|source| search.next(source))? {
-            let query = Rc::new(asked);
-            let changes = self.shared.host.connection().total_changes();
-            let (row, vectors) = (OnceCell::new(), OnceCell::new());
-            let scan = SearchScan { search, hit, query, row, vectors, changes };
+    fn start_search(&mut self, plan: &Plan, calls: Calls, args: &Args<'_>) -> Result<()> {
+        if let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)?
+            && let Some(scan) = SearchScan::start(&self.shared, plan, calls, request, asked)?
+        {
             self.scan = Scan::Search(Box::new(scan));
         }
         Ok(())
@@ -128,7 +90,7 @@ impl TableCursor {
                 _ => {}
             }
         }
-        let mut scan = RowScan::new(range, plan.descending, rest);
+        let mut scan = RowScan::new(range, plan.order == Order::Descending, rest);
         if scan.fetch(&self.shared)? {
             self.scan = Scan::Rows(scan);
         }
@@ -295,9 +257,15 @@ impl VirtualCursor for TableCursor {
     fn filter(&mut self, idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
         self.scan = Scan::Done;
         self.knobs = Knobs::default();
-        self.told.start(self.shared.callers.calls(idx_num));
+        let (calls, reads) = self.shared.callers.calls(idx_num);
         let plan = Plan::read(idx_str)?;
-        if plan.is_search() { self.start_search(&plan, args) } else { self.start_rows(&plan, args) }
+        if plan.is_search() {
+            self.told.start(Default::default());
+            self.start_search(&plan, calls, args)
+        } else {
+            self.told.start((calls, reads));
+            self.start_rows(&plan, args)
+        }
     }
 
     fn next(&mut self) -> Result<()> {

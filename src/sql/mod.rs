@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod row_match;
 mod row_scan;
+mod search_scan;
 mod table;
 mod update;
 mod vector_hint;
@@ -21,7 +22,7 @@ mod vector_value;
 mod warnings;
 
 pub(crate) use ddl::{write as write_schema, write_column};
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 pub use module::set_host_routines;
 
 /// Registers the `nearlite` table and all SQL functions on a connection.

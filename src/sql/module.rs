@@ -29,7 +29,7 @@ pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo};
 pub(crate) use trampoline::register_module;
 pub(crate) use value::{Args, Output, f32_slice};
 
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 pub use host::set_host_routines;
 
 use crate::error::{Error, Result};

@@ -35,6 +35,12 @@ pub enum Term {
     KeyIn,
     /// Bound on the distance.
     Distance(Op),
+    /// Bound on the fused score.
+    Score(Op),
+    /// Bound on the BM25 score.
+    Bm25(Op),
+    /// Bound on the rank.
+    Rank(Op),
     /// `k = ?`.
     K,
     /// `ef_search = ?`.
@@ -64,6 +70,9 @@ impl Term {
             Self::Key => "q".into(),
             Self::KeyIn => "Q".into(),
             Self::Distance(op) => format!("d{}", op.symbol()),
+            Self::Score(op) => format!("s{}", op.symbol()),
+            Self::Bm25(op) => format!("b{}", op.symbol()),
+            Self::Rank(op) => format!("a{}", op.symbol()),
             Self::K => "k".into(),
             Self::Ef => "e".into(),
             Self::Exact => "x".into(),
@@ -92,6 +101,9 @@ impl Term {
             ("q", None) => Self::Key,
             ("Q", None) => Self::KeyIn,
             ("d", None) => Self::Distance(op?),
+            ("s", None) => Self::Score(op?),
+            ("b", None) => Self::Bm25(op?),
+            ("a", None) => Self::Rank(op?),
             ("k", None) => Self::K,
             ("e", None) => Self::Ef,
             ("x", None) => Self::Exact,
@@ -114,8 +126,36 @@ impl Term {
             Self::Key => "key = ?".into(),
             Self::KeyIn => "key IN (?)".into(),
             Self::Distance(op) => format!("distance {} ?", op.symbol()),
+            Self::Score(op) => format!("score {} ?", op.symbol()),
+            Self::Bm25(op) => format!("bm25 {} ?", op.symbol()),
+            Self::Rank(op) => format!("rank {} ?", op.symbol()),
             _ => return None,
         })
+    }
+}
+
+/// In which order the rows of a scan come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The scan's own: a search gives the best row first, any other scan the smallest rowid.
+    #[default]
+    Own,
+    /// From the smallest rowid to the largest.
+    Ascending,
+    /// From the largest rowid to the smallest.
+    Descending,
+    /// From the largest BM25 score to the smallest, then those that have none.
+    Bm25,
+}
+
+impl Order {
+    fn token(self) -> Option<&'static str> {
+        match self {
+            Self::Own => None,
+            Self::Ascending => Some("asc"),
+            Self::Descending => Some("desc"),
+            Self::Bm25 => Some("bm25"),
+        }
     }
 }
 
@@ -124,8 +164,12 @@ impl Term {
 pub struct Plan {
     /// Meaning of each argument.
     pub terms: Vec<Term>,
-    /// A plain scan in descending order of rowid.
-    pub descending: bool,
+    /// The order that SQLite relies on.
+    pub order: Order,
+    /// Of a search for texts nobody reads how well a row matches. Functions of a row may, which SQLite names later.
+    pub unranked: bool,
+    /// Nor does anybody read a column of the row.
+    pub bare: bool,
 }
 
 impl Plan {
@@ -135,8 +179,13 @@ impl Plan {
         let bad = || Error::Value(format!("not a plan of this table: {text}"));
         let mut plan = Self::default();
         for token in inside.ok_or_else(bad)?.split_whitespace() {
-            if token == "desc" {
-                plan.descending = true;
+            let order = [Order::Ascending, Order::Descending, Order::Bm25];
+            if let Some(order) = order.into_iter().find(|order| order.token() == Some(token)) {
+                plan.order = order;
+            } else if token == "unranked" {
+                plan.unranked = true;
+            } else if token == "bare" {
+                plan.bare = true;
             } else {
                 plan.terms.push(Term::read(token).ok_or_else(bad)?);
             }
@@ -164,9 +213,9 @@ impl Plan {
             words.push(format!("filter {}", filters.join(", ")));
         }
         let mut tokens: Vec<_> = self.terms.iter().map(|term| term.write()).collect();
-        if self.descending {
-            tokens.push("desc".into());
-        }
+        tokens.extend(self.order.token().map(str::to_owned));
+        tokens.extend(self.unranked.then(|| "unranked".to_owned()));
+        tokens.extend(self.bare.then(|| "bare".to_owned()));
         // A NUL or a bracket in a column's name must not end the text early.
         let words = words.join(", ").replace(['\0', '[', ']'], "?");
         format!("nearlite: {words} [{}]", tokens.join(" "))
@@ -204,13 +253,18 @@ mod tests {
                 Term::Key,
                 Term::KeyIn,
                 Term::Distance(Op::Le),
+                Term::Score(Op::Gt),
+                Term::Bm25(Op::Ge),
+                Term::Rank(Op::Lt),
                 Term::K,
                 Term::Ef,
                 Term::Exact,
                 Term::Limit,
                 Term::Offset,
             ],
-            descending: true,
+            order: Order::Descending,
+            unranked: true,
+            bare: true,
         };
         assert_eq!(Plan::read(&plan.write(&schema)).unwrap(), plan);
         assert!(Plan::read("nearlite: [z9]").is_err());

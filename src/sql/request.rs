@@ -6,6 +6,7 @@ use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
 use super::vector_value;
+use crate::columns::Op;
 use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
@@ -40,6 +41,7 @@ pub fn build(
     // Whether there was a hybrid query, and whether it brought a text, which then ranks.
     let (mut hybrid, mut ranked) = (None::<HybridQuery>, false);
     let (mut limit, mut offset) = (None::<usize>, 0_usize);
+    let mut bounds: Vec<(Term, f64)> = Vec::new();
     for (position, term) in plan.terms.iter().enumerate() {
         let value = args.value(position);
         match *term {
@@ -83,9 +85,9 @@ pub fn build(
                     }
                 }
             }
-            Term::Distance(op) => match value {
-                ValueRef::Integer(bound) => request.within.push((op, bound as f64)),
-                ValueRef::Real(bound) => request.within.push((op, bound)),
+            Term::Distance(_) | Term::Score(_) | Term::Bm25(_) | Term::Rank(_) => match value {
+                ValueRef::Integer(bound) => bounds.push((*term, bound as f64)),
+                ValueRef::Real(bound) => bounds.push((*term, bound)),
                 ValueRef::Null => return Ok(None),
                 // Left to SQLite, which checks the term itself.
                 _ => {}
@@ -110,6 +112,7 @@ pub fn build(
         }
     }
     request.hint = limit.map(|limit| limit.saturating_add(offset));
+    request.page = limit;
     request.filter = match filters.len() {
         0 => None,
         1 => filters.pop(),
@@ -120,7 +123,30 @@ pub fn build(
     if request.vector.is_none() && request.text.is_none() {
         return Ok(None);
     }
+    if !place_bounds(&mut request, &bounds) {
+        return Ok(None);
+    }
     Ok(Some((request, Asked { field, hybrid })))
+}
+
+/// Bounds end a search, or narrow it by distance; SQLite checks them again. Of another column than the one that ranks
+/// they are left to it. `false`: nothing is within them, since the column is NULL in every row.
+fn place_bounds(request: &mut Request, bounds: &[(Term, f64)]) -> bool {
+    let (vector, text) = (request.vector.is_some(), request.text.is_some());
+    for &(term, bound) in bounds {
+        match term {
+            Term::Distance(op) => request.within.push((op, bound)),
+            Term::Rank(op) if !text => request.within.push((op, bound)),
+            Term::Rank(op) => request.until.push((op, bound)),
+            Term::Score(_) if !(vector && text) => return false,
+            Term::Bm25(_) if !text => return false,
+            Term::Score(op) => request.until.push((op.turned(), -bound)),
+            Term::Bm25(op) if !vector => request.until.push((op.turned(), -bound)),
+            _ => {}
+        }
+    }
+    request.until.retain(|(op, _)| matches!(op, Op::Lt | Op::Le));
+    true
 }
 
 /// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.

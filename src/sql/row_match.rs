@@ -4,7 +4,7 @@
 //! JOIN, under OR and NOT, in a SELECT list) it reads the column of each row and calls the function, and then the hidden
 //! columns of that row answer from here. What cannot be known is an error: NULLs would sort, and cut, the wrong rows.
 
-use super::callers::Reads;
+use super::callers::{Calls, Reads};
 use super::request;
 use super::table::Shared;
 use crate::error::{Error, Result};
@@ -18,8 +18,8 @@ use std::rc::{Rc, Weak};
 /// The current row of a scan of rows.
 #[derive(Default)]
 pub struct RowMatch {
-    /// How often the statement has MATCH as a function, and what it reads.
-    caller: Cell<(u32, Reads)>,
+    /// What the statement calls, and what the scan reads.
+    caller: Cell<(Calls, Reads)>,
     text: Cell<bool>,
     vector: RefCell<Vectors>,
     query: RefCell<Option<Query>>,
@@ -45,7 +45,7 @@ struct Query {
 
 impl RowMatch {
     /// A scan starts; see [`super::callers::Callers::calls`].
-    pub fn start(&self, caller: (u32, Reads)) {
+    pub fn start(&self, caller: (Calls, Reads)) {
         self.caller.set(caller);
         self.next_row();
     }
@@ -62,7 +62,7 @@ impl RowMatch {
     }
 
     fn called(&self) -> bool {
-        self.caller.get().0 > 0
+        self.caller.get().0.matches > 0
     }
 
     /// Distance of the row.
@@ -180,7 +180,7 @@ impl RowMatch {
             Vectors::One(..) | Vectors::None => false,
             Vectors::Several => true,
         };
-        let several = other && self.caller.get().0 > 1;
+        let several = other && self.caller.get().0.matches > 1;
         *known = if several { Vectors::Several } else { Vectors::One(column, query.clone(), distance) };
         Ok(query.map(|_| true))
     }

@@ -316,9 +316,12 @@ impl VirtualTable for Table {
     fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
         if name.eq_ignore_ascii_case("match") {
             self.shared.match_called.set(true);
-            self.shared.callers.called();
         }
-        auxiliary::find(name)
+        let function = auxiliary::find(name);
+        if function.is_some() {
+            self.shared.callers.called(name);
+        }
+        function
     }
 }
 

@@ -21,19 +21,40 @@ def hybrid(db, text, vector, options=None, where="1", limit=1000, offset=0):
     return [dict(zip(COLUMNS.split(", "), row)) for row in rows]
 
 
+class Leg(list):
+    """Rowids, best first. Equals share a rank: one more than the number of rows that are better."""
+
+    def __init__(self, rows):
+        super().__init__(rowid for rowid, _ in rows)
+        first, self.ranks = {}, {}
+        for place, (rowid, raw) in enumerate(rows, 1):
+            self.ranks[rowid] = first.setdefault(raw, place)
+
+    def within(self, depth):
+        """The rows whose whole group of equals is within the depth."""
+        beyond = {self.ranks[rowid] for rowid in self[depth:]}
+        return [rowid for rowid in self[:depth] if self.ranks[rowid] not in beyond]
+
+
 def legs(corpus, text, vector, where="1"):
     """The two ranked lists that pure queries give."""
     condition = "" if where == "1" else f"AND ({where})"
-    vector_leg = corpus.db.column(f"SELECT rowid FROM docs WHERE embedding MATCH ? {condition} ORDER BY distance", model.blob(vector))
-    text_leg = corpus.db.column(f"SELECT rowid FROM docs WHERE docs MATCH ? {condition} ORDER BY rank", text)
-    return vector_leg, text_leg
+    vector_leg = corpus.db.rows(f"SELECT rowid, distance FROM docs WHERE embedding MATCH ? {condition} ORDER BY distance", model.blob(vector))
+    text_leg = corpus.db.rows(f"SELECT rowid, bm25 FROM docs WHERE docs MATCH ? {condition} ORDER BY rank", text)
+    return Leg(vector_leg), Leg(text_leg)
 
 
-def fused(vector_leg, text_leg, k=60, weights=(1, 1)):
+def fused(vector_leg, text_leg, k=60, weights=(1, 1), depth=None):
+    """Reciprocal ranks; of legs that are cut at `depth` a whole group of equals counts as soon as one of it is within."""
     scores = {}
     for leg, weight in ((vector_leg, weights[0]), (text_leg, weights[1])):
-        for place, rowid in enumerate(leg, 1):
-            scores[rowid] = scores.get(rowid, 0.0) + weight / (k + place)
+        last = max((leg.ranks[rowid] for rowid in leg[:depth]), default=0)
+        for rowid in leg:
+            if leg.ranks[rowid] <= last:
+                scores[rowid] = scores.get(rowid, 0.0) + weight / (k + leg.ranks[rowid])
+    if depth is not None:
+        listed = set(vector_leg.within(depth)) | set(text_leg.within(depth))
+        scores = {rowid: score for rowid, score in scores.items() if rowid in listed}
     return scores
 
 
@@ -61,8 +82,8 @@ def test_the_ranks_and_raw_scores_of_both_legs_are_shown(corpus, query):
     truth = dict(corpus.expected(query))
     for row in hybrid(corpus.db, "falcon", query, ALL):
         rowid = row["rowid"]
-        assert row["vector_rank"] == (vector_leg.index(rowid) + 1 if rowid in vector_leg else None)
-        assert row["text_rank"] == (text_leg.index(rowid) + 1 if rowid in text_leg else None)
+        assert row["vector_rank"] == vector_leg.ranks.get(rowid)
+        assert row["text_rank"] == text_leg.ranks.get(rowid)
         assert row["distance"] == (pytest.approx(truth[rowid], abs=2e-5) if rowid in truth else None)
         assert row["bm25"] == (pytest.approx(bm25[rowid]) if rowid in bm25 else None)
         assert row["rank"] == pytest.approx(-row["score"])
@@ -98,9 +119,9 @@ def test_every_row_with_a_vector_has_its_distance_however_deep_the_legs_went(db,
 
 
 def test_the_default_depth_is_enough_for_the_first_page(corpus, query):
-    """Default depth max(100, 4 * limit): the head of the fused list equals the fusion of the legs cut there."""
+    """The default depth is 100: the head of the fused list equals the fusion of the legs cut there."""
     vector_leg, text_leg = legs(corpus, "falcon OR onyx", query)
-    expected = fused(vector_leg[:100], text_leg[:100])
+    expected = fused(vector_leg, text_leg, depth=100)
     got = hybrid(corpus.db, "falcon OR onyx", query, limit=10)
     best = sorted(((r, -s) for r, s in expected.items()), key=lambda item: item[1])
     model.same_ranking([(row["rowid"], row["rank"]) for row in got], best[:10], tolerance=1e-6)
@@ -212,8 +233,8 @@ def test_a_snippet_is_available_in_a_hybrid_query(corpus, query):
     assert all("[falcon]" in text for score, text in got if score is not None)
 
 
-# A leg is cut at max(100, 4 * limit), and SQLite shows a limit from 3.41 on: up to 25 rows nothing depends on that.
-@pytest.mark.parametrize("limit", [1, 10, 25])
+# SQLite shows a limit from 3.41 on; up to the depth of 100 rows nothing depends on that.
+@pytest.mark.parametrize("limit", [1, 10, 25, 60, 100])
 def test_every_host_gives_the_same_answer_whether_or_not_it_shows_the_limit(limit):
     rows = model.random_rows(np.random.default_rng(conftest.SEED), 900)
     query = model.random_vectors(np.random.default_rng(conftest.SEED + 1), 1)[0]

@@ -63,7 +63,7 @@ def test_a_list_that_sqlite_keeps_is_one_search(filled, count, test):
     for match in ("v MATCH '[1,0]' AND k = 4", "k = 4 AND v MATCH '[1,0]'"):
         got = filled.column(f"SELECT id FROM d WHERE {match} AND {padded(count, test)}")
         assert len(got) <= 4 and got == sorted(got), (got, test)
-    hybrid = filled.rows(f"SELECT id, text_rank FROM d WHERE d MATCH hybrid_query('amber', '[1,0]') AND {padded(count, test)} ORDER BY rank")
+    hybrid = filled.rows(f"SELECT id, vector_rank FROM d WHERE d MATCH hybrid_query('amber', '[1,0]') AND {padded(count, test)} ORDER BY rank")
     ranks = [rank for _, rank in hybrid]
     assert len(set(ranks)) == len(ranks), hybrid
     found = filled.column(f"SELECT id FROM d WHERE v MATCH '[1,0]' AND {padded(count, test)} ORDER BY distance LIMIT 3")

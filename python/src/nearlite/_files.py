@@ -7,6 +7,7 @@ second library is refused while they are open.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import weakref
@@ -31,21 +32,34 @@ def identity(path: str) -> Optional[_Identity]:
 
 def refuse_second_library(path: str, host: str) -> None:
     """Raises where the file is open under another SQLite than that of ``host``."""
+    others = _others(path, host)
+    if others:
+        # A connection that was dropped may wait for the collector: it refers to itself in some versions of Python.
+        gc.collect()
+        others = _others(path, host)
+    if others:
+        raise LoadError(
+            f"{path} is open in this process through {', '.join(others)}, which is another SQLite library than that of {host}: "
+            "the two would not see each other's locks and could damage the file; use one of them for this file"
+        )
+
+
+def _others(path: str, host: str) -> List[str]:
+    """The other modules through which the file is open. Forgets connections that are closed."""
     name = identity(path)
     with _lock:
         if name is None or name not in _open:
-            return
-        held = [entry for entry in _open[name] if entry[1]() is not None and not entry[2](entry[1]())]
+            return []
+        held = []
+        for entry in _open[name]:
+            connection = entry[1]()
+            if connection is not None and not entry[2](connection):
+                held.append(entry)
         if held:
             _open[name] = held
         else:
             del _open[name]
-        others = sorted({entry[0] for entry in held if entry[0] != host})
-    if others:
-        raise LoadError(
-            f"{path} is open in this process through {others[0]}, which is another SQLite library than that of {host}: "
-            "the two would not see each other's locks and could damage the file; use one of them for this file"
-        )
+        return sorted({entry[0] for entry in held if entry[0] != host})
 
 
 def remember(path: str, host: str, connection: Any, is_closed: Callable[[Any], bool]) -> None:

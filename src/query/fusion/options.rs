@@ -8,12 +8,15 @@ use serde_json::Value as Json;
 /// Largest depth of a leg: beyond a few hundred the fused order hardly changes, the time does.
 const MAX_DEPTH: usize = 10_000;
 
+/// Depth of a leg unless the query says otherwise.
+const DEPTH: usize = 100;
+
 /// How a hybrid query is run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HybridOptions {
     /// How the legs are fused.
     pub fusion: Fusion,
-    /// Rows each leg contributes; `None` for [`HybridOptions::depth_for`]'s own choice.
+    /// Rows each leg contributes; `None` for 100.
     pub depth: Option<usize>,
     /// The vector column; `None` for the table's only one.
     pub column: Option<String>,
@@ -24,9 +27,9 @@ pub struct HybridOptions {
 }
 
 impl HybridOptions {
-    /// Rows each leg must contribute so that `wanted` (limit + offset) fused rows are sound.
-    pub fn depth_for(&self, wanted: usize) -> usize {
-        self.depth.unwrap_or_else(|| wanted.saturating_mul(4).max(100)).max(wanted)
+    /// Rows each leg contributes to pages of `page` rows. It does not depend on the offset, so that pages fit together.
+    pub fn depth_for(&self, page: usize) -> usize {
+        self.depth.unwrap_or(DEPTH).max(page.min(MAX_DEPTH))
     }
 }
 

@@ -4,6 +4,24 @@ fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
     list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
 }
 
+/// All rows of both lists, fused.
+fn fuse(
+    fusion: &Fusion,
+    metric: Metric,
+    vector: &[LegHit],
+    text: &[LegHit],
+    fill: Option<&Fill>,
+    tie: &dyn Fn(RowId) -> i64,
+) -> Vec<Fused> {
+    let fill = fill.cloned().unwrap_or_default();
+    super::fuse(
+        fusion,
+        metric,
+        &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true },
+        tie,
+    )
+}
+
 fn order(fused: &[Fused]) -> Vec<u32> {
     fused.iter().map(|row| row.id.1).collect()
 }
@@ -96,6 +114,30 @@ fn ties_go_to_more_legs_then_better_rank_then_smaller_rowid() {
 }
 
 #[test]
+fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group() {
+    let vector = hits(&[(1, 0.1), (2, 0.2), (3, 0.3)]);
+    let text: Vec<LegHit> = [(9, 5.0, 1), (1, 4.0, 2), (8, 4.0, 2)]
+        .map(|(ord, raw, rank)| LegHit { id: (0, ord), rank, raw })
+        .to_vec();
+    let fill = Fill { text: HashMap::from([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
+    for fusion in [Fusion::rrf(), Fusion::convex(0.5), Fusion::dbsf()] {
+        let legs = Legs {
+            hits: [&vector, &text],
+            edges: [None, Some(Edge { raw: 4.0, rank: 2 })],
+            fill: &fill,
+            listed: &|(_, ord)| ord != 8,
+        };
+        let fused = super::fuse(&fusion, Metric::Cosine, &legs, &by_ord);
+        let text_of = |ord| fused.iter().find(|row| row.id.1 == ord).unwrap().text;
+        let (drawn, computed) = (text_of(1).unwrap(), text_of(2).unwrap());
+        assert_eq!(drawn, computed, "{fusion:?}");
+        assert_eq!((computed.rank, computed.filled), (Some(2), false));
+        assert_eq!(text_of(3).is_some(), fusion.fills_missing());
+        assert!(fused.iter().all(|row| row.id.1 != 8), "{fusion:?}: a row that is not listed");
+    }
+}
+
+#[test]
 fn no_input_gives_nan_and_an_empty_leg_is_no_error() {
     let odd = hits(&[(1, f32::NAN), (2, f32::INFINITY), (3, f32::NEG_INFINITY), (4, 0.0), (5, f32::MAX)]);
     for fusion in [
@@ -145,7 +187,10 @@ fn options_are_read_and_their_mistakes_explained() {
     let all = read(r#"{"fusion":"dbsf","weights":[1,2],"depth":50,"column":"e","ef_search":80}"#);
     assert_eq!((all.depth, all.column.as_deref(), all.ef_search), (Some(50), Some("e"), Some(80)));
     assert_eq!((all.depth_for(10), all.depth_for(70)), (50, 70));
-    assert_eq!((read("{}").depth_for(10), read("{}").depth_for(30)), (100, 120));
+    assert_eq!(
+        [0, 10, 30, 100, 300, 90_000].map(|page| read("{}").depth_for(page)),
+        [100, 100, 100, 100, 300, 10_000]
+    );
     let every = r#"{"fusion":"rrf","k":60,"alpha":0.5,"weights":[1,1],"depth":100,"column":"embedding","ef_search":100}"#;
     assert_eq!(read(every).fusion, Fusion::rrf());
     assert_eq!(read(&every.replace("rrf", "convex")).fusion, Fusion::convex(0.5));

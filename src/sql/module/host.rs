@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ffi::c_int;
 use std::rc::Rc;
 
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 mod routines {
     use std::sync::atomic::{AtomicI32, AtomicPtr};
     pub(super) static VERSION: AtomicI32 = AtomicI32::new(0);
@@ -17,12 +17,12 @@ mod routines {
 }
 
 /// Type of `sqlite3_vtab_config`, which is variadic: rusqlite's loadable bindings lose its last argument.
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 type VtabConfig = unsafe extern "C" fn(*mut ffi::sqlite3, c_int, ...) -> c_int;
 
 /// Tells the library what the host that loads it is: its real version (rusqlite may have been shown another one) and
 /// its `sqlite3_vtab_config`. Called by the entry points in `sqlite-ext/`, before any registration.
-#[cfg(feature = "loadable_extension")]
+#[cfg(feature = "__loadable_extension")]
 #[doc(hidden)]
 pub fn set_host_routines(
     version: i32,
@@ -35,9 +35,9 @@ pub fn set_host_routines(
 
 /// Version number of the SQLite that runs us, for example 3_040_001.
 pub(crate) fn sqlite_version() -> i32 {
-    #[cfg(feature = "loadable_extension")]
+    #[cfg(feature = "__loadable_extension")]
     return routines::VERSION.load(std::sync::atomic::Ordering::Acquire);
-    #[cfg(not(feature = "loadable_extension"))]
+    #[cfg(not(feature = "__loadable_extension"))]
     rusqlite::version_number()
 }
 
@@ -97,7 +97,7 @@ impl Host {
     /// Whether `sqlite3_interrupt` was called. Always `false` before SQLite 3.41, which cannot say, and in a build
     /// that links a system SQLite, where naming the function would demand 3.41.
     pub(crate) fn interrupted(&self) -> bool {
-        #[cfg(any(feature = "bundled", feature = "loadable_extension"))]
+        #[cfg(any(feature = "bundled", feature = "__loadable_extension"))]
         if sqlite_version() >= 3_041_000 {
             // SAFETY: the handle is open while a Host lives.
             return unsafe { ffi::sqlite3_is_interrupted(self.0.connection.handle()) != 0 };
@@ -125,9 +125,9 @@ impl Host {
     }
 
     fn config(&self, option: c_int) -> Result<()> {
-        #[cfg(not(feature = "loadable_extension"))]
+        #[cfg(not(feature = "__loadable_extension"))]
         let config = ffi::sqlite3_vtab_config;
-        #[cfg(feature = "loadable_extension")]
+        #[cfg(feature = "__loadable_extension")]
         let config = {
             let raw = routines::VTAB_CONFIG.load(std::sync::atomic::Ordering::Acquire);
             if raw.is_null() {

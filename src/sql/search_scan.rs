@@ -1,0 +1,132 @@
+//! A scan over the rows of a search, in the order that SQLite was promised.
+
+use super::callers::Calls;
+use super::plan::{Order, Plan};
+use super::request::Asked;
+use super::table::Shared;
+use crate::error::{Error, Result};
+use crate::query::{Hit, Request, Search};
+use crate::storage::{Row, VectorBytes};
+use std::cell::OnceCell;
+use std::cmp::{Ordering, Reverse};
+use std::rc::Rc;
+use std::vec::IntoIter;
+
+/// Rows of an unranked search that are fetched at once: few at first, for those who take few.
+const FIRST_BATCH: usize = 16;
+const LARGEST_BATCH: usize = 1_024;
+
+/// A search whose rows SQLite reads one by one.
+pub struct SearchScan {
+    /// The search.
+    pub search: Search,
+    /// All rows to come, where they come in another order than the search's own.
+    sorted: Option<IntoIter<Hit>>,
+    /// Rows of an unranked search that were fetched ahead, and how many are fetched next; 0 where rows are ranked.
+    ahead: IntoIter<i64>,
+    batch: usize,
+    /// The current row.
+    pub hit: Hit,
+    /// What was asked.
+    pub query: Rc<Asked>,
+    /// Stored values of the current row, once they were read.
+    pub row: OnceCell<Option<Row>>,
+    /// Stored vectors of the current row, once they were read.
+    pub vectors: OnceCell<VectorBytes>,
+    /// Changes of the connection when the search began: its rows are those of then.
+    changes: u64,
+}
+
+impl SearchScan {
+    /// Starts a search and moves to its first row; `None` when there is none.
+    pub fn start(
+        shared: &Shared,
+        plan: &Plan,
+        calls: Calls,
+        mut request: Request,
+        asked: Asked,
+    ) -> Result<Option<Self>> {
+        // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
+        request.unranked =
+            plan.unranked && request.vector.is_none() && !calls.bm25 && !(plan.bare && calls.marks);
+        request.descending = plan.order == Order::Descending;
+        let (unranked, hybrid) = (request.unranked, request.vector.is_some());
+        let view = shared.view()?;
+        let mut search = shared.with_source(|source| Search::start(source, view, request))?;
+        let mut sorted = match plan.order {
+            Order::Own => None,
+            Order::Bm25 => hybrid.then(|| rest(shared, &mut search)),
+            Order::Ascending | Order::Descending => (!unranked).then(|| rest(shared, &mut search)),
+        }
+        .transpose()?;
+        if let Some(hits) = &mut sorted {
+            match plan.order {
+                Order::Bm25 => hits.sort_by(|a, b| b.bm25.partial_cmp(&a.bm25).unwrap_or(Ordering::Equal)),
+                Order::Descending => hits.sort_by_key(|hit| Reverse(hit.rowid)),
+                Order::Ascending | Order::Own => hits.sort_by_key(|hit| hit.rowid),
+            }
+        }
+        let mut scan = SearchScan {
+            search,
+            sorted: sorted.map(Vec::into_iter),
+            ahead: Vec::new().into_iter(),
+            batch: if unranked { FIRST_BATCH } else { 0 },
+            hit: Hit::bare(0),
+            query: Rc::new(asked),
+            row: OnceCell::new(),
+            vectors: OnceCell::new(),
+            changes: shared.host.connection().total_changes(),
+        };
+        Ok(if scan.next(shared)? { Some(scan) } else { None })
+    }
+
+    /// Goes on to the next row that is still there; false at the end.
+    pub fn next(&mut self, shared: &Shared) -> Result<bool> {
+        self.row = OnceCell::new();
+        self.vectors = OnceCell::new();
+        loop {
+            let hit = match self.ahead.next() {
+                Some(rowid) => Some(Hit::bare(rowid)),
+                None => self.fetch(shared)?,
+            };
+            let Some(hit) = hit else { return Ok(false) };
+            self.hit = hit;
+            // Only this connection can have deleted a row of the snapshot that it reads.
+            let conn = shared.host.connection();
+            if conn.total_changes() == self.changes || shared.storage.row_exists(conn, self.hit.rowid)? {
+                return Ok(true);
+            }
+            self.search.skip_last();
+        }
+    }
+
+    fn fetch(&mut self, shared: &Shared) -> Result<Option<Hit>> {
+        if shared.host.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if let Some(sorted) = &mut self.sorted {
+            return Ok(sorted.next());
+        }
+        if self.batch > 0
+            && let Some(rowids) = shared.with_source(|source| self.search.listed(source, self.batch))?
+        {
+            self.batch = (self.batch * 4).min(LARGEST_BATCH);
+            self.ahead = rowids.into_iter();
+            return Ok(self.ahead.next().map(Hit::bare));
+        }
+        shared.with_source(|source| self.search.next(source))
+    }
+}
+
+/// All rows of a search that comes in another order than SQLite was promised: a text turned out to be a hybrid query, or
+/// a function reads scores.
+fn rest(shared: &Shared, search: &mut Search) -> Result<Vec<Hit>> {
+    let mut hits = Vec::new();
+    while let Some(hit) = shared.with_source(|source| search.next(source))? {
+        if shared.host.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        hits.push(hit);
+    }
+    Ok(hits)
+}
