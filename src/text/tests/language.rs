@@ -60,7 +60,7 @@ fn every_form_of_the_query_language_finds_what_it_should() {
         ("RESUME cafe", &[4]),
         // Things people type.
         ("time: 10:30", &[5]),
-        ("foo:sqlite", &[]),
+        ("foo:sqlite", &[0, 1, 3]),
         ("c++ don't", &[5]),
         ("\"sqlite", &[0, 1, 3]),
         ("sqlite\"", &[0, 1, 3]),
