@@ -15,6 +15,34 @@ use tantivy::query::Occur;
 const WHOLE: f32 = 1.0;
 const PARTS: f32 = 0.5;
 
+/// What a clause is before its place in the query is known.
+pub(super) enum Piece {
+    Node(Node),
+    /// A word that the tokenizer splits.
+    Joined(Joined),
+}
+
+impl Piece {
+    pub(super) fn boosted(self, by: f32) -> Self {
+        match self {
+            Self::Node(node) => Self::Node(node.boosted(by)),
+            Self::Joined(mut joined) => {
+                joined.boost *= by;
+                Self::Joined(joined)
+            }
+        }
+    }
+
+    pub(super) fn placed(self, occur: Occur, forbidden: bool) -> Node {
+        match self {
+            Self::Node(node) => node,
+            Self::Joined(joined) if forbidden => joined.whole(),
+            Self::Joined(joined) if occur == Occur::Must => joined.all(),
+            Self::Joined(joined) => joined.any(),
+        }
+    }
+}
+
 pub(super) struct Joined {
     /// The whole; `None` where it has too many tokens to look for it in one piece.
     pub phrase: Option<Node>,

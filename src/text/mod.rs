@@ -8,6 +8,7 @@
 //! tantivy's schema is fixed and anonymous (`f0`, `f1`, ... and one tokenizer): renaming a column does not touch an index.
 
 mod analyzer;
+mod best;
 mod compile;
 mod directory;
 mod exact;
@@ -17,8 +18,10 @@ mod found;
 mod interrupt;
 mod joined;
 mod letters;
+mod lexis;
 mod marks;
 mod merged;
+mod misread;
 mod normal;
 mod occurrences;
 mod parser;

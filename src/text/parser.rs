@@ -2,7 +2,9 @@
 
 use super::TextConfig;
 use super::analyzer::{Analysis, Edition};
-use super::joined::{Joined, Part};
+use super::joined::{Joined, Part, Piece};
+use super::lexis::{is_operator, leading_number, quoted};
+use super::misread::misread;
 use super::query_text::{Leaf, MAX_FUZZY_CHARS, MAX_IMPLICIT_PHRASE, Matcher, Node, Scope, limit};
 use crate::error::Result;
 use crate::limits;
@@ -18,34 +20,6 @@ pub(super) struct Parser<'a> {
     /// Clauses around the current one that forbid what they hold.
     forbidding: usize,
     pub warnings: Vec<String>,
-}
-
-/// What a clause is before its place in the query is known.
-enum Piece {
-    Node(Node),
-    /// A word that the tokenizer splits.
-    Joined(Joined),
-}
-
-impl Piece {
-    fn boosted(self, by: f32) -> Self {
-        match self {
-            Self::Node(node) => Self::Node(node.boosted(by)),
-            Self::Joined(mut joined) => {
-                joined.boost *= by;
-                Self::Joined(joined)
-            }
-        }
-    }
-
-    fn placed(self, occur: Occur, forbidden: bool) -> Node {
-        match self {
-            Self::Node(node) => node,
-            Self::Joined(joined) if forbidden => joined.whole(),
-            Self::Joined(joined) if occur == Occur::Must => joined.all(),
-            Self::Joined(joined) => joined.any(),
-        }
-    }
 }
 
 /// What may follow a word or phrase.
@@ -404,67 +378,4 @@ fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
             _ => vec![(Occur::Should, Node::Group(anded(run)))],
         }))),
     }
-}
-
-/// What `word`, which `rest` follows, looks like in other query languages and is not in this one.
-fn misread(word: &str, rest: &str) -> Option<&'static str> {
-    let inside = |c: char| {
-        word.match_indices(c).any(|(at, _)| {
-            word[..at].ends_with(char::is_alphanumeric)
-                && word[at + c.len_utf8()..].starts_with(char::is_alphanumeric)
-        })
-    };
-    let stem = word.trim_end_matches('*');
-    Some(match word {
-        _ if word.contains("&&") => "&& is punctuation; the operator is AND",
-        _ if word.contains("||") => "|| is punctuation; the operator is OR",
-        _ if word.starts_with('!') => "! is punctuation; a forbidden word is -word or NOT word",
-        _ if stem.contains('*') && stem.contains(char::is_alphanumeric) => {
-            "a * is read at the end of a word only"
-        }
-        _ if inside('?') => "? is punctuation; it stands for no letter",
-        _ if word.len() > 2 && word.starts_with('/') && word.ends_with('/') => {
-            "regular expressions are not read; / is punctuation"
-        }
-        _ if word.starts_with(['[', '{']) => "ranges and sets are not read; [ and { are punctuation",
-        "NEAR" if rest.starts_with('(') => "NEAR is a word; words near each other are \"two words\"~5",
-        _ if word.len() > 1 && word.starts_with('^') => "^ before a word is punctuation",
-        _ if word.contains(['“', '”', '„', '«', '»']) => {
-            "phrases stand in straight quotes, \"two words\""
-        }
-        _ if word
-            .rsplit_once('~')
-            .is_some_and(|(_, digits)| digits.len() > 1 && digits.bytes().all(|b| b.is_ascii_digit())) =>
-        {
-            "a distance behind ~ is too large and ignored"
-        }
-        _ => return None,
-    })
-}
-
-fn is_operator(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|after| {
-        after.chars().next().is_none_or(|next| next.is_whitespace() || matches!(next, '(' | ')' | '"'))
-    })
-}
-
-/// The inside of the quoted string that `text` begins with (`\"` is a quote), and the length with both quotes.
-fn quoted(text: &str) -> Option<(String, usize)> {
-    let mut inside = String::new();
-    let mut chars = text.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((inside, at + 1)),
-            '\\' => inside.extend(chars.next().map(|(_, escaped)| escaped)),
-            _ => inside.push(c),
-        }
-    }
-    None
-}
-
-/// A positive decimal number at the start of `text` and its length.
-fn leading_number(text: &str) -> Option<(f32, usize)> {
-    let len = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f32 = text[..len].parse().ok()?;
-    (number.is_finite() && number > 0.0 && number < 1e6).then_some((number, len))
 }

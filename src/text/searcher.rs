@@ -3,24 +3,24 @@
 //! Invariant: hits come best first, equal scores in the order (segment, ord), whatever the masks and limits.
 //! A query is compiled once for each edition of the rules that made the segments; the statistics of a word are those of
 //! the token in segments of every edition.
-//! Statistics of BM25 are summed over all segments and count dead documents until a merge drops them.
+//! Statistics of BM25 are summed over all segments and tell of the live documents (see `statistics`).
 
 use super::analyzer::Edition;
+use super::best::Best;
 use super::compile::{Compiled, Compiler};
 use super::directory::{Part, ViewDirectory};
 use super::exact::Exact;
 use super::interrupt::Interrupt;
 use super::payload::TextPayload;
 use super::query_text::{Node, Syntax, TextQuery};
-use super::statistics::Statistics;
+use super::statistics::{Statistics, live_tokens};
 use super::windows::{Bits, WINDOW, Windows};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::memory;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tantivy::{Index, ReloadPolicy, Score, Searcher, SegmentReader};
 
 /// Masks that allow fewer than one document in so many are walked document by document instead of filtering
@@ -72,6 +72,8 @@ pub struct TextSearcher {
     config: TextConfig,
     searcher: Searcher,
     segments: Vec<Slot>,
+    /// Tokens of the live documents by field, counted for the first scores.
+    tokens: OnceLock<Vec<u64>>,
 }
 
 struct Slot {
@@ -115,7 +117,7 @@ impl TextSearcher {
             for (at, reader) in searcher.segment_readers().iter().enumerate() {
                 debug_assert_eq!(reader.segment_id().uuid_string(), format!("{at:032x}"));
             }
-            Ok(Self { config: config.clone(), searcher, segments: slots })
+            Ok(Self { config: config.clone(), searcher, segments: slots, tokens: OnceLock::new() })
         })
     }
 
@@ -155,8 +157,18 @@ impl TextSearcher {
     }
 
     fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
-        let statistics = Statistics { searcher: &self.searcher, fields: self.config.fields.len() };
-        let statistics = scoring.then_some(statistics);
+        let statistics = if scoring {
+            let tokens = match self.tokens.get() {
+                Some(tokens) => tokens,
+                None => {
+                    let tokens = live_tokens(&self.searcher, self.config.fields.len()).map_err(engine)?;
+                    self.tokens.get_or_init(|| tokens)
+                }
+            };
+            Some(Statistics { searcher: &self.searcher, tokens })
+        } else {
+            None
+        };
         Compiler { config: &self.config, searcher: &self.searcher, statistics, interrupt }.compile(root)
     }
 
@@ -186,7 +198,7 @@ impl TextSearcher {
             return Ok(Vec::new());
         }
         guarded_read("searching text", || {
-            let mut best = Best { heap: BinaryHeap::new(), limit, slack: 1.0 };
+            let mut best = Best::new(limit);
             for (segment, reader) in self.readers() {
                 let Some(compiled) = prepared.of(self.segments[segment].edition) else { continue };
                 let Compiled { weight, exact, .. } = compiled;
@@ -231,7 +243,7 @@ impl TextSearcher {
                     .map_err(engine)?;
                 going?;
             }
-            Ok(best.heap.into_sorted_vec())
+            Ok(best.into_sorted())
         })
     }
 
@@ -390,33 +402,4 @@ fn walk(
         }
     }
     Ok(())
-}
-
-/// The best hits so far.
-struct Best {
-    heap: BinaryHeap<TextHit>,
-    limit: usize,
-    /// How much tantivy's score may fall below the exact one.
-    slack: Score,
-}
-
-impl Best {
-    fn push(&mut self, hit: TextHit) {
-        if self.heap.len() < self.limit {
-            self.heap.push(hit);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && hit < *worst
-        {
-            *worst = hit;
-        }
-    }
-
-    /// What tantivy's score must exceed for the exact score to be able to enter. Documents come in the order of
-    /// ties: one that equals the worst kept hit belongs behind it.
-    fn threshold(&self) -> Score {
-        match self.heap.peek() {
-            Some(worst) if self.heap.len() == self.limit => worst.score * self.slack,
-            _ => Score::MIN,
-        }
-    }
 }

@@ -143,6 +143,33 @@ fn an_index_of_empty_documents_alone_can_be_searched_and_merged() {
 }
 
 #[test]
+fn dead_documents_do_not_bend_the_scores_of_the_others() {
+    const LONG: &str = "long long long long long long long long long long";
+    let config = plain();
+    let half = |at: usize| at % 2 == 1;
+    let docs: Vec<String> =
+        (0..400).map(|at| format!("foo w{at} {}", if half(at) { "" } else { LONG })).collect();
+    let live: Vec<String> =
+        docs.iter().enumerate().filter(|(at, _)| half(*at)).map(|(_, doc)| doc.clone()).collect();
+    let bars: Vec<String> = (0..300).map(|at| format!("bar v{at}")).collect();
+    let dead = Bitmap::from_fn(400, |ord| !half(ord as usize));
+    let bars = of(&config, &bars);
+    let dirty =
+        TextSearcher::open(&config, &[(of(&config, &docs), Some(dead)), (Arc::clone(&bars), None)]).unwrap();
+    let clean = open(&config, &[&of(&config, &live), &bars]);
+    let query = clean.parse("foo bar", None, Syntax::Query).unwrap();
+    let (got, expected) = (dirty.search(&query, &[], 500).unwrap(), clean.search(&query, &[], 500).unwrap());
+    assert_eq!(got.len(), 500);
+    // 200 rows with foo are rarer than 300 with bar, though 400 were written.
+    assert!(got[0].segment == 0 && expected[0].segment == 0);
+    for (got, expected) in got.iter().zip(&expected) {
+        assert!((got.score / expected.score - 1.0).abs() < 0.01, "{got:?} {expected:?}");
+    }
+    let all = TextSearcher::open(&config, &[(of(&config, &docs), Some(Bitmap::full(400)))]).unwrap();
+    assert!(all.search(&query, &[], 9).unwrap().is_empty());
+}
+
+#[test]
 fn deleted_documents_never_come_back() {
     let config = plain();
     let docs = corpus(300, 3);
