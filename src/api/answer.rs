@@ -206,15 +206,16 @@ impl<'c, D: Door> Search<'c, D> {
         let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
         let mut legs = legs.collect::<Result<Vec<_>>>()?;
         let vector = (!legs.is_empty()).then(|| legs.remove(0));
+        let syntax = self.syntax;
         let mut must_match = self.must_match;
         let text = match self.text {
             None if vector.is_none() && !must_match.is_empty() => Some(must_match.remove(0)),
             None => None,
-            Some((None, query)) => Some(TextLeg { query, field: None }),
+            Some((None, query)) => Some(TextLeg { query, syntax, field: None }),
             Some((Some(column), query)) => {
                 let at = schema.find(&column).map(|(at, _)| at);
                 match schema.full_texts().position(|(full_text, _)| Some(full_text) == at) {
-                    Some(field) => Some(TextLeg { query, field: Some(field) }),
+                    Some(field) => Some(TextLeg { query, syntax, field: Some(field) }),
                     None => return Err(unknown_text(table, schema, &column)),
                 }
             }

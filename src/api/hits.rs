@@ -124,11 +124,11 @@ impl Hit {
         let Some(field) = schema.full_texts().position(|(full_text, _)| Some(full_text) == at) else {
             return Err(unknown_text(&self.shared.table, schema, column));
         };
-        let (Some(query), Some(Some(text))) = (&self.shared.text, self.texts.get(field)) else {
+        let (Some(query), Some(Some(_))) = (&self.shared.text, self.texts.get(field)) else {
             return Ok(None);
         };
         let config = text_config(schema);
-        Ok(Some(text::snippet(&config, query, field, text, before, after, "…", words.clamp(1, 1_000))))
+        Ok(Some(text::snippet(&config, query, field, &self.texts, before, after, "…", words.clamp(1, 1_000))))
     }
 }
 

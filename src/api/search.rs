@@ -9,6 +9,7 @@ use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::planner::Plan;
 use crate::query::{Filter, TextLeg};
+use crate::text::Syntax;
 use rusqlite::{Connection, Params};
 
 /// Rows a search returns when no limit is given.
@@ -69,6 +70,8 @@ pub struct Search<'c, D: Door = Database> {
     pub(super) nearest: Vec<(String, Vec<f32>)>,
     pub(super) text: Option<(Option<String>, String)>,
     pub(super) must_match: Vec<TextLeg>,
+    /// How `text` is read.
+    pub(super) syntax: Syntax,
     pub(super) filter: Option<Filter>,
     pub(super) limit: usize,
     pub(super) offset: usize,
@@ -88,6 +91,7 @@ pub struct Search<'c, D: Door = Database> {
 impl<'c, D: Door> Search<'c, D> {
     pub(super) fn new(collection: &'c Collection<D>) -> Self {
         Self {
+            syntax: Syntax::Query,
             collection,
             nearest: Vec::new(),
             text: None,
@@ -156,6 +160,23 @@ impl<'c, D: Door> Search<'c, D> {
         self
     }
 
+    /// Like [`text`](Self::text), for a text that a person or a model wrote: no character is an operator.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Metric, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().integer_key("id").full_text("body"))?;
+    /// # notes.insert(&serde_json::json!({"id": 1, "body": "git push --force overwrites"}))?;
+    /// assert_eq!(notes.search().text("git push --force").run()?.len(), 0);   // "force" is forbidden
+    /// assert_eq!(notes.search().words("git push --force").run()?.keys(), [1]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    pub fn words(mut self, text: impl Into<String>) -> Self {
+        self = self.text(text);
+        self.syntax = Syntax::Words;
+        self
+    }
+
     /// Like [`text`](Self::text), in one FULLTEXT column.
     ///
     /// ```
@@ -191,7 +212,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn matching(mut self, query: impl Into<String>) -> Self {
-        self.must_match.push(TextLeg { query: query.into(), field: None });
+        self.must_match.push(TextLeg { query: query.into(), syntax: Syntax::Query, field: None });
         self
     }
 

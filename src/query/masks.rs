@@ -90,7 +90,7 @@ pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<Tex
         let table = &source.storage.table;
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
-    view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field)
+    view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field, leg.syntax)
 }
 
 /// Rowids of all live rows that match a text.

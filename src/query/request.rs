@@ -4,6 +4,7 @@ use super::filter::Filter;
 use super::fusion::{Fused, HybridOptions};
 use super::planner::Plan;
 use crate::columns::Op;
+use crate::text::Syntax;
 
 /// Rows near a vector.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct VectorLeg {
 pub struct TextLeg {
     /// Query text.
     pub query: String,
+    /// How it is read.
+    pub syntax: Syntax,
     /// Which FULLTEXT column, counted among them; `None` for all.
     pub field: Option<usize>,
 }

@@ -98,7 +98,8 @@ impl Compared<'_> {
         let config = text_config(self.schema);
         let mut failed = None;
         let read = |_, values: Vec<Value>| texts_of(self.schema, Some(values));
-        let built = text::build(&config, &mut self.each(&mut failed, read))?;
+        let indexed = self.part.segment.text(self.storage, self.conn)?;
+        let built = text::build_like(indexed, &config, &mut self.each(&mut failed, read))?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -107,7 +108,7 @@ impl Compared<'_> {
             Ok(all.into_iter().next().unwrap_or_default())
         };
         let stored = signatures(Arc::new(TextPayload::decode(built).map_err(Error::Text)?))?;
-        let indexed = signatures(Arc::clone(self.part.segment.text(self.storage, self.conn)?))?;
+        let indexed = signatures(Arc::clone(indexed))?;
         let rows = self.rows.iter().enumerate();
         let wrong = rows.filter(|(nth, (ord, _))| stored.get(*nth) != indexed.get(*ord as usize));
         let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();

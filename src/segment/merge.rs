@@ -1,9 +1,9 @@
 //! Merge: several segments become one, dead rows fall out.
 //!
 //! The graph of the largest input is kept and the rows of the others are inserted into it; text merges without
-//! tokenising again. Inside a commit the number of rows inserted is bounded; `optimize` has no bound.
+//! tokenising again, unless older rules made one of the indexes. Inside a commit the number of rows inserted is bounded; `optimize` has no bound.
 
-use super::payloads::{LoadedVectors, Progress, threads};
+use super::payloads::{LoadedVectors, Progress, threads, write_text};
 use super::view::{SegmentView, View, text_config};
 use super::{cache, seal};
 use crate::bitmap::Bitmap;
@@ -65,7 +65,7 @@ fn choose(view: &View, fan: usize) -> Option<Vec<usize>> {
     })
 }
 
-/// Seals the delta and merges everything into one segment without dead rows.
+/// Seals the delta and merges everything into one segment without dead rows, whose text today's rules have read.
 pub fn optimize(
     storage: &Storage,
     conn: &Connection,
@@ -76,7 +76,13 @@ pub fn optimize(
     seal(storage, conn, schema, progress)?;
     let view = Views::default().current(storage, conn, schema, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
-    if view.segments.len() > 1 || !clean {
+    let mut dated = false;
+    if clean && schema.full_texts().next().is_some() {
+        for segment in &view.segments {
+            dated |= segment.segment.text_edition(storage, conn)? != Some(text::EDITION);
+        }
+    }
+    if view.segments.len() > 1 || !clean || dated {
         let all: Vec<usize> = (0..view.segments.len()).collect();
         merge(storage, conn, schema, &view, &all, progress)?;
     }
@@ -133,18 +139,10 @@ fn payloads(
     let columns = Columns::merge(&pairs, &types);
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
-    if schema.full_texts().next().is_some() {
-        let texts = inputs.iter().map(|s| s.segment.text(storage, conn)).collect::<Result<Vec<_>>>()?;
-        let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
-        // The engine writes the files in memory, then they are put together.
-        memory::check(
-            texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
-        )?;
-        let bytes = text::merge(&text_config(schema), &pairs)?;
-        directory.push(storage.write_payload(conn, PayloadKind::Text, &bytes)?);
-    }
-
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
+    if schema.full_texts().next().is_some() {
+        directory.push(merged_text(storage, conn, schema, inputs, alive, &rowids)?);
+    }
     storage.pack(conn, rowids.iter().copied())?;
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(storage, conn, (at, spec), &rowids)?;
@@ -169,4 +167,27 @@ fn payloads(
         directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);
     }
     Ok(directory)
+}
+
+/// Writes the text index of the rows `rowids`, the live ones of `inputs`. Where an input was made by older rules, the texts
+/// are tokenized again; a merge inside a commit is small enough for that.
+fn merged_text(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    inputs: &[&SegmentView],
+    alive: &[Option<Bitmap>],
+    rowids: &[i64],
+) -> Result<PayloadEntry> {
+    let texts = inputs.iter().map(|s| s.segment.text(storage, conn)).collect::<Result<Vec<_>>>()?;
+    if !texts.iter().all(|text| text.is_current()) {
+        return write_text(storage, conn, schema, rowids);
+    }
+    let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
+    // The engine writes the files in memory, then they are put together.
+    memory::check(
+        texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
+    )?;
+    let bytes = text::merge(&text_config(schema), &pairs)?;
+    storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

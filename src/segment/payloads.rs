@@ -95,19 +95,7 @@ pub fn write_new(
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     if schema.full_texts().next().is_some() {
-        let mut failed = None;
-        let mut documents = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
-            Ok(row) => Some(texts_of(schema, row.map(|row| row.values))),
-            Err(error) => {
-                failed = Some(error);
-                None
-            }
-        });
-        let bytes = text::build(&text_config(schema), &mut documents)?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        directory.push(storage.write_payload(conn, PayloadKind::Text, &bytes)?);
+        directory.push(write_text(storage, conn, schema, rowids)?);
     }
 
     for (at, (_, spec)) in schema.vectors().enumerate() {
@@ -118,4 +106,26 @@ pub fn write_new(
         directory.push(storage.write_payload(conn, kind, index.encode())?);
     }
     Ok(directory)
+}
+
+/// Tokenizes the texts of the rows `rowids`, in that order, and writes their index.
+pub fn write_text(
+    storage: &Storage,
+    conn: &Connection,
+    schema: &Schema,
+    rowids: &[i64],
+) -> Result<PayloadEntry> {
+    let mut failed = None;
+    let mut documents = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
+        Ok(row) => Some(texts_of(schema, row.map(|row| row.values))),
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let bytes = text::build(&text_config(schema), &mut documents)?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -109,6 +109,12 @@ impl Segment {
         }
     }
 
+    /// The number of the rules that made the full-text index, read from its first bytes alone.
+    pub fn text_edition(&self, storage: &Storage, conn: &Connection) -> Result<Option<u8>> {
+        let Some(entry) = self.record.payload(PayloadKind::Text) else { return Ok(None) };
+        Ok(TextPayload::edition_in(&storage.payload_head(conn, entry, TextPayload::HEAD)?))
+    }
+
     /// Codes and graph of the `at`-th vector column.
     pub fn vector(
         &self,

@@ -1,20 +1,24 @@
 //! `snippet()`, `highlight()` and `bm25()`: functions of the current row of a text search, called as in FTS5.
 
+use super::functions::TextValue;
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::Asked;
 use super::row_match::{RowMatch, match_no_vector, match_vector};
 use super::table::Shared;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
-use crate::segment::{stored_positions, text_config};
+use crate::query::TextLeg;
+use crate::segment::{text_config, texts_of};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+
+type Texts = Vec<Option<Cow<'static, str>>>;
 
 /// What the column named like the table carries: the current row and the query.
 pub struct RowHandle {
@@ -66,11 +70,12 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             ));
         }
         handle.told.text_matched();
+        if let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) {
+            let leg = TextLeg { query, syntax, field: None };
+            out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
+            return Ok(());
+        }
         return match Value::from(args.value(0)) {
-            Value::Text(query) => {
-                out.set_integer(i64::from(handle.shared.row_matches(&query, None, handle.rowid)?));
-                Ok(())
-            }
             Value::Null => Ok(()),
             other => Err(Error::QueryText(format!("a text query is TEXT, got {}", other.type_name()))),
         };
@@ -91,8 +96,13 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             }
             Ok(())
         }
-        (ValueRef::Null, _) => Ok(()),
-        (ValueRef::Text(query), ValueRef::Text(text)) => {
+        (_, ValueRef::Text(text)) => {
+            let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) else {
+                return match args.value(0) {
+                    ValueRef::Null => Ok(()),
+                    _ => Err(Error::QueryText(WRONG_MATCH.into())),
+                };
+            };
             let read = READS
                 .with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
             let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
@@ -101,15 +111,16 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             if let Some(row) = read.row.upgrade() {
                 row.text_matched();
             }
-            let query = String::from_utf8_lossy(query);
-            out.set_integer(i64::from(shared.row_matches(&query, Some(read.field), read.rowid)?));
+            let leg = TextLeg { query, syntax, field: Some(read.field) };
+            out.set_integer(i64::from(shared.row_matches(&leg, read.rowid)?));
             Ok(())
         }
-        _ => Err(Error::QueryText(
-            "MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column".into(),
-        )),
+        (ValueRef::Null, _) => Ok(()),
+        _ => Err(Error::QueryText(WRONG_MATCH.into())),
     }
 }
+
+const WRONG_MATCH: &str = "MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column";
 
 /// A FULLTEXT column that a cursor handed out.
 #[derive(Clone)]
@@ -141,10 +152,14 @@ pub fn remember(shared: &Rc<Shared>, row: &Rc<RowMatch>, rowid: i64, field: usiz
     });
 }
 
-fn handle<'a>(args: &Args<'a>, function: &str) -> Result<&'a RowHandle> {
-    args.pointer::<RowHandle>(0, RowHandle::NAME).ok_or_else(|| {
-        Error::Value(format!("{function}() needs a search: its first argument is the table, beside a MATCH"))
-    })
+/// The row that the first argument stands for; `None` on the NULL row of an outer join.
+fn handle<'a>(args: &Args<'a>, function: &str) -> Result<Option<&'a RowHandle>> {
+    match args.pointer::<RowHandle>(0, RowHandle::NAME) {
+        None if args.value(0) != ValueRef::Null => Err(Error::Value(format!(
+            "{function}() needs a search: its first argument is the table, beside a MATCH"
+        ))),
+        handle => Ok(handle),
+    }
 }
 
 fn text_arg(args: &Args<'_>, at: usize, default: &str) -> String {
@@ -179,39 +194,36 @@ fn field_of(handle: &RowHandle, args: &Args<'_>, function: &str) -> Result<Optio
     }
 }
 
-fn column_text(schema: &Schema, values: &[Value], field: usize) -> Option<String> {
-    let (at, _) = schema.full_texts().nth(field)?;
-    let position = stored_positions(schema).nth(at)??;
-    values.get(position)?.as_text().map(str::to_owned)
-}
-
-/// The text to mark up and its field.
-fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, String)>> {
+/// The texts of a row's FULLTEXT columns, and the column to mark up, which has one.
+fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, Texts)>> {
     let shared = &handle.shared;
     let Some(row) = shared.storage.row(shared.host.connection(), handle.rowid)? else { return Ok(None) };
     let schema = &shared.schema;
+    let texts = texts_of(schema, Some(row.values));
     if let Some(field) = field {
-        return Ok(column_text(schema, &row.values, field).map(|text| (field, text)));
+        return Ok(texts.get(field).is_some_and(Option::is_some).then_some((field, texts)));
     }
     // The first column in which the query marks something, as FTS5 does for column -1.
     let config = text_config(schema);
     let mut first = None;
-    for field in 0..schema.full_texts().count() {
-        let Some(text) = column_text(schema, &row.values, field) else { continue };
-        if let Some(query) = &handle.text
-            && text::highlight(&config, query, field, &text, "\u{1}", "").contains('\u{1}')
-        {
-            return Ok(Some((field, text)));
+    for (field, text) in texts.iter().enumerate() {
+        if text.is_none() {
+            continue;
         }
-        first = first.or(Some((field, text)));
+        if let Some(query) = &handle.text
+            && text::marks(&config, query, field, &texts)
+        {
+            return Ok(Some((field, texts)));
+        }
+        first = first.or(Some(field));
     }
-    Ok(first)
+    Ok(first.map(|field| (field, texts)))
 }
 
 fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let handle = handle(args, "snippet")?;
+    let Some(handle) = handle(args, "snippet")? else { return Ok(()) };
     let field = field_of(handle, args, "snippet")?;
-    let Some((field, text)) = text_of(handle, field)? else { return Ok(()) };
+    let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
     let after = text_arg(args, 3, "");
     let ellipsis = text_arg(args, 4, "…");
@@ -222,30 +234,30 @@ fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let config = text_config(&handle.shared.schema);
     match &handle.text {
         Some(query) => {
-            out.set_text(&text::snippet(&config, query, field, &text, &before, &after, &ellipsis, tokens));
+            out.set_text(&text::snippet(&config, query, field, &texts, &before, &after, &ellipsis, tokens));
         }
-        None => out.set_text(&text),
+        None => out.set_text(texts[field].as_deref().unwrap_or_default()),
     }
     Ok(())
 }
 
 fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let handle = handle(args, "highlight")?;
+    let Some(handle) = handle(args, "highlight")? else { return Ok(()) };
     let field = field_of(handle, args, "highlight")?;
-    let Some((field, text)) = text_of(handle, field)? else { return Ok(()) };
+    let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
     let after = text_arg(args, 3, "");
     let config = text_config(&handle.shared.schema);
     match &handle.text {
-        Some(query) => out.set_text(&text::highlight(&config, query, field, &text, &before, &after)),
-        None => out.set_text(&text),
+        Some(query) => out.set_text(&text::highlight(&config, query, field, &texts, &before, &after)),
+        None => out.set_text(texts[field].as_deref().unwrap_or_default()),
     }
     Ok(())
 }
 
 /// As in FTS5: smaller is better, so it is the negated score.
 fn bm25(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let handle = handle(args, "bm25")?;
+    let Some(handle) = handle(args, "bm25")? else { return Ok(()) };
     if let Some(score) = handle.bm25 {
         out.set_real(-f64::from(score));
     }

@@ -11,15 +11,17 @@ mod each;
 mod hybrid;
 mod quantize;
 mod vector;
+mod words;
 
 pub(crate) use hybrid::{HYBRID, HybridQuery};
+pub(crate) use words::{TEXT, TextValue};
 
 use super::module::{AuxFunction, register_function, register_module};
 use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 22] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 25] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -57,6 +59,9 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 22] = [
     ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", 2, hybrid::query),
     ("hybrid_query", 3, hybrid::query),
+    ("words", 1, words::words),
+    ("text_query", 1, words::text_query),
+    ("text_query", 2, words::text_query),
 ];
 
 /// Registers every function on `connection`.

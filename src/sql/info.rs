@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
-     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, \"table\" HIDDEN)";
+     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 8;
+const ARGUMENT: i32 = 9;
 
 /// The table-valued function.
 pub struct Info {
@@ -169,7 +169,7 @@ fn is_ours(sql: &str) -> bool {
 }
 
 /// The collection called `name`, which may be given as `schema.table`, as it is or quoted as in SQL.
-fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
+pub(super) fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
     let mut databases: Vec<String> = Vec::new();
     let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
     let found = list.query_map([], |row| row.get::<_, String>(0))?;
@@ -225,12 +225,19 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
         let memory = |s: &SegmentView| cache::bytes(s.segment.record.id, kind);
         (view.segments.iter().map(disk).sum::<u64>(), view.segments.iter().map(memory).sum::<usize>())
     };
-    let mut parts = Vec::new();
+    let mut parts: Vec<Vec<Value>> = Vec::new();
+    // The oldest rules that made an index of texts.
+    let mut analyzer = None;
     let (disk, memory) = weigh(PayloadKind::Columns);
     parts.push(row(Value::Null, "metadata", disk, memory));
     if schema.full_texts().next().is_some() {
         let (disk, memory) = weigh(PayloadKind::Text);
         parts.push(row(Value::Null, "full text", disk, memory));
+        let mut oldest = crate::text::EDITION;
+        for segment in &view.segments {
+            oldest = oldest.min(segment.segment.text_edition(storage, conn)?.unwrap_or(oldest));
+        }
+        analyzer = Some(Value::Integer(i64::from(oldest)));
     }
     for (nth, (at, _)) in schema.vectors().enumerate() {
         let (disk, memory) = weigh(PayloadKind::Vector(nth as u32));
@@ -243,6 +250,10 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
         parts.iter().filter_map(|row| if let Some(Value::Integer(n)) = row.last() { Some(*n) } else { None });
     let memory = usize::try_from(memory.sum::<i64>()).unwrap_or(0) + view.delta.memory_bytes();
     parts.insert(0, row(Value::from(storage.table.as_str()), "table", total, memory));
+    for row in &mut parts {
+        let is_text = matches!(row.get(1), Some(Value::Text(kind)) if kind == "full text");
+        row.push(if is_text { analyzer.take().unwrap_or(Value::Null) } else { Value::Null });
+    }
     Ok(parts)
 }
 

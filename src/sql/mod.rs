@@ -20,6 +20,7 @@ mod table_name;
 mod update;
 mod vector_hint;
 mod vector_value;
+mod warnings;
 
 pub(crate) use ddl::{write as write_schema, write_column};
 #[cfg(feature = "__loadable_extension")]
@@ -47,6 +48,10 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
         if let Some(recall) = recall {
             out.set_real(recall);
         }
+        Ok(())
+    })?;
+    module::register_reading_function(conn, "nearlite_warnings", 2, |out, args| {
+        out.set_text(&warnings::json(&out.connection()?, args)?);
         Ok(())
     })?;
     module::register_atomic(conn)?;

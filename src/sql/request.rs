@@ -1,7 +1,7 @@
 //! From a plan and its argument values to a search request.
 
 use super::cursor::Knobs;
-use super::functions::{HYBRID, HybridQuery};
+use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
 use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
@@ -13,6 +13,7 @@ use crate::limits::MAX_K;
 use crate::query::fusion::{self, HybridOptions};
 use crate::query::{Filter, Request, TextLeg, VectorLeg};
 use crate::schema::{ColumnKind, ColumnType, VectorSpec};
+use crate::text::Syntax;
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 
@@ -49,6 +50,12 @@ pub fn build(
                     let table = &shared.storage.table;
                     return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
                 }
+                if args.pointer::<TextValue>(position, TEXT).is_some() {
+                    let (table, column) = (&shared.storage.table, column_name(shared, at));
+                    return Err(Error::Value(format!(
+                        "{table}.{column}: a text query is for {table} or a FULLTEXT column"
+                    )));
+                }
                 let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else {
                     return Ok(None);
                 };
@@ -66,13 +73,12 @@ pub fn build(
                     continue;
                 }
                 let field = field.map(|at| shared.schema.full_texts().take_while(|(f, _)| *f < at).count());
-                match value {
-                    ValueRef::Null => return Ok(None),
-                    ValueRef::Text(_) => {
-                        let query = Value::from(value).as_text().unwrap_or_default().to_owned();
-                        texts.push(TextLeg { query, field });
+                match (TextValue::of(args, position), value) {
+                    (Some(TextValue { text: query, syntax }), _) => {
+                        texts.push(TextLeg { query, syntax, field });
                     }
-                    other => {
+                    (None, ValueRef::Null) => return Ok(None),
+                    (None, other) => {
                         let table = &shared.storage.table;
                         let kind = Value::from(other).type_name();
                         return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
@@ -222,7 +228,9 @@ fn hybrid_legs(
         set_vector(shared, request, leg)?;
     }
     if let Some(text) = &asked.text {
-        texts.insert(0, TextLeg { query: text.clone(), field: None });
+        let TextValue { text: query, syntax } = text.clone();
+        let syntax = if syntax == Syntax::Words { syntax } else { options.syntax };
+        texts.insert(0, TextLeg { query, syntax, field: None });
     }
     request.ef = request.ef.or(options.ef_search);
     request.hybrid = options;

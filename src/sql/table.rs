@@ -81,20 +81,18 @@ impl Shared {
     }
 
     /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
-    pub fn row_matches(&self, query: &str, field: Option<usize>, rowid: i64) -> Result<bool> {
+    pub fn row_matches(&self, leg: &TextLeg, rowid: i64) -> Result<bool> {
         let view = self.view()?;
         let state = (view.nonce, view.position);
-        if let Some((of, leg, rows)) = &*self.matching.borrow()
+        if let Some((of, last, rows)) = &*self.matching.borrow()
             && *of == state
-            && leg.query == query
-            && leg.field == field
+            && last == leg
         {
             return Ok(rows.contains(&rowid));
         }
-        let leg = TextLeg { query: query.to_owned(), field };
-        let rows = self.with_source(|source| query::matching_rowids(source, &view, &leg))?;
+        let rows = self.with_source(|source| query::matching_rowids(source, &view, leg))?;
         let found = rows.contains(&rowid);
-        *self.matching.borrow_mut() = Some((state, leg, rows));
+        *self.matching.borrow_mut() = Some((state, leg.clone(), rows));
         Ok(found)
     }
 

@@ -47,6 +47,15 @@ impl Storage {
         Ok(bytes)
     }
 
+    /// The first `length` bytes of a payload, unverified; fewer where its first chunk has fewer.
+    pub fn payload_head(&self, conn: &Connection, entry: &PayloadEntry, length: usize) -> Result<Vec<u8>> {
+        let mut reader = self.chunk_reader(conn);
+        let Some(id) = chunks_of(entry).next() else { return Ok(Vec::new()) };
+        let mut head = vec![0; reader.open(id)?.unwrap_or(0).min(length)];
+        reader.read(&mut head, 0)?;
+        Ok(head)
+    }
+
     /// As [`read_payload`](Self::read_payload), into aligned memory.
     pub fn read_block(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Block> {
         let mut block = Block::try_zeroed(self.length_of(conn, entry, place)?)?;

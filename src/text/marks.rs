@@ -1,10 +1,11 @@
 //! `snippet` and `highlight`: the words of a query, marked in text that comes from the row.
 
 use super::TextConfig;
-use super::query_text::{Leaf, Matcher, TextQuery};
+use super::analyzer::Edition;
+use super::query_text::{Leaf, Matcher, Node, TextQuery};
 use std::collections::HashMap;
 use std::ops::Range;
-use tantivy::tokenizer::{Token, TokenStream};
+use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
 /// More occurrences than this are not marked in one text.
 const MAX_MARKS: usize = 100_000;
@@ -13,66 +14,139 @@ const MAX_MARKS: usize = 100_000;
 struct Mark {
     /// First and last token.
     tokens: (usize, usize),
+    /// Where it ends in the text.
+    end: usize,
     leaf: usize,
 }
 
-fn find(config: &TextConfig, query: &TextQuery, field: usize, text: &str) -> (Vec<Token>, Vec<Mark>) {
-    let Ok(analysis) = config.analysis() else { return Default::default() };
-    let mut leaves: Vec<&Leaf> = Vec::new();
-    if let Some(root) = &query.root {
-        root.wanted_leaves(&mut |leaf| {
-            if leaf.scope.contains(field) {
-                leaves.push(leaf);
+/// The tokens of a text.
+struct Tokens {
+    tokens: Vec<Token>,
+    words: HashMap<String, Vec<usize>>,
+}
+
+impl Tokens {
+    fn of(analyzer: &mut TextAnalyzer, text: &str) -> Self {
+        let mut tokens = Vec::new();
+        let mut words: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut stream = analyzer.token_stream(text);
+        while stream.advance() {
+            let token = stream.token();
+            match words.get_mut(&token.text) {
+                Some(places) => places.push(tokens.len()),
+                None => {
+                    words.insert(token.text.clone(), vec![tokens.len()]);
+                }
             }
-        });
+            tokens.push(token.clone());
+        }
+        Self { tokens, words }
     }
-    let mut tokens = Vec::new();
-    let mut analyzer = analysis.analyzer();
-    let mut stream = analyzer.token_stream(text);
-    while stream.advance() {
-        tokens.push(stream.token().clone());
-    }
-    let mut words: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (at, token) in tokens.iter().enumerate() {
-        words.entry(&token.text).or_default().push(at);
-    }
-    let mut marks = Vec::new();
-    for (number, leaf) in leaves.into_iter().enumerate() {
-        let mut mark = |first, last| {
-            if marks.len() < MAX_MARKS {
-                marks.push(Mark { tokens: (first, last), leaf: number });
-            }
-        };
-        let mut mark_words = |accept: &dyn Fn(&str) -> bool| {
-            for (word, places) in &words {
+
+    /// Calls `found` with the first and last token of each occurrence of `matcher`.
+    fn each(&self, matcher: &Matcher, found: &mut dyn FnMut(usize, usize)) {
+        let mut each_word = |accept: &dyn Fn(&str) -> bool| {
+            for (word, places) in &self.words {
                 if accept(word) {
-                    places.iter().for_each(|at| mark(*at, *at));
+                    places.iter().for_each(|at| found(*at, *at));
                 }
             }
         };
-        match &leaf.matcher {
+        match matcher {
             Matcher::Term(term) => {
-                words.get(term.as_str()).into_iter().flatten().for_each(|at| mark(*at, *at));
+                self.words.get(term).into_iter().flatten().for_each(|at| found(*at, *at));
             }
             Matcher::Prefix { prefix, also } => {
-                mark_words(&|word| word.starts_with(prefix) || also.as_deref() == Some(word));
+                each_word(&|word| word.starts_with(prefix) || also.as_deref() == Some(word));
             }
             Matcher::Fuzzy { term, distance } => {
                 let term: Vec<char> = term.chars().collect();
-                mark_words(&|word| is_within(&term, word, usize::from(*distance)));
+                each_word(&|word| is_within(&term, word, usize::from(*distance)));
             }
             Matcher::Phrase { tokens: phrase, slop, prefix } => {
-                let Some((_, first)) = phrase.first() else { continue };
-                for start in words.get(first.as_str()).into_iter().flatten() {
-                    if let Some(end) = phrase_end(&tokens, *start, phrase, *slop as usize, *prefix) {
-                        mark(*start, end);
+                let Some((_, first)) = phrase.first() else { return };
+                for start in self.words.get(first).into_iter().flatten() {
+                    if let Some(end) = phrase_end(&self.tokens, *start, phrase, *slop as usize, *prefix) {
+                        found(*start, end);
                     }
                 }
             }
         }
     }
+
+    fn has(&self, matcher: &Matcher) -> bool {
+        let mut any = false;
+        self.each(matcher, &mut |_, _| any = true);
+        any
+    }
+}
+
+/// The leaves that a row with these texts matched; all wanted ones where the row did not match.
+fn matched<'a>(
+    root: &'a Node,
+    texts: &[Option<impl AsRef<str>>],
+    analyzer: &mut TextAnalyzer,
+) -> Vec<&'a Leaf> {
+    let mut leaves = Vec::new();
+    if root.is_conditional() {
+        let all: Vec<Option<Tokens>> =
+            texts.iter().map(|text| Some(Tokens::of(analyzer, text.as_ref()?.as_ref()))).collect();
+        let has = |leaf: &Leaf| {
+            all.iter().enumerate().any(|(at, tokens)| {
+                leaf.scope.contains(at) && tokens.as_ref().is_some_and(|tokens| tokens.has(&leaf.matcher))
+            })
+        };
+        if root.matched_leaves(&has, &mut leaves) {
+            return leaves;
+        }
+        leaves.clear();
+    }
+    root.wanted_leaves(&mut |leaf| leaves.push(leaf));
+    leaves
+}
+
+fn find(
+    config: &TextConfig,
+    query: &TextQuery,
+    field: usize,
+    texts: &[Option<impl AsRef<str>>],
+) -> (Vec<Token>, Vec<Mark>) {
+    let Ok(analysis) = config.analysis(Edition::Current) else { return Default::default() };
+    let text = text_at(texts, field);
+    let mut analyzer = analysis.analyzer();
+    let mut leaves = match &query.root {
+        Some(root) => matched(root, texts, &mut analyzer),
+        None => Vec::new(),
+    };
+    leaves.retain(|leaf| leaf.scope.contains(field));
+    let tokens = Tokens::of(&mut analyzer, text);
+    let mut marks = Vec::new();
+    for (number, leaf) in leaves.into_iter().enumerate() {
+        let typed = match &leaf.matcher {
+            Matcher::Prefix { prefix, .. } => Some(prefix),
+            Matcher::Phrase { tokens, prefix: true, .. } => tokens.last().map(|(_, text)| text),
+            _ => None,
+        };
+        tokens.each(&leaf.matcher, &mut |first, last| {
+            if marks.len() < MAX_MARKS {
+                let token = &tokens.tokens[last];
+                let mut end = token.offset_to;
+                if let Some(prefix) = typed
+                    && token.text.starts_with(prefix)
+                {
+                    let written = text.get(token.offset_from..token.offset_to).unwrap_or_default();
+                    end = token.offset_from + analysis.typed_end(&mut analyzer, written, prefix);
+                }
+                marks.push(Mark { tokens: (first, last), end, leaf: number });
+            }
+        });
+    }
     marks.sort_by_key(|mark| (mark.tokens, mark.leaf));
-    (tokens, marks)
+    (tokens.tokens, marks)
+}
+
+fn text_at(texts: &[Option<impl AsRef<str>>], field: usize) -> &str {
+    texts.get(field).and_then(Option::as_ref).map_or("", AsRef::as_ref)
 }
 
 /// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
@@ -123,7 +197,7 @@ fn is_within(term: &[char], word: &str, max: usize) -> bool {
 fn ranges(tokens: &[Token], marks: &[Mark]) -> Vec<Range<usize>> {
     let mut merged: Vec<Range<usize>> = Vec::new();
     for mark in marks {
-        let (start, end) = (tokens[mark.tokens.0].offset_from, tokens[mark.tokens.1].offset_to);
+        let (start, end) = (tokens[mark.tokens.0].offset_from, mark.end);
         match merged.last_mut() {
             Some(last) if start < last.end => last.end = last.end.max(end),
             _ => merged.push(start..end),
@@ -150,16 +224,28 @@ fn wrap(text: &str, window: Range<usize>, ranges: &[Range<usize>], before: &str,
     out
 }
 
-/// The whole `text` of a field with every match between `before` and `after`.
+/// Whether [`highlight`] would mark something.
+pub fn marks(
+    config: &TextConfig,
+    query: &TextQuery,
+    field: usize,
+    texts: &[Option<impl AsRef<str>>],
+) -> bool {
+    !find(config, query, field, texts).1.is_empty()
+}
+
+/// The whole text of a field with every match between `before` and `after`. `texts` are those of all fields of the row:
+/// what a required word of another field decides is not marked without it.
 pub fn highlight(
     config: &TextConfig,
     query: &TextQuery,
     field: usize,
-    text: &str,
+    texts: &[Option<impl AsRef<str>>],
     before: &str,
     after: &str,
 ) -> String {
-    let (tokens, marks) = find(config, query, field, text);
+    let text = text_at(texts, field);
+    let (tokens, marks) = find(config, query, field, texts);
     wrap(text, 0..text.len(), &ranges(&tokens, &marks), before, after)
 }
 
@@ -170,13 +256,14 @@ pub fn snippet(
     config: &TextConfig,
     query: &TextQuery,
     field: usize,
-    text: &str,
+    texts: &[Option<impl AsRef<str>>],
     before: &str,
     after: &str,
     ellipsis: &str,
     max_tokens: usize,
 ) -> String {
-    let (tokens, marks) = find(config, query, field, text);
+    let text = text_at(texts, field);
+    let (tokens, marks) = find(config, query, field, texts);
     let max_tokens = max_tokens.max(1);
     let first = if tokens.len() > max_tokens { best_start(&tokens, &marks, text, max_tokens) } else { 0 };
     let last = (first + max_tokens).min(tokens.len());

@@ -8,6 +8,7 @@
 //! tantivy's schema is fixed and anonymous (`f0`, `f1`, ... and one tokenizer): renaming a column does not touch an index.
 
 mod analyzer;
+mod best;
 mod compile;
 mod directory;
 mod exact;
@@ -15,13 +16,19 @@ mod expand;
 mod finder;
 mod found;
 mod interrupt;
+mod joined;
+mod letters;
+mod lexis;
 mod marks;
 mod merged;
+mod misread;
+mod normal;
 mod occurrences;
 mod parser;
 mod payload;
 mod queries;
 mod query_text;
+mod scan;
 mod searcher;
 mod signature;
 mod statistics;
@@ -32,15 +39,16 @@ mod windows;
 mod writer;
 
 pub use interrupt::Interrupt;
-pub use marks::{highlight, snippet};
+pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
-pub use query_text::TextQuery;
+pub use query_text::{Syntax, TextQuery};
 #[cfg(test)]
 pub use searcher::TextHit;
 pub use searcher::{Prepared, TextSearcher};
-pub use writer::{build, merge};
+pub use writer::{build, build_like, merge};
 
 use crate::error::{Error, Result};
+use analyzer::{Analysis, Edition};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 
@@ -68,15 +76,15 @@ impl TextConfig {
     /// # Errors
     /// [`Error::Schema`] that names the tokenizers there are.
     pub fn validate(&self) -> Result<()> {
-        analyzer::Analysis::from_name(self.tokenizer.as_deref())?;
+        self.analysis(Edition::Current)?;
         if self.fields.len() > usize::from(u16::MAX) {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
         Ok(())
     }
 
-    fn analysis(&self) -> Result<analyzer::Analysis> {
-        analyzer::Analysis::from_name(self.tokenizer.as_deref())
+    fn analysis(&self, edition: Edition) -> Result<Analysis> {
+        Analysis::from_name(self.tokenizer.as_deref(), edition)
     }
 
     /// tantivy's schema: every field is indexed with frequencies and positions, none is stored.
@@ -92,6 +100,9 @@ impl TextConfig {
         schema.build()
     }
 }
+
+/// The number of the rules by which texts are read today. Older indexes keep theirs.
+pub const EDITION: u8 = 2;
 
 /// The name under which tantivy knows the tokenizer of every table.
 const TOKENIZER: &str = "t";

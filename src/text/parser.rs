@@ -1,7 +1,10 @@
 //! The parser of query text; the language is described in `query_text`.
 
 use super::TextConfig;
-use super::analyzer::Analysis;
+use super::analyzer::{Analysis, Edition};
+use super::joined::{Joined, Part, Piece};
+use super::lexis::{is_operator, leading_number, quoted};
+use super::misread::misread;
 use super::query_text::{Leaf, MAX_FUZZY_CHARS, MAX_IMPLICIT_PHRASE, Matcher, Node, Scope, limit};
 use crate::error::Result;
 use crate::limits;
@@ -14,6 +17,8 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Clauses around the current one that forbid what they hold.
+    forbidding: usize,
     pub warnings: Vec<String>,
 }
 
@@ -26,8 +31,9 @@ struct Suffix {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(config: &'a TextConfig, text: &'a str) -> Result<Self> {
-        Ok(Self { config, analysis: config.analysis()?, text, at: 0, depth: 0, warnings: Vec::new() })
+    pub(super) fn new(config: &'a TextConfig, edition: Edition, text: &'a str) -> Result<Self> {
+        let analysis = config.analysis(edition)?;
+        Ok(Self { config, analysis, text, at: 0, depth: 0, forbidding: 0, warnings: Vec::new() })
     }
 
     /// Reads the whole text.
@@ -35,22 +41,38 @@ impl<'a> Parser<'a> {
         self.clauses(scope, false)
     }
 
+    /// Reads the whole text as words.
+    pub(super) fn words(&mut self, scope: Scope) -> Option<Node> {
+        let whole = self.analysis.is_raw();
+        let words: Vec<&str> = if whole { vec![self.text] } else { self.text.split_whitespace().collect() };
+        assemble(
+            words
+                .into_iter()
+                .filter_map(|word| Some(vec![(Occur::Should, self.plain(scope, word)?)]))
+                .collect(),
+            false,
+        )
+    }
+
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
     fn warn(&mut self, what: impl Into<String>) {
-        if self.warnings.len() < 16 {
-            self.warnings.push(what.into());
+        let what = what.into();
+        if self.warnings.len() < 16 && !self.warnings.contains(&what) {
+            self.warnings.push(what);
         }
     }
 
     /// Reads clauses up to the closing bracket or the end.
     fn clauses(&mut self, scope: Scope, inner: bool) -> Result<Option<Node>> {
         // Runs of clauses joined by AND.
-        let mut runs: Vec<Vec<(Occur, Node)>> = Vec::new();
+        let mut runs: Vec<Vec<(Occur, Piece)>> = Vec::new();
         let mut joined = false;
         let mut occur = Occur::Should;
+        // The operator that was read last, if nothing has followed it yet.
+        let mut pending: Option<&str> = None;
         loop {
             let rest = self.rest();
             let trimmed = rest.trim_start();
@@ -59,11 +81,13 @@ impl<'a> Parser<'a> {
                 if inner {
                     self.warn("a bracket is not closed");
                 }
+                self.dangling(pending);
                 break;
             };
             if first == ')' {
                 self.at += 1;
                 if inner {
+                    self.dangling(pending);
                     break;
                 }
                 self.warn("a closing bracket has no opening one");
@@ -71,6 +95,18 @@ impl<'a> Parser<'a> {
             }
             if let Some(operator) = ["AND", "OR", "NOT"].into_iter().find(|word| is_operator(trimmed, word)) {
                 self.at += operator.len();
+                match (pending, operator) {
+                    (Some("OR"), "NOT") => self.warn("OR NOT forbids the word, as NOT alone does"),
+                    (Some("NOT"), "NOT") => self.warn("NOT NOT is one NOT"),
+                    (Some(before), "AND" | "OR") => {
+                        self.warn(format!("{before} before {operator} is ignored"));
+                    }
+                    (None, "AND" | "OR") if runs.is_empty() => {
+                        self.warn(format!("{operator} at the start is ignored; \"{operator}\" is the word"));
+                    }
+                    _ => {}
+                }
+                pending = Some(operator);
                 match operator {
                     "AND" => joined = !runs.is_empty(),
                     "OR" => joined = false,
@@ -82,26 +118,37 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 let signed =
                     self.rest().chars().next().is_some_and(|next| !next.is_whitespace() && next != ')');
-                if signed {
+                if !signed {
+                    self.warn(format!("a {first} that is apart from its word is ignored"));
+                } else {
                     occur = if first == '+' { Occur::Must } else { Occur::MustNot };
                 }
                 continue;
             }
-            let node = self.atom(scope, true)?;
-            if let Some(node) = node {
+            self.forbidding += usize::from(occur == Occur::MustNot);
+            let piece = self.atom(scope, true)?;
+            self.forbidding -= usize::from(occur == Occur::MustNot);
+            if let Some(piece) = piece {
                 match runs.last_mut() {
-                    Some(run) if joined => run.push((occur, node)),
-                    _ => runs.push(vec![(occur, node)]),
+                    Some(run) if joined => run.push((occur, piece)),
+                    _ => runs.push(vec![(occur, piece)]),
                 }
             }
             joined = false;
             occur = Occur::Should;
+            pending = None;
         }
-        Ok(assemble(runs))
+        Ok(assemble(runs, self.forbidding > 0))
+    }
+
+    fn dangling(&mut self, operator: Option<&str>) {
+        if let Some(operator) = operator {
+            self.warn(format!("{operator} at the end is ignored; \"{operator}\" is the word"));
+        }
     }
 
     /// One word, phrase or group; `None` when there is no token in it.
-    fn atom(&mut self, scope: Scope, columns: bool) -> Result<Option<Node>> {
+    fn atom(&mut self, scope: Scope, columns: bool) -> Result<Option<Piece>> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('(') => {
@@ -117,17 +164,23 @@ impl<'a> Parser<'a> {
                 let node = self.clauses(scope, true)?;
                 self.depth -= 1;
                 let boost = self.suffix(false).boost;
-                Ok(node.map(|node| node.boosted(boost.unwrap_or(1.0))))
+                Ok(node.map(|node| Piece::Node(node.boosted(boost.unwrap_or(1.0)))))
             }
             Some('"') => {
+                if self.text[..self.at].ends_with(char::is_alphanumeric) {
+                    self.warn("a quote right behind a word begins a phrase");
+                }
                 let Some((phrase, len)) = quoted(rest) else {
                     self.at += 1;
                     self.warn("a quote is not closed");
                     return Ok(None);
                 };
                 self.at += len;
+                if phrase.contains('*') {
+                    self.warn("a * inside quotes is punctuation; \"two wo\"* takes it behind them");
+                }
                 let suffix = self.suffix(true);
-                Ok(self.phrase(scope, &phrase, &suffix))
+                Ok(self.phrase(scope, &phrase, &suffix).map(Piece::Node))
             }
             _ => {
                 let end = rest
@@ -141,6 +194,9 @@ impl<'a> Parser<'a> {
                     && (!after.is_empty() || rest[end..].starts_with(['(', '"']))
                 {
                     self.at += name.len() + 1;
+                    if after.starts_with(['+', '-']) {
+                        self.warn("a sign behind a column is ignored; write it before the column");
+                    }
                     return self.atom(scope.and(field), false);
                 }
                 self.at += end;
@@ -163,6 +219,9 @@ impl<'a> Parser<'a> {
             } else if phrase && let Some(next) = left.strip_prefix('~') {
                 let digits = next.len() - next.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                 suffix.tilde = next[..digits].parse().ok();
+                if digits > 0 && suffix.tilde.is_none() {
+                    self.warn("a distance behind ~ is too large and ignored");
+                }
                 left = &next[digits..];
             } else if let Some(next) = left.strip_prefix('^')
                 && let Some((boost, len)) = leading_number(next)
@@ -177,7 +236,10 @@ impl<'a> Parser<'a> {
         suffix
     }
 
-    fn word(&mut self, scope: Scope, word: &str) -> Option<Node> {
+    fn word(&mut self, scope: Scope, word: &str) -> Option<Piece> {
+        if let Some(what) = misread(word, self.rest()) {
+            self.warn(what);
+        }
         let mut word = word;
         let mut boost = 1.0;
         if let Some((before, after)) = word.rsplit_once('^')
@@ -189,7 +251,7 @@ impl<'a> Parser<'a> {
         let unstarred = word.trim_end_matches('*');
         let node = if unstarred.len() < word.len() {
             let suffix = Suffix { star: true, ..Suffix::default() };
-            self.phrase(scope, unstarred, &suffix)
+            self.phrase(scope, unstarred, &suffix).map(Piece::Node)
         } else if let Some((before, after)) = word.rsplit_once('~')
             && (after.is_empty() || matches!(after.as_bytes(), [b'0'..=b'9']))
         {
@@ -197,16 +259,27 @@ impl<'a> Parser<'a> {
             if distance > 2 {
                 self.warn("at most 2 typing errors are searched");
             }
-            self.fuzzy(scope, before, distance.min(2))
+            self.fuzzy(scope, before, distance.min(2)).map(Piece::Node)
         } else {
-            let tokens = self.analysis.query_tokens(word);
-            if tokens.len() > MAX_IMPLICIT_PHRASE && !self.analysis.is_gram() {
-                Some(group(tokens.into_iter().map(|token| (Occur::Should, term(scope, token.text)))))
-            } else {
-                self.phrase(scope, word, &Suffix::default())
-            }
+            self.plain(scope, word)
         };
-        node.map(|node| node.boosted(boost))
+        node.map(|piece| piece.boosted(boost))
+    }
+
+    /// A word without operators.
+    fn plain(&mut self, scope: Scope, word: &str) -> Option<Piece> {
+        let tokens = self.analysis.query_tokens(word);
+        if tokens.len() < 2 || self.analysis.is_gram() {
+            return self.phrase(scope, word, &Suffix::default()).map(Piece::Node);
+        }
+        let phrase = if tokens.len() > MAX_IMPLICIT_PHRASE {
+            None
+        } else {
+            self.phrase(scope, word, &Suffix::default())
+        };
+        let parts = tokens.iter().map(|token| Part::of(scope, token)).collect();
+        let apostrophe = word.contains(['\'', '’']);
+        Some(Piece::Joined(Joined { phrase, parts, apostrophe, boost: 1.0 }))
     }
 
     fn fuzzy(&mut self, scope: Scope, word: &str, distance: u8) -> Option<Node> {
@@ -260,16 +333,16 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn leaf(scope: Scope, matcher: Matcher) -> Node {
+pub(super) fn leaf(scope: Scope, matcher: Matcher) -> Node {
     Node::Leaf(Leaf { scope, matcher, boost: 1.0 })
 }
 
-fn term(scope: Scope, text: String) -> Node {
+pub(super) fn term(scope: Scope, text: String) -> Node {
     leaf(scope, Matcher::Term(text))
 }
 
 /// A group; one that holds a single wanted child is that child.
-fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
+pub(super) fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
     let mut children: Vec<(Occur, Node)> = children.into_iter().collect();
     if let [(Occur::Should | Occur::Must, _)] = children.as_slice()
         && let Some((_, only)) = children.pop()
@@ -280,7 +353,17 @@ fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
 }
 
 /// OR over the runs; a run of several clauses is their AND.
-fn assemble(mut runs: Vec<Vec<(Occur, Node)>>) -> Option<Node> {
+fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
+    let placed = |run: Vec<(Occur, Piece)>| {
+        let joined = run.len() > 1;
+        run.into_iter()
+            .map(|(occur, piece)| {
+                let place = if joined { Occur::Must } else { occur };
+                (occur, piece.placed(place, forbidden || occur == Occur::MustNot))
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut runs: Vec<Vec<(Occur, Node)>> = runs.into_iter().map(placed).collect();
     let anded = |run: Vec<(Occur, Node)>| {
         run.into_iter()
             .map(|(occur, node)| (if occur == Occur::MustNot { occur } else { Occur::Must }, node))
@@ -295,31 +378,4 @@ fn assemble(mut runs: Vec<Vec<(Occur, Node)>>) -> Option<Node> {
             _ => vec![(Occur::Should, Node::Group(anded(run)))],
         }))),
     }
-}
-
-fn is_operator(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|after| {
-        after.chars().next().is_none_or(|next| next.is_whitespace() || matches!(next, '(' | ')' | '"'))
-    })
-}
-
-/// The inside of the quoted string that `text` begins with (`\"` is a quote), and the length with both quotes.
-fn quoted(text: &str) -> Option<(String, usize)> {
-    let mut inside = String::new();
-    let mut chars = text.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((inside, at + 1)),
-            '\\' => inside.extend(chars.next().map(|(_, escaped)| escaped)),
-            _ => inside.push(c),
-        }
-    }
-    None
-}
-
-/// A positive decimal number at the start of `text` and its length.
-fn leading_number(text: &str) -> Option<(f32, usize)> {
-    let len = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f32 = text[..len].parse().ok()?;
-    (number.is_finite() && number > 0.0 && number < 1e6).then_some((number, len))
 }

@@ -1,12 +1,14 @@
 //! The bytes of one segment's text index.
 //!
 //! ```text
-//! payload = magic:"NLTX" version:u8 zero:u8 fields:u16 docs:u32 length:u64 x 6 file x 6        (little-endian)
+//! payload = magic:"NLTX" edition:u8 zero:u8 fields:u16 docs:u32 length:u64 x 6 file x 6        (little-endian)
 //! file    = one file of a tantivy segment with tantivy's own footer, in the order of FILES
+//! edition = the rules that made the tokens, 1 or 2 (see `analyzer`)
 //! ```
 //! The lengths add up to the payload exactly. Without docs or without fields every length is 0. Checksums belong to the
 //! storage layer; the decoder proves the lengths, so that slicing the files cannot go out of bounds.
 
+use super::analyzer::Edition;
 use std::ops::Range;
 use tantivy::directory::OwnedBytes;
 
@@ -14,7 +16,6 @@ use tantivy::directory::OwnedBytes;
 pub(super) const FILES: [&str; 6] = ["term", "idx", "pos", "fieldnorm", "store", "fast"];
 
 const MAGIC: &[u8; 4] = b"NLTX";
-const VERSION: u8 = 1;
 const HEADER: usize = 12 + 8 * FILES.len();
 
 /// The text index of one segment, decoded: slices of one buffer.
@@ -23,6 +24,7 @@ pub struct TextPayload {
     files: [Range<usize>; FILES.len()],
     docs: u32,
     fields: u16,
+    edition: Edition,
 }
 
 impl std::fmt::Debug for TextPayload {
@@ -31,11 +33,11 @@ impl std::fmt::Debug for TextPayload {
     }
 }
 
-pub(super) fn encode(docs: u32, fields: u16, files: &[OwnedBytes; FILES.len()]) -> Vec<u8> {
+pub(super) fn encode(edition: Edition, docs: u32, fields: u16, files: &[OwnedBytes; FILES.len()]) -> Vec<u8> {
     let total: usize = files.iter().map(|file| file.len()).sum();
     let mut out = Vec::with_capacity(HEADER + total);
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&[VERSION, 0]);
+    out.extend_from_slice(&[edition.number(), 0]);
     out.extend_from_slice(&fields.to_le_bytes());
     out.extend_from_slice(&docs.to_le_bytes());
     for file in files {
@@ -59,9 +61,9 @@ impl TextPayload {
         if &header[..4] != MAGIC {
             return Err("it does not begin like a text index".into());
         }
-        if header[4] != VERSION || header[5] != 0 {
-            return Err(format!("text index version {} is not {VERSION}", header[4]));
-        }
+        let Some(edition) = Edition::from_number(header[4]).filter(|_| header[5] == 0) else {
+            return Err(format!("text index version {} is neither 1 nor 2", header[4]));
+        };
         let fields = u16::from_le_bytes([header[6], header[7]]);
         let docs = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
         let has_files = docs > 0 && fields > 0;
@@ -85,7 +87,25 @@ impl TextPayload {
         if docs >= i32::MAX as u32 {
             return Err(format!("{docs} documents are more than a segment can hold"));
         }
-        Ok(Self { bytes: OwnedBytes::new(bytes), files, docs, fields })
+        Ok(Self { bytes: OwnedBytes::new(bytes), files, docs, fields, edition })
+    }
+
+    /// Bytes at the start of a payload that [`Self::edition_in`] reads.
+    pub const HEAD: usize = 6;
+
+    /// The number of the rules that made a payload, from its first bytes; `None` where they are no text index.
+    pub fn edition_in(head: &[u8]) -> Option<u8> {
+        let (magic, rest) = head.split_at_checked(MAGIC.len())?;
+        (magic == MAGIC).then(|| rest.first().copied())?
+    }
+
+    /// Whether today's rules made the index.
+    pub fn is_current(&self) -> bool {
+        self.edition == Edition::Current
+    }
+
+    pub(super) fn edition(&self) -> Edition {
+        self.edition
     }
 
     /// Number of documents; their ords are `0..docs`.

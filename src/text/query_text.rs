@@ -11,18 +11,19 @@
 //! clauses it cannot use. Here nothing a person types is an error: stray quotes, brackets and operators are skipped,
 //! a colon after anything but a column name is punctuation. Only size and depth are limited.
 //!
-//! A word that the tokenizer splits (`sqlite-vec`, `東京都`) is a phrase; one of more than [`MAX_IMPLICIT_PHRASE`] tokens (a
-//! sentence without spaces, a path) is a bag of its tokens, because such a phrase would hardly ever match.
+//! A word that the tokenizer splits (`sqlite-vec`, `東京都`) is its parts, and the whole counts besides (see `joined`); one of
+//! more than [`MAX_IMPLICIT_PHRASE`] tokens (a sentence without spaces, a path) is its parts alone.
 
 use super::TextConfig;
+use super::analyzer::Edition;
 use super::merged::merged;
 use super::parser::Parser;
 use crate::error::{Error, Result};
 use crate::limits;
 use tantivy::query::Occur;
 
-/// Unquoted words of more tokens than this are no phrase.
-pub(super) const MAX_IMPLICIT_PHRASE: usize = 4;
+/// Unquoted words of more tokens than this are not looked for as a whole.
+pub(super) const MAX_IMPLICIT_PHRASE: usize = 8;
 
 /// Longer words get no fuzzy match: the automaton grows with the word.
 pub(super) const MAX_FUZZY_CHARS: usize = 64;
@@ -125,6 +126,52 @@ impl Node {
         }
     }
 
+    /// Whether some word of the tree is required or forbidden, so that another one may be there without having matched.
+    pub(super) fn is_conditional(&self) -> bool {
+        match self {
+            Self::Leaf(_) => false,
+            Self::Group(children) => {
+                children.iter().any(|(occur, child)| *occur != Occur::Should || child.is_conditional())
+            }
+        }
+    }
+
+    /// Whether a document matches that has the leaves `has`; adds to `leaves` those of the branches that match.
+    pub(super) fn matched_leaves<'a>(
+        &'a self,
+        has: &dyn Fn(&Leaf) -> bool,
+        leaves: &mut Vec<&'a Leaf>,
+    ) -> bool {
+        let Self::Group(children) = self else {
+            let Self::Leaf(leaf) = self else { return false };
+            let found = has(leaf);
+            if found {
+                leaves.push(leaf);
+            }
+            return found;
+        };
+        let before = leaves.len();
+        let (mut required, mut missing, mut optional, mut some) = (false, false, false, false);
+        for (occur, child) in children {
+            match occur {
+                Occur::MustNot => missing |= child.matched_leaves(has, &mut Vec::new()),
+                Occur::Must => {
+                    required = true;
+                    missing |= !child.matched_leaves(has, leaves);
+                }
+                Occur::Should => {
+                    optional = true;
+                    some |= child.matched_leaves(has, leaves);
+                }
+            }
+        }
+        let matches = !missing && (required || some || !optional);
+        if !matches {
+            leaves.truncate(before);
+        }
+        matches
+    }
+
     /// Whether a word can add to a score: one that is not forbidden.
     fn ranks(&self) -> bool {
         match self {
@@ -143,11 +190,41 @@ impl Node {
     }
 }
 
+/// How a query text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syntax {
+    /// As a query, with operators.
+    #[default]
+    Query,
+    /// As words: no character is an operator. What stands between white space is a word; a text of the tokenizer `raw`
+    /// is one.
+    Words,
+}
+
+impl Syntax {
+    /// The syntax called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "query" => Some(Self::Query),
+            "words" => Some(Self::Words),
+            _ => None,
+        }
+    }
+}
+
 /// A parsed full-text query; it belongs to a table, not to one state of it.
 #[derive(Debug, Clone)]
 pub struct TextQuery {
     pub(super) root: Option<Node>,
+    /// The query by the rules of the first edition, where they may differ.
+    first: Option<Tree>,
     warnings: Vec<String>,
+}
+
+/// A query by the rules of one edition; without a word it has no root.
+#[derive(Debug, Clone)]
+struct Tree {
+    root: Option<Node>,
 }
 
 impl TextQuery {
@@ -155,7 +232,7 @@ impl TextQuery {
     ///
     /// # Errors
     /// [`Error::Limit`] when the text is too long or too deep.
-    pub fn parse(config: &TextConfig, query: &str, field: Option<usize>) -> Result<Self> {
+    pub fn parse(config: &TextConfig, query: &str, field: Option<usize>, syntax: Syntax) -> Result<Self> {
         if query.len() > limits::MAX_QUERY_BYTES {
             return Err(limit(
                 "length of the full-text query in bytes",
@@ -163,22 +240,26 @@ impl TextQuery {
                 limits::MAX_QUERY_BYTES,
             ));
         }
-        let scope = field.map_or(Scope::All, Scope::One);
-        let mut parser = Parser::new(config, query)?;
-        let root = parser.parse(scope)?;
-        let fields = config.fields.len().max(1);
-        let count =
-            |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
-        let clauses = count(&|_| true);
-        if clauses > MAX_CLAUSES {
-            return Err(limit("words times columns of the full-text query", clauses, MAX_CLAUSES));
+        let (root, warnings) = read(config, Edition::Current, query, field, syntax)?;
+        let first = if config.analysis(Edition::First)?.may_differ(query) {
+            Some(Tree { root: read(config, Edition::First, query, field, syntax)?.0 })
+        } else {
+            None
+        };
+        Ok(Self { root, first, warnings })
+    }
+
+    /// The query by the rules of an edition.
+    pub(super) fn root(&self, edition: Edition) -> Option<&Node> {
+        match (edition, &self.first) {
+            (Edition::First, Some(tree)) => tree.root.as_ref(),
+            _ => self.root.as_ref(),
         }
-        let open = count(&|leaf| matches!(leaf.matcher, Matcher::Prefix { .. } | Matcher::Fuzzy { .. }));
-        if open > MAX_OPEN_CLAUSES {
-            let what = "prefixes and fuzzy words times columns of the full-text query";
-            return Err(limit(what, open, MAX_OPEN_CLAUSES));
-        }
-        Ok(Self { root: root.map(merged), warnings: parser.warnings })
+    }
+
+    /// Whether every edition reads the query alike.
+    pub(super) fn is_one(&self) -> bool {
+        self.first.is_none()
     }
 
     /// Whether the query has no word at all: nothing was typed, or only punctuation.
@@ -195,6 +276,33 @@ impl TextQuery {
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+}
+
+fn read(
+    config: &TextConfig,
+    edition: Edition,
+    query: &str,
+    field: Option<usize>,
+    syntax: Syntax,
+) -> Result<(Option<Node>, Vec<String>)> {
+    let scope = field.map_or(Scope::All, Scope::One);
+    let mut parser = Parser::new(config, edition, query)?;
+    let root = match syntax {
+        Syntax::Query => parser.parse(scope)?,
+        Syntax::Words => parser.words(scope),
+    };
+    let fields = config.fields.len().max(1);
+    let count = |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
+    let clauses = count(&|_| true);
+    if clauses > MAX_CLAUSES {
+        return Err(limit("words times columns of the full-text query", clauses, MAX_CLAUSES));
+    }
+    let open = count(&|leaf| matches!(leaf.matcher, Matcher::Prefix { .. } | Matcher::Fuzzy { .. }));
+    if open > MAX_OPEN_CLAUSES {
+        let what = "prefixes and fuzzy words times columns of the full-text query";
+        return Err(limit(what, open, MAX_OPEN_CLAUSES));
+    }
+    Ok((root.map(merged), parser.warnings))
 }
 
 pub(super) fn limit(what: &str, got: usize, max: usize) -> Error {

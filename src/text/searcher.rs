@@ -1,23 +1,26 @@
 //! Searching the text indexes of a view as one index.
 //!
 //! Invariant: hits come best first, equal scores in the order (segment, ord), whatever the masks and limits.
-//! Statistics of BM25 are summed over all segments and count dead documents until a merge drops them.
+//! A query is compiled once for each edition of the rules that made the segments; the statistics of a word are those of
+//! the token in segments of every edition.
+//! Statistics of BM25 are summed over all segments and tell of the live documents (see `statistics`).
 
+use super::analyzer::Edition;
+use super::best::Best;
 use super::compile::{Compiled, Compiler};
 use super::directory::{Part, ViewDirectory};
 use super::exact::Exact;
 use super::interrupt::Interrupt;
 use super::payload::TextPayload;
-use super::query_text::{Node, TextQuery};
-use super::statistics::Statistics;
+use super::query_text::{Node, Syntax, TextQuery};
+use super::statistics::{Statistics, live_tokens};
 use super::windows::{Bits, WINDOW, Windows};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::memory;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tantivy::{Index, ReloadPolicy, Score, Searcher, SegmentReader};
 
 /// Masks that allow fewer than one document in so many are walked document by document instead of filtering
@@ -57,17 +60,25 @@ impl Ord for TextHit {
 }
 
 /// A query that is ready to be searched for by the searcher that prepared it.
-pub struct Prepared(Option<Compiled>);
+pub struct Prepared {
+    /// `None` where the query has no word.
+    current: Option<Compiled>,
+    /// The same for segments of the first edition, where it differs.
+    first: Option<Option<Compiled>>,
+}
 
 /// The text indexes of one view, opened. Immutable; share it by `Arc`.
 pub struct TextSearcher {
     config: TextConfig,
     searcher: Searcher,
     segments: Vec<Slot>,
+    /// Tokens of the live documents by field, counted for the first scores.
+    tokens: OnceLock<Vec<u64>>,
 }
 
 struct Slot {
     docs: usize,
+    edition: Edition,
     /// Position among tantivy's readers; `None` when the segment has nothing to search.
     reader: Option<usize>,
 }
@@ -90,7 +101,7 @@ impl TextSearcher {
             let mut slots = Vec::with_capacity(segments.len());
             for (payload, deleted) in segments {
                 let reader = payload.has_files().then_some(parts.len());
-                slots.push(Slot { docs: payload.docs(), reader });
+                slots.push(Slot { docs: payload.docs(), edition: payload.edition(), reader });
                 if payload.has_files() {
                     parts.push(Part { payload, deleted: deleted.as_ref() });
                 }
@@ -106,7 +117,7 @@ impl TextSearcher {
             for (at, reader) in searcher.segment_readers().iter().enumerate() {
                 debug_assert_eq!(reader.segment_id().uuid_string(), format!("{at:032x}"));
             }
-            Ok(Self { config: config.clone(), searcher, segments: slots })
+            Ok(Self { config: config.clone(), searcher, segments: slots, tokens: OnceLock::new() })
         })
     }
 
@@ -114,13 +125,27 @@ impl TextSearcher {
     ///
     /// # Errors
     /// [`crate::Error::Limit`] when the text is too long or too deep.
-    pub fn parse(&self, query: &str, field: Option<usize>) -> Result<TextQuery> {
-        guarded("parsing the query", || TextQuery::parse(&self.config, query, field))
+    pub fn parse(&self, query: &str, field: Option<usize>, syntax: Syntax) -> Result<TextQuery> {
+        guarded("parsing the query", || TextQuery::parse(&self.config, query, field, syntax))
     }
 
     /// Documents of each segment.
     pub(super) fn documents(&self) -> impl Iterator<Item = usize> {
         self.segments.iter().map(|slot| slot.docs)
+    }
+
+    /// The query for the segments that there are.
+    fn compiled(&self, query: &TextQuery, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Prepared> {
+        let has = |edition| self.segments.iter().any(|slot| slot.edition == edition && slot.reader.is_some());
+        let compile =
+            |edition| query.root(edition).map(|root| self.compile(root, scoring, interrupt)).transpose();
+        let (first, current) = (has(Edition::First), has(Edition::Current));
+        if query.is_one() || !first {
+            return Ok(Prepared { current: compile(Edition::Current)?, first: None });
+        }
+        let old = compile(Edition::First)?;
+        let current = if current { compile(Edition::Current)? } else { None };
+        Ok(Prepared { current, first: Some(old) })
     }
 
     /// The segments that have a tantivy reader.
@@ -132,8 +157,18 @@ impl TextSearcher {
     }
 
     fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
-        let statistics = Statistics { searcher: &self.searcher, fields: self.config.fields.len() };
-        let statistics = scoring.then_some(statistics);
+        let statistics = if scoring {
+            let tokens = match self.tokens.get() {
+                Some(tokens) => tokens,
+                None => {
+                    let tokens = live_tokens(&self.searcher, self.config.fields.len()).map_err(engine)?;
+                    self.tokens.get_or_init(|| tokens)
+                }
+            };
+            Some(Statistics { searcher: &self.searcher, tokens })
+        } else {
+            None
+        };
         Compiler { config: &self.config, searcher: &self.searcher, statistics, interrupt }.compile(root)
     }
 
@@ -144,11 +179,7 @@ impl TextSearcher {
     /// [`crate::Error::Corrupt`] when tantivy fails on the bytes, [`crate::Error::Limit`] when a query of many words would
     /// read too much, [`crate::Error::Interrupted`].
     pub fn prepare(&self, query: &TextQuery, interrupt: &Interrupt<'_>) -> Result<Prepared> {
-        let compiled = match &query.root {
-            Some(root) => Some(guarded_read("searching text", || self.compile(root, true, interrupt))?),
-            None => None,
-        };
-        Ok(Prepared(compiled))
+        guarded_read("searching text", || self.compiled(query, true, interrupt))
     }
 
     /// The best `limit` live documents. `allowed[i]`, where given, is the mask of segment i and is applied before
@@ -163,15 +194,17 @@ impl TextSearcher {
         limit: usize,
         interrupt: &Interrupt<'_>,
     ) -> Result<Vec<TextHit>> {
-        let Some(Compiled { weight, exact, .. }) = prepared.0.as_ref().filter(|_| limit > 0) else {
+        if limit == 0 {
             return Ok(Vec::new());
-        };
+        }
         guarded_read("searching text", || {
-            // The sum of two numbers is the same in either order: only longer ones need care.
-            let terms = exact.terms();
-            let slack = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
-            let mut best = Best { heap: BinaryHeap::new(), limit, slack };
+            let mut best = Best::new(limit);
             for (segment, reader) in self.readers() {
+                let Some(compiled) = prepared.of(self.segments[segment].edition) else { continue };
+                let Compiled { weight, exact, .. } = compiled;
+                // The sum of two numbers is the same in either order: only longer ones need care.
+                let terms = exact.terms();
+                best.slack = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
                 let mask = allowed.get(segment).and_then(Option::as_ref);
                 let Some(weight) = weight else {
                     each_window(exact, reader, mask, true, interrupt, &mut |ord, score| {
@@ -210,7 +243,7 @@ impl TextSearcher {
                     .map_err(engine)?;
                 going?;
             }
-            Ok(best.heap.into_sorted_vec())
+            Ok(best.into_sorted())
         })
     }
 
@@ -220,13 +253,14 @@ impl TextSearcher {
     /// As [`Self::prepare`].
     pub fn matches(&self, query: &TextQuery, interrupt: &Interrupt<'_>) -> Result<Vec<Bitmap>> {
         let mut found: Vec<Bitmap> = self.segments.iter().map(|slot| Bitmap::empty(slot.docs)).collect();
-        let Some(root) = &query.root else { return Ok(found) };
         guarded_read("searching text", || {
-            let Compiled { weight, exact, .. } = self.compile(root, false, interrupt)?;
+            let prepared = self.compiled(query, false, interrupt)?;
             for (segment, reader) in self.readers() {
+                let Some(compiled) = prepared.of(self.segments[segment].edition) else { continue };
+                let Compiled { weight, exact, .. } = compiled;
                 let found = &mut found[segment];
-                let Some(weight) = &weight else {
-                    each_window(&exact, reader, None, false, interrupt, &mut |ord, _| found.insert(ord))?;
+                let Some(weight) = weight else {
+                    each_window(exact, reader, None, false, interrupt, &mut |ord, _| found.insert(ord))?;
                     continue;
                 };
                 let alive = reader.alive_bitset();
@@ -260,9 +294,9 @@ impl TextSearcher {
         interrupt: &Interrupt<'_>,
     ) -> Result<Vec<Option<f32>>> {
         let mut scores = vec![None; docs.len()];
-        let Some(Compiled { weight, exact, .. }) = prepared.0.as_ref().filter(|_| !docs.is_empty()) else {
+        if docs.is_empty() {
             return Ok(scores);
-        };
+        }
         guarded_read("scoring text", || {
             let mut order: Vec<usize> = (0..docs.len()).collect();
             order.sort_unstable_by_key(|at| docs[*at]);
@@ -273,6 +307,8 @@ impl TextSearcher {
                 if wanted.is_empty() {
                     continue;
                 }
+                let Some(compiled) = prepared.of(self.segments[segment].edition) else { continue };
+                let Compiled { weight, exact, .. } = compiled;
                 let mut next = 0;
                 let mut found = |ord, score| {
                     while next < wanted.len() && docs[wanted[next]].1 < ord {
@@ -300,7 +336,16 @@ impl TextSearcher {
 impl Prepared {
     /// What had to be left out of the scores.
     pub fn warnings(&self) -> &[String] {
-        self.0.as_ref().map_or(&[], |compiled| &compiled.warnings)
+        let old = self.first.iter().flatten();
+        self.current.iter().chain(old).next().map_or(&[], |compiled| &compiled.warnings)
+    }
+
+    /// The query for segments of an edition.
+    fn of(&self, edition: Edition) -> Option<&Compiled> {
+        match (edition, &self.first) {
+            (Edition::First, Some(first)) => first.as_ref(),
+            _ => self.current.as_ref(),
+        }
     }
 }
 
@@ -357,33 +402,4 @@ fn walk(
         }
     }
     Ok(())
-}
-
-/// The best hits so far.
-struct Best {
-    heap: BinaryHeap<TextHit>,
-    limit: usize,
-    /// How much tantivy's score may fall below the exact one.
-    slack: Score,
-}
-
-impl Best {
-    fn push(&mut self, hit: TextHit) {
-        if self.heap.len() < self.limit {
-            self.heap.push(hit);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && hit < *worst
-        {
-            *worst = hit;
-        }
-    }
-
-    /// What tantivy's score must exceed for the exact score to be able to enter. Documents come in the order of
-    /// ties: one that equals the worst kept hit belongs behind it.
-    fn threshold(&self) -> Score {
-        match self.heap.peek() {
-            Some(worst) if self.heap.len() == self.limit => worst.score * self.slack,
-            _ => Score::MIN,
-        }
-    }
 }

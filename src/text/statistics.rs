@@ -6,38 +6,69 @@ use tantivy::query::{Bm25StatisticsProvider, Bm25Weight};
 use tantivy::schema::Field;
 use tantivy::{Score, Searcher, Term};
 
-/// BM25 statistics of the whole view.
+/// BM25 statistics of the live documents of the whole view.
+///
+/// Their number is exact, and so is their length but for the rounding of field lengths. How many of the documents of a word
+/// are dead is not known until a merge: as many, it is assumed, as of all documents of the segment.
 ///
 /// A word is as rare as it is in the column where it is most common. By columns apart, a common word would be precious
 /// wherever a column holds few words: with title and body, nDCG@10 on scifact is .659 so and .677 this way.
 #[derive(Clone, Copy)]
 pub(super) struct Statistics<'a> {
     pub searcher: &'a Searcher,
-    pub fields: usize,
+    /// Tokens of the live documents, by field.
+    pub tokens: &'a [u64],
+}
+
+/// Tokens of the live documents of each of so many fields.
+pub(super) fn live_tokens(searcher: &Searcher, fields: usize) -> tantivy::Result<Vec<u64>> {
+    let mut sums = vec![0; fields];
+    for reader in searcher.segment_readers() {
+        for (field, sum) in sums.iter_mut().enumerate() {
+            let field = Field::from_field_id(field as u32);
+            let mut dead = 0;
+            if let Some(alive) = reader.alive_bitset() {
+                let norms = reader.get_fieldnorms_reader(field)?;
+                let ords = (0..reader.max_doc()).filter(|ord| alive.is_deleted(*ord));
+                dead = ords.map(|ord| u64::from(norms.fieldnorm(ord))).sum();
+            }
+            *sum += reader.inverted_index(field)?.total_num_tokens().saturating_sub(dead);
+        }
+    }
+    Ok(sums)
 }
 
 impl Bm25StatisticsProvider for Statistics<'_> {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
-        self.searcher.total_num_tokens(field)
+        Ok(self.tokens.get(field.field_id() as usize).copied().unwrap_or(0))
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
-        self.searcher.total_num_docs()
+        // None that lives can be found; the statistics must be numbers all the same.
+        Ok(self.searcher.num_docs().max(1))
     }
 
     fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
         let value = term.value();
-        let Some(text) = value.as_str().filter(|_| self.fields > 1) else {
-            return self.searcher.doc_freq(term);
+        let Some(text) = value.as_str().filter(|_| self.tokens.len() > 1) else {
+            return self.live_doc_freq(term);
         };
-        (0..self.fields).try_fold(0, |most, field| {
+        (0..self.tokens.len()).try_fold(0, |most, field| {
             let term = Term::from_field_text(Field::from_field_id(field as u32), text);
-            Ok(most.max(self.searcher.doc_freq(&term)?))
+            Ok(most.max(self.live_doc_freq(&term)?))
         })
     }
 }
 
 impl Statistics<'_> {
+    fn live_doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        self.searcher.segment_readers().iter().try_fold(0, |sum, reader| {
+            let found = u64::from(reader.inverted_index(term.field())?.doc_freq(term)?);
+            let (live, all) = (u64::from(reader.num_docs()), u64::from(reader.max_doc()));
+            Ok(sum + if live == all { found } else { (found * live).div_ceil(all) })
+        })
+    }
+
     /// The weight of a phrase: of `fixed` terms, and of words found in `found` documents that stand for one more.
     pub(super) fn weight(&self, field: Field, fixed: &[Term], found: Option<u64>) -> Result<Bm25Weight> {
         let docs = self.total_num_docs().map_err(engine)?;
@@ -46,7 +77,7 @@ impl Statistics<'_> {
         for term in fixed {
             counts.push(self.doc_freq(term).map_err(engine)?);
         }
-        counts.extend(found);
+        counts.extend(found.map(|found| found.min(docs)));
         let first = counts.first().copied().unwrap_or(0).min(docs);
         let weight = Bm25Weight::for_one_term_without_explain(first, docs, tokens as Score / docs as Score);
         if counts.len() < 2 {

@@ -2,6 +2,7 @@
 //!
 //! Both run on the calling thread, wholly in memory, and end as payload bytes (see `payload`).
 
+use super::analyzer::Edition;
 use super::directory::{Part, ViewDirectory, settings};
 use super::payload::{FILES, TextPayload, encode};
 use super::{TOKENIZER, TextConfig, engine, guarded, guarded_read};
@@ -30,11 +31,40 @@ pub fn build<'a>(
     config: &TextConfig,
     docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
 ) -> Result<Vec<u8>> {
-    let analyzer = config.analysis()?.analyzer();
+    build_by(config, Edition::Current, docs)
+}
+
+/// The same by the rules that made `other`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_like<'a>(
+    other: &TextPayload,
+    config: &TextConfig,
+    docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
+) -> Result<Vec<u8>> {
+    build_by(config, other.edition(), docs)
+}
+
+/// As a program of the first edition would have built it.
+#[cfg(test)]
+pub(super) fn build_first<'a>(
+    config: &TextConfig,
+    docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
+) -> Result<Vec<u8>> {
+    build_by(config, Edition::First, docs)
+}
+
+fn build_by<'a>(
+    config: &TextConfig,
+    edition: Edition,
+    docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
+) -> Result<Vec<u8>> {
+    let analyzer = config.analysis(edition)?.analyzer();
     let mut docs = docs.peekable();
     guarded("indexing", || {
         if docs.peek().is_none() {
-            return Ok(without_files(config, 0));
+            return Ok(without_files(config, edition, 0));
         }
         memory::check(START_MEMORY)?;
         let tokenizers = TokenizerManager::new();
@@ -64,14 +94,14 @@ pub fn build<'a>(
             count += 1;
         }
         if fields.is_empty() {
-            return Ok(without_files(config, count));
+            return Ok(without_files(config, edition, count));
         }
         let index = writer.finalize().map_err(engine)?;
-        collect(config, &index, &directory, count)
+        collect(config, edition, &index, &directory, count)
     })
 }
 
-/// Concatenates the live documents of `inputs` in order, without tokenizing again: the new ord of a document is the
+/// Concatenates the live documents of `inputs`, all made by the same rules, in order, without tokenizing again: the new ord of a document is the
 /// running number of live ones. A mask says which ords are alive; `None` means all.
 /// Where documents fall out, tantivy estimates the tokens that are left from rounded field lengths: scores move by about
 /// one in ten thousand against an index built from the live documents.
@@ -84,6 +114,10 @@ pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) ->
         let mut parts = Vec::with_capacity(inputs.len());
         let mut alive_sets = Vec::with_capacity(inputs.len());
         let mut count = 0_u64;
+        let edition = inputs.first().map_or(Edition::Current, |(payload, _)| payload.edition());
+        if inputs.iter().any(|(payload, _)| payload.edition() != edition) {
+            return Err(Error::Text("the inputs were made by different rules".into()));
+        }
         for (payload, alive) in inputs {
             let live = alive.map_or(payload.docs(), |alive| {
                 alive.iter().take_while(|ord| (*ord as usize) < payload.docs()).count()
@@ -103,14 +137,14 @@ pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) ->
             .filter(|count| *count < i32::MAX as u32)
             .ok_or_else(|| Error::Value(format!("{count} documents are more than a segment can hold")))?;
         if parts.is_empty() {
-            return Ok(without_files(config, count));
+            return Ok(without_files(config, edition, count));
         }
         let source = Index::open(ViewDirectory::new(config, &parts)?).map_err(engine)?;
         let segments = source.searchable_segments().map_err(engine)?;
         let directory = RamDirectory::create();
         let merged =
             merge_filtered_segments(&segments, settings(), alive_sets, directory.clone()).map_err(engine)?;
-        collect(config, &merged, &directory, count)
+        collect(config, edition, &merged, &directory, count)
     })
 }
 
@@ -124,12 +158,18 @@ fn alive_set(docs: u32, alive: &Bitmap) -> Result<AliveBitSet> {
     Ok(AliveBitSet::open(OwnedBytes::new(bytes)))
 }
 
-fn without_files(config: &TextConfig, docs: u32) -> Vec<u8> {
-    encode(docs, config.fields.len() as u16, &std::array::from_fn(|_| OwnedBytes::empty()))
+fn without_files(config: &TextConfig, edition: Edition, docs: u32) -> Vec<u8> {
+    encode(edition, docs, config.fields.len() as u16, &std::array::from_fn(|_| OwnedBytes::empty()))
 }
 
 /// The files of the only segment of `index`, as a payload.
-fn collect(config: &TextConfig, index: &Index, directory: &RamDirectory, docs: u32) -> Result<Vec<u8>> {
+fn collect(
+    config: &TextConfig,
+    edition: Edition,
+    index: &Index,
+    directory: &RamDirectory,
+    docs: u32,
+) -> Result<Vec<u8>> {
     let metas = index.searchable_segment_metas().map_err(engine)?;
     let [meta] = metas.as_slice() else {
         return Err(Error::Text(format!("expected one segment, got {}", metas.len())));
@@ -142,5 +182,5 @@ fn collect(config: &TextConfig, index: &Index, directory: &RamDirectory, docs: u
         let path = PathBuf::from(format!("{}.{extension}", meta.id().uuid_string()));
         files[at] = directory.open_read(&path).map_err(engine)?.read_bytes().map_err(engine)?;
     }
-    Ok(encode(docs, config.fields.len() as u16, &files))
+    Ok(encode(edition, docs, config.fields.len() as u16, &files))
 }

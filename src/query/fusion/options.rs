@@ -2,6 +2,7 @@
 
 use super::Fusion;
 use crate::error::{Error, Result};
+use crate::text::Syntax;
 use serde_json::Value as Json;
 
 /// Largest depth of a leg: beyond a few hundred the fused order hardly changes, the time does.
@@ -19,6 +20,8 @@ pub struct HybridOptions {
     pub depth: Option<usize>,
     /// The vector column; `None` for the table's only one.
     pub column: Option<String>,
+    /// How the text is read.
+    pub syntax: Syntax,
     /// Breadth of the graph walk; `None` for the table's setting.
     pub ef_search: Option<usize>,
 }
@@ -85,13 +88,17 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
                 Some(number) => options.ef_search = Some(number),
                 None => return wrong("a whole number of at least 1"),
             },
+            "syntax" => match value.as_str().and_then(Syntax::from_name) {
+                Some(syntax) => options.syntax = syntax,
+                None => return wrong("\"query\" or \"words\""),
+            },
             "column" => match value.as_str() {
                 Some(text) => options.column = Some(text.to_owned()),
                 None => return wrong("the name of a vector column"),
             },
             _ => {
                 return bad(format!(
-                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search"
+                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax"
                 ));
             }
         }

@@ -1,5 +1,6 @@
 //! `hybrid_query(text, vector [, options])`: the right side of a hybrid MATCH.
 
+use super::words::TextValue;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
@@ -13,7 +14,7 @@ pub(crate) const HYBRID: &CStr = c"nearlite_hybrid";
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HybridQuery {
     /// Text leg; `None` for NULL.
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<TextValue>,
     /// Vector leg, a BLOB or JSON as given; `None` for NULL.
     pub(crate) vector: Option<Value>,
     /// Subtype of the vector.
@@ -35,7 +36,13 @@ pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()
         }
     };
     let query = HybridQuery {
-        text: text(args.value(0), "the query text")?,
+        text: match TextValue::of(args, 0) {
+            Some(value) => Some(value),
+            None => {
+                text(args.value(0), "the query text")?;
+                None
+            }
+        },
         vector,
         subtype: args.subtype(1),
         options: text(args.value(2), "the options")?,

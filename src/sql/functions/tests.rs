@@ -183,7 +183,7 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
     .unwrap();
     let shown = text(&c, "show(hybrid_query('words', vec_f32('[0]'), '{\"k\":60}'))");
     let query = HybridQuery {
-        text: Some("words".into()),
+        text: Some(TextValue { text: "words".into(), syntax: crate::text::Syntax::Query }),
         vector: Some(Value::Blob(vec![0; 4])),
         subtype: 223,
         options: Some("{\"k\":60}".into()),

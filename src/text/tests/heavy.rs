@@ -38,8 +38,8 @@ fn a_query_among_many_words_finds_and_scores_what_it_does_alone() {
         "title:(w1 w2) body:w3^0.5",
         "title:body:w1 w2",
     ] {
-        let alone = searcher.parse(text, None).unwrap();
-        let among = searcher.parse(&heavy(text), None).unwrap();
+        let alone = searcher.parse(text, None, Syntax::Query).unwrap();
+        let among = searcher.parse(&heavy(text), None, Syntax::Query).unwrap();
         assert_eq!(searcher.matching(&among).unwrap(), searcher.matching(&alone).unwrap(), "{text}");
         for masks in [&[][..], &mask[..]] {
             let expected = searcher.search(&alone, masks, usize::MAX).unwrap();
@@ -71,7 +71,7 @@ fn a_repeated_word_counts_as_often_as_it_stands_there() {
     let docs = corpus(300, 5);
     let searcher = open(&config, &[&bodies(&config, &texts(&docs))]);
     let result = |text: &str| {
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         searcher.search(&query, &[], usize::MAX).unwrap()
     };
     for (repeated, once) in [
@@ -109,7 +109,7 @@ fn no_boost_makes_scores_infinite_or_zero() {
         for _ in 0..12 {
             text = format!("({text}^{factor})^{factor}");
         }
-        let query = searcher.parse(&text, None).unwrap();
+        let query = searcher.parse(&text, None, Syntax::Query).unwrap();
         let got = searcher.search(&query, &[], 10).unwrap();
         assert!(got.iter().all(|hit| hit.score.is_finite() && hit.score > 0.0), "{got:?}");
         assert_eq!(got.iter().map(|hit| hit.ord).collect::<Vec<_>>(), order, "{factor}");
@@ -152,7 +152,7 @@ fn a_search_ends_when_it_is_interrupted() {
     for text in
         [words.join(" "), words.join("* "), words.join("~1 "), format!("\"{}\"*", words[..2].join(" "))]
     {
-        let query = searcher.parse(&text, None).unwrap();
+        let query = searcher.parse(&text, None, Syntax::Query).unwrap();
         let stop = || true;
         let ended = |result: Result<()>| matches!(result, Err(Error::Interrupted));
         let never = Interrupt::never();

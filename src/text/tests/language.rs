@@ -51,8 +51,8 @@ fn every_form_of_the_query_language_finds_what_it_should() {
         ("body:sqlite", &[1]),
         ("-title:sqlite body:database", &[1]),
         ("title:sql*", &[0, 3]),
-        ("title:body:sqlite", &[]),
-        ("sqlite-vec", &[3]),
+        ("title:body:sqlite", &[0, 3]),
+        ("sqlite-vec", &[0, 1, 3]),
         ("sqlite^2 postgres^0.5", &[0, 1, 3]),
         ("angstrom", &[4]),
         ("Å\u{0}ngström naive", &[4]),
@@ -60,7 +60,7 @@ fn every_form_of_the_query_language_finds_what_it_should() {
         ("RESUME cafe", &[4]),
         // Things people type.
         ("time: 10:30", &[5]),
-        ("foo:sqlite", &[]),
+        ("foo:sqlite", &[0, 1, 3]),
         ("c++ don't", &[5]),
         ("\"sqlite", &[0, 1, 3]),
         ("sqlite\"", &[0, 1, 3]),
@@ -90,7 +90,7 @@ fn a_restricted_query_searches_only_that_column() {
         ("body:sqlite", 0, vec![]),
         ("(vec* -sqlite)", 1, vec![0]),
     ] {
-        let query = library.parse(text, Some(field)).unwrap();
+        let query = library.parse(text, Some(field), Syntax::Query).unwrap();
         assert_eq!(
             library.matching(&query).unwrap()[0].iter().collect::<Vec<_>>(),
             expected,
@@ -104,7 +104,7 @@ fn only_forbidden_words_match_everything_else_with_score_zero() {
     let library = library();
     assert_eq!(found(&library, "-sqlite"), [2, 4, 5]);
     assert_eq!(found(&library, "cooking OR (NOT sqlite NOT time)"), [2, 4]);
-    let query = library.parse("-sqlite", None).unwrap();
+    let query = library.parse("-sqlite", None, Syntax::Query).unwrap();
     assert!(library.search(&query, &[], 9).unwrap().iter().all(|hit| hit.score == 0.0));
 }
 
@@ -122,7 +122,7 @@ fn a_query_ranks_if_a_word_in_it_is_not_forbidden() {
         ("-(-sqlite)", false),
         ("", false),
     ] {
-        assert_eq!(library.parse(text, None).unwrap().ranks(), ranks, "{text:?}");
+        assert_eq!(library.parse(text, None, Syntax::Query).unwrap().ranks(), ranks, "{text:?}");
     }
 }
 
@@ -132,40 +132,140 @@ fn queries_without_words_are_empty_and_find_nothing() {
     for text in
         ["", " \t\n", "...", "\"\"", "()", "\u{0}", "\"!?\"", "AND", "+", "title:()", "*", "((()))", "🙂"]
     {
-        let query = library.parse(text, None).unwrap();
+        let query = library.parse(text, None, Syntax::Query).unwrap();
         assert!(query.is_empty(), "{text:?}");
         assert!(library.search(&query, &[], 10).unwrap().is_empty());
         assert!(library.matching(&query).unwrap()[0].is_empty());
         assert_eq!(library.score(&query, &[(0, 0)]).unwrap(), [None]);
     }
     // There is no list of stop words: these words count, however little.
-    assert!(!library.parse("the a", None).unwrap().is_empty());
+    assert!(!library.parse("the a", None, Syntax::Query).unwrap().is_empty());
 }
 
 #[test]
 fn mistakes_are_reported_as_warnings() {
     let library = library();
     for text in ["(a", "a)", "\"a", "a~7", "\"a b\"~2*"] {
-        assert!(!library.parse(text, None).unwrap().warnings().is_empty(), "{text}");
+        assert!(!library.parse(text, None, Syntax::Query).unwrap().warnings().is_empty(), "{text}");
     }
-    assert!(library.parse("a AND \"b c\"~2 d* e~1", None).unwrap().warnings().is_empty());
+    assert!(library.parse("a AND \"b c\"~2 d* e~1", None, Syntax::Query).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn operators_of_other_languages_are_reported() {
+    let library = library();
+    for text in [
+        "a && b",
+        "a || b",
+        "!b",
+        "f*bar",
+        "*bar",
+        "colo?r",
+        "/re/",
+        "[a TO b]",
+        "NEAR(a b, 5)",
+        "^one",
+        "{a b}: x",
+        "“a b”",
+        "a~99999999999",
+        "\"a b\"~99999999999",
+        "a OR NOT b",
+        "body:-fox",
+        "AND gate",
+        "hospital OR",
+        "a AND",
+        "NOT",
+        "a - b",
+        "24\" 4k 27\"",
+        "\"foo bar*\"",
+        "(a OR)",
+        "a AND OR b",
+    ] {
+        let query = library.parse(text, None, Syntax::Query).unwrap();
+        assert!(!query.warnings().is_empty(), "{text}");
+        let query = library.parse(text, None, Syntax::Words).unwrap();
+        assert!(query.warnings().is_empty(), "{text}");
+    }
+    for text in
+        ["what is it?", "a AND (b OR c)", "a AND NOT b", "10:30", "C++ don't -x +y", "--force", "a* b~2 c^2"]
+    {
+        let query = library.parse(text, None, Syntax::Query).unwrap();
+        assert!(query.warnings().is_empty(), "{text}: {:?}", query.warnings());
+    }
+}
+
+#[test]
+fn no_character_of_words_is_an_operator() {
+    let docs = [
+        "ERROR: NOT NULL constraint failed: users.id",
+        "git push --force overwrites",
+        "title:foo in a log",
+        "monitor 24\" 4k 27\"",
+        "logic AND gate",
+        "the +1 nucleosomes",
+        "plain",
+    ];
+    let config = config(&[("title", 1.0), ("body", 1.0)], "default");
+    let rows: Vec<[Option<&str>; 2]> = docs.iter().map(|text| [None, Some(*text)]).collect();
+    let rows: Vec<&[Option<&str>]> = rows.iter().map(<[_; 2]>::as_slice).collect();
+    let searcher = open(&config, &[&payload(&config, &rows)]);
+    let first = |text: &str| {
+        let query = searcher.parse(text, None, Syntax::Words).unwrap();
+        searcher.search(&query, &[], 9).unwrap().first().map(|hit| hit.ord)
+    };
+    for (text, ord) in [
+        ("NOT NULL constraint failed", 0),
+        ("git push --force", 1),
+        ("-force", 1),
+        ("title:foo", 2),
+        ("monitor 27\" 24\"", 3),
+        ("AND gate", 4),
+        ("AND", 4),
+        ("stabilizing +1 nucleosomes", 5),
+        ("(plain", 6),
+        ("plain*", 6),
+        ("plain~2 ^9", 6),
+    ] {
+        assert_eq!(first(text), Some(ord), "{text}");
+    }
+    assert_eq!(first("plai*"), None);
+    assert_eq!(first("\"()\" -"), None);
+}
+
+#[test]
+fn words_are_what_the_tokenizer_makes_of_them() {
+    for (tokenizer, text, expected) in [
+        ("raw", "exact value", vec![0]),
+        ("raw", "exact", vec![]),
+        ("whitespace", "--force", vec![1]),
+        ("trigram", "-forc", vec![1]),
+    ] {
+        let config = config(&[("body", 1.0)], tokenizer);
+        let searcher = open(&config, &[&bodies(&config, &["exact value", "push --force"])]);
+        let query = searcher.parse(text, None, Syntax::Words).unwrap();
+        let found: Vec<u32> = searcher.matching(&query).unwrap()[0].iter().collect();
+        assert_eq!(found, expected, "{tokenizer} {text}");
+    }
 }
 
 #[test]
 fn long_and_deep_queries_are_refused_or_answered_but_never_crash() {
     let library = library();
     let at_limit = "a ".repeat(limits::MAX_QUERY_BYTES / 2);
-    assert!(library.parse(&at_limit, None).is_ok());
-    assert!(matches!(library.parse(&(at_limit + "b"), None), Err(Error::Limit { .. })));
-    assert!(matches!(library.parse(&"a* ".repeat(600), None), Err(Error::Limit { .. })));
-    assert!(library.parse(&"a* b~ ".repeat(250), None).is_ok());
+    assert!(library.parse(&at_limit, None, Syntax::Query).is_ok());
+    assert!(matches!(library.parse(&(at_limit + "b"), None, Syntax::Query), Err(Error::Limit { .. })));
+    assert!(matches!(library.parse(&"a* ".repeat(600), None, Syntax::Query), Err(Error::Limit { .. })));
+    assert!(library.parse(&"a* b~ ".repeat(250), None, Syntax::Query).is_ok());
     let nested = |depth: usize| format!("{}sqlite{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(found(&library, &nested(limits::MAX_QUERY_DEPTH)), [0, 1, 3]);
-    assert!(matches!(library.parse(&nested(limits::MAX_QUERY_DEPTH + 1), None), Err(Error::Limit { .. })));
-    assert!(matches!(library.parse(&"title:(".repeat(2000), None), Err(Error::Limit { .. })));
-    assert!(matches!(library.parse(&"(".repeat(16_000), None), Err(Error::Limit { .. })));
+    assert!(matches!(
+        library.parse(&nested(limits::MAX_QUERY_DEPTH + 1), None, Syntax::Query),
+        Err(Error::Limit { .. })
+    ));
+    assert!(matches!(library.parse(&"title:(".repeat(2000), None, Syntax::Query), Err(Error::Limit { .. })));
+    assert!(matches!(library.parse(&"(".repeat(16_000), None, Syntax::Query), Err(Error::Limit { .. })));
     for text in ["-".repeat(16_000), ")".repeat(16_000), "\"".repeat(16_000), "title:".repeat(2700)] {
-        let query = library.parse(&text, None).unwrap();
+        let query = library.parse(&text, None, Syntax::Query).unwrap();
         library.search(&query, &[], 10).unwrap();
     }
     let word = "x".repeat(16_000);
@@ -185,10 +285,10 @@ fn random_text_never_fails_to_parse_or_search() {
     let mut dice = Dice(42);
     for _ in 0..3000 {
         let text: String = (0..dice.roll(14)).map(|_| pieces[dice.roll(pieces.len())]).collect();
-        let query = library.parse(&text, None).unwrap();
+        let query = library.parse(&text, None, Syntax::Query).unwrap();
         library.search(&query, &[], 3).unwrap_or_else(|error| panic!("{text:?}: {error}"));
         library.matching(&query).unwrap();
-        let _ = snippet(&library_config(), &query, 0, &text, "<", ">", "…", 3);
+        let _ = snippet(&library_config(), &query, 0, &[Some(&text)], "<", ">", "…", 3);
     }
 }
 

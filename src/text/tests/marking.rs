@@ -2,10 +2,10 @@
 
 use super::*;
 
-fn marked(tokenizer: &str, query: &str, text: &str) -> String {
+pub(super) fn marked(tokenizer: &str, query: &str, text: &str) -> String {
     let config = config(&[("title", 1.0), ("body", 1.0)], tokenizer);
-    let query = TextQuery::parse(&config, query, None).unwrap();
-    highlight(&config, &query, 1, text, "[", "]")
+    let query = TextQuery::parse(&config, query, None, Syntax::Query).unwrap();
+    highlight(&config, &query, 1, &[None, Some(text)], "[", "]")
 }
 
 #[test]
@@ -28,6 +28,19 @@ fn highlight_marks_what_the_query_matched_and_nothing_else() {
         ("default", "京都の", "東京都の天気", "東[京都の]天気"),
         ("default", "都", "東京都", "東京[都]"),
         ("trigram", "rown", "brownish", "b[rown]ish"),
+        ("trigram", "cd", "abcd efgh", "ab[cd] efgh"),
+        ("trigram", "d", "abcd efgd", "abc[d] efg[d]"),
+        ("trigram", "cd*", "abcd efgh", "ab[cd] efgh"),
+        ("trigram", "e\u{301}", "abe\u{301}cd", "ab[e\u{301}]cd"),
+        ("default", "天", "東京都の天気", "東京都の[天]気"),
+        ("default", "天*", "東京都の天気", "東京都の[天]気"),
+        ("default", "ก", "กี่ข", "[กี่]ข"),
+        ("default", "\"a 天\"", "a 天気", "[a 天]気"),
+        ("default", "cats OR (dogs AND birds)", "cats and dogs", "[cats] and dogs"),
+        ("default", "cats OR (dogs AND birds)", "birds, cats and dogs", "[birds], [cats] and [dogs]"),
+        ("default", "cats OR (dogs NOT birds)", "birds, cats and dogs", "birds, [cats] and dogs"),
+        ("default", "cats OR (+dogs birds)", "cats and birds", "[cats] and birds"),
+        ("default", "cats OR (dogs AND title:birds)", "birds, cats and dogs", "birds, [cats] and dogs"),
         ("raw", "fox", "fox", "[fox]"),
         ("default", "a\u{0}b", "x a\u{0}b", "x [a\u{0}b]"),
     ];
@@ -36,10 +49,20 @@ fn highlight_marks_what_the_query_matched_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_word_that_another_column_completes_is_marked() {
+    let config = config(&[("title", 1.0), ("body", 1.0)], "default");
+    let query = TextQuery::parse(&config, "cats OR (dogs AND title:birds)", None, Syntax::Query).unwrap();
+    let texts = [Some("birds"), Some("cats, dogs, birds")];
+    assert_eq!(highlight(&config, &query, 1, &texts, "[", "]"), "[cats], [dogs], birds");
+    assert_eq!(highlight(&config, &query, 0, &texts, "[", "]"), "[birds]");
+    assert!(marks(&config, &query, 0, &texts) && !marks(&config, &query, 0, &[Some("dogs"), Some("cats")]));
+}
+
 fn cut(query: &str, text: &str, tokens: usize) -> String {
     let config = plain();
-    let query = TextQuery::parse(&config, query, None).unwrap();
-    snippet(&config, &query, 0, text, "<b>", "</b>", "…", tokens)
+    let query = TextQuery::parse(&config, query, None, Syntax::Query).unwrap();
+    snippet(&config, &query, 0, &[Some(text)], "<b>", "</b>", "…", tokens)
 }
 
 #[test]
@@ -70,10 +93,10 @@ fn snippets_of_odd_texts_keep_to_character_boundaries() {
     for _ in 0..2000 {
         let text: String = (0..dice.roll(30)).map(|_| words[dice.roll(words.len())]).collect();
         let query: String = (0..1 + dice.roll(3)).map(|_| words[dice.roll(words.len())]).collect();
-        let query = TextQuery::parse(&config, &query, None).unwrap();
-        let whole = highlight(&config, &query, 0, &text, "<", ">");
+        let query = TextQuery::parse(&config, &query, None, Syntax::Query).unwrap();
+        let whole = highlight(&config, &query, 0, &[Some(&text)], "<", ">");
         assert_eq!(whole.replace(['<', '>'], ""), text);
-        let part = snippet(&config, &query, 0, &text, "<", ">", "…", 1 + dice.roll(6));
+        let part = snippet(&config, &query, 0, &[Some(&text)], "<", ">", "…", 1 + dice.roll(6));
         let inner = part.replace(['<', '>'], "");
         assert!(text.contains(inner.trim_matches('…')), "{part:?} of {text:?}");
     }

@@ -1,12 +1,14 @@
 //! Tests of the text layer as its callers see it.
 
 mod heavy;
+mod joined;
 mod language;
 mod marking;
 mod open_words;
 mod oracle;
 mod quality;
 mod segments;
+mod unicode;
 
 use super::*;
 use crate::bitmap::Bitmap;
@@ -63,13 +65,13 @@ impl TextSearcher {
 
 /// Ords of the hits of one segment, best first.
 fn hits(searcher: &TextSearcher, query: &str) -> Vec<u32> {
-    let query = searcher.parse(query, None).unwrap();
+    let query = searcher.parse(query, None, Syntax::Query).unwrap();
     searcher.search(&query, &[], 1000).unwrap().into_iter().map(|hit| hit.ord).collect()
 }
 
 /// Ords that match in the only segment, ascending; checks that search, matching and score agree.
 fn found(searcher: &TextSearcher, text: &str) -> Vec<u32> {
-    let query = searcher.parse(text, None).unwrap();
+    let query = searcher.parse(text, None, Syntax::Query).unwrap();
     let matching = searcher.matching(&query).unwrap();
     let hits = searcher.search(&query, &[], 1000).unwrap();
     let mut by_search: Vec<u32> = hits.iter().map(|hit| hit.ord).collect();

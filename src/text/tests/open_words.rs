@@ -19,7 +19,7 @@ fn cut(config: &TextConfig, docs: &[String], dice: &mut Dice) -> (TextSearcher, 
 
 /// Documents that match, counted over all segments.
 fn matching(searcher: &TextSearcher, starts: &[usize], text: &str) -> Vec<usize> {
-    let query = searcher.parse(text, None).unwrap();
+    let query = searcher.parse(text, None, Syntax::Query).unwrap();
     let mut by_search: Vec<usize> = searcher
         .search(&query, &[], usize::MAX)
         .unwrap()
@@ -115,7 +115,7 @@ fn a_word_that_stands_for_others_scores_like_a_word() {
     docs[9] = "lonely and a few words more, as many as make it long, and then some others".into();
     let searcher = open(&config, &[&bodies(&config, &docs.iter().map(String::as_str).collect::<Vec<_>>())]);
     let scores = |text: &str| {
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         searcher.search(&query, &[], 10).unwrap()
     };
     let word = scores("lonely");
@@ -132,7 +132,7 @@ fn a_word_that_stands_for_others_scores_like_a_word() {
     let other = bodies(&config, &["word", "a", "word", "word", "b", "c"]);
     let best = |segment: &Arc<TextPayload>, text: &str| {
         let searcher = open(&config, &[segment]);
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         searcher.search(&query, &[], 10).unwrap().iter().map(|hit| hit.score).fold(f32::MAX, f32::min)
     };
     let ratio = best(&one, "a*") / best(&other, "word");

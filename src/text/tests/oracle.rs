@@ -59,7 +59,7 @@ fn boolean_queries_match_exactly_what_their_tree_says() {
     let mut seen = 0;
     for _ in 0..1500 {
         let text = random_query(&mut dice, 0);
-        let Some(root) = searcher.parse(&text, None).unwrap().root else { continue };
+        let Some(root) = searcher.parse(&text, None, Syntax::Query).unwrap().root else { continue };
         let expected: Vec<u32> = (0..docs.len() as u32)
             .filter(|ord| matches(&root, &docs[*ord as usize].split(' ').collect::<Vec<_>>()))
             .collect();

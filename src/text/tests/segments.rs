@@ -26,7 +26,7 @@ fn several_segments_score_like_one_that_holds_the_same_documents() {
     let several = open(&config, &[&parts[0], &parts[1], &parts[2]]);
     let starts = [0_u32, 100, 101];
     for text in QUERIES {
-        let query = whole.parse(text, None).unwrap();
+        let query = whole.parse(text, None, Syntax::Query).unwrap();
         for limit in [1, 10, 2000] {
             let expected = whole.search(&query, &[], limit).unwrap();
             let got = several.search(&query, &[], limit).unwrap();
@@ -71,7 +71,7 @@ fn a_merge_equals_an_index_built_from_the_live_documents() {
         let merged = open(&config, &[&merged]);
         let built = open(&config, &[&of(&config, &live)]);
         for text in QUERIES {
-            let query = built.parse(text, None).unwrap();
+            let query = built.parse(text, None, Syntax::Query).unwrap();
             let expected = built.search(&query, &[], 500).unwrap();
             let got = merged.search(&query, &[], 500).unwrap();
             assert_eq!(got.len(), expected.len(), "{text}");
@@ -93,7 +93,7 @@ fn a_merge_without_dead_documents_scores_exactly_like_an_index_built_at_once() {
     let merged = open(&config, &[&Arc::new(TextPayload::decode(merged).unwrap())]);
     let built = open(&config, &[&of(&config, &docs)]);
     for text in QUERIES {
-        let query = built.parse(text, None).unwrap();
+        let query = built.parse(text, None, Syntax::Query).unwrap();
         for limit in [10, 500] {
             let expected = built.search(&query, &[], limit).unwrap();
             assert_eq!(merged.search(&query, &[], limit).unwrap(), expected, "{text}");
@@ -143,6 +143,33 @@ fn an_index_of_empty_documents_alone_can_be_searched_and_merged() {
 }
 
 #[test]
+fn dead_documents_do_not_bend_the_scores_of_the_others() {
+    const LONG: &str = "long long long long long long long long long long";
+    let config = plain();
+    let half = |at: usize| at % 2 == 1;
+    let docs: Vec<String> =
+        (0..400).map(|at| format!("foo w{at} {}", if half(at) { "" } else { LONG })).collect();
+    let live: Vec<String> =
+        docs.iter().enumerate().filter(|(at, _)| half(*at)).map(|(_, doc)| doc.clone()).collect();
+    let bars: Vec<String> = (0..300).map(|at| format!("bar v{at}")).collect();
+    let dead = Bitmap::from_fn(400, |ord| !half(ord as usize));
+    let bars = of(&config, &bars);
+    let dirty =
+        TextSearcher::open(&config, &[(of(&config, &docs), Some(dead)), (Arc::clone(&bars), None)]).unwrap();
+    let clean = open(&config, &[&of(&config, &live), &bars]);
+    let query = clean.parse("foo bar", None, Syntax::Query).unwrap();
+    let (got, expected) = (dirty.search(&query, &[], 500).unwrap(), clean.search(&query, &[], 500).unwrap());
+    assert_eq!(got.len(), 500);
+    // 200 rows with foo are rarer than 300 with bar, though 400 were written.
+    assert!(got[0].segment == 0 && expected[0].segment == 0);
+    for (got, expected) in got.iter().zip(&expected) {
+        assert!((got.score / expected.score - 1.0).abs() < 0.01, "{got:?} {expected:?}");
+    }
+    let all = TextSearcher::open(&config, &[(of(&config, &docs), Some(Bitmap::full(400)))]).unwrap();
+    assert!(all.search(&query, &[], 9).unwrap().is_empty());
+}
+
+#[test]
 fn deleted_documents_never_come_back() {
     let config = plain();
     let docs = corpus(300, 3);
@@ -151,7 +178,7 @@ fn deleted_documents_never_come_back() {
         [(of(&config, &docs), Some(deleted.clone())), (of(&config, &docs[..5]), Some(Bitmap::full(5)))];
     let searcher = TextSearcher::open(&config, &segments).unwrap();
     for text in QUERIES.into_iter().chain(["NOT w1"]) {
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         for limit in [3, 1000] {
             for hit in searcher.search(&query, &[], limit).unwrap() {
                 assert!(hit.segment == 0 && !deleted.contains(hit.ord), "{text}: {hit:?}");
@@ -173,7 +200,7 @@ fn masks_are_applied_before_the_cut_whatever_their_size() {
     let segments = [of(&config, &docs[..2000]), of(&config, &docs[2000..])];
     let searcher = open(&config, &[&segments[0], &segments[1]]);
     for text in QUERIES {
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         let all = searcher.search(&query, &[], usize::MAX).unwrap();
         for every in [1, 2, 10, 90, 500, 5000] {
             let masks = [Some(Bitmap::from_fn(2000, |ord| ord % every == every - 1)), None];
@@ -198,7 +225,7 @@ fn equal_scores_come_in_the_order_of_segment_and_ord() {
     let same = bodies(&config, &["same words"; 200]);
     let searcher = open(&config, &[&same, &same, &same]);
     for text in ["same", "same words", "sam*", "\"same words\"", "NOT other"] {
-        let query = searcher.parse(text, None).unwrap();
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
         for limit in [1, 7, 199, 200, 201, 450, 1000] {
             let got = searcher.search(&query, &[], limit).unwrap();
             let places: Vec<(usize, u32)> = got.iter().map(|hit| (hit.segment, hit.ord)).collect();
@@ -214,7 +241,7 @@ fn scores_of_given_documents_follow_the_order_asked_for() {
     let config = plain();
     let segments = [bodies(&config, &["a", "b", "a b"]), bodies(&config, &["c", "a"])];
     let searcher = open(&config, &[&segments[0], &segments[1]]);
-    let query = searcher.parse("a", None).unwrap();
+    let query = searcher.parse("a", None, Syntax::Query).unwrap();
     let docs = [(1, 1), (0, 2), (0, 1), (0, 2), (0, 0), (9, 0), (0, 77), (1, 0)];
     let scores = searcher.score(&query, &docs).unwrap();
     assert_eq!(
@@ -234,7 +261,7 @@ fn column_weights_multiply_the_score() {
     for (weight, first) in [(3.0, 0), (0.25, 1)] {
         let config = config(&[("title", weight), ("body", 1.0)], "default");
         let searcher = open(&config, &[&payload(&config, &docs)]);
-        let query = searcher.parse("x", None).unwrap();
+        let query = searcher.parse("x", None, Syntax::Query).unwrap();
         let got = searcher.search(&query, &[], 2).unwrap();
         assert_eq!(got[0].ord, first);
         let ratio = got[0].score / got[1].score;
@@ -294,7 +321,7 @@ fn damaged_engine_files_give_errors_and_not_panics() {
             refused += 1;
             continue;
         };
-        let query = searcher.parse("w1 \"w2 w3\" w4*", None).unwrap();
+        let query = searcher.parse("w1 \"w2 w3\" w4*", None, Syntax::Query).unwrap();
         refused += usize::from(searcher.search(&query, &[], 10).is_err());
     }
     std::panic::set_hook(hook);
@@ -311,7 +338,7 @@ fn a_smaller_limit_gives_the_beginning_of_a_larger_one() {
     let searcher = open(&config, &[&segments[0], &segments[1]]);
     for round in 0..200 {
         let words: Vec<String> = (0..2 + round % 6).map(|_| format!("w{}", dice.roll(60))).collect();
-        let query = searcher.parse(&words.join(" "), None).unwrap();
+        let query = searcher.parse(&words.join(" "), None, Syntax::Query).unwrap();
         let all = searcher.search(&query, &[], usize::MAX).unwrap();
         for limit in [1, 10, 100, 1000] {
             let got = searcher.search(&query, &[], limit).unwrap();

@@ -1,0 +1,39 @@
+//! `nearlite_warnings(table, query)`: what a text query could not mean, read without searching.
+
+use super::functions::{HYBRID, HybridQuery, TextValue};
+use super::info;
+use super::module::Args;
+use crate::error::{Error, Result};
+use crate::query::fusion;
+use crate::segment::text_config;
+use crate::text::{Syntax, TextQuery};
+use crate::value::Value;
+use rusqlite::Connection;
+
+/// The warnings as a JSON array of sentences. `args` are the name of the table and the query, one as MATCH takes it.
+pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
+    let Value::Text(table) = Value::from(args.value(0)) else {
+        return Err(Error::Value("nearlite_warnings takes the name of a table and a text query".into()));
+    };
+    let (_, schema) = info::open(conn, &table)?;
+    if schema.full_texts().next().is_none() {
+        return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
+    }
+    let mut query = TextValue::of(args, 1);
+    if let Some(hybrid) = args.pointer::<HybridQuery>(1, HYBRID) {
+        query.clone_from(&hybrid.text);
+        let options = hybrid.options.as_deref().map(fusion::parse_options).transpose()?;
+        if let (Some(query), Some(options)) = (&mut query, options)
+            && options.syntax == Syntax::Words
+        {
+            query.syntax = Syntax::Words;
+        }
+    }
+    let warnings = match query {
+        Some(query) => {
+            TextQuery::parse(&text_config(&schema), &query.text, None, query.syntax)?.warnings().to_vec()
+        }
+        None => Vec::new(),
+    };
+    serde_json::to_string(&warnings).map_err(|error| Error::Value(error.to_string()))
+}
