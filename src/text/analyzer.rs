@@ -139,7 +139,8 @@ impl Analysis {
     /// begins so is marked as a whole, a gram only as far as it was typed.
     pub(super) fn typed_end(self, analyzer: &mut TextAnalyzer, token: &str, prefix: &str) -> usize {
         let unspaced = token.chars().next().is_some_and(is_unspaced);
-        if !self.is_gram() && !(unspaced && self.cut.split == Split::Words) {
+        let gram = self.is_gram() || unspaced && self.cut.split == Split::Words;
+        if !gram {
             return token.len();
         }
         let mut ends = token.char_indices().skip(1).map(|(at, _)| at);

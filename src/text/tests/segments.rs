@@ -152,7 +152,7 @@ fn dead_documents_do_not_bend_the_scores_of_the_others() {
     let live: Vec<String> =
         docs.iter().enumerate().filter(|(at, _)| half(*at)).map(|(_, doc)| doc.clone()).collect();
     let bars: Vec<String> = (0..300).map(|at| format!("bar v{at}")).collect();
-    let dead = Bitmap::from_fn(400, |ord| !half(ord as usize));
+    let dead = Bitmap::from_fn(400, |ord| !half(ord));
     let bars = of(&config, &bars);
     let dirty =
         TextSearcher::open(&config, &[(of(&config, &docs), Some(dead)), (Arc::clone(&bars), None)]).unwrap();
