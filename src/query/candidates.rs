@@ -150,7 +150,6 @@ impl Candidates {
             rowid: columns.rowid(candidate.ord),
             part: part as u32,
             ord: candidate.ord,
-            exact: false,
         };
         let least = index.rerank_width(0);
         let each = index.rerank_width(1) - least;
@@ -227,7 +226,7 @@ impl Candidates {
             if vectors.present[slot] && over.masks.contains(part, slot as u32) {
                 let distance = metric::distance(self.metric, &self.query, vector);
                 let (part, ord) = (part as u32, slot as u32);
-                all.push(Coded { distance, rowid: over.view.delta.rowid(ord), part, ord, exact: true });
+                all.push(Coded { distance, rowid: over.view.delta.rowid(ord), part, ord });
                 trace.distances += 1;
             }
         }

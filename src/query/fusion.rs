@@ -19,10 +19,11 @@ mod tests;
 
 pub use options::{HybridOptions, parse_options};
 
+pub use super::row_map::RowId;
+use super::row_map::RowMap;
 use crate::error::{Error, Result};
 use crate::vector::Metric;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// How the two legs of a hybrid query become one order. Weights are for the vector leg, then the text leg.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -116,9 +117,6 @@ impl Default for Fusion {
     }
 }
 
-/// A row of a view: the segment's number and the ord in it.
-pub type RowId = (u32, u32);
-
 /// One hit of a leg.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LegHit {
@@ -165,9 +163,9 @@ pub struct Fused {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fill {
     /// Exact distances to the query vector.
-    pub vector: HashMap<RowId, f32>,
+    pub vector: RowMap<f32>,
     /// BM25 scores.
-    pub text: HashMap<RowId, f32>,
+    pub text: RowMap<f32>,
 }
 
 /// The group of equal hits at which a leg was cut: every row of it counts, whether the leg drew it or not.
@@ -194,7 +192,7 @@ pub struct Legs<'a> {
 /// Fuses the legs; best first. `tie` gives the rowid, the last word between rows that are equal in everything else.
 pub fn fuse(fusion: &Fusion, metric: Metric, legs: &Legs<'_>, tie: &dyn Fn(RowId) -> i64) -> Vec<Fused> {
     let weights = fusion.weights().map(|weight| if weight.is_finite() { weight } else { 0.0 });
-    let mut rows: HashMap<RowId, [Option<LegScore>; 2]> = HashMap::new();
+    let mut rows: RowMap<[Option<LegScore>; 2]> = RowMap::default();
     for (leg, hits) in legs.hits.into_iter().enumerate() {
         for hit in hits.iter().filter(|hit| (legs.listed)(hit.id)) {
             let known = &mut rows.entry(hit.id).or_default()[leg];

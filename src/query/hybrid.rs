@@ -13,13 +13,13 @@ use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
 use super::request::{Hit, Request, holds};
+use super::row_map::{RowMap, RowSet};
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::segment::View;
 use crate::text::TextQuery;
 use crate::vector::Metric;
 use crate::vector::metric::narrow;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A running hybrid search.
@@ -31,10 +31,10 @@ pub struct Hybrid {
     /// How deep the vector leg and the text leg are drawn.
     depths: [usize; 2],
     matched: Drawn,
-    rowids: HashMap<RowId, i64>,
+    rowids: RowMap<i64>,
     fused: Vec<Fused>,
     next: usize,
-    given: HashSet<RowId>,
+    given: RowSet,
     /// Score of the row given last.
     worst: f32,
     /// Whether a row came out of the last round.
@@ -44,14 +44,18 @@ pub struct Hybrid {
 
 impl Hybrid {
     /// Plans both legs of the request; nothing is searched before the first row is taken.
-    pub fn new(source: &Source<'_>, view: &View, request: &Request, trace: &mut Trace) -> Result<Self> {
-        let (Some(vector), Some(text)) = (&request.vector, &request.text) else {
+    pub fn new(
+        source: &Source<'_>,
+        request: &Request,
+        query: Arc<TextQuery>,
+        trace: &mut Trace,
+    ) -> Result<Self> {
+        let Some(vector) = &request.vector else {
             return Err(Error::Value("a hybrid search needs a vector and a text".into()));
         };
         let depth = request.depth();
         // One row beyond the depth tells whether the depth cuts a group of equals.
-        let text = Matching::new(source, view, text, depth.saturating_add(1))?;
-        trace.warnings = text.query().warnings().to_vec();
+        let text = Matching::new(query, depth.saturating_add(1));
         if text.query().is_empty() {
             trace.degraded = Some("the query text has no searchable word: vector only");
         } else if !text.query().ranks() {
@@ -65,10 +69,10 @@ impl Hybrid {
             depths: [depth; 2],
             near: Drawn::new(false),
             matched: Drawn::new(true),
-            rowids: HashMap::new(),
+            rowids: RowMap::default(),
             fused: Vec::new(),
             next: 0,
-            given: HashSet::new(),
+            given: RowSet::default(),
             worst: f32::INFINITY,
             fresh: false,
             started: false,
@@ -256,13 +260,13 @@ impl Hybrid {
 /// What a leg gives to one fusion.
 struct Leg {
     hits: Vec<LegHit>,
-    stands: HashMap<RowId, Standing>,
+    stands: RowMap<Standing>,
     edge: Option<Edge>,
 }
 
 impl Leg {
     fn of(drawn: &Drawn) -> Self {
-        let (mut hits, mut stands) = (Vec::new(), HashMap::new());
+        let (mut hits, mut stands) = (Vec::new(), RowMap::default());
         for (hit, standing) in drawn.hits() {
             hits.push(hit);
             stands.insert(hit.id, standing);

@@ -20,9 +20,14 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the request's filter and required texts on `view`. Beside a vector, a text of forbidden words only is
-    /// such a text: it restricts and ranks nothing.
-    pub fn build(source: &Source<'_>, view: &View, request: &Request) -> Result<Self> {
+    /// Evaluates the filter and the required texts of the request on `view`, and `restricting` besides: the text of a leg
+    /// that ranks nothing, such as one of forbidden words only beside a vector.
+    pub fn build(
+        source: &Source<'_>,
+        view: &View,
+        request: &Request,
+        restricting: Option<&TextQuery>,
+    ) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => {
                 Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?)
@@ -36,11 +41,8 @@ impl Masks {
         for leg in &request.must_match {
             require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
         }
-        if let (Some(_), Some(leg)) = (&request.vector, &request.text) {
-            let query = parse_text(source, view, leg)?;
-            if !query.is_empty() && !query.ranks() {
-                require_text(source, view, &query, &mut parts)?;
-            }
+        if let Some(query) = restricting {
+            require_text(source, view, query, &mut parts)?;
         }
         let counts = parts
             .iter()
@@ -106,11 +108,11 @@ pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Resu
 /// Number of live rows that pass a filter.
 pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(source, view, &request)?.total())
+    Ok(Masks::build(source, view, &request, None)?.total())
 }
 
 fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
-    let masks = Masks::build(source, view, request)?;
+    let masks = Masks::build(source, view, request, None)?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
         let all = || Bitmap::full(view.part_len(part));

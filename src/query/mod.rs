@@ -16,6 +16,7 @@ pub mod planner;
 mod pool;
 mod recall;
 mod request;
+mod row_map;
 mod search;
 mod source;
 

@@ -248,7 +248,7 @@ impl Nearest {
         for coded in drawn {
             let near =
                 Near { distance: coded.distance, rowid: coded.rowid, part: coded.part, ord: coded.ord };
-            if coded.exact {
+            if coded.part as usize >= over.view.segments.len() {
                 self.ready.push(Reverse(near));
             } else {
                 stored.push(near);

@@ -1,7 +1,7 @@
 //! Candidates by code, drawn nearest first. Only as much is sorted as is drawn.
 
+use super::row_map::RowSet;
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 /// Candidates sorted at once to begin with; later runs are as long as all before them together.
 const RUN: usize = 128;
@@ -9,7 +9,7 @@ const RUN: usize = 128;
 /// A row by code: not reranked yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Coded {
-    /// Distance by code.
+    /// Distance by code; the exact one of a row in memory.
     pub distance: f64,
     /// Identity.
     pub rowid: i64,
@@ -17,8 +17,6 @@ pub struct Coded {
     pub part: u32,
     /// Row of the part.
     pub ord: u32,
-    /// The distance is exact already: rows in memory are compared on their floats at once.
-    pub exact: bool,
 }
 
 impl Coded {
@@ -38,7 +36,7 @@ pub struct Pool {
     /// The nearest candidates, sorted; those before `at` were drawn.
     run: Vec<Coded>,
     at: usize,
-    drawn: HashSet<(u32, u32)>,
+    drawn: RowSet,
 }
 
 impl Pool {
@@ -101,13 +99,8 @@ mod tests {
 
     fn candidates(count: u32) -> Vec<Coded> {
         let at = |i: u32| i * 7919 % count;
-        let coded = |at: u32| Coded {
-            distance: f64::from(at / 3),
-            rowid: i64::from(at),
-            part: at % 2,
-            ord: at,
-            exact: false,
-        };
+        let coded =
+            |at: u32| Coded { distance: f64::from(at / 3), rowid: i64::from(at), part: at % 2, ord: at };
         (0..count).map(|i| coded(at(i))).collect()
     }
 
@@ -132,7 +125,7 @@ mod tests {
     #[test]
     fn a_row_that_was_drawn_does_not_come_back_when_the_pool_is_filled_anew() {
         let mut pool = Pool::default();
-        let mut seen = HashSet::new();
+        let mut seen = RowSet::default();
         for round in 0..4 {
             pool.fill(candidates(1_000));
             for _ in 0..round * 3 {

@@ -35,37 +35,32 @@ enum Legs {
 
 impl Search {
     /// Plans `request` on `view`.
-    pub fn start(source: &Source<'_>, view: Arc<View>, mut request: Request) -> Result<Self> {
+    pub fn start(source: &Source<'_>, view: Arc<View>, request: Request) -> Result<Self> {
         let clock = Instant::now();
         let mut trace = Trace::default();
-        let listed = match request.text.take() {
-            Some(leg) if request.unranked && request.vector.is_none() => {
-                let query = parse_text(source, &view, &leg)?;
-                trace.warnings = query.warnings().to_vec();
-                request.must_match.push(leg);
-                Some(Arc::new(query))
-            }
-            leg => {
-                request.text = leg;
-                None
-            }
+        let query = match &request.text {
+            Some(leg) => Some(Arc::new(parse_text(source, &view, leg)?)),
+            None => None,
         };
-        let masks = Masks::build(source, &view, &request)?;
+        trace.warnings = query.as_ref().map_or_else(Vec::new, |query| query.warnings().to_vec());
+        let unranked = request.unranked && request.vector.is_none();
+        let restricts =
+            |query: &&TextQuery| unranked || request.vector.is_some() && !query.is_empty() && !query.ranks();
+        let restricting = query.as_deref().filter(restricts);
+        let masks = Masks::build(source, &view, &request, restricting)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
-        let legs = match (&request.vector, &request.text) {
+        let legs = match (&request.vector, query) {
             (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
-            (None, Some(text)) => {
-                let matching = Matching::new(source, &view, text, batch)?;
-                trace.warnings = matching.query().warnings().to_vec();
-                Legs::Text(Box::new(matching))
-            }
-            (Some(_), Some(_)) => Legs::Hybrid(Box::new(Hybrid::new(source, &view, &request, &mut trace)?)),
-            (None, None) if let Some(query) = listed => {
+            (None, Some(query)) if unranked => {
                 trace.unranked = true;
                 trace.text_hits = masks.total() as u64;
                 Legs::Listing(Box::new(Listing::new(query, request.descending)))
+            }
+            (None, Some(query)) => Legs::Text(Box::new(Matching::new(query, batch))),
+            (Some(_), Some(query)) => {
+                Legs::Hybrid(Box::new(Hybrid::new(source, &request, query, &mut trace)?))
             }
             (None, None) => return Err(Error::Value("a search needs a vector, a text or both".into())),
         };

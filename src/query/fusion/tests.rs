@@ -57,8 +57,10 @@ fn rrf_adds_the_reciprocals_of_ranks_from_one() {
 #[test]
 fn convex_scales_from_the_theoretical_minimum_and_fills_what_a_leg_missed() {
     let (vector, text) = (hits(&[(1, 0.2), (2, 0.6)]), hits(&[(2, 10.0), (3, 4.0)]));
-    let fill =
-        Fill { vector: HashMap::from([((0, 3), 1.4), ((0, 1), 9.0)]), text: HashMap::from([((0, 1), 2.0)]) };
+    let fill = Fill {
+        vector: RowMap::from_iter([((0, 3), 1.4), ((0, 1), 9.0)]),
+        text: RowMap::from_iter([((0, 1), 2.0)]),
+    };
     let fused = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, Some(&fill), &by_ord);
     // Similarities 0.8, 0.4, filled -0.4 scale from -1 to 0.8: 1, 1.4/1.8, 0.6/1.8. BM25 from 0 to 10.
     assert_eq!(order(&fused), [2, 1, 3]);
@@ -119,7 +121,7 @@ fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group
     let text: Vec<LegHit> = [(9, 5.0, 1), (1, 4.0, 2), (8, 4.0, 2)]
         .map(|(ord, raw, rank)| LegHit { id: (0, ord), rank, raw })
         .to_vec();
-    let fill = Fill { text: HashMap::from([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
+    let fill = Fill { text: RowMap::from_iter([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
     for fusion in [Fusion::rrf(), Fusion::convex(0.5), Fusion::dbsf()] {
         let legs = Legs {
             hits: [&vector, &text],
