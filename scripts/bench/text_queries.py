@@ -4,7 +4,7 @@
     scripts/bench/text_queries.py TEXTS EXTENSION [EXTENSION]
 
 TEXTS is a file of JSON objects, one a line, with `title` and `text`; the first 60,000 are indexed. Given two extensions
-(before, after), both search the same file. Each query runs three times in a process of its own, which is ended after
+(before, after), each searches a file of its own. Each query runs three times in a process of its own, which is ended after
 SECONDS of processor time; the table shows the middle time in milliseconds, and how many times the ten words it takes.
 """
 
@@ -66,11 +66,13 @@ def kinds(words):
     yield 'phrases of two with `~50`', fill(f'"{a} {b}"~50' for a, b in pairs(common)), " ".join(f'"{a} {b}"~50' for a, b in two)
     yield "`(a AND b)`", fill(f"({a} AND {b})" for a, b in pairs(common)), " ".join(f"({a} AND {b})" for a, b in two)
     yield "`(a OR b)`, AND", fill((f"({a} OR {b})" for a, b in pairs(common)), " AND "), " AND ".join(f"({a} OR {b})" for a, b in two)
-    nested = ""
+    groups, nested = [], ""
     for at, word in enumerate(words[:1100]):
-        nested = f"({nested} {'AND' if at % 2 else 'OR'} {word})" if at % 30 else f"{nested} {word}"
-    nested = nested.strip()
-    yield "nested groups", nested, " ".join(ten)
+        nested = f"({nested} {'AND' if at % 2 else 'OR'} {word})" if nested else word
+        if at % 30 == 29:
+            groups.append(nested)
+            nested = ""
+    yield "nested groups", fill(groups), " ".join(ten)
     mixed = [form.format(a, b, a[0]) for a, b in pairs(common) for form in ("{0}", "{2}*", "{0}~1", '"{0} {1}"', '"{0} {2}"*', "-zz{1}", "({0} AND {1})")]
     opens = 0
     kept = []
@@ -148,15 +150,16 @@ def main():
     texts, *extensions = sys.argv[1:]
     extensions = [os.path.abspath(extension) for extension in extensions]
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "texts.db")
-        words = make(texts, path, extensions[-1])
+        paths = [os.path.join(folder, f"texts{at}.db") for at in range(len(extensions))]
+        for path, extension in zip(paths, extensions):
+            words = make(texts, path, extension)
         show = lambda time: f"> {SECONDS * 1000:,}" if time is None else f"{time * 1000:,.1f}"
         print("| query | bytes | rows taken |" + " before ms |" * (len(extensions) - 1) + " ms | ten words ms | ratio |")
         print("|---|--:|---|" + "--:|" * (len(extensions) + 2), flush=True)
         for name, query, ten in kinds(words):
             for taken, sql in SQL.items():
-                times = [seconds(path, extension, sql, query) for extension in extensions]
-                base = seconds(path, extensions[-1], sql, ten)
+                times = [seconds(path, extension, sql, query) for path, extension in zip(paths, extensions)]
+                base = seconds(paths[-1], extensions[-1], sql, ten)
                 ratio = "" if times[-1] is None or base is None else f"{times[-1] / max(base, 1e-5):.1f}"
                 print(f"| {name} | {len(query.encode()):,} | {taken} | {' | '.join(map(show, times))} | {show(base)} | {ratio} |", flush=True)
 

@@ -47,7 +47,7 @@ impl Open<'_> {
             }
             Self::Fuzzy { term, automaton } => {
                 let exact = dictionary.get(term).map_err(engine)?;
-                // Without its keys the dictionary is walked in less than half the time.
+                // The keys are not needed: what a word stands for is enough.
                 let mut terms = dictionary.search(automaton).without_keys().into_stream().map_err(engine)?;
                 while terms.advance() {
                     interrupt.after(20)?;
