@@ -32,7 +32,7 @@ impl Handle {
     /// Settings of the table in the current snapshot.
     ///
     /// # Errors
-    /// [`Error::Schema`] when the table was dropped and made anew with other columns.
+    /// [`Error::Schema`] when the table was dropped and made again with other columns.
     pub fn settings(&self, conn: &Connection) -> Result<Arc<Settings>> {
         let nonce = self.storage.nonce(conn)?;
         let mut known = self.settings.lock();

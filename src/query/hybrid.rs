@@ -54,7 +54,7 @@ impl Hybrid {
             return Err(Error::Value("a hybrid search needs a vector and a text".into()));
         };
         let depth = request.depth();
-        // One row beyond the depth tells whether the depth cuts a group of equals.
+        // One row beyond the depth shows whether the depth cuts a group of equals.
         let text = Matching::new(query, depth.saturating_add(1));
         if text.query().is_empty() {
             trace.degraded = Some("the query text has no searchable word: vector only");

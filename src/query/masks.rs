@@ -158,7 +158,7 @@ fn require_text(
     Ok(())
 }
 
-/// Of fewer rows than one in so many each is looked at, instead of all that match.
+/// Below one row in this many, each row is looked at instead of all that match.
 const SPARSE: usize = 64;
 
 /// Keeps of a few rows those that match.

@@ -77,7 +77,7 @@ pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, &
     HIDDEN.into_iter().enumerate().map(move |(at, (hidden, name, _))| (first + at, hidden, name))
 }
 
-/// The `CREATE TABLE` text that tells SQLite the columns, NOT NULL and an INTEGER key among it.
+/// The `CREATE TABLE` text that declares the columns to SQLite, NOT NULL and an INTEGER key among it.
 ///
 /// A TEXT key is no PRIMARY KEY here: SQLite would believe in an index of it, which a virtual table does not have.
 pub fn declaration(schema: &Schema, table: &str) -> String {

@@ -38,7 +38,7 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
         let conn = shared.host.connection();
         return shared.atomically(|| {
             shared.storage.set(conn, command, value)?;
-            // Everything cached under the nonce, settings among it, is read anew.
+            // Everything cached under the nonce, settings among it, is read again.
             shared.storage.renew_nonce(conn)
         });
     }

@@ -35,8 +35,8 @@ const LONG_PHRASE: usize = 8;
 /// Boosts times column weights end here.
 const LARGEST: Score = 1e30;
 
-/// Documents with words of loose phrases (three words and more, with ~) that a heavy query may have: a number, and
-/// so many times the documents there are.
+/// Documents with words of loose phrases (three words and more, with ~) that a heavy query may have: the first
+/// number, and for each document of the index the second.
 const LOOSE_WORK: (u64, u64) = (1 << 22, 128);
 
 pub(super) struct Compiler<'a> {
