@@ -240,3 +240,23 @@ fn an_error_of_sqlite_is_told_once() {
     );
     assert_ne!(sentences.first(), sentences.get(1));
 }
+
+/// The statements below the calls then return a row, which once made every write fail.
+#[test]
+fn a_connection_that_counts_changes_can_write() {
+    let conn = nearlite::rusqlite::Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, n INTEGER); PRAGMA count_changes = 1")
+        .unwrap();
+    let docs = nearlite::Collection::on(&conn, "docs").unwrap();
+    docs.insert(&[json!({"id": 1, "n": 1}), json!({"id": 2, "n": 2}), json!({"id": 3, "n": 3})]).unwrap();
+    docs.upsert(&[json!({"id": 3, "n": 4})]).unwrap();
+    assert!(docs.update(1, &json!({"n": 5})).unwrap());
+    assert!(!docs.update(9, &json!({"n": 5})).unwrap());
+    assert_eq!(docs.delete([2, 9]).unwrap(), 1);
+    assert_eq!(docs.delete_where(col("n").eq(5)).unwrap(), 1);
+    docs.set("ef_search", 100).unwrap();
+    docs.optimize().unwrap();
+    docs.verify().unwrap();
+    assert_eq!(docs.len().unwrap(), 1);
+}

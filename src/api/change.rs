@@ -3,7 +3,7 @@
 use super::collection::Collection;
 use super::door::Door;
 use super::key::Key;
-use super::statement::{condition, quote, told};
+use super::statement::{change, condition, quote, told};
 use super::write_row;
 use crate::error::{Error, Result};
 use crate::query::Filter;
@@ -117,7 +117,7 @@ impl<D: Door> Collection<D> {
         let key = key.value();
         let values = given().map(|(_, value)| value).chain([&key]);
         let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-        Ok(statement.execute(rusqlite::params_from_iter(values)).map_err(told)? > 0)
+        Ok(change(conn, statement.query(rusqlite::params_from_iter(values)).map_err(told)?)? > 0)
     }
 
     /// Deletes the rows with these keys; returns how many there were. Text keys for a collection that has a text key,
@@ -142,7 +142,7 @@ impl<D: Door> Collection<D> {
             let mut statement = conn.prepare_cached(&sql).map_err(told)?;
             let mut gone = 0;
             for key in &keys {
-                gone += statement.execute([key.value()]).map_err(told)?;
+                gone += change(conn, statement.query([key.value()]).map_err(told)?)?;
             }
             Ok(gone)
         })
@@ -167,7 +167,10 @@ impl<D: Door> Collection<D> {
         self.write(|conn| {
             let (condition, params) = condition(&self.handle, conn, Some(&filter))?;
             let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
-            conn.execute(&sql, rusqlite::params_from_iter(&params)).map_err(told)
+            {
+                let mut statement = conn.prepare(&sql).map_err(told)?;
+                change(conn, statement.query(rusqlite::params_from_iter(&params)).map_err(told)?)
+            }
         })
     }
 }

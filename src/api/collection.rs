@@ -6,7 +6,7 @@ use super::door::{Door, reading};
 use super::key::Key;
 use super::read_row::{self, Columns};
 use super::search::Search;
-use super::statement::{quote, target, told};
+use super::statement::{change, quote, target, told};
 use super::write_row;
 use crate::error::{Error, Result};
 use crate::query::{self, Filter, Handle};
@@ -180,7 +180,7 @@ impl<D: Door> Collection<D> {
                 for (at, cell) in cells.iter().enumerate() {
                     statement.raw_bind_parameter(at + 1, cell.as_ref().unwrap_or(&Value::Null))?;
                 }
-                statement.raw_execute().map_err(told)?;
+                change(conn, statement.raw_query())?;
                 rowids.push(conn.last_insert_rowid());
                 Ok(())
             })?;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::query::{self, Filter, Handle};
 use crate::value::Value;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Rows};
 
 /// A name in quotes.
 pub(super) fn quote(name: &str) -> String {
@@ -34,6 +34,13 @@ pub(super) fn condition(
     rowids.sort_unstable();
     let list = Value::Text(serde_json::json!(rowids).to_string());
     Ok(("rowid IN (SELECT value FROM json_each(?))".into(), vec![list]))
+}
+
+/// Runs a statement that writes to its end, and returns the number of rows it changed. Under `PRAGMA count_changes` such a
+/// statement returns a row, which rusqlite's `execute` takes for a mistake of its caller.
+pub(super) fn change(conn: &Connection, mut rows: Rows<'_>) -> Result<usize> {
+    while rows.next().map_err(told)?.is_some() {}
+    Ok(usize::try_from(conn.changes()).unwrap_or(usize::MAX))
 }
 
 /// SQLite's error as ours, where it is a rule of the table that was broken.

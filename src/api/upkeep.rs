@@ -2,7 +2,7 @@
 
 use super::collection::Collection;
 use super::door::Door;
-use super::statement::{quote, told};
+use super::statement::{change, quote, told};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::segment;
@@ -193,8 +193,9 @@ impl<D: Door> Collection<D> {
     pub fn set(&self, setting: &str, value: i64) -> Result<()> {
         let (target, name) = (self.target(), quote(self.name()));
         self.write_unchecked(|conn| {
-            conn.execute(&format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)"), (setting, value))
-                .map_err(told)?;
+            let sql = format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)");
+            let mut statement = conn.prepare(&sql).map_err(told)?;
+            change(conn, statement.query((setting, value)).map_err(told)?)?;
             Ok(())
         })
     }
@@ -202,7 +203,8 @@ impl<D: Door> Collection<D> {
     fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
         self.write_unchecked(|conn| {
-            conn.execute(&sql, [command]).map_err(told)?;
+            let mut statement = conn.prepare(&sql).map_err(told)?;
+            change(conn, statement.query([command]).map_err(told)?)?;
             Ok(())
         })
     }
