@@ -49,15 +49,7 @@ impl Feed {
             let found = match &mut self.rows {
                 Rows::Ranked(search) => handle.with_source(conn, |source| search.next(source))?,
                 Rows::Fused { hits, .. } => hits.next(),
-                Rows::Plain(rowids) => rowids.next().map(|rowid| query::Hit {
-                    rowid,
-                    distance: None,
-                    bm25: None,
-                    score: None,
-                    vector_rank: None,
-                    text_rank: None,
-                    fused: None,
-                }),
+                Rows::Plain(rowids) => rowids.next().map(query::Hit::bare),
             };
             let Some(found) = found else { return Ok(None) };
             let Some((column, room)) = &self.group else { return Ok(Some(found)) };

@@ -20,7 +20,7 @@ pub(super) struct Statistics<'a> {
     pub tokens: &'a [u64],
 }
 
-/// Tokens of the live documents of each of so many fields.
+/// Tokens of the live documents of each field.
 pub(super) fn live_tokens(searcher: &Searcher, fields: usize) -> tantivy::Result<Vec<u64>> {
     let mut sums = vec![0; fields];
     for reader in searcher.segment_readers() {
