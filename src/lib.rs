@@ -88,7 +88,7 @@
 //! | an index in memory, without SQLite | [`ann`] |
 //!
 //! Inside, every layer calls only the ones below it: `api` and `sql` (the doors), `query` (plan, legs, fusion),
-//! `segment` (immutable parts, the log of new rows, what one snapshot sees), `storage` (the shadow tables), and the
+//! `collection` (immutable parts, the log of new rows, what one snapshot sees), `storage` (the shadow tables), and the
 //! engines `hnsw`, `text` and `columns`, which know bytes and numbers but not SQLite.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -96,6 +96,7 @@
 pub mod ann;
 mod api;
 mod bitmap;
+mod collection;
 mod columns;
 mod error;
 mod hnsw;
@@ -104,7 +105,6 @@ mod memory;
 mod query;
 mod random;
 mod schema;
-mod segment;
 mod sql;
 mod storage;
 mod text;

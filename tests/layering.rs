@@ -1,4 +1,4 @@
-//! Code depends downward only: `sql`, `api` -> `query` -> `segment` -> `hnsw` | `text` | `columns` and `storage` -> leaves.
+//! Code depends downward only: `sql`, `api` -> `query` -> `collection` -> `hnsw` | `text` | `columns` and `storage` -> leaves.
 //!
 //! The payload layers know neither SQLite nor each other, the storage knows no index, the leaves know leaves.
 #![allow(clippy::unwrap_used)]
@@ -12,9 +12,9 @@ const LEAVES: [&str; 8] = ["error", "limits", "memory", "random", "schema", "val
 /// Modules that `module` may name besides itself and the leaves.
 fn allowed(module: &str) -> &'static [&'static str] {
     match module {
-        "sql" | "api" => &["query", "segment", "storage", "text", "columns"],
-        "query" => &["segment", "storage", "hnsw", "text", "columns"],
-        "segment" => &["storage", "hnsw", "text", "columns"],
+        "sql" | "api" => &["query", "collection", "storage", "text", "columns"],
+        "query" => &["collection", "storage", "hnsw", "text", "columns"],
+        "collection" => &["storage", "hnsw", "text", "columns"],
         // A door to the bare index for benches and for comparison with other libraries.
         "ann" => &["hnsw"],
         _ => &[],
@@ -171,7 +171,7 @@ fn only_the_storage_names_shadow_tables_in_sql() {
     let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE FROM", "CREATE TABLE", "DROP TABLE"];
     for file in sources() {
         let module = module_of(&file);
-        if ["hnsw", "text", "columns", "segment", "query"].contains(&module.as_str()) {
+        if ["hnsw", "text", "columns", "collection", "query"].contains(&module.as_str()) {
             let text = code(&file);
             let verb = verbs.iter().find(|verb| text.contains(&format!("\"{verb} ")));
             assert!(verb.is_none(), "{} has SQL of its own: {verb:?}", file.display());
@@ -181,7 +181,7 @@ fn only_the_storage_names_shadow_tables_in_sql() {
 
 #[test]
 fn lists_of_imports_are_read_in_full() {
-    let code = "use crate::{error::{Error, Result}, hnsw, segment::View};\npub(in crate::sql) fn f(x: crate::text::Field) {}";
+    let code = "use crate::{error::{Error, Result}, hnsw, collection::View};\npub(in crate::sql) fn f(x: crate::text::Field) {}";
     let found: Vec<String> = crate_paths(code).into_iter().collect();
-    assert_eq!(found, ["error::", "hnsw", "segment::View", "sql", "text::Field"]);
+    assert_eq!(found, ["error::", "hnsw", "collection::View", "sql", "text::Field"]);
 }

@@ -2,11 +2,11 @@
 
 use super::key::Key;
 use super::read_row::{self, Cell, Columns};
+use crate::collection::{stored_positions, text_config};
 use crate::error::Result;
 use crate::query::fusion::LegScore;
 use crate::query::{self};
 use crate::schema::{ColumnType, Schema};
-use crate::segment::{stored_positions, text_config};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
 use crate::vector::metric::narrow;

@@ -1,9 +1,9 @@
 //! From the columns of a row to the user's own type: a serde deserializer.
 
 use super::half::Half;
+use crate::collection::{decode_vector, stored_positions};
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::segment::{decode_vector, stored_positions};
 use crate::storage::Storage;
 use crate::value::Value;
 use rusqlite::Connection;

@@ -3,9 +3,9 @@
 use super::collection::Collection;
 use super::door::Door;
 use super::statement::{change, quote, told};
+use crate::collection;
 use crate::error::{Error, Result};
 use crate::query;
-use crate::segment;
 use rusqlite::config::DbConfig;
 
 /// What a collection holds and weighs.
@@ -130,8 +130,8 @@ impl<D: Door> Collection<D> {
             }
             let settings = handle.settings(conn)?;
             match command {
-                "rebuild" => segment::rebuild(storage, conn, schema, progress)?,
-                _ => segment::optimize(storage, conn, schema, &settings, progress)?,
+                "rebuild" => collection::rebuild(storage, conn, schema, progress)?,
+                _ => collection::optimize(storage, conn, schema, &settings, progress)?,
             }
             Ok(true)
         })?;
@@ -227,7 +227,7 @@ impl<D: Door> Collection<D> {
         self.read(|conn| {
             let handle = &self.handle;
             let settings = handle.settings(conn)?;
-            let defects = segment::verify(&handle.storage, conn, &handle.schema, &settings)?;
+            let defects = collection::verify(&handle.storage, conn, &handle.schema, &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
         })
     }

@@ -6,7 +6,7 @@
 //!
 //! Invariants: a column is immutable; a NULL row matches no comparison; the result of a predicate equals what
 //! SQLite answers for a column of the declared type (see [`affinity`]).
-//! Called by `segment` and `query`. Knows neither SQLite nor storage.
+//! Called by `collection` and `query`. Knows neither SQLite nor storage.
 
 pub mod affinity;
 mod builder;

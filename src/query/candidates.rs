@@ -6,9 +6,9 @@ use super::masks::Masks;
 use super::planner::{self, Plan};
 use super::pool::Coded;
 use super::source::Source;
+use crate::collection::View;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};
-use crate::segment::View;
 use crate::vector::{Metric, metric};
 use std::ops::RangeInclusive;
 

@@ -4,9 +4,9 @@
 //! handle serves many connections to the same file.
 
 use super::source::Source;
+use crate::collection::{View, Views};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
-use crate::segment::{View, Views};
 use crate::storage::{Settings, Storage};
 use parking_lot::Mutex;
 use rusqlite::Connection;

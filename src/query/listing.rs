@@ -6,8 +6,8 @@
 use super::masks::Masks;
 use super::source::Source;
 use crate::bitmap::Bitmap;
+use crate::collection::View;
 use crate::error::Result;
-use crate::segment::View;
 use crate::text::TextQuery;
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 use super::explain::Trace;
 use super::masks::Masks;
 use super::source::Source;
+use crate::collection::{TextView, View};
 use crate::error::Result;
-use crate::segment::{TextView, View};
 use crate::text::{Interrupt, Prepared, TextQuery};
 use std::cell::OnceCell;
 use std::collections::HashSet;

@@ -3,8 +3,8 @@
 use super::request::{Request, VectorLeg};
 use super::search::Search;
 use super::source::Source;
+use crate::collection::View;
 use crate::error::{Error, Result};
-use crate::segment::View;
 use std::sync::Arc;
 
 /// Mean recall@k of default searches on vector column `column` (counted among the vector columns) over `sample`

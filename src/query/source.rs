@@ -1,8 +1,8 @@
 //! Where a query gets its data: the collection's storage on the caller's connection, and the collection's schema.
 
+use crate::collection::View;
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::segment::View;
 use crate::storage::{Settings, Storage};
 use crate::value::Value;
 use crate::vector::metric;

@@ -1,8 +1,8 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
 use super::table::Shared;
+use crate::collection;
 use crate::error::{Error, Result};
-use crate::segment;
 use crate::storage::Settings;
 use rusqlite::types::ValueRef;
 
@@ -46,15 +46,17 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
     let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
-        "flush" => shared.atomically(|| segment::seal(storage, conn, schema, &mut go_on).map(drop)),
+        "flush" => shared.atomically(|| collection::seal(storage, conn, schema, &mut go_on).map(drop)),
         "merge" => shared.atomically(|| {
-            segment::seal(storage, conn, schema, &mut go_on)?;
-            segment::automerge(storage, conn, schema, &settings, &mut go_on).map(drop)
+            collection::seal(storage, conn, schema, &mut go_on)?;
+            collection::automerge(storage, conn, schema, &settings, &mut go_on).map(drop)
         }),
-        "optimize" => shared.atomically(|| segment::optimize(storage, conn, schema, &settings, &mut go_on)),
-        "rebuild" => shared.atomically(|| segment::rebuild(storage, conn, schema, &mut go_on)),
+        "optimize" => {
+            shared.atomically(|| collection::optimize(storage, conn, schema, &settings, &mut go_on))
+        }
+        "rebuild" => shared.atomically(|| collection::rebuild(storage, conn, schema, &mut go_on)),
         "integrity-check" => {
-            let defects = segment::verify(storage, conn, schema, &settings)?;
+            let defects = collection::verify(storage, conn, schema, &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table.clone(), defects.join("; "))) }
         }
         other => {

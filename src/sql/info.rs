@@ -3,10 +3,10 @@
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use super::table_name;
+use crate::collection::{SegmentView, View, Views, cache};
 use crate::error::{Error, Result};
 use crate::query::{self, Source};
 use crate::schema::{ColumnKind, Schema};
-use crate::segment::{SegmentView, View, Views, cache};
 use crate::storage::{PayloadKind, Storage};
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension};

@@ -5,10 +5,10 @@ use super::columns::{self, Hidden, Place};
 use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable, code_of, opening};
 use super::{auxiliary, best_index, commands, ddl, update};
+use crate::collection::{self, View, Views};
 use crate::error::{Error, Result};
 use crate::query::{self, Source, TextLeg};
 use crate::schema::{Schema, check_name};
-use crate::segment::{self, View, Views};
 use crate::storage::{LogPosition, SHADOWS, Settings, Storage};
 use rusqlite::ffi;
 use std::cell::{Cell, RefCell};
@@ -132,11 +132,11 @@ impl Shared {
     fn tidy(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<bool> {
         let conn = self.host.connection();
         let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| segment::seal(storage, conn, schema, &mut go_on));
+        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
         if postponed(sealed)?.is_none() {
             return Ok(false);
         }
-        let merged = self.atomically(|| segment::automerge(storage, conn, schema, settings, &mut go_on));
+        let merged = self.atomically(|| collection::automerge(storage, conn, schema, settings, &mut go_on));
         postponed(merged)?;
         Ok(true)
     }
@@ -217,7 +217,7 @@ impl VirtualTable for Table {
         let (database, table) = (host.schema().to_owned(), host.table().to_owned());
         let (storage, schema) = if create {
             let schema = ddl::parse(&table, args.get(3..).unwrap_or_default())?;
-            crate::segment::text_config(&schema).validate()?;
+            crate::collection::text_config(&schema).validate()?;
             let storage = Storage::new(&database, &table, &schema);
             storage.create(conn, &schema)?;
             (storage, schema)
@@ -294,7 +294,8 @@ impl VirtualTable for Table {
         }
         let shared = &self.shared;
         let settings = shared.settings()?;
-        let defects = segment::verify(&shared.storage, shared.host.connection(), &shared.schema, &settings)?;
+        let defects =
+            collection::verify(&shared.storage, shared.host.connection(), &shared.schema, &settings)?;
         Ok((!defects.is_empty()).then(|| defects.join("; ")))
     }
 

@@ -3,9 +3,9 @@
 use super::functions::{HYBRID, HybridQuery, TextValue};
 use super::info;
 use super::module::Args;
+use crate::collection::text_config;
 use crate::error::{Error, Result};
 use crate::query::fusion;
-use crate::segment::text_config;
 use crate::text::{Syntax, TextQuery};
 use crate::value::Value;
 use rusqlite::Connection;

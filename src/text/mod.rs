@@ -2,7 +2,7 @@
 //!
 //! A segment's text index is built in memory on the calling thread ([`build`], [`merge`]), travels as one payload
 //! ([`TextPayload`]) and is searched with others as one index ([`TextSearcher`]), so that BM25 statistics are global.
-//! Invariant: tantivy's doc id is the ord of the row. Called by `segment` and `query`.
+//! Invariant: tantivy's doc id is the ord of the row. Called by `collection` and `query`.
 //! This module never touches SQLite or a file, starts no thread, stores no text, and lets no panic of tantivy out.
 //!
 //! tantivy's schema is fixed and anonymous (`f0`, `f1`, ... and one tokenizer): renaming a column does not touch an index.
