@@ -7,6 +7,7 @@
 pub mod cache;
 mod compare;
 mod delta;
+pub mod maintenance;
 mod merge;
 mod payloads;
 mod resident;

@@ -1,13 +1,14 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
 use super::table::Shared;
-use crate::collection;
+use crate::collection::{self, maintenance};
 use crate::error::{Error, Result};
-use crate::storage::Settings;
+use crate::storage::{Maintenance, Settings};
 use rusqlite::types::ValueRef;
+use std::time::Duration;
 
 /// Commands without an argument.
-const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", "flush"];
+const COMMANDS: [&str; 6] = ["optimize", "merge", "maintain", "rebuild", "integrity-check", "flush"];
 
 /// Runs a command, or stores a setting when there is an argument.
 pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
@@ -22,6 +23,15 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
     let command = lower.as_str();
     if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
         let value = match argument {
+            ValueRef::Text(name) if command == "maintenance" => {
+                let known =
+                    Maintenance::NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+                let known = known.ok_or_else(|| {
+                    let names = Maintenance::NAMES.join(", ");
+                    Error::Value(format!("{table}: maintenance is one of {names}"))
+                })?;
+                known as i64
+            }
             ValueRef::Integer(value) => value,
             ValueRef::Null => {
                 return Err(Error::Value(format!(
@@ -48,12 +58,27 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
     match command {
         "flush" => shared.atomically(|| collection::seal(storage, conn, schema, &mut go_on).map(drop)),
         "merge" => shared.atomically(|| {
+            maintenance::settle(storage, conn)?;
             collection::seal(storage, conn, schema, &mut go_on)?;
-            collection::automerge(storage, conn, schema, &settings, &mut go_on).map(drop)
+            collection::automerge(storage, conn, schema, &settings, usize::MAX, &mut go_on).map(drop)
         }),
-        "optimize" => {
-            shared.atomically(|| collection::optimize(storage, conn, schema, &settings, &mut go_on))
+        "maintain" => {
+            let budget = match argument {
+                ValueRef::Null => None,
+                ValueRef::Integer(budget) => Some(Duration::from_millis(u64::try_from(budget).unwrap_or(0))),
+                other => {
+                    let kind = other.data_type();
+                    return Err(Error::Value(format!(
+                        "{table}: maintain takes a number of milliseconds, got {kind}"
+                    )));
+                }
+            };
+            shared.maintain_for(&settings, budget)
         }
+        "optimize" => shared.atomically(|| {
+            maintenance::settle(storage, conn)?;
+            collection::optimize(storage, conn, schema, &settings, &mut go_on)
+        }),
         "rebuild" => shared.atomically(|| collection::rebuild(storage, conn, schema, &mut go_on)),
         "integrity-check" => {
             let defects = collection::verify(storage, conn, schema, &settings)?;

@@ -18,6 +18,7 @@ mod search_scan;
 mod table;
 mod table_name;
 mod update;
+mod upkeep;
 mod vector_hint;
 mod vector_value;
 mod warnings;

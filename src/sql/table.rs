@@ -4,7 +4,9 @@ use super::callers::Callers;
 use super::columns::{self, Hidden, Place};
 use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable, code_of, opening};
+use super::upkeep::{self, Upkeep};
 use super::{auxiliary, best_index, commands, ddl, update};
+use crate::collection::maintenance::Stay;
 use crate::collection::{self, View, Views};
 use crate::error::{Error, Result};
 use crate::query::{self, Source, TextLeg};
@@ -15,10 +17,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal. Where that cannot
-/// be done, it is tried again after as many more.
-const SEAL_AT_ONCE: i64 = 262_144;
 
 /// What the table and its cursors share.
 pub struct Shared {
@@ -33,8 +31,7 @@ pub struct Shared {
     written: Cell<bool>,
     /// Half of a statement that failed is still there.
     broken: Cell<bool>,
-    /// Entries of the log at which the next seal in the middle of a transaction is due.
-    seal_at: Cell<i64>,
+    pub(super) upkeep: Upkeep,
     /// See [`Host::atomically`].
     opening: String,
     matching: RefCell<Option<Matched>>,
@@ -99,16 +96,13 @@ impl Shared {
     /// Notes a write: the log may have to be sealed before the commit.
     pub fn wrote(&self) -> Result<()> {
         self.written.set(true);
-        let conn = self.host.connection();
-        let bound = self.seal_at.get();
-        if conn.last_insert_rowid() < bound || self.storage.log_end(conn)?.seq < bound {
-            if self.storage.pack_due(conn) {
-                self.atomically(|| self.storage.pack_behind(conn))?;
-            }
-            return Ok(());
+        if self.upkeep.wrote() {
+            return self.seal_amid(&*self.settings()?);
         }
-        let sealed = self.tidy(&self.storage, &self.schema, &*self.settings()?)?;
-        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
+        let conn = self.host.connection();
+        if self.storage.pack_due(conn) {
+            self.atomically(|| self.storage.pack_behind(conn))?;
+        }
         Ok(())
     }
 
@@ -126,22 +120,7 @@ impl Shared {
         }
     }
 
-    /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
-    /// connection's locks do not allow now is left for later, since the rows are stored and found without it. Reports whether
-    /// the log was sealed.
-    fn tidy(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<bool> {
-        let conn = self.host.connection();
-        let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
-        if postponed(sealed)?.is_none() {
-            return Ok(false);
-        }
-        let merged = self.atomically(|| collection::automerge(storage, conn, schema, settings, &mut go_on));
-        postponed(merged)?;
-        Ok(true)
-    }
-
-    /// Tidies the log if it has grown to its bound.
+    /// Does what is due at a commit.
     ///
     /// The name and the table that has it may have changed since this object was made: by ALTER TABLE, by DROP TABLE, by a
     /// rollback to a savepoint. What is tidied is the table that has the name now, and nothing if none has it.
@@ -152,7 +131,7 @@ impl Shared {
         if let (Ok(nonce), Some((of, settings))) = (&nonce, &known)
             && nonce == of
         {
-            return self.tidy_if_long(&self.storage, &self.schema, settings);
+            return self.tidy(&self.storage, &self.schema, settings);
         }
         if !self.storage.declaration(conn)?.is_some_and(|sql| ddl::is_declaration(&sql)) {
             return Ok(());
@@ -164,26 +143,9 @@ impl Shared {
         }
         let (storage, schema) = Storage::open(conn, &self.storage.database, &self.storage.table)?;
         if schema == self.schema && storage.same_form(&self.storage) {
-            return self.tidy_if_long(&self.storage, &self.schema, &*self.settings()?);
+            return self.tidy(&self.storage, &self.schema, &*self.settings()?);
         }
-        self.tidy_if_long(&storage, &schema, &storage.settings(conn)?)
-    }
-
-    fn tidy_if_long(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<()> {
-        let bound = i64::try_from(settings.delta_rows).unwrap_or(i64::MAX);
-        if storage.log_end(self.host.connection())?.seq >= bound {
-            self.host.keeping_last_insert_rowid(|| self.tidy(storage, schema, settings))?;
-        }
-        Ok(())
-    }
-}
-
-/// What work that can wait has given; `None` if it has to wait.
-fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
-        Err(error) => Err(error),
+        self.tidy(&storage, &schema, &storage.settings(conn)?)
     }
 }
 
@@ -191,6 +153,25 @@ fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
 /// reads the schema again; a view that is not right any more is recognised by its nonce.
 #[derive(Default)]
 struct ConnectionViews(RefCell<HashMap<(String, String), Rc<Views>>>);
+
+/// The files of a connection, by the names of their schemas.
+#[derive(Default)]
+struct ConnectionPlaces(RefCell<HashMap<String, Rc<Stay>>>);
+
+impl ConnectionPlaces {
+    fn of(&self, host: &Host) -> Rc<Stay> {
+        let place = upkeep::place(host);
+        let mut stays = self.0.borrow_mut();
+        match stays.get(host.schema()) {
+            Some(stay) if *stay.place() == place => Rc::clone(stay),
+            _ => {
+                let stay = Rc::new(Stay::at(place));
+                stays.insert(host.schema().to_owned(), Rc::clone(&stay));
+                stay
+            }
+        }
+    }
+}
 
 impl ConnectionViews {
     fn of(&self, database: &str, table: &str) -> Rc<Views> {
@@ -229,6 +210,8 @@ impl VirtualTable for Table {
         let views = host.shared::<ConnectionViews>();
         let declaration = columns::declaration(&schema, &table);
         let opening = opening(&storage.name("delta"), "seq");
+        let stay = host.shared::<ConnectionPlaces>().of(&host);
+        let upkeep = Upkeep::new(stay, &schema);
         let shared = Shared {
             host,
             storage,
@@ -237,7 +220,7 @@ impl VirtualTable for Table {
             settings: RefCell::default(),
             written: Cell::new(false),
             broken: Cell::new(false),
-            seal_at: Cell::new(SEAL_AT_ONCE),
+            upkeep,
             opening,
             matching: RefCell::default(),
             match_called: Cell::new(false),
@@ -282,7 +265,7 @@ impl VirtualTable for Table {
         let shared = &self.shared;
         if shared.written.get() {
             // Before the commit another object will have the table, under its new name, which `sqlite_schema` has already.
-            shared.tidy_if_long(&shared.storage, &shared.schema, &*shared.settings()?)?;
+            shared.tidy(&shared.storage, &shared.schema, &*shared.settings()?)?;
         }
         conn.flush_prepared_statement_cache();
         self.shared.storage.rename(conn, new)
@@ -309,8 +292,19 @@ impl VirtualTable for Table {
         if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) }
     }
 
+    fn commit(&self) -> Result<()> {
+        self.shared.upkeep.committed(&self.shared.storage.table);
+        Ok(())
+    }
+
     fn rollback(&self) -> Result<()> {
         self.shared.broken.set(false);
+        self.shared.upkeep.reverted();
+        Ok(())
+    }
+
+    fn rollback_to(&self, _: i32) -> Result<()> {
+        self.shared.upkeep.reverted();
         Ok(())
     }
 
