@@ -13,7 +13,7 @@ use crate::vector::{Codes, Metric};
 /// From this many dimensions 1-bit codes are kept beside the bytes, to pass over most of the rows that a walk meets.
 const SIGNS_FROM: usize = 192;
 
-/// From this many dimensions a row may be its signs alone; below, too little is left to tell neighbours apart.
+/// From this many dimensions a row may be its signs alone; below, too little is left to distinguish neighbours.
 const ONLY_SIGNS_FROM: usize = 256;
 
 /// Codes as made by a build: factors and heights are complete.
