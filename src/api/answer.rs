@@ -37,7 +37,7 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
         collection
-            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
+            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.inner, conn, None)?.0)))
     }
 
     /// Runs the search and tells why: the plan, and what each leg gave to each hit.
@@ -65,7 +65,7 @@ impl<'c, D: Door> Search<'c, D> {
         collection.with(|conn| {
             reading(conn, || {
                 let mut fused = Vec::new();
-                let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
+                let (hits, plan) = self.prepare(conn)?.run(&collection.inner, conn, Some(&mut fused))?;
                 let hits = hits.into_iter().zip(fused).map(|(hit, found): (Hit, query::Hit)| {
                     let (vector, text) = found.fused.map_or((None, None), |fused| (fused.vector, fused.text));
                     ExplainedHit { hit, vector, text }
@@ -94,7 +94,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// Those of [`run`](Self::run); the first one stops the rest. One about a query says which, counted from 0.
     pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
         let collection = self.collection;
-        let schema = &collection.handle.schema;
+        let schema = &collection.inner.schema;
         let column = match self.nearest.pop() {
             Some(_) if !self.nearest.is_empty() => return Err(one_nearest(collection.name(), "search_many")),
             Some((name, _)) => name,
@@ -115,12 +115,11 @@ impl<'c, D: Door> Search<'c, D> {
         let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
         self.nearest = vec![(column, vec![0.0; dim])];
         let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
-        let handle = &*collection.handle;
+        let inner = &*collection.inner;
         let work = |conn: &Connection, at: usize| {
             let mut prepared = prepared.clone();
             prepared.request.vector = legs.get(at).cloned();
-            reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
-                .map_err(|error| gone(conn, handle, error))
+            reading(conn, || Ok(prepared.run(inner, conn, None)?.0)).map_err(|error| gone(conn, inner, error))
         };
         collection.door.spread(legs.len(), &work)
     }
@@ -166,13 +165,13 @@ impl<'c, D: Door> Search<'c, D> {
                 conn.execute_batch("BEGIN")?;
             }
             let started = self.prepare(conn).and_then(|prepared| {
-                let mut feed = prepared.start(&collection.handle, conn, false, LIMIT)?;
+                let mut feed = prepared.start(&collection.inner, conn, false, LIMIT)?;
                 for _ in 0..prepared.offset {
-                    feed.next(&collection.handle, conn)?;
+                    feed.next(collection.inner.on(conn))?;
                 }
                 Ok(feed)
             });
-            let started = started.map_err(|error| gone(conn, &collection.handle, error));
+            let started = started.map_err(|error| gone(conn, &collection.inner, error));
             if begun && (started.is_err() || !held.keeps_snapshot()) {
                 conn.execute_batch("COMMIT")?;
             }
@@ -184,13 +183,13 @@ impl<'c, D: Door> Search<'c, D> {
     /// Checks everything and evaluates the SQL filters.
     fn prepare(self, conn: &Connection) -> Result<Prepared> {
         let collection = self.collection;
-        let (table, schema) = (collection.name(), &collection.handle.schema);
+        let (table, schema) = (collection.name(), &collection.inner.schema);
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
         let mut filter = self.filter;
         for (expression, run) in self.sql {
-            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));
+            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.inner));
             let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
                 Error::Sqlite(error) => told(error),
                 other => other,
@@ -277,7 +276,7 @@ fn of_query(mut error: Error, at: usize) -> Error {
 
 fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
     let nth = collection.vector_column(column)?;
-    let schema = &collection.handle.schema;
+    let schema = &collection.inner.schema;
     let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
         return Err(unknown_column(collection.name(), schema, column));
     };
@@ -312,17 +311,20 @@ impl<D: Door> Iterator for Iter<'_, D> {
             return None;
         }
         let Self { collection, held, feed, .. } = self;
-        let handle = &collection.handle;
+        let inner = &collection.inner;
         let next = held.with(|conn| {
             let mut next = || {
+                if !held.keeps_snapshot() {
+                    inner.check(conn)?;
+                }
                 loop {
-                    let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-                    if let Some(hit) = feed.hit(handle, conn, &found)? {
+                    let Some(found) = feed.next(inner.on(conn))? else { return Ok(None) };
+                    if let Some(hit) = feed.hit(inner.on(conn), &found)? {
                         return Ok(Some(hit));
                     }
                 }
             };
-            next().map_err(|error| gone(conn, handle, error))
+            next().map_err(|error| gone(conn, inner, error))
         });
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -2,10 +2,10 @@
 
 use super::hits::{Hit, Shared};
 use super::read_row::Columns;
+use crate::collection::Connected;
 use crate::error::Result;
-use crate::query::{self, Handle};
+use crate::query;
 use crate::text::TextQuery;
-use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,16 +44,16 @@ impl Feed {
     }
 
     /// The next row that its group has room for.
-    pub fn next(&mut self, handle: &Handle, conn: &Connection) -> Result<Option<query::Hit>> {
+    pub fn next(&mut self, on: Connected<'_>) -> Result<Option<query::Hit>> {
         loop {
             let found = match &mut self.rows {
-                Rows::Ranked(search) => handle.with_source(conn, |source| search.next(source))?,
+                Rows::Ranked(search) => search.next(on)?,
                 Rows::Fused { hits, .. } => hits.next(),
                 Rows::Plain(rowids) => rowids.next().map(query::Hit::bare),
             };
             let Some(found) = found else { return Ok(None) };
             let Some((column, room)) = &self.group else { return Ok(Some(found)) };
-            let Some((cells, _)) = column.read(&handle.storage, conn, &handle.schema, found.rowid)? else {
+            let Some((cells, _)) = column.read(on.storage, on.conn, on.schema, found.rowid)? else {
                 continue;
             };
             let taken = self.groups.entry(format!("{cells:?}")).or_default();
@@ -65,7 +65,7 @@ impl Feed {
     }
 
     /// The hit with its row; `None` when the row is gone.
-    pub fn hit(&mut self, handle: &Handle, conn: &Connection, found: &query::Hit) -> Result<Option<Hit>> {
+    pub fn hit(&mut self, on: Connected<'_>, found: &query::Hit) -> Result<Option<Hit>> {
         let rows = &self.rows;
         let columns = &self.columns;
         let shared = self.shared.get_or_insert_with(|| {
@@ -74,10 +74,10 @@ impl Feed {
                 Rows::Fused { text, .. } => text.clone(),
                 Rows::Plain(_) => None,
             };
-            let (schema, table) = (handle.schema.clone(), handle.storage.table.clone());
+            let (schema, table) = (on.schema.clone(), on.storage.table.clone());
             Arc::new(Shared { columns: Arc::clone(columns), schema, text, table })
         });
-        let row = columns.read(&handle.storage, conn, &handle.schema, found.rowid)?;
+        let row = columns.read(on.storage, on.conn, on.schema, found.rowid)?;
         Ok(row.map(|(cells, values)| Hit::new(found, cells, values, shared)))
     }
 }

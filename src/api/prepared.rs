@@ -5,10 +5,11 @@ use super::hits::Hits;
 use super::read_row::Columns;
 use super::search::Mmr;
 use super::statement::{condition, target, told};
+use crate::collection::{Connected, OpenCollection};
 use crate::error::{Error, Result};
 use crate::query::fusion::{Fused, Fusion, LegScore};
 use crate::query::mmr::mmr;
-use crate::query::{self, Drawn, Handle, Request, Source, Standing, VectorLeg};
+use crate::query::{self, Drawn, Request, Standing, VectorLeg};
 use crate::vector::Metric;
 use crate::vector::metric::narrow;
 use rusqlite::Connection;
@@ -34,27 +35,31 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Begins the search; `bounded` when no more rows than the limit are taken. Of several vector legs each gives
     /// `depth` rows.
-    pub fn start(&self, handle: &Handle, conn: &Connection, bounded: bool, depth: usize) -> Result<Feed> {
+    pub fn start(
+        &self,
+        inner: &OpenCollection,
+        conn: &Connection,
+        bounded: bool,
+        depth: usize,
+    ) -> Result<Feed> {
         let rows = if self.request.vector.is_none() && self.request.text.is_none() {
             // No view is asked for here, which would notice a table made anew.
-            handle.settings(conn)?;
-            let (condition, params) = condition(handle, conn, self.request.filter.as_ref())?;
+            inner.check(conn)?;
+            let (condition, params) = condition(inner, conn, self.request.filter.as_ref())?;
             let limit = if bounded && self.group.is_none() {
                 format!(" LIMIT {}", self.limit.saturating_add(self.offset))
             } else {
                 String::new()
             };
-            let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(handle));
+            let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(inner));
             let mut statement = conn.prepare_cached(&sql).map_err(told)?;
             let ids =
                 statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
             Rows::Plain(ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?.into_iter())
         } else if !self.more.is_empty() {
-            self.fuse_legs(handle, conn, depth)?
+            self.fuse_legs(inner, conn, depth)?
         } else {
-            let view = handle.view(conn)?;
-            let search = handle
-                .with_source(conn, |source| query::Search::start(source, view, self.request.clone()))?;
+            let search = query::Search::start(inner.on(conn), inner.pin(conn)?, self.request.clone())?;
             Rows::Ranked(Box::new(search))
         };
         Ok(Feed::new(rows, self.group.clone(), Arc::clone(&self.columns)))
@@ -63,16 +68,16 @@ impl Prepared {
     /// Runs the search to its end; the hits and the plan.
     pub fn run(
         &self,
-        handle: &Handle,
+        inner: &OpenCollection,
         conn: &Connection,
         mut reasons: Option<&mut Vec<query::Hit>>,
     ) -> Result<(Hits, serde_json::Value)> {
         let wanted = self.limit.saturating_add(self.offset);
         let candidates = if self.rerank.is_some() { wanted.saturating_mul(CANDIDATES) } else { wanted };
         let mut depth = self.request.depth();
-        let (mut feed, mut found) = (self.start(handle, conn, true, depth)?, Vec::new());
+        let (mut feed, mut found) = (self.start(inner, conn, true, depth)?, Vec::new());
         while self.limit > 0 && found.len() < candidates {
-            match feed.next(handle, conn)? {
+            match feed.next(inner.on(conn))? {
                 Some(mut hit) => {
                     if reasons.is_some() && hit.fused.is_none() {
                         hit.fused = single(&hit, found.len() as u32 + 1);
@@ -82,18 +87,18 @@ impl Prepared {
                 None if feed.cut() => {
                     // Several legs that went to a depth and gave too few rows for what was left out of them.
                     depth = depth.saturating_mul(4);
-                    feed = self.start(handle, conn, true, depth)?;
+                    feed = self.start(inner, conn, true, depth)?;
                     found.clear();
                 }
                 None => break,
             }
         }
         if let Some(Mmr { lambda }) = self.rerank {
-            found = self.diverse(handle, conn, lambda, found, wanted)?;
+            found = self.diverse(inner.on(conn), lambda, found, wanted)?;
         }
         let mut hits = Vec::with_capacity(found.len().saturating_sub(self.offset));
         for found in found.into_iter().skip(self.offset) {
-            if let Some(hit) = feed.hit(handle, conn, &found)? {
+            if let Some(hit) = feed.hit(inner.on(conn), &found)? {
                 hits.push(hit);
                 if let Some(reasons) = &mut reasons {
                     reasons.push(found);
@@ -109,16 +114,16 @@ impl Prepared {
     }
 
     /// Runs every leg by itself and fuses the ranks: reciprocal rank fusion over any number of legs.
-    fn fuse_legs(&self, handle: &Handle, conn: &Connection, depth: usize) -> Result<Rows> {
+    fn fuse_legs(&self, inner: &OpenCollection, conn: &Connection, depth: usize) -> Result<Rows> {
         let Fusion::Rrf { k, weights: [vector, text] } = self.request.hybrid.fusion else {
-            let table = &handle.storage.table;
+            let table = inner.table();
             return Err(Error::Value(format!("{table}: several nearest are fused by rrf only")));
         };
-        let view = handle.view(conn)?;
+        let (on, pinned) = (inner.on(conn), inner.pin(conn)?);
         let mut asked = self.request.clone();
         let mut words = asked.text.take();
         if let Some(leg) = &words {
-            let query = handle.with_source(conn, |source| query::parse_text(source, &view, leg))?;
+            let query = query::parse_text(pinned.snapshot(on), leg)?;
             if !query.is_empty() && !query.ranks() {
                 // Forbidden words only: they restrict every leg and rank nothing.
                 asked.must_match.extend(words.take());
@@ -135,11 +140,11 @@ impl Prepared {
         let (mut query, mut plans, mut cut) = (None, Vec::new(), false);
         for (request, weight) in legs {
             let is_text = request.text.is_some();
-            handle.with_source(conn, |source| {
-                let mut search = query::Search::start(source, Arc::clone(&view), request)?;
+            {
+                let mut search = query::Search::start(on, pinned.clone(), request)?;
                 let (mut drawn, mut hits) = (Drawn::new(is_text), Vec::new());
                 drawn.take(depth, || {
-                    let Some(hit) = search.next(source)? else { return Ok(None) };
+                    let Some(hit) = search.next(on)? else { return Ok(None) };
                     let raw = if is_text { hit.bm25 } else { hit.distance.map(narrow) }.unwrap_or(0.0);
                     hits.push(hit);
                     Ok(Some(((0, hits.len() as u32 - 1), raw)))
@@ -175,8 +180,7 @@ impl Prepared {
                 }
                 query = query.take().or_else(|| search.text_query().cloned());
                 plans.push(serde_json::to_value(search.trace()).unwrap_or_default());
-                Ok(())
-            })?;
+            }
         }
         if !self.request.within.is_empty() {
             // Rows of the text leg are anywhere.
@@ -190,23 +194,20 @@ impl Prepared {
     /// Picks `wanted` of the candidates by maximal marginal relevance.
     fn diverse(
         &self,
-        handle: &Handle,
-        conn: &Connection,
+        on: Connected<'_>,
         lambda: f32,
         found: Vec<query::Hit>,
         wanted: usize,
     ) -> Result<Vec<query::Hit>> {
         let Some(leg) = &self.request.vector else {
-            return Err(Error::Value(format!("{}: rerank by MMR needs nearest", handle.storage.table)));
+            return Err(Error::Value(format!("{}: rerank by MMR needs nearest", on.storage.table)));
         };
         let mut vectors = Vec::with_capacity(found.len());
-        handle.with_source(conn, |source: &Source<'_>| {
-            source.for_each_vector(leg.column, found.iter().map(|hit| hit.rowid), |vector| {
-                vectors.push(vector.map(<[f32]>::to_vec).unwrap_or_default());
-                Ok(())
-            })
+        on.for_each_vector(leg.column, found.iter().map(|hit| hit.rowid), |vector| {
+            vectors.push(vector.map(<[f32]>::to_vec).unwrap_or_default());
+            Ok(())
         })?;
-        let spec = handle.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
+        let spec = on.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
         let one_leg = self.request.text.is_none() && self.more.is_empty();
         let relevance: Vec<f32> = if one_leg && spec.is_some_and(|s| s.metric == Metric::Cosine) {
             // The paper's own measure: both terms of the sum are cosines.

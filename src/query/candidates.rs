@@ -5,8 +5,7 @@ use super::explain::Trace;
 use super::masks::Masks;
 use super::planner::{self, Plan};
 use super::pool::Coded;
-use super::source::Source;
-use crate::collection::View;
+use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};
 use crate::vector::{Metric, metric};
@@ -20,10 +19,8 @@ const WALK_ROWS: usize = 32;
 /// What a search goes over; it does not change while rows are taken.
 #[derive(Clone, Copy)]
 pub struct Over<'a> {
-    /// The data.
-    pub source: &'a Source<'a>,
-    /// What one snapshot sees.
-    pub view: &'a View,
+    /// The collection.
+    pub snapshot: Snapshot<'a>,
     /// Rows that qualify.
     pub masks: &'a Masks,
 }
@@ -99,12 +96,12 @@ impl Candidates {
     pub fn best(&mut self, over: &Over<'_>, count: usize, trace: &mut Trace) -> Result<(Vec<Coded>, bool)> {
         trace.stages += 1;
         (self.serves, self.scanned) = (usize::MAX, true);
-        self.whole.resize(over.view.parts(), None);
-        self.segments = over.view.segments.len().max(1);
+        self.whole.resize(over.snapshot.view.parts(), None);
+        self.segments = over.snapshot.view.segments.len().max(1);
         let mut found = Vec::new();
         // Beyond the last candidate of a part that has more rows, the merged order is not known.
         let mut horizon = f64::INFINITY;
-        for part in 0..over.view.parts() {
+        for part in 0..over.snapshot.view.parts() {
             if self.whole[part].is_none() {
                 match self.search(over, part, count, trace)? {
                     Searched::Whole(all) => self.whole[part] = Some(all),
@@ -132,7 +129,8 @@ impl Candidates {
 
     /// Searches a part that is not whole yet.
     fn search(&mut self, over: &Over<'_>, part: usize, count: usize, trace: &mut Trace) -> Result<Searched> {
-        let Over { source, view, masks } = *over;
+        let Over { snapshot, masks } = *over;
+        let view = snapshot.view;
         let (rows, passing) = (view.part_len(part), masks.counts[part]);
         let Some(segment) = view.segments.get(part) else {
             trace.part(part, Plan::Delta, rows, passing);
@@ -143,8 +141,8 @@ impl Candidates {
             return Ok(Searched::Whole(Vec::new()));
         }
         let mask = masks.parts[part].as_deref();
-        let index = segment.segment.vector(source.storage, source.conn, source.schema, self.column)?;
-        let columns = &segment.segment.columns(source.storage, source.conn, source.schema)?.columns;
+        let index = segment.segment.vector(snapshot.on, self.column)?;
+        let columns = &segment.segment.columns(snapshot.on)?.columns;
         let coded = |candidate: Candidate| Coded {
             distance: candidate.distance,
             rowid: columns.rowid(candidate.ord),
@@ -220,13 +218,13 @@ impl Candidates {
 
     /// The rows in memory, compared on their floats.
     fn delta(&self, over: &Over<'_>, part: usize, trace: &mut Trace) -> Vec<Coded> {
-        let Some(vectors) = over.view.delta.vectors(self.column) else { return Vec::new() };
+        let Some(vectors) = over.snapshot.view.delta.vectors(self.column) else { return Vec::new() };
         let mut all = Vec::new();
         for (slot, vector) in vectors.data.chunks_exact(self.query.len()).enumerate() {
             if vectors.present[slot] && over.masks.contains(part, slot as u32) {
                 let distance = metric::distance(self.metric, &self.query, vector);
                 let (part, ord) = (part as u32, slot as u32);
-                all.push(Coded { distance, rowid: over.view.delta.rowid(ord), part, ord });
+                all.push(Coded { distance, rowid: over.snapshot.view.delta.rowid(ord), part, ord });
                 trace.distances += 1;
             }
         }

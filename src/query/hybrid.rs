@@ -6,16 +6,15 @@
 //! A row of a group of equals that reaches beyond the depth of its leg waits for the other leg, or until the depth has
 //! reached the end of the group: nothing but the other leg knows which row of such a group is better.
 
+use super::candidates::Over;
 use super::explain::Trace;
 use super::fusion::{self, Edge, Fill, Fused, LegHit, RowId};
 use super::leg::{Drawn, Standing};
-use super::masks::Masks;
 use super::matching::Matching;
 use super::nearest::Nearest;
 use super::request::{Hit, Request, holds};
 use super::row_map::{RowMap, RowSet};
-use super::source::Source;
-use crate::collection::View;
+use crate::collection::Snapshot;
 use crate::error::{Error, Result};
 use crate::text::TextQuery;
 use crate::vector::Metric;
@@ -45,7 +44,7 @@ pub struct Hybrid {
 impl Hybrid {
     /// Plans both legs of the request; nothing is searched before the first row is taken.
     pub fn new(
-        source: &Source<'_>,
+        snapshot: Snapshot<'_>,
         request: &Request,
         query: Arc<TextQuery>,
         trace: &mut Trace,
@@ -61,9 +60,9 @@ impl Hybrid {
         } else if !text.query().ranks() {
             trace.degraded = Some("the query text has forbidden words only: it restricts, the vector ranks");
         }
-        let metric = source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
+        let metric = snapshot.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
         Ok(Self {
-            vector: Nearest::new(source, request, vector, depth.saturating_add(1)),
+            vector: Nearest::new(snapshot, request, vector, depth.saturating_add(1)),
             text,
             metric,
             depths: [depth; 2],
@@ -85,14 +84,7 @@ impl Hybrid {
     }
 
     /// The next row in order of the fused score.
-    pub fn next(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        request: &Request,
-        trace: &mut Trace,
-    ) -> Result<Option<Hit>> {
+    pub fn next(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<Option<Hit>> {
         loop {
             while let Some(fused) = self.fused.get(self.next) {
                 self.next += 1;
@@ -101,14 +93,14 @@ impl Hybrid {
                     self.fresh = true;
                     let mut hit = self.hit(&fused);
                     if hit.distance.is_none() {
-                        hit.distance = self.distance(source, view, request, fused.id)?;
+                        hit.distance = self.distance(over.snapshot, request, fused.id)?;
                     }
                     let within = |bound| hit.distance.is_some_and(|distance| holds(bound, distance));
                     if !request.within.iter().all(within) {
                         continue;
                     }
                     if hit.bm25.is_none() {
-                        hit.bm25 = self.score(source, view, fused.id)?;
+                        hit.bm25 = self.score(over.snapshot, fused.id)?;
                     }
                     // Rows beyond the first depth come after those within it, whatever deeper ranks add.
                     let score = hit.score.unwrap_or(0.0).min(self.worst);
@@ -127,30 +119,23 @@ impl Hybrid {
                 self.depths = [if both { near } else { self.depths[0] }, matched];
             }
             (self.started, self.fresh) = (true, false);
-            self.deepen(source, view, masks, request, trace)?;
+            self.deepen(over, request, trace)?;
         }
     }
 
     /// Takes each leg to the current depth and fuses them.
-    fn deepen(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        request: &Request,
-        trace: &mut Trace,
-    ) -> Result<()> {
+    fn deepen(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<()> {
         let Self { vector, text, near, matched, rowids, .. } = self;
         let [near_depth, text_depth] = self.depths;
         near.take(near_depth, || {
-            Ok(vector.next(source, view, masks, trace)?.map(|near| {
+            Ok(vector.next(over, trace)?.map(|near| {
                 rowids.insert((near.part, near.ord), near.rowid);
                 ((near.part, near.ord), narrow(near.distance))
             }))
         })?;
         if text.query().ranks() {
             matched.take(text_depth, || {
-                Ok(text.next(source, view, masks, trace)?.map(|found| {
+                Ok(text.next(over, trace)?.map(|found| {
                     rowids.insert((found.part, found.ord), found.rowid);
                     ((found.part, found.ord), found.score)
                 }))
@@ -159,7 +144,7 @@ impl Hybrid {
             matched.take(text_depth, || Ok(None))?;
         }
         let (near, matched) = (Leg::of(near), Leg::of(matched));
-        let fill = self.fill(source, view, request, [&near, &matched])?;
+        let fill = self.fill(over.snapshot, request, [&near, &matched])?;
         let matched_ended = self.matched.ended();
         let listed = |id: RowId| match (near.stands.get(&id), matched.stands.get(&id)) {
             (Some(Standing::Within), _) | (_, Some(Standing::Within)) => true,
@@ -183,13 +168,7 @@ impl Hybrid {
 
     /// Raw scores of rows that only one leg drew, computed for the other: where the formula wants them, and where they
     /// decide whether the row belongs to the group that the depth cuts.
-    fn fill(
-        &self,
-        source: &Source<'_>,
-        view: &View,
-        request: &Request,
-        [near, matched]: [&Leg; 2],
-    ) -> Result<Fill> {
+    fn fill(&self, snapshot: Snapshot<'_>, request: &Request, [near, matched]: [&Leg; 2]) -> Result<Fill> {
         let always = request.hybrid.fusion.fills_missing();
         let mut fill = Fill::default();
         if let Some(leg) = &request.vector
@@ -199,7 +178,7 @@ impl Hybrid {
             let mut ids = missing.iter();
             let rows =
                 missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
-            source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
+            snapshot.for_each_distance(leg.column, &leg.query, rows, |distance| {
                 if let (Some(id), Some(distance)) = (ids.next(), distance) {
                     fill.vector.insert(*id, narrow(distance));
                 }
@@ -207,7 +186,7 @@ impl Hybrid {
         }
         if self.text.query().ranks() && (always || matched.edge.is_some()) {
             let missing: Vec<RowId> = near.missing_in(matched).collect();
-            let scores = self.text.scores(source, view, &missing)?;
+            let scores = self.text.scores(snapshot, &missing)?;
             for (id, score) in missing.into_iter().zip(scores) {
                 if let Some(score) = score {
                     fill.text.insert(id, score);
@@ -218,28 +197,22 @@ impl Hybrid {
     }
 
     /// Distance of a row that the vector leg did not return within its depth.
-    fn distance(
-        &self,
-        source: &Source<'_>,
-        view: &View,
-        request: &Request,
-        id: RowId,
-    ) -> Result<Option<f64>> {
+    fn distance(&self, snapshot: Snapshot<'_>, request: &Request, id: RowId) -> Result<Option<f64>> {
         let Some(leg) = &request.vector else { return Ok(None) };
         let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
         let mut found = None;
-        source.for_each_distance(view, leg.column, &leg.query, std::iter::once(row), |distance| {
+        snapshot.for_each_distance(leg.column, &leg.query, std::iter::once(row), |distance| {
             found = distance;
         })?;
         Ok(found)
     }
 
     /// BM25 of a row that the text leg did not return within its depth.
-    fn score(&self, source: &Source<'_>, view: &View, id: RowId) -> Result<Option<f32>> {
+    fn score(&self, snapshot: Snapshot<'_>, id: RowId) -> Result<Option<f32>> {
         if !self.text.query().ranks() {
             return Ok(None);
         }
-        Ok(self.text.scores(source, view, &[id])?.first().copied().flatten())
+        Ok(self.text.scores(snapshot, &[id])?.first().copied().flatten())
     }
 
     fn hit(&self, fused: &Fused) -> Hit {

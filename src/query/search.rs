@@ -1,5 +1,6 @@
 //! A running search: one leg, or two legs fused. Rows are computed as the caller takes them.
 
+use super::candidates::Over;
 use super::explain::Trace;
 use super::hybrid::Hybrid;
 use super::listing::Listing;
@@ -7,16 +8,15 @@ use super::masks::{Masks, parse_text};
 use super::matching::Matching;
 use super::nearest::Nearest;
 use super::request::{Hit, Request, holds};
-use super::source::Source;
-use crate::collection::View;
+use crate::collection::{Connected, Pinned};
 use crate::error::{Error, Result};
 use crate::text::TextQuery;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A search in progress. Holds its view, so writes that happen meanwhile do not disturb it.
+/// A search in progress. Holds what its snapshot saw, so writes that happen meanwhile do not disturb it.
 pub struct Search {
-    view: Arc<View>,
+    pinned: Pinned,
     masks: Masks,
     request: Request,
     legs: Legs,
@@ -34,12 +34,13 @@ enum Legs {
 }
 
 impl Search {
-    /// Plans `request` on `view`.
-    pub fn start(source: &Source<'_>, view: Arc<View>, request: Request) -> Result<Self> {
+    /// Plans `request` on what was pinned.
+    pub fn start(on: Connected<'_>, pinned: Pinned, request: Request) -> Result<Self> {
         let clock = Instant::now();
+        let snapshot = pinned.snapshot(on);
         let mut trace = Trace::default();
         let query = match &request.text {
-            Some(leg) => Some(Arc::new(parse_text(source, &view, leg)?)),
+            Some(leg) => Some(Arc::new(parse_text(snapshot, leg)?)),
             None => None,
         };
         trace.warnings = query.as_ref().map_or_else(Vec::new, |query| query.warnings().to_vec());
@@ -47,12 +48,12 @@ impl Search {
         let restricts =
             |query: &&TextQuery| unranked || request.vector.is_some() && !query.is_empty() && !query.ranks();
         let restricting = query.as_deref().filter(restricts);
-        let masks = Masks::build(source, &view, &request, restricting)?;
+        let masks = Masks::build(snapshot, &request, restricting)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
         let legs = match (&request.vector, query) {
-            (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
+            (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(snapshot, &request, vector, batch))),
             (None, Some(query)) if unranked => {
                 trace.unranked = true;
                 trace.text_hits = masks.total() as u64;
@@ -60,7 +61,7 @@ impl Search {
             }
             (None, Some(query)) => Legs::Text(Box::new(Matching::new(query, batch))),
             (Some(_), Some(query)) => {
-                Legs::Hybrid(Box::new(Hybrid::new(source, &request, query, &mut trace)?))
+                Legs::Hybrid(Box::new(Hybrid::new(snapshot, &request, query, &mut trace)?))
             }
             (None, None) => return Err(Error::Value("a search needs a vector, a text or both".into())),
         };
@@ -69,27 +70,28 @@ impl Search {
             Legs::Text(_) | Legs::Listing(_) => "text",
             Legs::Hybrid(_) => "hybrid",
         };
-        Ok(Self { view, masks, request, legs, trace, taken: 0, ended: false })
+        Ok(Self { pinned, masks, request, legs, trace, taken: 0, ended: false })
     }
 
     /// The next row, best first; `None` when every qualifying row was given or the limit is reached.
-    pub fn next(&mut self, source: &Source<'_>) -> Result<Option<Hit>> {
+    pub fn next(&mut self, on: Connected<'_>) -> Result<Option<Hit>> {
         if self.ended || self.request.limit.is_some_and(|limit| self.taken >= limit) {
             return Ok(None);
         }
+        let Self { pinned, masks, trace, .. } = self;
+        let over = &Over { snapshot: pinned.snapshot(on), masks };
         if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(source, &self.view, &self.masks)?.map(Hit::bare));
+            return Ok(listing.next(over)?.map(Hit::bare));
         }
         let clock = Instant::now();
-        let Self { view, masks, trace, .. } = self;
         let hit = match &mut self.legs {
             Legs::Vector(nearest) => nearest
-                .next(source, view, masks, trace)?
+                .next(over, trace)?
                 .map(|near| Hit { distance: Some(near.distance), ..Hit::bare(near.rowid) }),
             Legs::Text(matching) => matching
-                .next(source, view, masks, trace)?
+                .next(over, trace)?
                 .map(|found| Hit { bm25: Some(found.score), ..Hit::bare(found.rowid) }),
-            Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
+            Legs::Hybrid(hybrid) => hybrid.next(over, &self.request, trace)?,
             Legs::Listing(_) => None,
         };
         let hit = hit.filter(|hit| self.request.until.iter().all(|bound| holds(bound, hit.rank())));
@@ -100,11 +102,12 @@ impl Search {
     }
 
     /// The next rows of an unranked search, at most `count`; none after the last. `None`: the search is ranked.
-    pub fn listed(&mut self, source: &Source<'_>, count: usize) -> Result<Option<Vec<i64>>> {
+    pub fn listed(&mut self, on: Connected<'_>, count: usize) -> Result<Option<Vec<i64>>> {
         let Legs::Listing(listing) = &mut self.legs else { return Ok(None) };
+        let over = &Over { snapshot: self.pinned.snapshot(on), masks: &self.masks };
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(source, &self.view, &self.masks)?
+            && let Some(rowid) = listing.next(over)?
         {
             rowids.push(rowid);
         }

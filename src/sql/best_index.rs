@@ -4,7 +4,7 @@ use super::callers::Reads;
 use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{Order, Plan, Term};
-use super::table::Shared;
+use super::shared::Shared;
 use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
@@ -37,7 +37,7 @@ struct Used {
 
 /// Answers SQLite's planner for one combination of usable constraints.
 pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-    let (schema, table) = (&shared.schema, shared.storage.table.as_str());
+    let (schema, table) = (&shared.collection.schema, shared.table());
     let constraints: Vec<_> = info.constraints().collect();
     let is_match = |op: ConstraintOp, place: Option<Place>| {
         op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))

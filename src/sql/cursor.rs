@@ -9,7 +9,7 @@ use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
 use super::search_scan::SearchScan;
-use super::table::{Shared, place};
+use super::shared::Shared;
 use crate::collection::{decode_vector, stored_positions};
 use crate::columns::Op;
 use crate::error::Result;
@@ -47,7 +47,7 @@ enum Scan {
 impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<Shared>) -> Self {
-        let positions = stored_positions(&shared.schema).collect();
+        let positions = stored_positions(&shared.collection.schema).collect();
         Self { shared, positions, scan: Scan::Done, knobs: Knobs::default(), told: Rc::default() }
     }
 
@@ -70,13 +70,13 @@ impl TableCursor {
                 // A number may be equal to several keys, by an affinity that only SQLite knows: it checks each row.
                 Term::Key if matches!(value, Value::Integer(_) | Value::Real(_)) => {}
                 Term::Key => {
-                    let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
+                    let found = self.shared.collection.storage.rowid_of_key(self.shared.conn(), &value)?;
                     let rowid = Value::from(found);
                     narrow(&mut range, Op::Eq, &rowid);
                 }
                 Term::KeyIn => {
                     if let Some(keys) = request::keys_of(args.in_values(position)?) {
-                        rest = self.shared.with_source(|source| source.resolve_keys(&keys))?;
+                        rest = self.shared.on().resolve_keys(&keys)?;
                         range = EMPTY;
                     }
                 }
@@ -98,8 +98,8 @@ impl TableCursor {
     }
 
     fn user_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
-        let schema = &self.shared.schema;
-        let (storage, conn) = (&self.shared.storage, self.shared.host.connection());
+        let schema = &self.shared.collection.schema;
+        let (storage, conn) = (&self.shared.collection.storage, self.shared.conn());
         if let Some(position) = self.positions.get(at).copied().flatten() {
             let value = match &self.scan {
                 Scan::Search(scan) => {
@@ -289,7 +289,7 @@ impl VirtualCursor for TableCursor {
         if out.nochange() {
             return Ok(());
         }
-        match place(&self.shared, index) {
+        match self.shared.place(index) {
             Some(Place::User(at)) => self.user_column(out, at),
             Some(Place::Rowid) => {
                 out.set_integer(self.rowid()?);

@@ -15,6 +15,7 @@ mod request;
 mod row_match;
 mod row_scan;
 mod search_scan;
+mod shared;
 mod table;
 mod table_name;
 mod update;

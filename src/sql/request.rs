@@ -4,7 +4,7 @@ use super::cursor::Knobs;
 use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
 use super::module::Args;
 use super::plan::{Plan, Term};
-use super::table::Shared;
+use super::shared::Shared;
 use super::vector_value;
 use crate::columns::Op;
 use crate::columns::affinity::text_to_number;
@@ -47,11 +47,11 @@ pub fn build(
         match *term {
             Term::Vector(at) => {
                 if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
-                    let table = &shared.storage.table;
+                    let table = shared.table();
                     return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
                 }
                 if args.pointer::<TextValue>(position, TEXT).is_some() {
-                    let (table, column) = (&shared.storage.table, column_name(shared, at));
+                    let (table, column) = (shared.table(), column_name(shared, at));
                     return Err(Error::Value(format!(
                         "{table}.{column}: a text query is for {table} or a FULLTEXT column"
                     )));
@@ -64,7 +64,7 @@ pub fn build(
             Term::Text(field) => {
                 if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
                     if hybrid.is_some() {
-                        let table = &shared.storage.table;
+                        let table = shared.table();
                         return Err(Error::Value(format!("{table}: one hybrid_query a search")));
                     }
                     hybrid = Some(asked.clone());
@@ -72,14 +72,15 @@ pub fn build(
                     hybrid_legs(shared, asked, &mut request, &mut texts)?;
                     continue;
                 }
-                let field = field.map(|at| shared.schema.full_texts().take_while(|(f, _)| *f < at).count());
+                let field = field
+                    .map(|at| shared.collection.schema.full_texts().take_while(|(f, _)| *f < at).count());
                 match (TextValue::of(args, position), value) {
                     (Some(TextValue { text: query, syntax }), _) => {
                         texts.push(TextLeg { query, syntax, field });
                     }
                     (None, ValueRef::Null) => return Ok(None),
                     (None, other) => {
-                        let table = &shared.storage.table;
+                        let table = shared.table();
                         let kind = Value::from(other).type_name();
                         return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
                     }
@@ -173,22 +174,22 @@ pub fn vector_leg(
     value: ValueRef<'_>,
     subtype: u32,
 ) -> Result<Option<VectorLeg>> {
-    let column = &shared.schema.columns[at];
+    let column = &shared.collection.schema.columns[at];
     let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
-    let model = shared.schema.model.as_deref();
+    let model = shared.collection.schema.model.as_deref();
     if value == ValueRef::Null {
         return Ok(None);
     }
-    let name = format!("{}.{}", shared.storage.table, column.name);
+    let name = format!("{}.{}", shared.table(), column.name);
     let target = vector_value::Target { name: &name, dim: Some(dim), model };
     let query = vector_value::read(value, subtype, &target)?.into_owned();
-    let nth = shared.schema.vectors().take_while(|(v, _)| *v < at).count();
+    let nth = shared.collection.schema.vectors().take_while(|(v, _)| *v < at).count();
     Ok(Some(VectorLeg { column: nth, query }))
 }
 
 fn set_vector(shared: &Shared, request: &mut Request, leg: VectorLeg) -> Result<()> {
     if request.vector.is_some() {
-        let table = &shared.storage.table;
+        let table = shared.table();
         return Err(Error::Value(format!(
             "{table}: one vector a search; join the table with itself to combine two"
         )));
@@ -203,13 +204,13 @@ fn hybrid_legs(
     request: &mut Request,
     texts: &mut Vec<TextLeg>,
 ) -> Result<()> {
-    let table = &shared.storage.table;
+    let table = shared.table();
     let options: HybridOptions = match &asked.options {
         Some(json) => fusion::parse_options(json)?,
         None => HybridOptions::default(),
     };
     let at = match &options.column {
-        Some(name) => match shared.schema.find(name) {
+        Some(name) => match shared.collection.schema.find(name) {
             Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
             _ => {
                 return Err(Error::Unknown(format!(
@@ -217,7 +218,7 @@ fn hybrid_legs(
                 )));
             }
         },
-        None => match shared.schema.vectors().next() {
+        None => match shared.collection.schema.vectors().next() {
             Some((at, _)) => at,
             None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
         },
@@ -239,7 +240,7 @@ fn hybrid_legs(
 
 /// Checks a knob's value and notes it for reading back. NULL gives `None`.
 pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Result<Option<usize>> {
-    let table = &shared.storage.table;
+    let table = shared.table();
     let (name, low, slot) = match term {
         Term::K => ("k", 0, &mut knobs.k),
         Term::Ef => ("ef_search", 1, &mut knobs.ef_search),
@@ -280,7 +281,7 @@ fn count(value: ValueRef<'_>) -> Option<usize> {
 }
 
 fn column_name(shared: &Shared, at: usize) -> String {
-    shared.schema.columns[at].name.clone()
+    shared.collection.schema.columns[at].name.clone()
 }
 
 fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
@@ -310,7 +311,7 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
 }
 
 fn is_text(shared: &Shared, at: usize) -> bool {
-    shared.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
+    shared.collection.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
 }
 
 /// Whether a comparison of a TEXT column with the value may be one of numbers. Then it does not narrow the search, and

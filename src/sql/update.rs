@@ -5,7 +5,7 @@
 
 use super::columns::{Hidden, hidden_columns};
 use super::module::{Args, Conflict};
-use super::table::Shared;
+use super::shared::Shared;
 use super::vector_value;
 use crate::collection::encode_vector;
 use crate::columns::affinity;
@@ -32,10 +32,7 @@ pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: 
     let checked = check(shared, values)?;
     let rowid = match (rowid, checked.key_rowid) {
         (Some(a), Some(b)) if a != b => {
-            return Err(Error::Value(format!(
-                "{}: the row is given rowid {a} and key {b}",
-                shared.storage.table
-            )));
+            return Err(Error::Value(format!("{}: the row is given rowid {a} and key {b}", shared.table())));
         }
         (a, b) => a.or(b),
     };
@@ -52,7 +49,7 @@ pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: 
 /// Inserts a row that is in nobody's way. What fails is taken back here: a journal of each row would make a load a quarter
 /// slower.
 fn insert_new(shared: &Shared, rowid: Option<i64>, checked: &Checked) -> Result<i64> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let (storage, conn) = (&shared.collection.storage, shared.conn());
     let rowid = storage.insert_row(conn, rowid, &checked.values)?;
     let mut logged = None;
     let mut index = || {
@@ -82,14 +79,14 @@ pub fn delete(shared: &Shared, rowid: i64) -> Result<()> {
 fn remove(shared: &Shared, rowids: &[i64]) -> Result<()> {
     for rowid in rowids {
         unindex(shared, *rowid)?;
-        shared.storage.delete_row(shared.host.connection(), *rowid)?;
+        shared.collection.storage.delete_row(shared.conn(), *rowid)?;
     }
     Ok(())
 }
 
 /// Changes a row, its rowid included.
 pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: Conflict) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let (storage, conn) = (&shared.collection.storage, shared.conn());
     let Some(before) = storage.row(conn, old)? else {
         return Err(Error::Value(format!("{}: row {old} is gone", storage.table)));
     };
@@ -99,7 +96,7 @@ pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: 
     let mut indexed = false;
     let mut new = new;
     let (mut stored, mut vector) = (0, 0);
-    for (at, column) in shared.schema.columns.iter().enumerate() {
+    for (at, column) in shared.collection.schema.columns.iter().enumerate() {
         let unchanged = values.nochange(at);
         match &column.kind {
             ColumnKind::Vector(spec) => {
@@ -155,12 +152,12 @@ pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: 
 
 fn put_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
     let slices: Vec<Option<&[u8]>> = vectors.iter().map(Option::as_deref).collect();
-    shared.storage.put_vectors(shared.host.connection(), rowid, &slices)
+    shared.collection.storage.put_vectors(shared.conn(), rowid, &slices)
 }
 
 /// Stores the vectors of a new row. A slot of a tile may lie in two pieces.
 fn put_new_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
+    let (storage, conn) = (&shared.collection.storage, shared.conn());
     if vectors.is_empty() {
         return Ok(());
     }
@@ -173,12 +170,12 @@ fn put_new_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> 
 
 /// Takes a row out of the index: out of the delta, or dead in its segment.
 fn unindex(shared: &Shared, rowid: i64) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
-    let view = shared.view()?;
+    let (storage, conn) = (&shared.collection.storage, shared.conn());
+    let view = shared.pin()?.view;
     let op = if view.delta.contains(rowid) {
         LogOp::Remove
     } else {
-        match view.find(storage, conn, &shared.schema, rowid)? {
+        match view.find(shared.on(), rowid)? {
             Some((part, ord)) => LogOp::Kill { segment: view.segments[part].segment.record.seq, ord },
             None => return Ok(()),
         }
@@ -198,7 +195,7 @@ fn clashes(
     own: Option<i64>,
     conflict: Conflict,
 ) -> Result<Vec<i64>> {
-    let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
+    let (storage, conn, schema) = (&shared.collection.storage, shared.conn(), &shared.collection.schema);
     let mut clashes = Vec::new();
     if let Some(rowid) = rowid
         && Some(rowid) != own
@@ -236,7 +233,7 @@ fn clashes(
 
 fn check(shared: &Shared, values: &Args<'_>) -> Result<Checked> {
     let mut checked = Checked { values: Vec::new(), vectors: Vec::new(), key_rowid: None };
-    for (at, column) in shared.schema.columns.iter().enumerate() {
+    for (at, column) in shared.collection.schema.columns.iter().enumerate() {
         match &column.kind {
             ColumnKind::Vector(spec) => {
                 let vector = check_vector(shared, column, values, at)?;
@@ -253,7 +250,7 @@ fn check(shared: &Shared, values: &Args<'_>) -> Result<Checked> {
 
 /// Hidden columns are for queries. (A value for the one named like the table is a command, of an INSERT only.)
 fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()> {
-    let columns = || hidden_columns(&shared.schema);
+    let columns = || hidden_columns(&shared.collection.schema);
     // UPDATE ... FROM hands every column over as it was read; else the ones that SET does not name are marked.
     if changes && !columns().any(|(at, ..)| values.nochange(at)) {
         return Ok(());
@@ -261,7 +258,7 @@ fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()
     match columns().find(|(at, ..)| values.value(*at) != ValueRef::Null && !values.nochange(*at)) {
         None => Ok(()),
         Some((_, hidden, name)) => {
-            let table = &shared.storage.table;
+            let table = shared.table();
             let name = if hidden == Hidden::Table { table } else { name };
             Err(Error::Value(format!("{table}.{name} is a hidden column for queries and cannot be written")))
         }
@@ -270,7 +267,7 @@ fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()
 
 fn refuse_null(shared: &Shared, column: &Column) -> Result<()> {
     if column.not_null {
-        let table = &shared.storage.table;
+        let table = shared.table();
         return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
     }
     Ok(())
@@ -288,8 +285,8 @@ fn check_vector<'a>(
         refuse_null(shared, column)?;
         return Ok(None);
     }
-    let name = format!("{}.{}", shared.storage.table, column.name);
-    let model = shared.schema.model.as_deref();
+    let name = format!("{}.{}", shared.table(), column.name);
+    let model = shared.collection.schema.model.as_deref();
     let target = vector_value::Target { name: &name, dim: Some(spec.dim), model };
     let vector = vector_value::read(value, values.subtype(at), &target)?;
     if spec.store == Store::F16
@@ -328,7 +325,7 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
     };
     if value.is_null() {
         if matches!(column.kind, ColumnKind::Key(_)) {
-            let table = &shared.storage.table;
+            let table = shared.table();
             return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
         }
         refuse_null(shared, column)?;
@@ -355,5 +352,5 @@ fn wrong_type(shared: &Shared, column: &Column, kind: ColumnType, value: &Value)
         }
         _ => "",
     };
-    Error::Value(format!("{}.{}: expected {expected}, got {shown}{hint}", shared.storage.table, column.name))
+    Error::Value(format!("{}.{}: expected {expected}, got {shown}{hint}", shared.table(), column.name))
 }
