@@ -11,7 +11,7 @@ use super::write_row;
 use crate::collection::{OpenCollection, Snapshot};
 use crate::error::{Error, Result};
 use crate::query::{self, Filter};
-use crate::schema::{ColumnKind, Schema};
+use crate::schema::Schema;
 use crate::value::Value;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -210,12 +210,11 @@ impl<D: Door> Collection<D> {
     pub fn get<T: DeserializeOwned>(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<Vec<T>> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let columns = Columns::new(self.name(), &self.inner.schema, None)?;
-        let (storage, schema) = (&self.inner.storage, &self.inner.schema);
         self.read(|conn| {
             let mut rows = Vec::with_capacity(keys.len());
             for key in &keys {
                 if let Some(rowid) = self.rowid_of(conn, key)?
-                    && let Some((cells, _)) = columns.read(storage, conn, schema, rowid)?
+                    && let Some((cells, _)) = columns.read(self.inner.on(conn), rowid)?
                 {
                     rows.push(read_row::row(&columns, rowid, &cells)?);
                 }
@@ -349,10 +348,10 @@ impl<D: Door> Collection<D> {
     /// Position of a vector column among the vector columns.
     pub(super) fn vector_column(&self, name: &str) -> Result<usize> {
         let schema = &self.inner.schema;
-        if let Some((at, column)) = schema.find(name)
-            && matches!(column.kind, ColumnKind::Vector(_))
+        if let Some((at, _)) = schema.find(name)
+            && let Some(nth) = schema.vector_nth(at)
         {
-            return Ok(schema.vectors().take_while(|(vector, _)| *vector < at).count());
+            return Ok(nth);
         }
         let known: Vec<_> = schema.vectors().map(|(at, _)| schema.columns[at].name.as_str()).collect();
         let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };

@@ -242,24 +242,9 @@ impl Delta {
     }
 }
 
-/// Positions of the schema's columns within a stored row (vector columns and an INTEGER key take none).
-pub fn stored_positions(schema: &Schema) -> impl Iterator<Item = Option<usize>> + '_ {
-    let mut next = 0;
-    schema.columns.iter().map(move |column| {
-        let stored = !matches!(
-            column.kind,
-            crate::schema::ColumnKind::Vector(_) | crate::schema::ColumnKind::Key(ColumnType::Integer)
-        );
-        stored.then(|| {
-            next += 1;
-            next - 1
-        })
-    })
-}
-
 /// The metadata values of a stored row, in the order of the schema's metadata columns.
 pub fn metadata_of(schema: &Schema, values: &[Value]) -> Vec<Value> {
-    let positions: Vec<_> = stored_positions(schema).collect();
+    let positions: Vec<_> = schema.stored_positions().collect();
     schema
         .metadata()
         .map(|(at, _)| positions[at].and_then(|p| values.get(p)).cloned().unwrap_or(Value::Null))
@@ -268,7 +253,7 @@ pub fn metadata_of(schema: &Schema, values: &[Value]) -> Vec<Value> {
 
 /// The texts of a stored row, in the order of the schema's FULLTEXT columns; a missing row has none.
 pub fn texts_of(schema: &Schema, values: Option<Vec<Value>>) -> Vec<Option<Cow<'static, str>>> {
-    let positions: Vec<_> = stored_positions(schema).collect();
+    let positions: Vec<_> = schema.stored_positions().collect();
     let mut values = values.unwrap_or_default();
     schema
         .full_texts()

@@ -20,9 +20,9 @@ mod snapshot;
 mod verify;
 mod view;
 mod views;
+mod write;
 
-pub use crate::storage::{decode_vector, encode_vector};
-pub use delta::{stored_positions, texts_of};
+pub use delta::texts_of;
 pub use merge::{automerge, optimize};
 pub use open_collection::OpenCollection;
 pub use seal::{rebuild, seal};
@@ -30,3 +30,4 @@ pub use snapshot::{Connected, Pinned, Snapshot};
 pub use verify::verify;
 pub use view::{SegmentView, TextView, text_config};
 pub use views::Views;
+pub use write::{Journal, Row, Writer};

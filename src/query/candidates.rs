@@ -3,7 +3,7 @@
 
 use super::explain::Trace;
 use super::masks::Masks;
-use super::planner::{self, Plan};
+use super::planner::{self, PartPlan};
 use super::pool::Coded;
 use crate::collection::Snapshot;
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub struct Candidates {
     /// Breadth of the first walk.
     ef: usize,
     /// The plan of every segment, where the caller insists on one.
-    plan: Option<Plan>,
+    plan: Option<PartPlan>,
     /// Distances that returned rows may have; rows that are provably outside can be left out.
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
@@ -60,7 +60,7 @@ impl Candidates {
         query: Vec<f32>,
         metric: Metric,
         ef: usize,
-        plan: Option<Plan>,
+        plan: Option<PartPlan>,
         range: RangeInclusive<f64>,
     ) -> Self {
         Self {
@@ -133,11 +133,11 @@ impl Candidates {
         let view = snapshot.view;
         let (rows, passing) = (view.part_len(part), masks.counts[part]);
         let Some(segment) = view.segments.get(part) else {
-            trace.part(part, Plan::Delta, rows, passing);
+            trace.part(part, PartPlan::Delta, rows, passing);
             return Ok(Searched::Whole(self.delta(over, part, trace)));
         };
         if passing == 0 {
-            trace.part(part, Plan::Nothing, rows, passing);
+            trace.part(part, PartPlan::Nothing, rows, passing);
             return Ok(Searched::Whole(Vec::new()));
         }
         let mask = masks.parts[part].as_deref();
@@ -161,20 +161,22 @@ impl Candidates {
             if more { Searched::Best(found) } else { Searched::Whole(found) }
         };
         let ef = if self.walked { self.ef.max(want) } else { self.ef };
-        let forced = self.plan.filter(|plan| *plan == Plan::Scan || index.has_graph());
+        let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
         let choose = || planner::choose(rows, passing, want.min(rows), ef.min(rows), index.has_graph());
         let mut plan = forced.unwrap_or_else(choose);
         if self.walked && WALK_ROWS.saturating_mul(ef) > passing {
-            plan = Plan::Scan;
+            plan = PartPlan::Scan;
         }
         let mut stats = SearchStats::default();
         let walk = match (plan, mask) {
-            (Plan::FilteredGraph, Some(mask)) => {
+            (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
                 let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, ef) };
                 Some(index.search_filtered(&self.query, want, ef, mask, &bounds, &mut stats))
             }
-            (Plan::Graph | Plan::FilteredGraph, _) => Some(index.search(&self.query, want, ef, &mut stats)),
+            (PartPlan::Graph | PartPlan::FilteredGraph, _) => {
+                Some(index.search(&self.query, want, ef, &mut stats))
+            }
             _ => None,
         };
         if let Some(outcome) = walk {
@@ -182,11 +184,11 @@ impl Candidates {
                 self.scanned &= outcome.scanned;
                 self.take_errors(&outcome);
                 trace.fallbacks += u64::from(outcome.scanned);
-                trace.part(part, if outcome.scanned { Plan::Scan } else { plan }, rows, passing);
+                trace.part(part, if outcome.scanned { PartPlan::Scan } else { plan }, rows, passing);
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
             }
-            plan = Plan::Scan;
+            plan = PartPlan::Scan;
             trace.fallbacks += 1;
         }
         let searched = if self.walked {

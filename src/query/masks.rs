@@ -19,9 +19,9 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the filter and the required texts of the request, and `restricting` besides: the text of a leg
-    /// that ranks nothing, such as one of forbidden words only beside a vector.
-    pub fn build(snapshot: Snapshot<'_>, request: &Request, restricting: Option<&TextQuery>) -> Result<Self> {
+    /// Evaluates the filter and the required texts of the request, and `restricting` besides: the texts of
+    /// legs that rank nothing, such as one of forbidden words only beside a vector.
+    pub fn build(snapshot: Snapshot<'_>, request: &Request, restricting: &[Arc<TextQuery>]) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => Some(
                 filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
@@ -36,7 +36,7 @@ impl Masks {
         for leg in &request.must_match {
             require_text(snapshot, &parse_text(snapshot, leg)?, &mut parts)?;
         }
-        if let Some(query) = restricting {
+        for query in restricting {
             require_text(snapshot, query, &mut parts)?;
         }
         let counts = parts
@@ -102,11 +102,11 @@ pub fn passing_rowids(snapshot: Snapshot<'_>, filter: &Filter) -> Result<Vec<i64
 /// Number of live rows that pass a filter.
 pub fn passing_count(snapshot: Snapshot<'_>, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(snapshot, &request, None)?.total())
+    Ok(Masks::build(snapshot, &request, &[])?.total())
 }
 
 fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -> Result<C> {
-    let masks = Masks::build(snapshot, request, None)?;
+    let masks = Masks::build(snapshot, request, &[])?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
         let all = || Bitmap::full(snapshot.view.part_len(part));

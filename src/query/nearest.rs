@@ -10,9 +10,10 @@ use super::explain::Trace;
 use super::planner;
 use super::pool::Pool;
 use super::request::{Request, VectorLeg, holds};
+use super::row_map::RowId;
 use crate::collection::Snapshot;
-use crate::columns::Op;
 use crate::error::Result;
+use crate::value::Op;
 use crate::vector::Metric;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -122,6 +123,16 @@ impl Nearest {
             reranked: 0,
             done: false,
         }
+    }
+
+    /// Exact distances of given rows, with their rowids; `None` where a row has no vector.
+    pub fn distances(&self, snapshot: Snapshot<'_>, rows: &[(RowId, i64)]) -> Result<Vec<Option<f64>>> {
+        let mut distances = Vec::with_capacity(rows.len());
+        let wanted = rows.iter().map(|((part, ord), rowid)| (*part, *ord, *rowid));
+        snapshot.for_each_distance(self.column, self.candidates.query(), wanted, |distance| {
+            distances.push(distance);
+        })?;
+        Ok(distances)
     }
 
     /// The next row in order of distance.

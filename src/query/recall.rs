@@ -33,8 +33,8 @@ pub fn recall(
     let (mut found, mut possible) = (0_usize, 0_usize);
     for query in queries {
         let distances = |exact: bool| -> Result<Vec<f64>> {
-            let vector = Some(VectorLeg { column, query: query.clone() });
-            let request = Request { vector, limit: Some(k), hint: Some(k), exact, ..Request::default() };
+            let legs = vec![VectorLeg { column, query: query.clone() }.into()];
+            let request = Request { legs, limit: Some(k), hint: Some(k), exact, ..Request::default() };
             let mut search = Search::start(on, pinned.clone(), request)?;
             let mut distances = Vec::with_capacity(k);
             while let Some(hit) = search.next(on)? {

@@ -1,7 +1,7 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
 use super::shared::Shared;
-use crate::collection::{self, Connected};
+use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::Settings;
 use rusqlite::types::ValueRef;

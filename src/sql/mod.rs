@@ -14,6 +14,7 @@ mod plan;
 mod request;
 mod row_match;
 mod row_scan;
+mod search_options;
 mod search_scan;
 mod shared;
 mod table;

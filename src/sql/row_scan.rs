@@ -1,10 +1,10 @@
 //! A plain scan: rows in order of rowid, in batches, without a search.
 
 use super::shared::Shared;
-use crate::columns::{Op, affinity::text_to_number};
+use crate::columns::affinity::text_to_number;
 use crate::error::Result;
 use crate::storage::{Row, VectorBytes};
-use crate::value::Value;
+use crate::value::{Op, Value};
 use std::cell::RefCell;
 
 /// Rows fetched at once.

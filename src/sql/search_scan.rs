@@ -1,7 +1,7 @@
 //! A scan over the rows of a search, in the order that SQLite was promised.
 
 use super::callers::Calls;
-use super::plan::{Order, Plan};
+use super::plan::{Order, QueryPlan};
 use super::request::Asked;
 use super::shared::Shared;
 use crate::error::{Error, Result};
@@ -41,16 +41,16 @@ impl SearchScan {
     /// Starts a search and moves to its first row; `None` when there is none.
     pub fn start(
         shared: &Shared,
-        plan: &Plan,
+        plan: &QueryPlan,
         calls: Calls,
         mut request: Request,
         asked: Asked,
     ) -> Result<Option<Self>> {
         // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
-        request.unranked =
-            plan.unranked && request.vector.is_none() && !calls.bm25 && !(plan.bare && calls.marks);
+        let hybrid = request.vectors().next().is_some();
+        request.unranked = plan.unranked && !hybrid && !calls.bm25 && !(plan.bare && calls.marks);
         request.descending = plan.order == Order::Descending;
-        let (unranked, hybrid) = (request.unranked, request.vector.is_some());
+        let unranked = request.unranked;
         let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,

@@ -4,7 +4,7 @@ use super::callers::Callers;
 use super::columns::Place;
 use super::ddl;
 use super::module::{Host, code_of, opening};
-use crate::collection::{self, Connected, OpenCollection, Pinned, Views};
+use crate::collection::{self, Connected, Journal, OpenCollection, Pinned, Views};
 use crate::error::{Error, Result};
 use crate::query::{self, TextLeg};
 use crate::storage::{LogPosition, Settings, Storage};
@@ -104,36 +104,6 @@ impl Shared {
         Ok(found)
     }
 
-    /// Notes a write: the log may have to be sealed before the commit.
-    pub fn wrote(&self) -> Result<()> {
-        self.written.set(true);
-        let Connected { storage, conn, .. } = self.on();
-        let bound = self.seal_at.get();
-        if conn.last_insert_rowid() < bound || storage.log_end(conn)?.seq < bound {
-            if storage.pack_due(conn) {
-                self.atomically(|| storage.pack_behind(conn))?;
-            }
-            return Ok(());
-        }
-        let sealed = self.tidy(self.on(), &*self.settings()?)?;
-        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
-        Ok(())
-    }
-
-    /// Runs `work`, which writes to this table; if it fails, nothing of what it wrote is left.
-    pub fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.host.atomically(&self.opening, work)
-    }
-
-    /// Undoes by hand what was written before `error`. Where that fails, too, the transaction cannot be committed.
-    pub fn take_back(&self, error: &Error, undo: impl FnOnce() -> Result<()>) {
-        let ended = [ffi::SQLITE_IOERR, ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT];
-        // After these SQLite takes back the whole transaction.
-        if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
-            self.broken.set(true);
-        }
-    }
-
     /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
     /// connection's locks do not allow now is left for later, since the rows are stored and found without it. Reports whether
     /// the log was sealed.
@@ -183,6 +153,37 @@ impl Shared {
             self.host.keeping_last_insert_rowid(|| self.tidy(on, settings))?;
         }
         Ok(())
+    }
+}
+
+impl Journal for Shared {
+    /// The log may have to be sealed before the commit.
+    fn wrote(&self) -> Result<()> {
+        self.written.set(true);
+        let Connected { storage, conn, .. } = self.on();
+        let bound = self.seal_at.get();
+        if conn.last_insert_rowid() < bound || storage.log_end(conn)?.seq < bound {
+            if storage.pack_due(conn) {
+                self.atomically(|| storage.pack_behind(conn))?;
+            }
+            return Ok(());
+        }
+        let sealed = self.tidy(self.on(), &*self.settings()?)?;
+        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
+        Ok(())
+    }
+
+    fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.host.atomically(&self.opening, work)
+    }
+
+    /// Where that fails, too, the transaction cannot be committed.
+    fn take_back(&self, error: &Error, undo: impl FnOnce() -> Result<()>) {
+        let ended = [ffi::SQLITE_IOERR, ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT];
+        // After these SQLite takes back the whole transaction.
+        if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
+            self.broken.set(true);
+        }
     }
 }
 
