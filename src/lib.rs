@@ -115,15 +115,14 @@ pub use api::{
     Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
-pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
 pub use query::fusion::{Fusion, LegScore};
 #[doc(hidden)]
-pub use query::planner::Plan;
+pub use query::planner::PartPlan;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
-pub use value::Value;
+pub use value::{Op, Value};
 pub use vector::{Codes, Metric, Store};
 
 pub use rusqlite;

@@ -14,7 +14,9 @@ mod plan;
 mod request;
 mod row_match;
 mod row_scan;
+mod search_options;
 mod search_scan;
+mod shared;
 mod table;
 mod table_name;
 mod update;
@@ -55,6 +57,12 @@ pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
         out.set_text(&warnings::json(&out.connection()?, args)?);
         Ok(())
     })?;
+    for nargs in [1, 2] {
+        module::register_inner_function(conn, "nearlite_maintain", nargs, |out, args| {
+            out.set_text(&upkeep::maintain(&out.connection()?, args)?);
+            Ok(())
+        })?;
+    }
     module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;

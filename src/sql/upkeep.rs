@@ -1,15 +1,18 @@
 //! When the engine keeps a table in order: at commits, in the middle of large transactions, and when it is told to.
 
-use super::module::{Host, code_of};
-use super::table::Shared;
+use super::info;
+use super::module::{Args, Host, code_of};
+use super::shared::Shared;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::{Done, Due, Memo, Place, Site, Stay};
-use crate::collection::{self};
+use crate::collection::maintenance::{self, Done, Due, Memo, Place, Site, Stay};
+use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
-use crate::storage::{Settings, Storage};
-use rusqlite::{TransactionState, ffi};
+use crate::storage::Settings;
+use crate::value::Value;
+use rusqlite::{Connection, TransactionState, ffi};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -29,11 +32,35 @@ pub struct Upkeep {
     _stay: Rc<Stay>,
 }
 
-/// The place of the tables that a host sees.
-pub fn place(host: &Host) -> Place {
-    let file = host.file();
+/// The files of a connection, by the names of their schemas.
+#[derive(Default)]
+struct ConnectionPlaces(RefCell<HashMap<String, Rc<Stay>>>);
+
+impl ConnectionPlaces {
+    fn of(&self, host: &Host) -> Rc<Stay> {
+        let place = place(host, host.schema());
+        let mut stays = self.0.borrow_mut();
+        match stays.get(host.schema()) {
+            Some(stay) if *stay.place() == place => Rc::clone(stay),
+            _ => {
+                let stay = Rc::new(Stay::at(place));
+                stays.insert(host.schema().to_owned(), Rc::clone(&stay));
+                stay
+            }
+        }
+    }
+}
+
+/// The place of the tables in a schema of a host's connection.
+fn place(host: &Host, schema: &str) -> Place {
+    let file = host.file(schema);
     // Nobody else sees a database without a file.
-    Place(if file.is_empty() { host.private_name() } else { file })
+    Place(if file.is_empty() { host.private_name(schema) } else { file })
+}
+
+/// Why the last maintenance of a table gave up, if it did.
+pub fn trouble(host: &Host, schema: &str, table: &str) -> Option<String> {
+    maintenance::trouble(&place(host, schema), table)
 }
 
 thread_local! {
@@ -42,13 +69,14 @@ thread_local! {
 }
 
 /// How the last `maintain` of this thread ended.
-pub fn last() -> Option<Done> {
+fn last() -> Option<Done> {
     LAST.take()
 }
 
 impl Upkeep {
-    /// For a table at `stay`.
-    pub fn new(stay: Rc<Stay>, schema: &Schema) -> Self {
+    /// For a table that `host` sees.
+    pub fn new(host: &Host, schema: &Schema) -> Self {
+        let stay = host.shared::<ConnectionPlaces>().of(host);
         let row: usize = 1024 + schema.vectors().map(|(_, spec)| spec.dim * 4).sum::<usize>();
         let seal_every = (SEAL_BYTES / row).clamp(*SEAL_ROWS.start(), *SEAL_ROWS.end());
         let memo = RefCell::new(Memo::new(stay.place().clone()));
@@ -80,48 +108,39 @@ impl Shared {
     /// Seals the log in the middle of a transaction, whose memory it bounds.
     pub(super) fn seal_amid(&self, settings: &Settings) -> Result<()> {
         let upkeep = &self.upkeep;
-        self.seal_all(&self.storage, &self.schema, settings, upkeep.entries.get())?;
+        self.seal_all(self.on(), settings, upkeep.entries.get())?;
         upkeep.seal_at.set(upkeep.entries.get() + upkeep.seal_every);
         Ok(())
     }
 
     /// Does what is due before a commit.
-    pub(super) fn tidy(&self, storage: &Storage, schema: &Schema, settings: &Settings) -> Result<()> {
+    pub(super) fn tidy(&self, on: Connected<'_>, settings: &Settings) -> Result<()> {
         let upkeep = &self.upkeep;
         let entries = upkeep.entries.replace(0);
         upkeep.seal_at.set(upkeep.seal_every);
-        let site = Site { storage, conn: self.host.connection(), schema, settings };
+        let site = Site { on, settings };
         let Ok(mut memo) = upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
         let due = memo.due(&site, entries)?;
         drop(memo);
         match due {
             Due::Nothing => Ok(()),
-            Due::Seal => {
-                self.host.keeping_last_insert_rowid(|| self.seal_all(storage, schema, settings, entries))
-            }
+            Due::Seal => self.host.keeping_last_insert_rowid(|| self.seal_all(on, settings, entries)),
             Due::Slices(slices) => self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices)),
         }
     }
 
     /// Seals the log, then merges what costs no more than the transaction. What the connection's limits or another
     /// connection's locks do not allow now is left for later, since the rows are stored and found without it.
-    fn seal_all(
-        &self,
-        storage: &Storage,
-        schema: &Schema,
-        settings: &Settings,
-        entries: usize,
-    ) -> Result<()> {
-        let conn = self.host.connection();
+    fn seal_all(&self, on: Connected<'_>, settings: &Settings, entries: usize) -> Result<()> {
+        let Connected { storage, conn, schema } = on;
+        let site = Site { on, settings };
         let mut go_on = |_, _| !self.host.interrupted();
         let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
         if postponed(sealed)?.is_none() {
             return Ok(());
         }
-        let merged =
-            self.atomically(|| collection::automerge(storage, conn, schema, settings, entries, &mut go_on));
+        let merged = self.atomically(|| collection::automerge(&site, entries, &mut go_on));
         postponed(merged)?;
-        let site = Site { storage, conn, schema, settings };
         let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
         if slices > 0 { self.maintain(&site, slices) } else { Ok(()) }
     }
@@ -148,8 +167,7 @@ impl Shared {
 
     /// The command `maintain`: slices until `budget` is over, or one slice inside an open transaction.
     pub(super) fn maintain_for(&self, settings: &Settings, budget: Option<Duration>) -> Result<()> {
-        let site =
-            Site { storage: &self.storage, conn: self.host.connection(), schema: &self.schema, settings };
+        let site = Site { on: self.on(), settings };
         let alone = site.conn.is_autocommit();
         let began = Instant::now();
         let left = || budget.map_or(Duration::MAX, |budget| budget.saturating_sub(began.elapsed()));
@@ -166,14 +184,18 @@ impl Shared {
                 }
             };
             LAST.set(Some(done));
+            if done == Done::Waits
+                && let Ok(mut memo) = self.upkeep.memo.try_borrow_mut()
+            {
+                memo.hurry();
+            }
             if !alone || budget == Some(Duration::ZERO) {
                 return Ok(());
             }
             let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
             // This statement has written nothing but its own slices.
-            memo.committed(&self.storage.table);
+            memo.committed(self.table());
             if done == Done::Waits {
-                memo.lose_patience();
                 memo.wait(&site, left().min(Duration::from_millis(50)))?;
             }
             if done == Done::Nothing || left().is_zero() {
@@ -193,4 +215,47 @@ fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
         Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// `nearlite_maintain(table, budget)`: slices, each in a transaction of its own, until nothing is left or the milliseconds
+/// are over; one slice inside an open transaction. Returns what was done as JSON.
+pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
+    let name = Value::from(args.value(0));
+    let Some(name) = name.as_text() else {
+        return Err(Error::Value("nearlite_maintain takes the name of a table and milliseconds".into()));
+    };
+    let budget = match (args.len() > 1).then(|| Value::from(args.value(1))) {
+        None | Some(Value::Null) => None,
+        Some(Value::Integer(budget)) => Some(Duration::from_millis(u64::try_from(budget).unwrap_or(0))),
+        Some(_) => {
+            return Err(Error::Value("nearlite_maintain: the budget is a number of milliseconds".into()));
+        }
+    };
+    let collection = info::open(conn, name)?;
+    let storage = &collection.storage;
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (database, table) = (quoted(&storage.database), quoted(&storage.table));
+    let sql = format!("INSERT INTO {database}.{table}({table}, rank) VALUES('maintain', 0)");
+    let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);
+    let mut done;
+    loop {
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        done = last().unwrap_or(Done::Nothing);
+        slices += usize::from(done == Done::Worked);
+        if !alone || done == Done::Nothing || budget.is_some_and(|budget| began.elapsed() >= budget) {
+            break;
+        }
+        if done == Done::Waits {
+            if storage.interrupted(conn) {
+                return Err(Error::Interrupted);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let segments = storage.segments(conn)?.len();
+    let left = done != Done::Nothing;
+    Ok(format!("{{\"slices\":{slices},\"segments\":{segments},\"finished\":{}}}", !left))
 }

@@ -4,6 +4,7 @@
 //! transaction that installs it: for a merge from the tombstones of the inputs and the log, for a seal from the log behind
 //! the position that it was made from.
 
+use super::super::Connected;
 use super::super::cache::SegmentColumns;
 use super::Site;
 use super::job::Work;
@@ -27,7 +28,7 @@ pub fn install(
     columns: &SegmentColumns,
     directory: Vec<PayloadEntry>,
 ) -> Result<Option<SegmentId>> {
-    let Site { storage, conn, .. } = *site;
+    let Connected { storage, conn, .. } = site.on;
     if !storage.has_range(conn, claim.range)? {
         return Err(outrun());
     }
@@ -60,7 +61,7 @@ pub fn install(
 
 /// The dead rows of the merged segment, and the chunks of its inputs.
 fn merged(site: &Site<'_>, work: &Work, records: &[SegmentRecord]) -> Result<(RoaringBitmap, Vec<Range>)> {
-    let Site { storage, conn, .. } = *site;
+    let Connected { storage, conn, .. } = site.on;
     let Work::Merge { inputs } = work else { return Err(outrun()) };
     let mut kills = storage.log_kills(conn)?;
     let (mut dead, mut trash, mut base) = (RoaringBitmap::new(), Vec::new(), 0_u32);
@@ -97,7 +98,7 @@ fn sealed(
     columns: &SegmentColumns,
     records: &[SegmentRecord],
 ) -> Result<(RoaringBitmap, Vec<Range>)> {
-    let Site { storage, conn, .. } = *site;
+    let Connected { storage, conn, .. } = site.on;
     if !storage.log_has(conn, through)? {
         return Err(outrun());
     }
@@ -133,7 +134,7 @@ fn sealed(
 /// Kills of the log become tombstones. A segment all of whose rows are dead stays until the next merge: some job may be at
 /// work on it.
 fn fold(site: &Site<'_>, entries: &[LogEntry], records: &[SegmentRecord]) -> Result<()> {
-    let Site { storage, conn, .. } = *site;
+    let Connected { storage, conn, .. } = site.on;
     let mut kills: HashMap<i64, RoaringBitmap> = HashMap::new();
     for entry in entries {
         if let LogOp::Kill { segment, ord } = entry.op {

@@ -4,6 +4,7 @@
 //! What a step reads may be taken back with the transaction that it ran in, so it counts only after [`Job::confirm`]. What a
 //! step writes is counted by the claim in the file, which is taken back with it.
 
+use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
 use super::super::sealed::Segment;
 use super::build::{Build, Built, Ingredients, Source, Texts, Vectors, keeps_graph};
@@ -12,7 +13,7 @@ use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
-use crate::storage::{Claim, LogPosition, PayloadEntry, Range, SegmentId, Token};
+use crate::storage::{Claim, LogPosition, PayloadEntry, Range, SegmentId};
 use crate::value::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,6 @@ struct Writing {
 
 /// One seal or merge.
 pub struct Job {
-    pub token: Token,
     pub work: Work,
     schema: Schema,
     stage: Stage,
@@ -102,8 +102,8 @@ pub struct Job {
 
 impl Job {
     /// A seal of the rows `rowids`.
-    pub fn seal(token: Token, site: &Site<'_>, through: LogPosition, rowids: Vec<i64>, free: bool) -> Self {
-        let mut job = Self::new(token, site, Work::Seal { through }, free);
+    pub fn seal(site: &Site<'_>, through: LogPosition, rowids: Vec<i64>, free: bool) -> Self {
+        let mut job = Self::new(site, Work::Seal { through }, free);
         if let Stage::Reading(reading) = &mut job.stage {
             reading.rowids = rowids;
         }
@@ -111,12 +111,12 @@ impl Job {
     }
 
     /// A merge of `inputs`.
-    pub fn merge(token: Token, site: &Site<'_>, mut inputs: Vec<Input>, free: bool) -> Self {
+    pub fn merge(site: &Site<'_>, mut inputs: Vec<Input>, free: bool) -> Self {
         inputs.sort_by_key(|input| (std::cmp::Reverse(input.live()), input.segment.record.seq));
-        Self::new(token, site, Work::Merge { inputs }, free)
+        Self::new(site, Work::Merge { inputs }, free)
     }
 
-    fn new(token: Token, site: &Site<'_>, work: Work, free: bool) -> Self {
+    fn new(site: &Site<'_>, work: Work, free: bool) -> Self {
         let reading = Reading {
             loaded: 0,
             rowids: Vec::new(),
@@ -128,7 +128,7 @@ impl Job {
             confirmed: 0,
         };
         let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
-        Self { token, work, schema, stage, planned: true, installed: None, free }
+        Self { work, schema, stage, planned: true, installed: None, free }
     }
 
     /// Whether it belongs to a table declared so.
@@ -269,7 +269,7 @@ impl Reading {
     }
 
     fn step(&mut self, site: &Site<'_>, work: &Work) -> Result<()> {
-        let Site { storage, conn, schema, .. } = *site;
+        let Connected { storage, conn, schema } = site.on;
         if let Work::Merge { inputs } = work
             && self.loaded <= inputs.len()
         {
@@ -308,13 +308,13 @@ impl Reading {
 
     /// Loads the payloads of one more input, at last the graph of the largest.
     fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
-        let Site { storage, conn, schema, .. } = *site;
+        let schema = site.schema;
         let has_text = schema.full_texts().next().is_some();
         match inputs.get(self.loaded) {
             Some(input) => {
-                input.segment.columns(storage, conn, schema)?;
+                input.segment.columns(site.on)?;
                 if has_text {
-                    let current = input.segment.text(storage, conn)?.is_current();
+                    let current = input.segment.text(site.on)?.is_current();
                     self.read_texts |= !current;
                 }
             }
@@ -323,13 +323,13 @@ impl Reading {
                     inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()))
                 {
                     for (at, _) in schema.vectors().enumerate() {
-                        base.segment.vector(storage, conn, schema, at)?;
+                        base.segment.vector(site.on, at)?;
                     }
                 }
                 let rows = inputs.iter().map(Input::live).sum();
                 self.rowids = memory::room(rows)?;
                 for input in inputs {
-                    let columns = &input.segment.columns(storage, conn, schema)?.columns;
+                    let columns = &input.segment.columns(site.on)?.columns;
                     let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
                     self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
                 }
@@ -371,7 +371,7 @@ impl Reading {
 impl Writing {
     /// Writes some chunks; `None` when all of them are there.
     fn step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Option<Step>> {
-        let Site { storage, conn, .. } = *site;
+        let Connected { storage, conn, .. } = site.on;
         let allowed = storage.chunk_bytes(conn)?;
         if claim.range.chunks == 0 {
             self.cut(allowed);

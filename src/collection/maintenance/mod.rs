@@ -14,10 +14,10 @@ mod registry;
 
 pub use registry::{Place, Stay, trouble};
 
+use super::Connected;
 use super::sealed::Segment;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
-use crate::schema::Schema;
 use crate::storage::{Claim, LogOp, LogPosition, Maintenance, SegmentRecord, Settings, Storage, Token};
 use job::{Input, Job, Step};
 use parking_lot::Mutex;
@@ -25,16 +25,23 @@ use policy::{Part, Zeal};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A table on a connection, inside a transaction.
+/// A collection on a connection, inside a transaction that writes.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
-    pub storage: &'a Storage,
-    pub conn: &'a Connection,
-    pub schema: &'a Schema,
+    pub on: Connected<'a>,
     pub settings: &'a Settings,
+}
+
+impl<'a> Deref for Site<'a> {
+    type Target = Connected<'a>;
+
+    fn deref(&self) -> &Connected<'a> {
+        &self.on
+    }
 }
 
 /// Log entries after which a commit does a slice, and those after which it does when the log or the segments are too many.
@@ -63,6 +70,9 @@ const MERGES: usize = 3;
 
 /// Looks at a claim of another process, without seeing it go on, after which it is taken for dead.
 const LOOKS: u32 = 256;
+
+/// What a look counts for where somebody asked for maintenance.
+const HURRIED_LOOKS: u32 = 3;
 
 /// Chunks that are removed in one slice.
 const TRASH_CHUNKS: u32 = 16;
@@ -125,11 +135,6 @@ impl Memo {
             rest: 0,
             budget: 0,
         }
-    }
-
-    /// Where the table is.
-    pub fn place(&self) -> &Place {
-        &self.place
     }
 
     /// Entries of the log.
@@ -279,9 +284,9 @@ impl Memo {
         *looks >= LOOKS
     }
 
-    /// Takes every claim of another process for dead that does not go on from now on.
-    pub fn lose_patience(&mut self) {
-        self.others.values_mut().for_each(|(_, looks)| *looks = (*looks).max(LOOKS - 1));
+    /// Counts the last look at the claims of other processes for more, since nothing but they is waited for.
+    pub fn hurry(&mut self) {
+        self.others.values_mut().for_each(|(_, looks)| *looks += HURRIED_LOOKS);
     }
 
     /// Begins a job. False: there is none to begin.
@@ -316,7 +321,7 @@ impl Memo {
         let mut claim = Claim::new(true, Vec::new());
         site.storage.put_claim(site.conn, &mut claim)?;
         let rowids = rows.into_iter().collect();
-        let job = Job::seal(claim.token, site, through, rowids, is_free(site));
+        let job = Job::seal(site, through, rowids, is_free(site));
         self.begin_job(site, claim.token, job);
         Ok(true)
     }
@@ -346,7 +351,7 @@ impl Memo {
         let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
         let mut claim = Claim::new(false, names);
         site.storage.put_claim(site.conn, &mut claim)?;
-        let job = Job::merge(claim.token, site, inputs, is_free(site));
+        let job = Job::merge(site, inputs, is_free(site));
         self.begin_job(site, claim.token, job);
         Ok(true)
     }
@@ -408,6 +413,7 @@ impl Memo {
                 return Ok(());
             }
         }
+        std::thread::sleep(patience.min(Duration::from_millis(5)));
         Ok(())
     }
 }

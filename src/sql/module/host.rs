@@ -105,9 +105,9 @@ impl Host {
         false
     }
 
-    /// Name of the file that the table is in; empty where it is in none.
-    pub(crate) fn file(&self) -> String {
-        let Ok(schema) = std::ffi::CString::new(self.schema()) else { return String::new() };
+    /// Name of the file that a schema is in; empty where it is in none.
+    pub(crate) fn file(&self, schema: &str) -> String {
+        let Ok(schema) = std::ffi::CString::new(schema) else { return String::new() };
         // SAFETY: the handle is open while a Host lives, and SQLite keeps the name at least as long as the file is attached.
         let name = unsafe { ffi::sqlite3_db_filename(self.0.connection.handle(), schema.as_ptr()) };
         if name.is_null() {
@@ -118,9 +118,9 @@ impl Host {
     }
 
     /// A name that no other open connection of this process has.
-    pub(crate) fn private_name(&self) -> String {
+    pub(crate) fn private_name(&self, schema: &str) -> String {
         // SAFETY: the handle is open while a Host lives.
-        format!("{:p} {}", unsafe { self.0.connection.handle() }, self.schema())
+        format!("{:p} {schema}", unsafe { self.0.connection.handle() })
     }
 
     /// Runs `work`, whose writes to shadow tables must not show in the user's `last_insert_rowid()`.
