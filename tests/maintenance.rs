@@ -209,6 +209,7 @@ fn work_of_a_process_that_died_is_collected() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("a.db"), folder.path().join("b.db"));
     let conn = open(&path);
+    conn.execute_batch("PRAGMA synchronous = off").unwrap();
     create(&conn, "auto");
     let (mut rows, mut at) = (Rows::new(), 0);
     let mut noise = Noise(5);
@@ -220,6 +221,7 @@ fn work_of_a_process_that_died_is_collected() {
     // To the copy the job is that of another process, which never goes on.
     conn.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
     let dead = open(&copy);
+    dead.execute_batch("PRAGMA synchronous = off").unwrap();
     assert_eq!(claims(&dead), 1);
     for _ in 0..6_000 {
         at += 1;

@@ -342,7 +342,10 @@ impl<D: Door> Collection<D> {
 
     /// Runs `work` as one unit of writing, also where the table is damaged.
     pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))
+        let done =
+            self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))?;
+        self.door.wrote(self.name());
+        Ok(done)
     }
 
     /// Position of a vector column among the vector columns.

@@ -2,6 +2,7 @@
 
 use super::collection::Collection;
 use super::door::{Door, Held, reading, sealed, writing};
+use super::keeper::Keeper;
 use super::options::OpenOptions;
 use super::pool::Pool;
 use super::queue::Use;
@@ -44,6 +45,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// ```
 #[derive(Clone)]
 pub struct Database {
+    /// Before the pool, since its thread uses connections of the pool.
+    keeper: Option<Arc<Keeper>>,
     pool: Arc<Pool>,
 }
 
@@ -123,7 +126,9 @@ impl Database {
 
     /// Opens with these options.
     pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
-        Ok(Self { pool: Pool::open(path, options, prepare)? })
+        let pool = Pool::open(path, options, prepare)?;
+        let keeper = (options.keeps() && !pool.is_private()).then(Arc::default);
+        Ok(Self { keeper, pool })
     }
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
@@ -147,6 +152,12 @@ impl Door for Database {
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let _turn = self.pool.turn(Use::Call)?;
         self.with(|conn| writing(conn, || work(conn)))
+    }
+
+    fn wrote(&self, table: &str) {
+        if let Some(keeper) = &self.keeper {
+            keeper.wrote(&self.pool, table);
+        }
     }
 
     fn width(&self) -> usize {

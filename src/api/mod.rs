@@ -13,6 +13,7 @@ mod door;
 mod feed;
 mod half;
 mod hits;
+mod keeper;
 mod key;
 mod loan;
 mod options;

@@ -1,10 +1,12 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
 use super::shared::Shared;
+use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Site};
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
+use crate::value::Value;
 use rusqlite::types::ValueRef;
 use std::time::Duration;
 
@@ -65,17 +67,18 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
             collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
         }),
         "maintain" => {
-            let budget = match argument {
-                ValueRef::Null => None,
-                ValueRef::Integer(budget) => Some(Duration::from_millis(u64::try_from(budget).unwrap_or(0))),
+            let (zeal, budget) = match argument {
+                ValueRef::Null => (Zeal::Thorough, None),
+                ValueRef::Integer(-1) => (Zeal::Steady, Some(0)),
+                ValueRef::Integer(budget) if budget >= 0 => (Zeal::Thorough, Some(budget.unsigned_abs())),
                 other => {
-                    let kind = other.data_type();
+                    let shown = Value::from(other);
                     return Err(Error::Value(format!(
-                        "{table}: maintain takes a number of milliseconds, got {kind}"
+                        "{table}: maintain takes a number of milliseconds, got {shown:?}"
                     )));
                 }
             };
-            shared.maintain_for(&settings, budget)
+            shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
         }
         "optimize" => shared.atomically(|| {
             maintenance::settle(storage, conn)?;

@@ -63,16 +63,6 @@ pub fn trouble(host: &Host, schema: &str, table: &str) -> Option<String> {
     maintenance::trouble(&place(host, schema), table)
 }
 
-thread_local! {
-    /// How the last slice ended that a command of this thread did.
-    static LAST: Cell<Option<Done>> = const { Cell::new(None) };
-}
-
-/// How the last `maintain` of this thread ended.
-fn last() -> Option<Done> {
-    LAST.take()
-}
-
 impl Upkeep {
     /// For a table that `host` sees.
     pub fn new(host: &Host, schema: &Schema) -> Self {
@@ -166,24 +156,27 @@ impl Shared {
     }
 
     /// The command `maintain`: slices until `budget` is over, or one slice inside an open transaction.
-    pub(super) fn maintain_for(&self, settings: &Settings, budget: Option<Duration>) -> Result<()> {
+    pub(super) fn maintain_for(
+        &self,
+        settings: &Settings,
+        zeal: Zeal,
+        budget: Option<Duration>,
+    ) -> Result<()> {
         let site = Site { on: self.on(), settings };
         let alone = site.conn.is_autocommit();
         let began = Instant::now();
         let left = || budget.map_or(Duration::MAX, |budget| budget.saturating_sub(began.elapsed()));
         loop {
             let outcome = self.atomically(|| match self.upkeep.memo.try_borrow_mut() {
-                Ok(mut memo) => memo.slice(&site, Zeal::Thorough),
+                Ok(mut memo) => memo.slice(&site, zeal),
                 Err(_) => Err(Error::recursive()),
             });
             let done = match outcome {
                 Ok(done) => done,
                 Err(error) => {
-                    LAST.set(Some(Done::Nothing));
                     return self.gave_up(&site, error);
                 }
             };
-            LAST.set(Some(done));
             if done == Done::Waits
                 && let Ok(mut memo) = self.upkeep.memo.try_borrow_mut()
             {
@@ -243,7 +236,7 @@ pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
         drop(rows);
-        done = last().unwrap_or(Done::Nothing);
+        done = maintenance::last();
         slices += usize::from(done == Done::Worked);
         if !alone || done == Done::Nothing || budget.is_some_and(|budget| began.elapsed() >= budget) {
             break;

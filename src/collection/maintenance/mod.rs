@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use policy::{Part, Zeal};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -207,6 +208,13 @@ impl Memo {
     /// # Errors
     /// As [`work`](Self::work).
     pub fn slice(&mut self, site: &Site<'_>, zeal: Zeal) -> Result<Done> {
+        LAST.set(Done::Nothing);
+        let done = self.one_slice(site, zeal)?;
+        LAST.set(done);
+        Ok(done)
+    }
+
+    fn one_slice(&mut self, site: &Site<'_>, zeal: Zeal) -> Result<Done> {
         self.budget = site.settings.cache_mb.saturating_mul(1 << 20);
         let mut claims = site.storage.claims(site.conn)?;
         registry::keep(&self.place, &site.storage.table, |token| {
@@ -416,6 +424,35 @@ impl Memo {
         std::thread::sleep(patience.min(Duration::from_millis(5)));
         Ok(())
     }
+}
+
+thread_local! {
+    static LAST: Cell<Done> = const { Cell::new(Done::Nothing) };
+}
+
+/// How the last slice of this thread ended: a command cannot return it.
+pub fn last() -> Done {
+    LAST.get()
+}
+
+/// Whether a slice may find something to do, and the nonce of the snapshot. `idle` is the nonce under which there was nothing
+/// before.
+///
+/// # Errors
+/// Those of reading.
+pub fn may_be_due(
+    on: Connected<'_>,
+    settings: &Settings,
+    idle: Option<[u8; 16]>,
+) -> Result<(bool, [u8; 16])> {
+    let nonce = on.storage.nonce(on.conn)?;
+    if settings.maintenance() == Maintenance::Manual {
+        return Ok((false, nonce));
+    }
+    let end = on.storage.log_end(on.conn)?.seq;
+    let length = if end == 0 { 0 } else { end - on.storage.log_begin(on.conn)? + 1 };
+    let full = usize::try_from(length).unwrap_or(0) >= settings.delta_rows;
+    Ok((full || idle != Some(nonce) || !on.storage.claims(on.conn)?.is_empty(), nonce))
 }
 
 /// Whether builders run by themselves.

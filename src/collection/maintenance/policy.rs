@@ -42,7 +42,7 @@ const LEAST: usize = 256;
 const MOST_FOR_FAN: usize = 4;
 
 /// With more segments than this a table is behind with its merges.
-pub const USUAL: usize = 12;
+pub const USUAL: usize = 5;
 
 /// The share of dead rows, in tenths, from which on a segment is rewritten. Below four tenths a graph is healed, above it is
 /// built anew.
