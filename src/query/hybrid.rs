@@ -107,8 +107,8 @@ impl Hybrid {
                 }
                 self.deepen();
             }
-            (self.started, self.fresh) = (true, false);
             self.fuse(over, request, trace)?;
+            (self.started, self.fresh) = (true, false);
         }
     }
 
@@ -127,6 +127,9 @@ impl Hybrid {
         let mut draws = Vec::with_capacity(self.legs.len());
         for (at, leg) in self.legs.iter_mut().enumerate() {
             trace.leg = at;
+            if !self.started && request.hybrid.fusion.needs_background() {
+                leg.find_background(over.snapshot)?;
+            }
             leg.draw(over, &mut self.rowids, trace)?;
             draws.push(Draw::of(&leg.drawn));
         }
@@ -152,6 +155,7 @@ impl Hybrid {
                 weight: leg.weight,
                 hits: &draw.hits,
                 edge: draw.edge,
+                background: leg.background,
                 fill: &draw.fill,
             })
             .collect();

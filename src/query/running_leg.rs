@@ -21,6 +21,8 @@ pub struct RunningLeg {
     pub weight: f32,
     /// Rows that it is drawn to.
     pub depth: usize,
+    /// What a row scores that has nothing to do with the query, where the formula asks for it.
+    pub background: Option<f64>,
     pub drawn: Drawn,
 }
 
@@ -32,12 +34,23 @@ enum Source {
 impl RunningLeg {
     /// A vector leg.
     pub fn nearest(nearest: Nearest, metric: Metric, weight: f32, depth: usize) -> Self {
-        Self { source: Source::Vector(Box::new(nearest), metric), weight, depth, drawn: Drawn::new(false) }
+        let source = Source::Vector(Box::new(nearest), metric);
+        Self { source, weight, depth, background: None, drawn: Drawn::new(false) }
     }
 
     /// A text leg.
     pub fn matching(matching: Matching, weight: f32, depth: usize) -> Self {
-        Self { source: Source::Text(Box::new(matching)), weight, depth, drawn: Drawn::new(true) }
+        let source = Source::Text(Box::new(matching));
+        Self { source, weight, depth, background: None, drawn: Drawn::new(true) }
+    }
+
+    /// Computes the background: for vectors the mean similarity of all rows to the query, for texts 0.
+    pub fn find_background(&mut self, snapshot: Snapshot<'_>) -> Result<()> {
+        self.background = match &self.source {
+            Source::Vector(nearest, _) => nearest.typical_similarity(snapshot)?,
+            Source::Text(_) => Some(0.0),
+        };
+        Ok(())
     }
 
     /// What it compares.
