@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every test of what users get: the engine's own, those of the measuring scripts, then the extension loaded into Python (two SQLite
-# versions), the sqlite3 shell and Node.js. The extension is one with checks for overflow, whose dependencies are those that the engine's
-# tests were compiled with; NEARLITE_EXTENSION names another one.
+# The tests: the engine's own, those of the measuring scripts, then the extension loaded into Python (two SQLite versions), the
+# sqlite3 shell and Node.js. That extension is one of the dev profile, with checks for overflow; it shares its compiled dependencies
+# with the engine's tests. NEARLITE_EXTENSION names another one. The tests beside other libraries are in .ci/run, for what they compile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
