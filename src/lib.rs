@@ -98,6 +98,7 @@ mod api;
 mod bitmap;
 mod collection;
 mod columns;
+mod courier;
 mod error;
 mod hnsw;
 mod limits;

@@ -20,12 +20,18 @@ pub trait Access: Clone + sealed::Sealed {
     #[doc(hidden)]
     fn width(&self) -> usize;
 
+    /// A connection held for longer than one call.
+    #[doc(hidden)]
+    type Held<'c>: Held
+    where
+        Self: 'c;
+
     /// A connection for longer than one call.
     #[doc(hidden)]
-    fn hold(&self) -> Result<Held<'_>>;
+    fn hold(&self) -> Result<Self::Held<'_>>;
 
-    /// Runs `work` for each index below `count`, on several threads where there are several connections; answers
-    /// in order of the index.
+    /// Runs `work` for each index below `count`, on several threads where there are several connections; the results
+    /// come in order of the index.
     #[doc(hidden)]
     fn spread<T: Send>(
         &self,
@@ -36,27 +42,43 @@ pub trait Access: Clone + sealed::Sealed {
 
 /// A connection held for longer than one call.
 #[doc(hidden)]
-pub enum Held<'c> {
-    /// Taken out of a pool; goes back, and ends its transaction, when it is dropped.
-    Lease(Lease),
-    /// The only connection of a database in memory, borrowed anew for each call.
-    OnlyOne(Arc<ConnectionPool>),
-    /// The caller's.
-    Own(&'c Connection),
+pub trait Held {
+    /// Runs `work` with it.
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T>;
+
+    /// Whether a read transaction may stay open between calls.
+    fn keeps_snapshot(&self) -> bool;
 }
 
-impl Held<'_> {
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+/// A connection of a database.
+#[doc(hidden)]
+pub enum Pooled {
+    /// Taken out of the pool; goes back, and ends its transaction, when it is dropped.
+    Lease(Lease),
+    /// The only connection of a database in memory, borrowed again for each call.
+    OnlyOne(Arc<ConnectionPool>),
+}
+
+impl Held for Pooled {
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         match self {
             Self::Lease(lease) => work(lease.get()?),
             Self::OnlyOne(pool) => work(ConnectionPool::lease(pool)?.get()?),
-            Self::Own(conn) => work(conn),
         }
     }
 
-    /// Whether a read transaction may stay open between calls.
-    pub(super) fn keeps_snapshot(&self) -> bool {
+    fn keeps_snapshot(&self) -> bool {
         matches!(self, Self::Lease(_))
+    }
+}
+
+impl Held for &Connection {
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        work(self)
+    }
+
+    fn keeps_snapshot(&self) -> bool {
+        false
     }
 }
 
@@ -79,8 +101,13 @@ impl Access for &Connection {
         1
     }
 
-    fn hold(&self) -> Result<Held<'_>> {
-        Ok(Held::Own(self))
+    type Held<'c>
+        = &'c Connection
+    where
+        Self: 'c;
+
+    fn hold(&self) -> Result<Self::Held<'_>> {
+        Ok(self)
     }
 
     fn spread<T: Send>(

@@ -1,6 +1,6 @@
 //! The answers of a search that was said in full: checked, then run at once, for many queries, or row by row.
 
-use super::access::Access;
+use super::access::{Access, Held};
 use super::atomic::reading;
 use super::catalog::explain_missing;
 use super::collection::Collection;
@@ -276,7 +276,7 @@ fn vector_leg<D: Access>(collection: &Collection<D>, column: &str, query: &[f32]
 /// Rows of a search one by one; made by [`Search::iter`].
 pub struct Iter<'c, D: Access = Database> {
     collection: &'c Collection<D>,
-    held: super::access::Held<'c>,
+    held: D::Held<'c>,
     feed: Feed,
     done: bool,
 }

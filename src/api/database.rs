@@ -1,6 +1,6 @@
 //! A database, and the collections in it.
 
-use super::access::{Access, Held, sealed};
+use super::access::{Access, Pooled, sealed};
 use super::atomic::{reading, writing};
 use super::catalog;
 use super::collection::Collection;
@@ -176,11 +176,13 @@ impl Access for Database {
         self.pool.width()
     }
 
-    fn hold(&self) -> Result<Held<'_>> {
+    type Held<'c> = Pooled;
+
+    fn hold(&self) -> Result<Pooled> {
         if self.pool.is_private() {
-            return Ok(Held::OnlyOne(Arc::clone(&self.pool)));
+            return Ok(Pooled::OnlyOne(Arc::clone(&self.pool)));
         }
-        ConnectionPool::lease(&self.pool).map(Held::Lease)
+        ConnectionPool::lease(&self.pool).map(Pooled::Lease)
     }
 
     fn spread<T: Send>(

@@ -1,4 +1,4 @@
-//! What a search answers.
+//! What a search returns.
 
 use super::key::Key;
 use super::read_row::{self, Cell, Columns};
@@ -10,6 +10,8 @@ use crate::text::{self, TextConfig, TextQuery};
 use crate::value::Value;
 use crate::vector::metric::narrow;
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -150,8 +152,33 @@ impl std::fmt::Debug for Hit {
     }
 }
 
-/// The answer of a search, best first; a slice of [`Hit`]s.
-#[derive(Debug, Clone, Default)]
+/// Serializes as an object: `key`, `rowid`, `score`, the other numbers where the search has them, and `row`, the columns that
+/// were read.
+impl Serialize for Hit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let row = self.row::<serde_json::Value>().map_err(serde::ser::Error::custom)?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("key", &self.key)?;
+        map.serialize_entry("rowid", &self.rowid)?;
+        map.serialize_entry("score", &self.score)?;
+        for (name, number) in [("distance", self.distance), ("bm25", self.bm25)] {
+            if let Some(number) = number {
+                map.serialize_entry(name, &number)?;
+            }
+        }
+        for (name, rank) in [("vector_rank", self.vector_rank), ("text_rank", self.text_rank)] {
+            if let Some(rank) = rank {
+                map.serialize_entry(name, &rank)?;
+            }
+        }
+        map.serialize_entry("row", &row)?;
+        map.end()
+    }
+}
+
+/// The hits of a search, best first; a slice of [`Hit`]s.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Hits {
     pub(super) hits: Vec<Hit>,
 }
@@ -215,7 +242,7 @@ impl IntoIterator for Hits {
 }
 
 /// A search with its reasons: the plan, and what each leg gave to each hit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Explain {
     /// Plan, cardinalities, counters and times, as the SQL column `explain` shows them.
@@ -225,7 +252,7 @@ pub struct Explain {
 }
 
 /// A hit with what the legs of a hybrid search gave to its score.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ExplainedHit {
     /// The hit.

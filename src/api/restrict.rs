@@ -60,7 +60,7 @@ impl<'c, D: Access> Search<'c, D> {
     /// assert_eq!(hits.keys(), [4, 9, 14]);
     /// # Ok::<(), nearlite::Error>(())
     /// ```
-    pub fn filter_sql(mut self, expression: impl Into<String>, params: impl Params + 'c) -> Self {
+    pub fn filter_sql(mut self, expression: impl Into<String>, params: impl Params + Send + 'c) -> Self {
         let run = move |conn: &Connection, sql: &str| -> Result<Vec<i64>> {
             let mut statement = conn.prepare(sql)?;
             let ids = statement.query_map(params, |row| row.get(0))?;

@@ -27,7 +27,7 @@ impl Mmr {
     }
 }
 
-pub(super) type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + 'c>;
+pub(super) type RunSql<'c> = Box<dyn FnOnce(&Connection, &str) -> Result<Vec<i64>> + Send + 'c>;
 
 /// A search being put together; see [`Collection::search`].
 ///
@@ -363,5 +363,20 @@ impl<'c, D: Access> Search<'c, D> {
     pub fn columns<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
         self.columns = Some(names.into_iter().map(Into::into).collect());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Database, Hits, Iter};
+
+    fn is_send<T: Send>() {}
+
+    #[test]
+    fn searches_of_a_database_can_move_to_another_thread() {
+        is_send::<Search<'static, Database>>();
+        is_send::<Iter<'static, Database>>();
+        is_send::<Hits>();
     }
 }

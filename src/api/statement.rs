@@ -1,6 +1,7 @@
 //! Parts of the SQL that the Rust door writes, and what its failures mean.
 
 use crate::collection::OpenCollection;
+use crate::courier;
 use crate::error::{Error, Result};
 use crate::query::{self, Filter};
 use crate::schema::quoted;
@@ -42,8 +43,8 @@ pub(super) fn change(conn: &Connection, mut rows: Rows<'_>) -> Result<usize> {
 
 /// SQLite's error as ours, where it is a rule of the table that was broken.
 pub(super) fn error_of(error: rusqlite::Error) -> Error {
-    if let Some(reported) = Error::reported(&error) {
-        return reported;
+    if let Some(left) = courier::collect(&error) {
+        return left;
     }
     match &error {
         rusqlite::Error::SqliteFailure(code, Some(message)) => match code.code {

@@ -2,6 +2,7 @@
 
 use super::code_of;
 use super::depth::Level;
+use crate::courier;
 use crate::error::{Error, Result};
 use rusqlite::ffi;
 use std::ffi::c_int;
@@ -41,7 +42,7 @@ pub(super) fn failure_of(caught: Caught) -> Failure {
     match caught {
         Caught::Error(error) => {
             let failure = Failure { code: code_of(&error), message: message_of(&error) };
-            error.report();
+            courier::leave(error);
             failure
         }
         Caught::Panic { place, message } => Failure {
