@@ -35,7 +35,7 @@
 //!     .nearest("embedding", &query)                       // vector leg
 //!     .text("sqlite vector search")                       // + text leg = hybrid
 //!     .filter(col("lang").eq("en").and(col("year").ge(2020)))
-//!     .fuse(Fusion::rrf())                                // the default
+//!     .fuse(Fusion::convex(0.45))                         // the default
 //!     .limit(10)
 //!     .run()?;
 //! for hit in &hits {
@@ -98,6 +98,7 @@ mod api;
 mod bitmap;
 mod collection;
 mod columns;
+mod courier;
 mod error;
 mod hnsw;
 mod limits;
@@ -112,7 +113,7 @@ mod value;
 mod vector;
 
 pub use api::{
-    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
+    Access, Collection, CollectionBuilder, Database, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
 pub use error::{Error, Result};

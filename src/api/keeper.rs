@@ -4,12 +4,13 @@
 //! its end, and takes its turn among the writers for each slice. It begins with the first write, and its connections are
 //! those of the pool.
 
-use super::pool::Pool;
+use super::connection_pool::ConnectionPool;
 use super::queue::Use;
-use super::statement::{change, quote};
+use super::statement::change;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::{self, Done};
 use crate::error::Result;
+use crate::schema::quoted;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// A collection was written.
-    pub fn wrote(&self, pool: &Arc<Pool>, table: &str) {
+    pub fn wrote(&self, pool: &Arc<ConnectionPool>, table: &str) {
         let mut state = self.signal.state.lock();
         if !state.written.contains(table) {
             state.written.insert(table.to_owned());
@@ -100,7 +101,7 @@ impl Drop for Keeper {
 /// What the thread does.
 struct Rounds {
     signal: Arc<Signal>,
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
     /// The collections, and the nonce under which there was nothing to do.
     known: HashMap<String, (OpenCollection, Option<[u8; 16]>)>,
 }
@@ -122,11 +123,11 @@ impl Rounds {
 
     /// Does what is due on a collection, to its end.
     fn keep(&mut self, table: &str) -> Result<()> {
-        let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', -1)", quote(table));
+        let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', -1)", quoted(table));
         while self.is_due(table)? {
             let done = {
-                let _turn = self.pool.turn(Use::Call)?;
-                let lease = Pool::lease(&self.pool)?;
+                let _turn = self.pool.turn(Use::Call, false)?;
+                let lease = ConnectionPool::lease(&self.pool)?;
                 let conn = lease.get()?;
                 let mut statement = conn.prepare_cached(&sql)?;
                 change(conn, statement.query([])?)?;
@@ -150,7 +151,7 @@ impl Rounds {
 
     /// Whether a slice may have something to do. A read, since it is asked after every write.
     fn is_due(&mut self, table: &str) -> Result<bool> {
-        let lease = Pool::lease(&self.pool)?;
+        let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
         if !self.known.contains_key(table) {
             self.known.insert(table.to_owned(), (OpenCollection::open(conn, "main", table)?, None));

@@ -6,7 +6,7 @@
 
 use super::maintenance::{self, Site};
 use super::payloads::{LoadedVectors, Progress, threads, write_text};
-use super::view::{SegmentView, View, text_config};
+use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
 use crate::collection::Views;
@@ -16,7 +16,7 @@ use crate::hnsw::VectorIndex;
 use crate::memory;
 use crate::schema::{ColumnType, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, Settings, Storage};
-use crate::text;
+use crate::text::{self, TextConfig};
 use rusqlite::Connection;
 
 /// Below this share of live rows the old graph is not worth healing.
@@ -45,6 +45,7 @@ pub fn optimize(
     settings: &Settings,
     progress: Progress<'_>,
 ) -> Result<()> {
+    maintenance::settle(storage, conn)?;
     seal(storage, conn, schema, progress)?;
     let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
@@ -166,6 +167,6 @@ fn merged_text(
     memory::check(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
-    let bytes = text::merge(&text_config(schema), &pairs)?;
+    let bytes = text::merge(&TextConfig::of(schema), &pairs)?;
     storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -6,21 +6,24 @@
 //!
 //! Invariant: a [`VectorIndex`] never changes. All that a search writes is its scratch memory.
 
+mod background;
 mod build;
 mod codec;
 mod fidelity;
 mod filtered;
+mod filtered_beam;
 mod frontier;
 mod graph;
 mod index;
 mod layout;
+mod make;
 mod merge;
 mod neighbors;
 mod parallel;
-mod pool;
 mod repair;
 mod scan;
 mod search;
+mod stop;
 mod sweep;
 #[cfg(test)]
 mod tests;

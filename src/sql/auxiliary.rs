@@ -1,14 +1,15 @@
 //! `snippet()`, `highlight()` and `bm25()`: functions of the current row of a text search, called as in FTS5.
 
+use super::explain_row;
 use super::functions::TextValue;
 use super::module::{Args, AuxFunction, FunctionContext};
-use super::request::Asked;
+use super::request::{self, Asked};
 use super::row_match::{RowMatch, match_no_vector, match_vector};
-use super::shared::Shared;
-use crate::collection::{text_config, texts_of};
+use super::table_state::TableState;
+use crate::collection::texts_of;
 use crate::error::{Error, Result};
-use crate::query::TextLeg;
-use crate::text::{self, TextQuery};
+use crate::query::{Hit, Leg};
+use crate::text::{self, TextConfig, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
@@ -23,17 +24,19 @@ type Texts = Vec<Option<Cow<'static, str>>>;
 /// What the column named like the table carries: the current row and the query.
 pub struct RowHandle {
     /// The table.
-    pub shared: Rc<Shared>,
+    pub shared: Rc<TableState>,
     /// Current row.
     pub rowid: i64,
     /// Its score.
     pub bm25: Option<f32>,
+    /// What the search found out about it, and the legs of the search.
+    pub found: Option<(Hit, Rc<[Leg]>)>,
     /// The parsed text, where the query has one.
     pub text: Option<Arc<TextQuery>>,
     /// What was asked.
     pub asked: Rc<Asked>,
-    /// What MATCH as a function told about the row.
-    pub told: Rc<RowMatch>,
+    /// What MATCH as a function found out about the row.
+    pub row_match: Rc<RowMatch>,
 }
 
 impl RowHandle {
@@ -47,13 +50,14 @@ pub fn find(name: &str) -> Option<AuxFunction> {
         "snippet" => Some(snippet),
         "highlight" => Some(highlight),
         "bm25" => Some(bm25),
+        "explain_row" => Some(explain),
         "match" => Some(matches),
         _ => None,
     }
 }
 
 /// Names and argument counts to declare, so that SQL can call them at all.
-pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
+pub const NAMES: [&str; 4] = ["snippet", "highlight", "bm25", "explain_row"];
 
 /// MATCH where SQLite has no index for it: under OR, NOT, in a SELECT list, over a LEFT JOIN. `args` are the query
 /// and the column's value. Every row with a vector matches a vector query.
@@ -69,9 +73,9 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 "a hybrid query works as a term of WHERE or ON, not under OR or NOT".into(),
             ));
         }
-        handle.told.text_matched();
-        if let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) {
-            let leg = TextLeg { query, syntax, field: None };
+        handle.row_match.text_matched();
+        if let Some(value) = TextValue::of(args, 0) {
+            let leg = request::text_leg(&handle.shared, value, None)?;
             out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
             return Ok(());
         }
@@ -97,7 +101,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             Ok(())
         }
         (_, ValueRef::Text(text)) => {
-            let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) else {
+            let Some(value) = TextValue::of(args, 0) else {
                 return match args.value(0) {
                     ValueRef::Null => Ok(()),
                     _ => Err(Error::QueryText(WRONG_MATCH.into())),
@@ -111,7 +115,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             if let Some(row) = read.row.upgrade() {
                 row.text_matched();
             }
-            let leg = TextLeg { query, syntax, field: Some(read.field) };
+            let leg = request::text_leg(&shared, value, Some(read.field))?;
             out.set_integer(i64::from(shared.row_matches(&leg, read.rowid)?));
             Ok(())
         }
@@ -125,7 +129,7 @@ const WRONG_MATCH: &str = "MATCH takes a text for a FULLTEXT column, a vector fo
 /// A FULLTEXT column that a cursor handed out.
 #[derive(Clone)]
 struct Read {
-    shared: Weak<Shared>,
+    shared: Weak<TableState>,
     row: Weak<RowMatch>,
     rowid: i64,
     field: usize,
@@ -142,7 +146,7 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out the text of a FULLTEXT column.
-pub fn remember(shared: &Rc<Shared>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
+pub fn remember(shared: &Rc<TableState>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
     READS.with_borrow_mut(|reads| {
         if reads.len() >= REMEMBERED {
             reads.pop_front();
@@ -204,7 +208,7 @@ fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, Te
         return Ok(texts.get(field).is_some_and(Option::is_some).then_some((field, texts)));
     }
     // The first column in which the query marks something, as FTS5 does for column -1.
-    let config = text_config(schema);
+    let config = TextConfig::of(schema);
     let mut first = None;
     for (field, text) in texts.iter().enumerate() {
         if text.is_none() {
@@ -231,7 +235,7 @@ fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
         ValueRef::Integer(tokens) => usize::try_from(tokens.clamp(1, 1_000)).unwrap_or(16),
         _ => 16,
     };
-    let config = text_config(&handle.shared.collection.schema);
+    let config = TextConfig::of(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => {
             out.set_text(&text::snippet(&config, query, field, &texts, &before, &after, &ellipsis, tokens));
@@ -247,10 +251,20 @@ fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
     let after = text_arg(args, 3, "");
-    let config = text_config(&handle.shared.collection.schema);
+    let config = TextConfig::of(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => out.set_text(&text::highlight(&config, query, field, &texts, &before, &after)),
         None => out.set_text(texts[field].as_deref().unwrap_or_default()),
+    }
+    Ok(())
+}
+
+/// What each leg gave to the row, as JSON; NULL where a row was found by no search.
+fn explain(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    if let Some(handle) = handle(args, "explain_row")?
+        && let Some((hit, legs)) = &handle.found
+    {
+        out.set_text(&explain_row::json(&handle.shared.collection.schema, legs, hit));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Site};
 use crate::collection::{self, Connected, Journal};
@@ -14,7 +14,7 @@ use std::time::Duration;
 const COMMANDS: [&str; 6] = ["optimize", "merge", "maintain", "rebuild", "integrity-check", "flush"];
 
 /// Runs a command, or stores a setting when there is an argument.
-pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
+pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
     let table = shared.table();
     let Ok(command) = command.as_str() else {
         return Err(Error::Unknown(format!(
@@ -80,10 +80,9 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
             };
             shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
         }
-        "optimize" => shared.atomically(|| {
-            maintenance::settle(storage, conn)?;
-            collection::optimize(storage, conn, schema, &settings, &mut go_on)
-        }),
+        "optimize" => {
+            shared.atomically(|| collection::optimize(storage, conn, schema, &settings, &mut go_on))
+        }
         "rebuild" => shared.atomically(|| collection::rebuild(storage, conn, schema, &mut go_on)),
         "integrity-check" => {
             let defects = collection::verify(shared.on(), &settings)?;

@@ -7,6 +7,7 @@ mod columns;
 mod commands;
 mod cursor;
 mod ddl;
+mod explain_row;
 mod functions;
 mod info;
 mod module;
@@ -16,9 +17,9 @@ mod row_match;
 mod row_scan;
 mod search_options;
 mod search_scan;
-mod shared;
 mod table;
 mod table_name;
+mod table_state;
 mod update;
 mod upkeep;
 mod vector_hint;
@@ -40,7 +41,7 @@ pub use module::set_host_routines;
 ///
 /// # Errors
 /// What SQLite reports, for example on a closed connection.
-pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
+pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     functions::register(conn)?;
     functions::register_match(conn)?;
     for name in auxiliary::NAMES {

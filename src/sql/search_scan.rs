@@ -3,9 +3,9 @@
 use super::callers::Calls;
 use super::plan::{Order, QueryPlan};
 use super::request::Asked;
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::{Error, Result};
-use crate::query::{Hit, Request, Search};
+use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
 use std::cell::OnceCell;
 use std::cmp::{Ordering, Reverse};
@@ -20,6 +20,8 @@ const LARGEST_BATCH: usize = 1_024;
 pub struct SearchScan {
     /// The search.
     pub search: Search,
+    /// What ranks the rows.
+    pub legs: Rc<[Leg]>,
     /// All rows to come, where they come in another order than the search's own.
     sorted: Option<IntoIter<Hit>>,
     /// Rows of an unranked search that were fetched ahead, and how many are fetched next; 0 where rows are ranked.
@@ -40,7 +42,7 @@ pub struct SearchScan {
 impl SearchScan {
     /// Starts a search and moves to its first row; `None` when there is none.
     pub fn start(
-        shared: &Shared,
+        shared: &TableState,
         plan: &QueryPlan,
         calls: Calls,
         mut request: Request,
@@ -50,7 +52,7 @@ impl SearchScan {
         let hybrid = request.vectors().next().is_some();
         request.unranked = plan.unranked && !hybrid && !calls.bm25 && !(plan.bare && calls.marks);
         request.descending = plan.order == Order::Descending;
-        let unranked = request.unranked;
+        let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));
         let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,
@@ -67,6 +69,7 @@ impl SearchScan {
         }
         let mut scan = SearchScan {
             search,
+            legs,
             sorted: sorted.map(Vec::into_iter),
             ahead: Vec::new().into_iter(),
             batch: if unranked { FIRST_BATCH } else { 0 },
@@ -80,7 +83,7 @@ impl SearchScan {
     }
 
     /// Goes on to the next row that is still there; false at the end.
-    pub fn next(&mut self, shared: &Shared) -> Result<bool> {
+    pub fn next(&mut self, shared: &TableState) -> Result<bool> {
         self.row = OnceCell::new();
         self.vectors = OnceCell::new();
         loop {
@@ -101,7 +104,7 @@ impl SearchScan {
         }
     }
 
-    fn fetch(&mut self, shared: &Shared) -> Result<Option<Hit>> {
+    fn fetch(&mut self, shared: &TableState) -> Result<Option<Hit>> {
         if shared.host.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -121,7 +124,7 @@ impl SearchScan {
 
 /// All rows of a search that comes in another order than SQLite was promised: a text turned out to be a hybrid query, or
 /// a function reads scores.
-fn rest(shared: &Shared, search: &mut Search) -> Result<Vec<Hit>> {
+fn rest(shared: &TableState, search: &mut Search) -> Result<Vec<Hit>> {
     let mut hits = Vec::new();
     while let Some(hit) = search.next(shared.on())? {
         if shared.host.interrupted() {

@@ -2,12 +2,12 @@
 
 use super::info;
 use super::module::{Args, Host, code_of};
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Done, Due, Memo, Place, Site, Stay};
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, quoted};
 use crate::storage::Settings;
 use crate::value::Value;
 use rusqlite::{Connection, TransactionState, ffi};
@@ -94,7 +94,7 @@ impl Upkeep {
     }
 }
 
-impl Shared {
+impl TableState {
     /// Seals the log in the middle of a transaction, whose memory it bounds.
     pub(super) fn seal_amid(&self, settings: &Settings) -> Result<()> {
         let upkeep = &self.upkeep;
@@ -226,7 +226,6 @@ pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
     };
     let collection = info::open(conn, name)?;
     let storage = &collection.storage;
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let (database, table) = (quoted(&storage.database), quoted(&storage.table));
     let sql = format!("INSERT INTO {database}.{table}({table}, rank) VALUES('maintain', 0)");
     let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);

@@ -6,7 +6,6 @@
 
 use super::super::cache::SegmentColumns;
 use super::super::payloads::threads;
-use super::super::view::text_config;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -14,7 +13,7 @@ use crate::hnsw::{Rows, VectorIndex};
 use crate::memory;
 use crate::schema::{ColumnType, IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
-use crate::text::{self, TextPayload};
+use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
 use parking_lot::{Condvar, Mutex};
 use std::borrow::Cow;
@@ -126,7 +125,7 @@ pub struct Built {
 fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Result<Built> {
     let Ingredients { schema, rowids, vectors, source } = from;
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-    let config = text_config(&schema);
+    let config = TextConfig::of(&schema);
     let has_text = schema.full_texts().next().is_some();
     memory::check(rowids.len().saturating_mul((1 + types.len()) * 48))?;
     let mut go_on = || if pass() { Ok(()) } else { Err(Error::Interrupted) };

@@ -7,8 +7,8 @@
 use super::super::Connected;
 use super::super::cache::SegmentColumns;
 use super::Site;
-use super::job::Work;
-use crate::error::{Error, Result};
+use super::job::{Input, Work};
+use crate::error::Result;
 use crate::storage::{Claim, LogEntry, LogOp, LogPosition, PayloadEntry, Range, SegmentId, SegmentRecord};
 use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
@@ -16,11 +16,8 @@ use std::collections::{HashMap, HashSet};
 /// Chunks that an installation removes at once; more of them become trash.
 const AT_ONCE: u32 = 8;
 
-fn outrun() -> Error {
-    Error::Value("what a merge was made of has changed meanwhile".into())
-}
-
-/// Installs the segment; the claim is used up, or has become trash.
+/// Installs the segment; the claim is used up, or has become trash. `None`: what it was made of, or what was written of it,
+/// is not there any more, and nothing was done.
 pub fn install(
     site: &Site<'_>,
     claim: &mut Claim,
@@ -29,13 +26,17 @@ pub fn install(
     directory: Vec<PayloadEntry>,
 ) -> Result<Option<SegmentId>> {
     let Connected { storage, conn, .. } = site.on;
-    if !storage.has_range(conn, claim.range)? {
-        return Err(outrun());
-    }
     let records = storage.segments(conn)?;
+    let is_there = match work {
+        Work::Merge { inputs } => inputs.iter().all(|input| records.contains(&input.segment.record)),
+        Work::Seal { through } => storage.log_has(conn, *through)?,
+    };
+    if !is_there || !storage.has_range(conn, claim.range)? {
+        return Ok(None);
+    }
     let rows = columns.columns.len();
     let (dead, trash) = match work {
-        Work::Merge { .. } => merged(site, work, &records)?,
+        Work::Merge { inputs } => merged(site, inputs)?,
         Work::Seal { through } => sealed(site, *through, columns, &records)?,
     };
     let record = storage.add_segment(conn, rows, directory)?;
@@ -60,16 +61,12 @@ pub fn install(
 }
 
 /// The dead rows of the merged segment, and the chunks of its inputs.
-fn merged(site: &Site<'_>, work: &Work, records: &[SegmentRecord]) -> Result<(RoaringBitmap, Vec<Range>)> {
+fn merged(site: &Site<'_>, inputs: &[Input]) -> Result<(RoaringBitmap, Vec<Range>)> {
     let Connected { storage, conn, .. } = site.on;
-    let Work::Merge { inputs } = work else { return Err(outrun()) };
     let mut kills = storage.log_kills(conn)?;
     let (mut dead, mut trash, mut base) = (RoaringBitmap::new(), Vec::new(), 0_u32);
     for input in inputs {
         let record = &input.segment.record;
-        if !records.contains(record) {
-            return Err(outrun());
-        }
         let mut now = storage.tombstones(conn, record)?;
         if let Some(kills) = kills.remove(&record.seq) {
             now |= kills;
@@ -99,9 +96,6 @@ fn sealed(
     records: &[SegmentRecord],
 ) -> Result<(RoaringBitmap, Vec<Range>)> {
     let Connected { storage, conn, .. } = site.on;
-    if !storage.log_has(conn, through)? {
-        return Err(outrun());
-    }
     let entries = storage.log_since(conn, 0)?;
     let split = entries.partition_point(|entry| entry.position.seq <= through.seq);
     let (before, after) = entries.split_at(split);

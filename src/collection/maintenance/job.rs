@@ -56,6 +56,8 @@ pub enum Step {
     Waits,
     /// The segment is there.
     Installed,
+    /// What it was made of is not there any more.
+    Lost,
 }
 
 enum Stage {
@@ -183,7 +185,7 @@ impl Job {
                 let directory = writing.directory(claim.range);
                 let columns = Arc::clone(&writing.built.columns);
                 self.installed = install::install(site, claim, &self.work, &columns, directory)?;
-                Ok(Step::Installed)
+                Ok(if self.installed.is_some() { Step::Installed } else { Step::Lost })
             }
         }
     }

@@ -249,10 +249,16 @@ impl Memo {
             self.touch(token, &job);
             let step = locked.step(site, claim)?;
             drop(locked);
-            if step != Step::Waits {
-                return Ok(Done::Worked);
+            match step {
+                Step::Worked | Step::Installed => return Ok(Done::Worked),
+                Step::Waits => waits = true,
+                Step::Lost => {
+                    registry::remove(&token);
+                    claim.discard();
+                    site.storage.put_claim(site.conn, claim)?;
+                    return Ok(Done::Worked);
+                }
             }
-            waits = true;
         }
         for claim in &mut claims {
             if claim.is_trash() {
@@ -457,7 +463,7 @@ pub fn may_be_due(
 
 /// Whether builders run by themselves.
 fn is_free(site: &Site<'_>) -> bool {
-    matches!(site.settings.maintenance(), Maintenance::Auto | Maintenance::Background)
+    site.settings.maintenance() != Maintenance::Commit
 }
 
 /// The segments that no job is at work on, with their dead rows.
