@@ -6,14 +6,14 @@
 
 use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
-use super::super::sealed::Segment;
-use super::build::{Build, Built, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::build::{Build, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::work::{Input, Step, Work};
+use super::writing::Writing;
 use super::{Site, install};
-use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
-use crate::storage::{Claim, LogPosition, PayloadEntry, Range, SegmentId};
+use crate::storage::{Claim, LogPosition, SegmentId};
 use crate::value::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,44 +21,6 @@ use std::time::Duration;
 /// Rows that a step reads, and the bytes of vectors at which it stops before.
 const READ_ROWS: usize = 256;
 const READ_BYTES: usize = 512 << 10;
-
-/// Chunks that a step writes.
-const WRITE_CHUNKS: u32 = 2;
-
-/// A segment that is merged.
-pub struct Input {
-    pub segment: Arc<Segment>,
-    /// The rows that lived when the merge was planned; all when `None`.
-    pub alive: Option<Bitmap>,
-}
-
-impl Input {
-    /// The rows that lived.
-    pub fn live(&self) -> usize {
-        self.alive.as_ref().map_or(self.segment.rows(), Bitmap::count)
-    }
-}
-
-/// What becomes a segment.
-pub enum Work {
-    /// The rows that the log names up to a position.
-    Seal { through: LogPosition },
-    /// Segments, the largest first.
-    Merge { inputs: Vec<Input> },
-}
-
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// It did a slice.
-    Worked,
-    /// It waits for its builder, or for a transaction to end.
-    Waits,
-    /// The segment is there.
-    Installed,
-    /// What it was made of is not there any more.
-    Lost,
-}
 
 enum Stage {
     Reading(Reading),
@@ -79,14 +41,6 @@ struct Reading {
     /// Rows read, and those of transactions that were committed.
     read: usize,
     confirmed: usize,
-}
-
-/// Payloads on their way to the file.
-struct Writing {
-    built: Built,
-    /// Payload and bytes of each chunk.
-    chunks: Vec<(usize, std::ops::Range<usize>)>,
-    chunk_bytes: usize,
 }
 
 /// One seal or merge.
@@ -238,7 +192,7 @@ impl Job {
     fn finish_build(&mut self) -> Result<()> {
         let Stage::Building(build) = &self.stage else { return Ok(()) };
         if let Some(built) = build.take() {
-            self.stage = Stage::Writing(Writing { built: built?, chunks: Vec::new(), chunk_bytes: 0 });
+            self.stage = Stage::Writing(Writing::new(built?));
         }
         Ok(())
     }
@@ -368,78 +322,4 @@ impl Reading {
         let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
         Ok(Ingredients { schema: schema.clone(), rowids, vectors, source })
     }
-}
-
-impl Writing {
-    /// Writes some chunks; `None` when all of them are there.
-    fn step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Option<Step>> {
-        let Connected { storage, conn, .. } = site.on;
-        let allowed = storage.chunk_bytes(conn)?;
-        if claim.range.chunks == 0 {
-            self.cut(allowed);
-            let Some(last) = self.chunks.last().map(|_| self.chunks.len() - 1) else { return Ok(None) };
-            let count = u32::try_from(self.chunks.len()).map_err(|_| too_large())?;
-            claim.range = storage.reserve(conn, count, self.chunk(last))?;
-            claim.written = 0;
-            storage.put_claim(conn, claim)?;
-            return Ok(Some(Step::Worked));
-        }
-        if self.chunk_bytes > allowed {
-            // A connection that may not write what the others can.
-            return Ok(Some(Step::Waits));
-        }
-        if claim.range.chunks as usize != self.chunks.len() {
-            return Err(Error::Value("another range was reserved for a merge".into()));
-        }
-        let end = (claim.written + WRITE_CHUNKS).min(claim.range.chunks - 1);
-        if claim.written >= end {
-            return Ok(None);
-        }
-        for at in claim.written..end {
-            storage.write_chunk(conn, claim.range.first + i64::from(at), self.chunk(at as usize))?;
-        }
-        claim.written = end;
-        storage.put_claim(conn, claim)?;
-        Ok(Some(Step::Worked))
-    }
-
-    fn cut(&mut self, chunk_bytes: usize) {
-        self.chunk_bytes = chunk_bytes;
-        self.chunks.clear();
-        for (at, (_, bytes, _)) in self.built.payloads.iter().enumerate() {
-            let length = bytes.get().len();
-            let starts = (0..length).step_by(chunk_bytes);
-            self.chunks.extend(starts.map(|start| (at, start..(start + chunk_bytes).min(length))));
-        }
-    }
-
-    fn chunk(&self, at: usize) -> &[u8] {
-        let Some((payload, range)) = self.chunks.get(at) else { return &[] };
-        self.built
-            .payloads
-            .get(*payload)
-            .and_then(|(_, bytes, _)| bytes.get().get(range.clone()))
-            .unwrap_or(&[])
-    }
-
-    fn directory(&self, range: Range) -> Vec<PayloadEntry> {
-        let mut first = range.first;
-        let entry = |(at, (kind, bytes, checksum)): (usize, &(_, super::build::Bytes, u32))| {
-            let chunks = self.chunks.iter().filter(|(of, _)| *of == at).count() as u32;
-            let start = first;
-            first += i64::from(chunks);
-            PayloadEntry {
-                kind: *kind,
-                first: start,
-                chunks,
-                bytes: bytes.get().len() as u64,
-                checksum: *checksum,
-            }
-        };
-        self.built.payloads.iter().enumerate().map(entry).collect()
-    }
-}
-
-fn too_large() -> Error {
-    Error::Value("a segment has more chunks than can be counted".into())
 }
