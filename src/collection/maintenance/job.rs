@@ -48,6 +48,8 @@ pub struct Job {
     pub work: Work,
     schema: Schema,
     stage: Stage,
+    /// The connection whose transaction did the last steps, until it has ended.
+    holder: Option<u64>,
     /// Planned by a transaction that has not been committed.
     planned: bool,
     /// The segment that it became in a transaction that has not been committed.
@@ -84,7 +86,12 @@ impl Job {
             confirmed: 0,
         };
         let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
-        Self { work, schema, stage, planned: true, installed: None, free }
+        Self { work, schema, stage, holder: None, planned: true, installed: None, free }
+    }
+
+    /// A transaction of `connection` has planned it.
+    pub fn hold(&mut self, connection: u64) {
+        self.holder = Some(connection);
     }
 
     /// Whether it belongs to a table declared so.
@@ -109,11 +116,16 @@ impl Job {
         }
     }
 
-    /// Does a slice.
+    /// Does a slice in a transaction of `connection`.
     ///
     /// # Errors
     /// Then the job has failed and is of no use any more.
-    pub fn step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Step> {
+    pub fn step(&mut self, site: &Site<'_>, claim: &mut Claim, connection: u64) -> Result<Step> {
+        if self.holder.is_some_and(|holder| holder != connection) {
+            // SQLite lets the next writer in before it says that the last transaction has ended.
+            return Ok(Step::Waits);
+        }
+        self.holder = Some(connection);
         self.finish_build()?;
         match &mut self.stage {
             Stage::Reading(reading) => {
@@ -161,7 +173,7 @@ impl Job {
     /// # Errors
     /// As [`step`](Self::step).
     pub fn confirm(&mut self, budget: usize) -> Result<bool> {
-        self.planned = false;
+        (self.planned, self.holder) = (false, None);
         if let Some(id) = self.installed.take() {
             self.fill_cache(id, budget);
             return Ok(true);
@@ -179,7 +191,7 @@ impl Job {
 
     /// The transaction of the last steps was taken back, at least in part. True: the job is not any more.
     pub fn revert(&mut self) -> bool {
-        self.installed = None;
+        (self.installed, self.holder) = (None, None);
         if let Stage::Reading(reading) = &mut self.stage {
             reading.read = reading.confirmed;
             reading.vectors.iter_mut().for_each(|vectors| vectors.truncate(reading.confirmed));

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Log entries after which a commit does a slice, and those after which it does when the log or the segments are too many.
@@ -49,9 +50,13 @@ const TRASH_CHUNKS: u32 = 16;
 /// Commits without maintenance after one that failed with it.
 const REST: usize = 64;
 
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// What a connection remembers of the maintenance of a table.
 pub struct Memo {
     place: Place,
+    /// Tells connections apart.
+    number: u64,
     /// Claims of others: their stamps, and how often each was seen.
     others: HashMap<Token, (u64, u32)>,
     /// Claims of jobs that this connection gave up.
@@ -73,6 +78,7 @@ impl Memo {
     pub fn new(place: Place) -> Self {
         Self {
             place,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             others: HashMap::new(),
             given_up: HashSet::new(),
             touched: Vec::new(),
@@ -193,7 +199,7 @@ impl Memo {
             }
             let token = claim.token;
             self.touch(token, &job);
-            let step = locked.step(site, claim)?;
+            let step = locked.step(site, claim, self.number)?;
             drop(locked);
             match step {
                 Step::Worked | Step::Installed => return Ok(Done::Worked),
@@ -316,7 +322,8 @@ impl Memo {
         Ok(true)
     }
 
-    fn begin_job(&mut self, site: &Site<'_>, token: Token, job: Job) {
+    fn begin_job(&mut self, site: &Site<'_>, token: Token, mut job: Job) {
+        job.hold(self.number);
         let job = registry::add(token, &self.place, &site.storage.table, job);
         self.touch(token, &job);
     }
@@ -375,5 +382,11 @@ impl Memo {
         }
         std::thread::sleep(patience.min(Duration::from_millis(5)));
         Ok(())
+    }
+}
+
+impl Drop for Memo {
+    fn drop(&mut self) {
+        self.reverted();
     }
 }
