@@ -306,7 +306,7 @@ fn the_thread_of_a_database_brings_to_an_end_what_commits_began() {
         assert!(patience.elapsed().as_secs() < 120, "{} in the log", info(&reader, "delta"));
         std::thread::yield_now();
     }
-    assert_eq!(docs.search().text("w3").limit(1_000).run().unwrap().len(), 2_000 / 9 + 1);
+    assert_eq!(docs.search().text("w3").limit(1_000).run().unwrap().len(), 2_000 / 9);
     assert!(docs.maintain(None).unwrap());
     assert_eq!((docs.info().unwrap().segments, orphans(&reader)), (1, 0));
     docs.verify().unwrap();

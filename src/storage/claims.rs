@@ -36,6 +36,8 @@ pub struct Range {
 pub struct Claim {
     /// Who may go on with it.
     pub token: Token,
+    /// Ascends with the claims of a table.
+    pub number: u64,
     /// Changes with every step, so that others see whether it goes on.
     pub stamp: u64,
     /// Whether it is the rows of the log that become a segment.
@@ -51,10 +53,11 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim of nothing yet.
-    pub fn new(seal: bool, inputs: Vec<[u8; 16]>) -> Self {
+    /// A claim of nothing yet, after `others` of the table.
+    pub fn new(others: &[Self], seal: bool, inputs: Vec<[u8; 16]>) -> Self {
         let range = Range { first: 0, chunks: 0 };
-        Self { token: random::bytes(), stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
+        let number = others.iter().map(|claim| claim.number).max().map_or(1, |last| last.wrapping_add(1));
+        Self { token: random::bytes(), number, stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
     }
 
     /// Whether nobody goes on with it: what it has written is only to be removed.
@@ -79,19 +82,20 @@ impl Claim {
 }
 
 impl Storage {
-    /// All claims, in the order of their names.
+    /// All claims, in the order in which they were made.
     pub fn claims(&self, conn: &Connection) -> Result<Vec<Claim>> {
         let sql =
             format!("SELECT value FROM {} WHERE name > 'claim ' AND name < 'claim!'", self.name("config"));
         let mut statement = conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
-        let mut found = Vec::new();
+        let mut found: Vec<Claim> = Vec::new();
         while let Some(row) = rows.next()? {
             // One that cannot be read is nobody's; its chunks go with the next rebuild.
             if let Some(claim) = row.get_ref(0)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok()) {
                 found.push(claim);
             }
         }
+        found.sort_by_key(|claim| (claim.number, claim.token));
         Ok(found)
     }
 

@@ -180,7 +180,7 @@ impl Job {
         }
         if let Stage::Reading(reading) = &mut self.stage {
             reading.confirmed = reading.read;
-            let may_start = matches!(self.work, Work::Seal { .. }) || Build::has_room();
+            let may_start = !self.free || matches!(self.work, Work::Seal { .. }) || Build::has_room();
             if reading.is_complete(&self.work) && may_start {
                 let ingredients = reading.take(&self.work, &self.schema)?;
                 self.stage = Stage::Building(Build::start(ingredients, self.free)?);

@@ -259,7 +259,7 @@ impl Memo {
     fn plan(&mut self, site: &Site<'_>, claims: &[Claim], zeal: Zeal) -> Result<bool> {
         let bound = if zeal == Zeal::Thorough { 1 } else { site.settings.delta_rows };
         if self.log_length(site)? >= bound && !claims.iter().any(|claim| claim.seal) {
-            return self.plan_seal(site);
+            return self.plan_seal(site, claims);
         }
         let merges = claims.iter().filter(|claim| !claim.seal && !claim.is_trash()).count();
         if site.settings.automerge == 0 || merges >= MERGES {
@@ -268,7 +268,7 @@ impl Memo {
         self.plan_merge(site, claims, zeal)
     }
 
-    fn plan_seal(&mut self, site: &Site<'_>) -> Result<bool> {
+    fn plan_seal(&mut self, site: &Site<'_>, claims: &[Claim]) -> Result<bool> {
         let entries = site.storage.log_since(site.conn, 0)?;
         let (mut rows, mut through) = (BTreeSet::new(), LogPosition::default());
         for entry in &entries {
@@ -284,7 +284,7 @@ impl Memo {
             super::super::seal(site.storage, site.conn, site.schema, &mut |_, _| true)?;
             return Ok(true);
         }
-        let mut claim = Claim::new(true, Vec::new());
+        let mut claim = Claim::new(claims, true, Vec::new());
         site.storage.put_claim(site.conn, &mut claim)?;
         let rowids = rows.into_iter().collect();
         let job = Job::seal(site, through, rowids, is_free(site));
@@ -299,7 +299,7 @@ impl Memo {
         self.behind = parts.len() > policy::USUAL;
         let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
         if merge.rows == 0 {
-            let mut claim = Claim::new(false, Vec::new());
+            let mut claim = Claim::new(claims, false, Vec::new());
             for (_, record, _) in chosen {
                 site.storage.log_remove_kills(site.conn, record.seq)?;
                 claim.trash.extend(site.storage.detach_segment(site.conn, record)?);
@@ -315,7 +315,7 @@ impl Memo {
         };
         let inputs: Vec<Input> = chosen.iter().map(input).collect();
         let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
-        let mut claim = Claim::new(false, names);
+        let mut claim = Claim::new(claims, false, names);
         site.storage.put_claim(site.conn, &mut claim)?;
         let job = Job::merge(site, inputs, is_free(site));
         self.begin_job(site, claim.token, job);
