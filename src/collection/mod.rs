@@ -17,7 +17,7 @@ mod view;
 mod views;
 
 pub use crate::storage::{decode_vector, encode_vector};
-pub use delta::{stored_positions, texts_of};
+pub use delta::{metadata_of, stored_positions, texts_of};
 pub use merge::{automerge, optimize};
 pub use seal::{rebuild, seal};
 pub use verify::verify;

@@ -89,6 +89,11 @@ impl Segment {
         }
     }
 
+    /// The same, if they are loaded.
+    pub fn loaded_columns(&self) -> Option<&Arc<SegmentColumns>> {
+        self.columns.get()
+    }
+
     /// The full-text index.
     pub fn text(&self, storage: &Storage, conn: &Connection) -> Result<&Arc<TextPayload>> {
         if let Some(found) = self.text.get() {

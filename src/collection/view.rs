@@ -4,7 +4,7 @@ use super::delta::Delta;
 use super::resident::Resident;
 use super::sealed::Segment;
 use crate::bitmap::Bitmap;
-use crate::columns::Columns;
+use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::schema::Schema;
 use crate::storage::{LogPosition, Storage};
@@ -192,11 +192,20 @@ impl View {
         schema: &Schema,
         part: usize,
         key: Option<String>,
-        make: impl FnOnce(&Columns) -> Bitmap,
-    ) -> Result<Arc<Bitmap>> {
+        make: impl FnOnce(&Columns) -> Passing,
+    ) -> Result<Passing> {
         match self.segments.get(part) {
             Some(view) => Ok(view.segment.columns(storage, conn, schema)?.predicate(key, make)),
-            None => Ok(Arc::new(make(self.delta.columns(schema)))),
+            None => Ok(make(self.delta.columns(schema))),
+        }
+    }
+
+    /// Caches what is now known of the predicate `key` on a segment, whose columns are loaded.
+    pub fn settled(&self, part: usize, key: Option<String>, passing: Passing) {
+        if let (Some(view), Some(key)) = (self.segments.get(part), key)
+            && let Some(columns) = view.segment.loaded_columns()
+        {
+            columns.settled(key, passing);
         }
     }
 

@@ -4,8 +4,8 @@ use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
 use super::source::Source;
 use crate::bitmap::Bitmap;
-use crate::collection::{TextView, View};
-use crate::columns::Columns;
+use crate::collection::{TextView, View, metadata_of};
+use crate::columns::{Bounds, Columns, Passing};
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
@@ -17,16 +17,25 @@ pub struct Masks {
     pub parts: Vec<Option<Arc<Bitmap>>>,
     /// Qualifying rows of each part.
     pub counts: Vec<usize>,
+    /// The filter, where rows in `parts` have still to be read before it is known whether they qualify.
+    open: Option<Predicate>,
+    /// Rows that were read for that.
+    pub read: u64,
 }
+
+/// Rows that are read before a search starts. Where more have to be, they are read as the search finds them.
+const READ_AHEAD: usize = 8_192;
 
 impl Masks {
     /// Evaluates the filter and the required texts of the request on `view`, and `restricting` besides: the text of a leg
-    /// that ranks nothing, such as one of forbidden words only beside a vector.
+    /// that ranks nothing, such as one of forbidden words only beside a vector. Where the columns leave the filter open for
+    /// many rows, these are in the masks, unless `exact`, and [`keeps`](Self::keeps) has to be asked about each.
     pub fn build(
         source: &Source<'_>,
         view: &View,
         request: &Request,
         restricting: Option<&TextQuery>,
+        exact: bool,
     ) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => {
@@ -34,9 +43,11 @@ impl Masks {
             }
             None => None,
         };
-        let mut parts = Vec::with_capacity(view.parts());
+        let (mut parts, mut passing) = (Vec::with_capacity(view.parts()), Vec::with_capacity(view.parts()));
         for part in 0..view.parts() {
-            parts.push(filtered(source, view, predicate.as_ref(), part)?);
+            let (mask, own) = filtered(source, view, predicate.as_ref(), part)?;
+            parts.push(mask);
+            passing.push(own);
         }
         for leg in &request.must_match {
             require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
@@ -44,12 +55,69 @@ impl Masks {
         if let Some(query) = restricting {
             require_text(source, view, query, &mut parts)?;
         }
-        let counts = parts
-            .iter()
-            .enumerate()
+        let open: Vec<Option<Bitmap>> =
+            parts.iter().zip(&passing).map(|(mask, own)| open(mask, own)).collect();
+        let unread: usize = open.iter().flatten().map(Bitmap::count).sum();
+        let mut masks = Self { parts, counts: Vec::new(), open: None, read: 0 };
+        if let Some(predicate) = predicate.filter(|_| unread > 0) {
+            if exact || unread <= READ_AHEAD {
+                for (part, open) in open.iter().enumerate() {
+                    if let (Some(open), Some(own)) = (open, &passing[part]) {
+                        masks.settle(source, view, &predicate, part, open, own)?;
+                    }
+                }
+            } else {
+                masks.open = Some(predicate);
+            }
+        }
+        let parts = masks.parts.iter().enumerate();
+        masks.counts = parts
             .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
             .collect();
-        Ok(Self { parts, counts })
+        Ok(masks)
+    }
+
+    /// Reads the rows of a part for which the filter is open, and keeps those that pass.
+    fn settle(
+        &mut self,
+        source: &Source<'_>,
+        view: &View,
+        predicate: &Predicate,
+        part: usize,
+        open: &Bitmap,
+        passing: &Passing,
+    ) -> Result<()> {
+        let Some(mask) = self.parts.get_mut(part).and_then(Option::as_mut) else { return Ok(()) };
+        let mask = Arc::make_mut(mask);
+        let mut possible = Bitmap::clone(&passing.possible);
+        let mut sure = passing.sure.as_ref().map_or_else(|| possible.clone(), |sure| Bitmap::clone(sure));
+        for (nth, ord) in open.iter().enumerate() {
+            if nth % 256 == 0 && source.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if passes(source, predicate, source.rowid(view, part, ord)?)? {
+                sure.insert(ord);
+            } else {
+                possible.remove(ord);
+                mask.remove(ord);
+            }
+            self.read += 1;
+        }
+        // What a living row of a segment holds never changes, so the next search need not read it again.
+        view.settled(part, predicate.cache_key(), Bounds { possible: Some(possible), sure }.into());
+        Ok(())
+    }
+
+    /// Whether some rows of the masks may not qualify.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether a row that a search over these masks has found qualifies.
+    pub fn keeps(&mut self, source: &Source<'_>, rowid: i64) -> Result<bool> {
+        let Some(predicate) = &self.open else { return Ok(true) };
+        self.read += 1;
+        passes(source, predicate, rowid)
     }
 
     /// Qualifying rows in all parts.
@@ -63,27 +131,44 @@ impl Masks {
     }
 }
 
+/// Whether a stored row passes the filter.
+fn passes(source: &Source<'_>, predicate: &Predicate, rowid: i64) -> Result<bool> {
+    let Some(row) = source.storage.row(source.conn, rowid)? else { return Ok(false) };
+    Ok(predicate.matches(rowid, &metadata_of(source.schema, &row.values)) == Some(true))
+}
+
+/// The rows of a mask for which the filter is open.
+fn open(mask: &Option<Arc<Bitmap>>, passing: &Option<Passing>) -> Option<Bitmap> {
+    let mut open = passing.as_ref()?.open()?;
+    if let Some(mask) = mask {
+        open.and(mask);
+    }
+    (!open.is_empty()).then_some(open)
+}
+
+/// The living rows of a part that may qualify, and what the filter says of all its rows.
 fn filtered(
     source: &Source<'_>,
     view: &View,
     predicate: Option<&Predicate>,
     part: usize,
-) -> Result<Option<Arc<Bitmap>>> {
+) -> Result<(Option<Arc<Bitmap>>, Option<Passing>)> {
     let alive = view.part_alive(part);
-    let Some(predicate) = predicate else { return Ok(alive.map(Arc::new)) };
+    let Some(predicate) = predicate else { return Ok((alive.map(Arc::new), None)) };
     if view.part_len(part) == 0 {
-        return Ok(Some(Arc::new(Bitmap::empty(0))));
+        return Ok((Some(Arc::new(Bitmap::empty(0))), None));
     }
     let (storage, conn, schema) = (source.storage, source.conn, source.schema);
-    let make = |columns: &Columns| predicate.eval(columns);
+    let make = |columns: &Columns| predicate.eval(columns).into();
     let passing = view.predicate(storage, conn, schema, part, predicate.cache_key(), make)?;
-    Ok(Some(match alive {
-        None => passing,
+    let mask = match alive {
+        None => Arc::clone(&passing.possible),
         Some(mut alive) => {
-            alive.and(&passing);
+            alive.and(&passing.possible);
             Arc::new(alive)
         }
-    }))
+    };
+    Ok((Some(mask), Some(passing)))
 }
 
 /// Parses a text leg against the view's searcher.
@@ -108,11 +193,11 @@ pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Resu
 /// Number of live rows that pass a filter.
 pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(source, view, &request, None)?.total())
+    Ok(Masks::build(source, view, &request, None, true)?.total())
 }
 
 fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
-    let masks = Masks::build(source, view, request, None)?;
+    let masks = Masks::build(source, view, request, None, true)?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
         let all = || Bitmap::full(view.part_len(part));

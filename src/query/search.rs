@@ -47,8 +47,12 @@ impl Search {
         let restricts =
             |query: &&TextQuery| unranked || request.vector.is_some() && !query.is_empty() && !query.ranks();
         let restricting = query.as_deref().filter(restricts);
-        let masks = Masks::build(source, &view, &request, restricting)?;
+        // The ranks of a fusion depend on all rows of a leg.
+        let fused = request.vector.is_some() && query.is_some();
+        let masks = Masks::build(source, &view, &request, restricting, fused)?;
         trace.passing = masks.total();
+        trace.passing_at_most = masks.is_open();
+        trace.checked_by_row = masks.read;
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
         let legs = match (&request.vector, query) {
@@ -77,12 +81,30 @@ impl Search {
         if self.ended || self.request.limit.is_some_and(|limit| self.taken >= limit) {
             return Ok(None);
         }
-        if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(source, &self.view, &self.masks)?.map(Hit::bare));
+        if matches!(self.legs, Legs::Listing(_)) {
+            return Ok(self.next_listed(source)?.map(Hit::bare));
         }
         let clock = Instant::now();
+        let hit = loop {
+            let hit = self.find(source)?;
+            let Some(found) = &hit else { break hit };
+            if !self.request.until.iter().all(|bound| holds(bound, found.rank())) {
+                break None;
+            }
+            if self.keeps(source, found.rowid)? {
+                break hit;
+            }
+        };
+        self.ended = hit.is_none();
+        self.trace.search += clock.elapsed();
+        self.taken += usize::from(hit.is_some());
+        Ok(hit)
+    }
+
+    /// The next row that the legs give.
+    fn find(&mut self, source: &Source<'_>) -> Result<Option<Hit>> {
         let Self { view, masks, trace, .. } = self;
-        let hit = match &mut self.legs {
+        Ok(match &mut self.legs {
             Legs::Vector(nearest) => nearest
                 .next(source, view, masks, trace)?
                 .map(|near| Hit { distance: Some(near.distance), ..Hit::bare(near.rowid) }),
@@ -91,20 +113,40 @@ impl Search {
                 .map(|found| Hit { bm25: Some(found.score), ..Hit::bare(found.rowid) }),
             Legs::Hybrid(hybrid) => hybrid.next(source, view, masks, &self.request, trace)?,
             Legs::Listing(_) => None,
-        };
-        let hit = hit.filter(|hit| self.request.until.iter().all(|bound| holds(bound, hit.rank())));
-        self.ended = hit.is_none();
-        self.trace.search += clock.elapsed();
-        self.taken += usize::from(hit.is_some());
-        Ok(hit)
+        })
+    }
+
+    fn next_listed(&mut self, source: &Source<'_>) -> Result<Option<i64>> {
+        loop {
+            let Legs::Listing(listing) = &mut self.legs else { return Ok(None) };
+            let Some(rowid) = listing.next(source, &self.view, &self.masks)? else { return Ok(None) };
+            if self.keeps(source, rowid)? {
+                return Ok(Some(rowid));
+            }
+        }
+    }
+
+    /// Whether a row that was found qualifies, where the filter left that open.
+    fn keeps(&mut self, source: &Source<'_>, rowid: i64) -> Result<bool> {
+        if !self.masks.is_open() {
+            return Ok(true);
+        }
+        if source.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let keeps = self.masks.keeps(source, rowid)?;
+        self.trace.checked_by_row = self.masks.read;
+        Ok(keeps)
     }
 
     /// The next rows of an unranked search, at most `count`; none after the last. `None`: the search is ranked.
     pub fn listed(&mut self, source: &Source<'_>, count: usize) -> Result<Option<Vec<i64>>> {
-        let Legs::Listing(listing) = &mut self.legs else { return Ok(None) };
+        if !matches!(self.legs, Legs::Listing(_)) {
+            return Ok(None);
+        }
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(source, &self.view, &self.masks)?
+            && let Some(rowid) = self.next_listed(source)?
         {
             rowids.push(rowid);
         }

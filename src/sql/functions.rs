@@ -9,11 +9,13 @@
 
 mod each;
 mod hybrid;
+mod json;
 mod quantize;
 mod vector;
 mod words;
 
 pub(crate) use hybrid::{HYBRID, HybridQuery};
+pub(crate) use json::{JSON_MATCHES, filter_text, json_matches, shown};
 pub(crate) use words::{TEXT, TextValue};
 
 use super::module::{AuxFunction, register_function, register_module};
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 25] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 26] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -59,6 +61,7 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 25] = [
     ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", 2, hybrid::query),
     ("hybrid_query", 3, hybrid::query),
+    (JSON_MATCHES, 2, json_matches),
     ("words", 1, words::words),
     ("text_query", 1, words::text_query),
     ("text_query", 2, words::text_query),

@@ -1,7 +1,7 @@
 //! From a plan and its argument values to a search request.
 
 use super::cursor::Knobs;
-use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
+use super::functions::{HYBRID, HybridQuery, JSON_MATCHES, TEXT, TextValue, filter_text};
 use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
@@ -105,6 +105,12 @@ pub fn build(
             }
             Term::Limit => limit = count(value),
             Term::Offset => offset = count(value).unwrap_or(0),
+            Term::Json(at) => {
+                let column = column_name(shared, at);
+                let place = format!("{}.{column}: {JSON_MATCHES}", shared.storage.table);
+                let Some(filter) = filter_text(&place, value)? else { return Ok(None) };
+                filters.push(Filter::Json { column, filter: filter.to_owned() });
+            }
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
                 filters.extend(list_filter(shared, *term, args.in_values(position)?));
             }

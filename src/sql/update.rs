@@ -4,12 +4,14 @@
 //! ([`Shared::atomically`]).
 
 use super::columns::{Hidden, hidden_columns};
+use super::functions;
 use super::module::{Args, Conflict};
 use super::table::Shared;
 use super::vector_value;
 use crate::collection::encode_vector;
 use crate::columns::affinity;
 use crate::error::{Error, Result};
+use crate::json::{self, Json};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::storage::LogOp;
 use crate::value::Value;
@@ -314,7 +316,31 @@ fn check_rowid(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
     }
 }
 
+/// An object as the text that it is; nothing of it is changed.
+fn check_json(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Value> {
+    let place = || format!("{}.{}", shared.storage.table, column.name);
+    let expected = |got: &str| {
+        let hint = if got == "null" { "; for no object insert NULL, not the text 'null'" } else { "" };
+        Err(Error::Value(format!("{}: expected a JSON object, got {got}{hint}", place())))
+    };
+    match value {
+        ValueRef::Null => {
+            refuse_null(shared, column)?;
+            Ok(Value::Null)
+        }
+        ValueRef::Text(text) => match json::parse_bytes(text) {
+            Ok(Json::Object(_)) => Ok(Value::from(value)),
+            Ok(other) => expected(other.kind()),
+            Err(why) => Err(Error::Value(format!("{}: not valid JSON: {why}", place()))),
+        },
+        other => expected(&functions::shown(other)),
+    }
+}
+
 fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<Value> {
+    if column.kind == ColumnKind::Metadata(ColumnType::Json) {
+        return check_json(shared, column, value);
+    }
     let value = Value::from(value);
     let expected = match &column.kind {
         ColumnKind::Key(kind) | ColumnKind::Metadata(kind) => *kind,
