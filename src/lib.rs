@@ -116,16 +116,15 @@ pub use api::{
     Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
-pub use columns::Op;
 pub use error::{Error, Result};
 pub use json::Scalar as JsonScalar;
 pub use query::filter::{ColumnRef, Filter, JsonFilterText, JsonPath, JsonRef, col, json};
 pub use query::fusion::{Fusion, LegScore};
 #[doc(hidden)]
-pub use query::planner::Plan;
+pub use query::planner::PartPlan;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
-pub use value::Value;
+pub use value::{Op, Value};
 pub use vector::{Codes, Metric, Store};
 
 pub use rusqlite;

@@ -27,6 +27,7 @@ impl Cell<'_> {
     pub(super) fn wrong(&self, got: impl Display) -> Error {
         let expected = match self.column.map(|column| &column.kind) {
             None => "INTEGER".to_owned(),
+            Some(ColumnKind::Metadata(ColumnType::Json)) => "a JSON object or its text".to_owned(),
             Some(ColumnKind::Key(kind) | ColumnKind::Metadata(kind)) => kind.name().to_owned(),
             Some(ColumnKind::FullText { .. }) => "TEXT".to_owned(),
             Some(ColumnKind::Vector(spec)) => format!("a vector of {} numbers", spec.dim),
@@ -73,11 +74,12 @@ impl Cell<'_> {
             _ if self.is_vector() => Err(self.wrong(format_args!("the number {value}"))),
             Some(ColumnType::Real) => Ok(Value::Real(value)),
             None if self.column.is_some() => Ok(Value::Real(value)),
+            Some(ColumnType::Text) => Err(self.wrong(format_args!("the number {value:?}"))),
             // A whole number is an integer, as for the SQL door: some languages and formats have no integers.
-            _ if self.kind() != Some(ColumnType::Text) && value.fract() == 0.0 && value.abs() < 9.2e18 => {
-                self.integer(value as i64)
-            }
-            _ => Err(self.wrong(format_args!("the number {value:?}"))),
+            _ => match Value::whole(value) {
+                Some(whole) => self.integer(whole),
+                None => Err(self.wrong(format_args!("the number {value:?}"))),
+            },
         }
     }
 

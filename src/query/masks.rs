@@ -2,14 +2,14 @@
 
 use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
-use super::source::Source;
 use crate::bitmap::Bitmap;
-use crate::collection::{TextView, View, metadata_of};
+use crate::collection::{Connected, Snapshot, TextView, metadata_of};
 use crate::columns::{Bounds, Columns, Passing};
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which rows qualify, part by part.
 pub struct Masks {
@@ -20,50 +20,50 @@ pub struct Masks {
     /// The filter, where rows in `parts` have still to be read before it is known whether they qualify.
     open: Option<Predicate>,
     /// Rows that were read for that.
-    pub read: u64,
+    read: AtomicU64,
 }
 
 /// Rows that are read before a search starts. Where more have to be, they are read as the search finds them.
 const READ_AHEAD: usize = 8_192;
 
 impl Masks {
-    /// Evaluates the filter and the required texts of the request on `view`, and `restricting` besides: the text of a leg
-    /// that ranks nothing, such as one of forbidden words only beside a vector. Where the columns leave the filter open for
-    /// many rows, these are in the masks, unless `exact`, and [`keeps`](Self::keeps) has to be asked about each.
+    /// Evaluates the filter and the required texts of the request, and `restricting` besides: the texts of
+    /// legs that rank nothing, such as one of forbidden words only beside a vector. Where the columns leave the filter
+    /// open for many rows, these are in the masks, unless `exact`, and [`keeps`](Self::keeps) has to be asked about each.
     pub fn build(
-        source: &Source<'_>,
-        view: &View,
+        snapshot: Snapshot<'_>,
         request: &Request,
-        restricting: Option<&TextQuery>,
+        restricting: &[Arc<TextQuery>],
         exact: bool,
     ) -> Result<Self> {
         let predicate = match &request.filter {
-            Some(filter) => {
-                Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?)
-            }
+            Some(filter) => Some(
+                filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
+            ),
             None => None,
         };
+        let view = snapshot.view;
         let (mut parts, mut passing) = (Vec::with_capacity(view.parts()), Vec::with_capacity(view.parts()));
         for part in 0..view.parts() {
-            let (mask, own) = filtered(source, view, predicate.as_ref(), part)?;
+            let (mask, own) = filtered(snapshot, predicate.as_ref(), part)?;
             parts.push(mask);
             passing.push(own);
         }
         for leg in &request.must_match {
-            require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
+            require_text(snapshot, &parse_text(snapshot, leg)?, &mut parts)?;
         }
-        if let Some(query) = restricting {
-            require_text(source, view, query, &mut parts)?;
+        for query in restricting {
+            require_text(snapshot, query, &mut parts)?;
         }
         let open: Vec<Option<Bitmap>> =
             parts.iter().zip(&passing).map(|(mask, own)| open(mask, own)).collect();
         let unread: usize = open.iter().flatten().map(Bitmap::count).sum();
-        let mut masks = Self { parts, counts: Vec::new(), open: None, read: 0 };
+        let mut masks = Self { parts, counts: Vec::new(), open: None, read: AtomicU64::new(0) };
         if let Some(predicate) = predicate.filter(|_| unread > 0) {
             if exact || unread <= READ_AHEAD {
                 for (part, open) in open.iter().enumerate() {
                     if let (Some(open), Some(own)) = (open, &passing[part]) {
-                        masks.settle(source, view, &predicate, part, open, own)?;
+                        masks.settle(snapshot, &predicate, part, open, own)?;
                     }
                 }
             } else {
@@ -80,8 +80,7 @@ impl Masks {
     /// Reads the rows of a part for which the filter is open, and keeps those that pass.
     fn settle(
         &mut self,
-        source: &Source<'_>,
-        view: &View,
+        snapshot: Snapshot<'_>,
         predicate: &Predicate,
         part: usize,
         open: &Bitmap,
@@ -92,19 +91,19 @@ impl Masks {
         let mut possible = Bitmap::clone(&passing.possible);
         let mut sure = passing.sure.as_ref().map_or_else(|| possible.clone(), |sure| Bitmap::clone(sure));
         for (nth, ord) in open.iter().enumerate() {
-            if nth % 256 == 0 && source.interrupted() {
+            if nth % 256 == 0 && snapshot.interrupted() {
                 return Err(Error::Interrupted);
             }
-            if passes(source, predicate, source.rowid(view, part, ord)?)? {
+            if passes(*snapshot, predicate, snapshot.rowid(part, ord)?)? {
                 sure.insert(ord);
             } else {
                 possible.remove(ord);
                 mask.remove(ord);
             }
-            self.read += 1;
+            self.read.fetch_add(1, Ordering::Relaxed);
         }
         // What a living row of a segment holds never changes, so the next search need not read it again.
-        view.settled(part, predicate.cache_key(), Bounds { possible: Some(possible), sure }.into());
+        snapshot.view.settled(part, predicate.cache_key(), Bounds { possible: Some(possible), sure }.into());
         Ok(())
     }
 
@@ -113,11 +112,16 @@ impl Masks {
         self.open.is_some()
     }
 
+    /// Rows that were read because the columns left the filter open for them.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
     /// Whether a row that a search over these masks has found qualifies.
-    pub fn keeps(&mut self, source: &Source<'_>, rowid: i64) -> Result<bool> {
+    pub fn keeps(&self, on: Connected<'_>, rowid: i64) -> Result<bool> {
         let Some(predicate) = &self.open else { return Ok(true) };
-        self.read += 1;
-        passes(source, predicate, rowid)
+        self.read.fetch_add(1, Ordering::Relaxed);
+        passes(on, predicate, rowid)
     }
 
     /// Qualifying rows in all parts.
@@ -132,9 +136,9 @@ impl Masks {
 }
 
 /// Whether a stored row passes the filter.
-fn passes(source: &Source<'_>, predicate: &Predicate, rowid: i64) -> Result<bool> {
-    let Some(row) = source.storage.row(source.conn, rowid)? else { return Ok(false) };
-    Ok(predicate.matches(rowid, &metadata_of(source.schema, &row.values)) == Some(true))
+fn passes(on: Connected<'_>, predicate: &Predicate, rowid: i64) -> Result<bool> {
+    let Some(row) = on.storage.row(on.conn, rowid)? else { return Ok(false) };
+    Ok(predicate.matches(rowid, &metadata_of(on.schema, &row.values)) == Some(true))
 }
 
 /// The rows of a mask for which the filter is open.
@@ -148,19 +152,18 @@ fn open(mask: &Option<Arc<Bitmap>>, passing: &Option<Passing>) -> Option<Bitmap>
 
 /// The living rows of a part that may qualify, and what the filter says of all its rows.
 fn filtered(
-    source: &Source<'_>,
-    view: &View,
+    snapshot: Snapshot<'_>,
     predicate: Option<&Predicate>,
     part: usize,
 ) -> Result<(Option<Arc<Bitmap>>, Option<Passing>)> {
+    let view = snapshot.view;
     let alive = view.part_alive(part);
     let Some(predicate) = predicate else { return Ok((alive.map(Arc::new), None)) };
     if view.part_len(part) == 0 {
         return Ok((Some(Arc::new(Bitmap::empty(0))), None));
     }
-    let (storage, conn, schema) = (source.storage, source.conn, source.schema);
     let make = |columns: &Columns| predicate.eval(columns).into();
-    let passing = view.predicate(storage, conn, schema, part, predicate.cache_key(), make)?;
+    let passing = snapshot.predicate(part, predicate.cache_key(), make)?;
     let mask = match alive {
         None => Arc::clone(&passing.possible),
         Some(mut alive) => {
@@ -172,60 +175,56 @@ fn filtered(
 }
 
 /// Parses a text leg against the view's searcher.
-pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<TextQuery> {
-    if source.schema.full_texts().next().is_none() {
-        let table = &source.storage.table;
+pub fn parse_text(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<TextQuery> {
+    if snapshot.schema.full_texts().next().is_none() {
+        let table = &snapshot.storage.table;
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
-    view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field, leg.syntax)
+    snapshot.text()?.searcher.parse(&leg.query, leg.field, leg.syntax)
 }
 
 /// Rowids of all live rows that match a text.
-pub fn matching_rowids(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<HashSet<i64>> {
-    rowids(source, view, &Request { must_match: vec![leg.clone()], ..Request::default() })
+pub fn matching_rowids(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<HashSet<i64>> {
+    rowids(snapshot, &Request { must_match: vec![leg.clone()], ..Request::default() })
 }
 
 /// Rowids of all live rows that pass a filter, in no order.
-pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Result<Vec<i64>> {
-    rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
+pub fn passing_rowids(snapshot: Snapshot<'_>, filter: &Filter) -> Result<Vec<i64>> {
+    rowids(snapshot, &Request { filter: Some(filter.clone()), ..Request::default() })
 }
 
 /// Number of live rows that pass a filter.
-pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
+pub fn passing_count(snapshot: Snapshot<'_>, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(source, view, &request, None, true)?.total())
+    Ok(Masks::build(snapshot, &request, &[], true)?.total())
 }
 
-fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
-    let masks = Masks::build(source, view, request, None, true)?;
+fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -> Result<C> {
+    let masks = Masks::build(snapshot, request, &[], true)?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
-        let all = || Bitmap::full(view.part_len(part));
+        let all = || Bitmap::full(snapshot.view.part_len(part));
         for ord in mask.as_ref().map_or_else(|| Arc::new(all()), Arc::clone).iter() {
-            rowids.extend([source.rowid(view, part, ord)?]);
+            rowids.extend([snapshot.rowid(part, ord)?]);
         }
     }
     Ok(rowids)
 }
 
-fn require_text(
-    source: &Source<'_>,
-    view: &View,
-    query: &TextQuery,
-    parts: &mut [Option<Arc<Bitmap>>],
-) -> Result<()> {
-    let text = view.text(source.storage, source.conn, source.schema)?;
+fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
+    let view = snapshot.view;
+    let text = snapshot.text()?;
     let few = |part: usize| view.part_len(part) / SPARSE;
     if parts
         .iter()
         .enumerate()
         .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
     {
-        return keep_matching(source, text, query, parts);
+        return keep_matching(snapshot, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    let asked = || source.interrupted();
+    let asked = || snapshot.interrupted();
     for (segment, found) in text.searcher.matches(query, &Interrupt::new(&asked))?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
@@ -248,12 +247,12 @@ const SPARSE: usize = 64;
 
 /// Keeps of a few rows those that match.
 fn keep_matching(
-    source: &Source<'_>,
+    snapshot: Snapshot<'_>,
     text: &TextView,
     query: &TextQuery,
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
-    let asked = || source.interrupted();
+    let asked = || snapshot.interrupted();
     let interrupt = Interrupt::new(&asked);
     let prepared = text.searcher.prepare(query, &interrupt)?;
     for (part, mask) in parts.iter_mut().enumerate() {

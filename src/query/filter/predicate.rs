@@ -2,11 +2,11 @@
 
 use super::{Filter, Target, target};
 use crate::bitmap::Bitmap;
-use crate::columns::{Bounds, Columns, Op, affinity, starts_with};
+use crate::columns::{Bounds, Columns, affinity, starts_with};
 use crate::error::{Error, Result};
 use crate::json::{self, Json, JsonFilter};
 use crate::schema::{ColumnType, Schema};
-use crate::value::Value;
+use crate::value::{Op, Value};
 use std::fmt::Write;
 use std::sync::Arc;
 

@@ -4,6 +4,34 @@ fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
     list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
 }
 
+/// A fused row with what each of two legs gave.
+#[derive(Debug, PartialEq)]
+struct Row {
+    id: RowId,
+    score: f32,
+    vector: Option<LegScore>,
+    text: Option<LegScore>,
+}
+
+/// Raw scores of rows that the vector leg and the text leg did not return.
+#[derive(Clone, Default)]
+struct Fill {
+    vector: RowMap<f32>,
+    text: RowMap<f32>,
+}
+
+fn rows(list: &FusedList) -> Vec<Row> {
+    let row = |row: &Fused| {
+        let scores = list.scores(row);
+        Row { id: row.id, score: row.score, vector: scores[0], text: scores[1] }
+    };
+    list.rows.iter().map(row).collect()
+}
+
+fn leg<'a>(kind: LegKind, hits: &'a [LegHit], fill: &'a RowMap<f32>) -> FusedLeg<'a> {
+    FusedLeg { kind, weight: 1.0, hits, edge: None, fill }
+}
+
 /// All rows of both lists, fused.
 fn fuse(
     fusion: &Fusion,
@@ -12,17 +40,13 @@ fn fuse(
     text: &[LegHit],
     fill: Option<&Fill>,
     tie: &dyn Fn(RowId) -> i64,
-) -> Vec<Fused> {
+) -> Vec<Row> {
     let fill = fill.cloned().unwrap_or_default();
-    super::fuse(
-        fusion,
-        metric,
-        &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true },
-        tie,
-    )
+    let legs = [leg(LegKind::Vector(metric), vector, &fill.vector), leg(LegKind::Text, text, &fill.text)];
+    rows(&super::fuse(fusion, &legs, &|_| true, tie))
 }
 
-fn order(fused: &[Fused]) -> Vec<u32> {
+fn order(fused: &[Row]) -> Vec<u32> {
     fused.iter().map(|row| row.id.1).collect()
 }
 
@@ -123,13 +147,11 @@ fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group
         .to_vec();
     let fill = Fill { text: RowMap::from_iter([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
     for fusion in [Fusion::rrf(), Fusion::convex(0.5), Fusion::dbsf()] {
-        let legs = Legs {
-            hits: [&vector, &text],
-            edges: [None, Some(Edge { raw: 4.0, rank: 2 })],
-            fill: &fill,
-            listed: &|(_, ord)| ord != 8,
-        };
-        let fused = super::fuse(&fusion, Metric::Cosine, &legs, &by_ord);
+        let legs = [
+            leg(LegKind::Vector(Metric::Cosine), &vector, &fill.vector),
+            FusedLeg { edge: Some(Edge { raw: 4.0, rank: 2 }), ..leg(LegKind::Text, &text, &fill.text) },
+        ];
+        let fused = rows(&super::fuse(&fusion, &legs, &|(_, ord)| ord != 8, &by_ord));
         let text_of = |ord| fused.iter().find(|row| row.id.1 == ord).unwrap().text;
         let (drawn, computed) = (text_of(1).unwrap(), text_of(2).unwrap());
         assert_eq!(drawn, computed, "{fusion:?}");
@@ -137,6 +159,35 @@ fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group
         assert_eq!(text_of(3).is_some(), fusion.fills_missing());
         assert!(fused.iter().all(|row| row.id.1 != 8), "{fusion:?}: a row that is not listed");
     }
+}
+
+#[test]
+fn every_formula_takes_any_number_of_legs() {
+    let (first, second, text) =
+        (hits(&[(1, 0.2), (2, 0.4)]), hits(&[(2, 1.0), (3, 3.0)]), hits(&[(3, 8.0), (1, 2.0)]));
+    let none = RowMap::default();
+    let legs = [
+        leg(LegKind::Vector(Metric::Cosine), &first, &none),
+        FusedLeg { weight: 3.0, ..leg(LegKind::Vector(Metric::L2), &second, &none) },
+        leg(LegKind::Text, &text, &none),
+    ];
+    let scores = |fusion: &Fusion, legs: &[FusedLeg<'_>]| {
+        let list = super::fuse(fusion, legs, &|_| true, &by_ord);
+        list.rows.iter().map(|row| (row.id.1, row.score)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let rrf = scores(&Fusion::Rrf { k: 1.0, weights: [1.0, 2.0] }, &legs);
+    close(rrf[&1], 1.0 / 2.0 + 2.0 / 3.0);
+    close(rrf[&2], 1.0 / 3.0 + 3.0 / 2.0);
+    close(rrf[&3], 3.0 / 3.0 + 2.0 / 2.0);
+    // Of the 0.8 of the vector legs the first has a quarter; similarities scale from -1 to 0.8, 1 / (1 + d) from 0 to 0.5.
+    let convex = scores(&Fusion::convex(0.8), &legs);
+    close(convex[&1], 0.2 + 0.2 * 0.25);
+    close(convex[&2], 0.2 * (1.6 / 1.8) + 0.6);
+    close(convex[&3], 0.6 * 0.5 + 0.2);
+    // Without a text leg the vector legs have all of it.
+    close(scores(&Fusion::convex(0.8), &legs[..2])[&2], 0.25 * (1.6 / 1.8) + 0.75);
+    let dbsf = scores(&Fusion::dbsf(), &legs);
+    assert!(dbsf.values().all(|score| score.is_finite()) && dbsf.len() == 3);
 }
 
 #[test]
