@@ -610,6 +610,10 @@ struct Note {
     e: Vec<f32>,
 }
 
+fn has(note: &Note, test: impl Fn(&Meta) -> bool) -> bool {
+    note.meta.as_ref().is_some_and(test)
+}
+
 #[test]
 fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
     use nearlite::{Database, Filter, JsonScalar, Metric, Schema};
@@ -632,35 +636,33 @@ fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
     let meta = nearlite::json("meta");
     let path = |path: &str| meta.path(path);
     let nothing: Option<i64> = None;
-    let has = |note: &Note, test: &dyn Fn(&Meta) -> bool| note.meta.as_ref().is_some_and(test);
-    type Case<'a> = (Filter, &'a dyn Fn(&Note) -> bool);
-    let cases: Vec<Case> = vec![
-        (path("year").ge(2020), &|note| has(note, &|meta| meta.year >= 2020)),
-        (path("year").between(2003, 2009.5), &|note| has(note, &|meta| (2003..2010).contains(&meta.year))),
-        (path("author.name").eq("name 1"), &|note| has(note, &|meta| meta.author.name == "name 1")),
-        (path("author.name").like("NAME _"), &|note| has(note, &|_| true)),
-        (path("author.born").eq(nothing), &|note| has(note, &|meta| meta.author.born.is_none())),
-        (path("author.born").exists(), &|note| has(note, &|_| true)),
-        (path("tags").contains("t3"), &|note| has(note, &|meta| meta.tags[1] == "t3")),
-        (path("tags").contains_any(["t3", "t4"]), &|note| has(note, &|meta| meta.tags[1].as_str() > "t2")),
-        (path("tags").contains_all(["all", "t0"]), &|note| has(note, &|meta| meta.tags[1] == "t0")),
-        (path("draft").eq(true).or(path("year").is_in([2001, 2002])), &|note| {
-            has(note, &|meta| meta.draft || [2001, 2002].contains(&meta.year))
+    let cases: Vec<(Filter, fn(&Note) -> bool)> = vec![
+        (path("year").ge(2020), |note| has(note, |meta| meta.year >= 2020)),
+        (path("year").between(2003, 2009.5), |note| has(note, |meta| (2003..2010).contains(&meta.year))),
+        (path("author.name").eq("name 1"), |note| has(note, |meta| meta.author.name == "name 1")),
+        (path("author.name").like("NAME _"), |note| has(note, |_| true)),
+        (path("author.born").eq(nothing), |note| has(note, |meta| meta.author.born.is_none())),
+        (path("author.born").exists(), |note| has(note, |_| true)),
+        (path("tags").contains("t3"), |note| has(note, |meta| meta.tags[1] == "t3")),
+        (path("tags").contains_any(["t3", "t4"]), |note| has(note, |meta| meta.tags[1].as_str() > "t2")),
+        (path("tags").contains_all(["all", "t0"]), |note| has(note, |meta| meta.tags[1] == "t0")),
+        (path("draft").eq(true).or(path("year").is_in([2001, 2002])), |note| {
+            has(note, |meta| meta.draft || [2001, 2002].contains(&meta.year))
         }),
-        (!path("draft").eq(true), &|note| has(note, &|meta| !meta.draft)),
-        (path("year").ne(2001).and(path("year").lt(2004)), &|note| {
-            has(note, &|meta| meta.year != 2001 && meta.year < 2004)
+        (!path("draft").eq(true), |note| has(note, |meta| !meta.draft)),
+        (path("year").ne(2001).and(path("year").lt(2004)), |note| {
+            has(note, |meta| meta.year != 2001 && meta.year < 2004)
         }),
-        (path("year").not_in([2000, 2001]).and(path("year").le(2002)), &|note| {
-            has(note, &|meta| meta.year == 2002)
+        (path("year").not_in([2000, 2001]).and(path("year").le(2002)), |note| {
+            has(note, |meta| meta.year == 2002)
         }),
-        (path("year").gt(2037).or(nearlite::col("meta").is_null()), &|note| {
-            !has(note, &|meta| meta.year <= 2037)
+        (path("year").gt(2037).or(nearlite::col("meta").is_null()), |note| {
+            !has(note, |meta| meta.year <= 2037)
         }),
-        (Filter::json("meta", json!({"year": {"$gt": 2030}, "draft": true})), &|note| {
-            has(note, &|meta| meta.year > 2030 && meta.draft)
+        (Filter::json("meta", json!({"year": {"$gt": 2030}, "draft": true})), |note| {
+            has(note, |meta| meta.year > 2030 && meta.draft)
         }),
-        (meta.matches(r#"{"tags": "t1"}"#), &|note| has(note, &|meta| meta.tags[1] == "t1")),
+        (meta.matches(r#"{"tags": "t1"}"#), |note| has(note, |meta| meta.tags[1] == "t1")),
     ];
     for sealed in [false, true] {
         if sealed {
