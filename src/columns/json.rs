@@ -137,3 +137,6 @@ impl PathColumn {
             + self.elements.memory_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;
