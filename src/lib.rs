@@ -35,7 +35,7 @@
 //!     .nearest("embedding", &query)                       // vector leg
 //!     .text("sqlite vector search")                       // + text leg = hybrid
 //!     .filter(col("lang").eq("en").and(col("year").ge(2020)))
-//!     .fuse(Fusion::rrf())                                // the default
+//!     .fuse(Fusion::convex(0.45))                         // the default
 //!     .limit(10)
 //!     .run()?;
 //! for hit in &hits {

@@ -7,6 +7,7 @@
 //! [`view::View`] holds the segments of a snapshot, their dead rows and the delta. Views are found again by the root nonce
 //! and the position in the log, both read in the query's own snapshot ([`views`]).
 
+mod background;
 pub mod cache;
 mod compare;
 mod delta;

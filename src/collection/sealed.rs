@@ -1,5 +1,6 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
+use super::background::DeadRows;
 use super::cache::{self, Part, Payload, SegmentColumns};
 use super::resident::Resident;
 use super::snapshot::Connected;
@@ -20,6 +21,7 @@ pub struct Segment {
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
     resident: Vec<OnceLock<Arc<Resident>>>,
+    dead: Vec<DeadRows>,
     budget: AtomicUsize,
 }
 
@@ -29,8 +31,9 @@ impl Segment {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
         let resident = schema.vectors().map(|_| OnceLock::new()).collect();
         let budget = AtomicUsize::new(0);
-        let segment =
-            Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
+        let dead = schema.vectors().map(|_| DeadRows::default()).collect();
+        let (columns, text) = (OnceLock::new(), OnceLock::new());
+        let segment = Self { record, columns, text, vectors, resident, dead, budget };
         segment.set_budget(cache_mb);
         segment
     }
@@ -115,6 +118,11 @@ impl Segment {
         Ok(TextPayload::edition_in(&on.storage.payload_head(on.conn, entry, TextPayload::HEAD)?))
     }
 
+    /// The dead rows of the `at`-th vector column that the last background left out.
+    pub fn dead_rows(&self, at: usize) -> Option<&DeadRows> {
+        self.dead.get(at)
+    }
+
     /// Codes and graph of the `at`-th vector column.
     pub fn vector(&self, on: Connected<'_>, at: usize) -> Result<&Arc<VectorIndex>> {
         let (slot, spec) = match (self.vectors.get(at), on.schema.vectors().nth(at)) {
@@ -174,6 +182,7 @@ impl Segment {
             text: self.text.clone(),
             vectors: self.vectors.clone(),
             resident: self.resident.iter().map(|_| OnceLock::new()).collect(),
+            dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
             budget: AtomicUsize::new(self.budget()),
         })
     }

@@ -1,5 +1,6 @@
 //! What one snapshot of a collection sees. Immutable once shared.
 
+use super::background::Backgrounds;
 use super::delta::Delta;
 use super::resident::Resident;
 use super::sealed::Segment;
@@ -83,6 +84,7 @@ pub struct View {
     /// Rows in no segment.
     pub delta: Delta,
     pub(super) text: OnceLock<Arc<TextView>>,
+    pub(super) backgrounds: Backgrounds,
 }
 
 impl View {

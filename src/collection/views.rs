@@ -1,5 +1,6 @@
 //! Finds the view of the current snapshot, from memory where the root nonce and the log say it is still right.
 
+use super::background::Backgrounds;
 use super::cache;
 use super::delta::Delta;
 use super::sealed::Segment;
@@ -79,7 +80,9 @@ fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&Vi
         segments.push(SegmentView { segment, dead });
     }
     let position = LogPosition::default();
-    let mut view = View { nonce, position, segments, delta: Delta::new(schema), text: OnceLock::new() };
+    let backgrounds = Backgrounds::new(schema.vectors().count());
+    let (delta, text) = (Delta::new(schema), OnceLock::new());
+    let mut view = View { nonce, position, segments, delta, text, backgrounds };
     replay(&mut view, on)?;
     Ok(view)
 }
@@ -99,6 +102,7 @@ fn replay(view: &mut View, on: Connected<'_>) -> Result<()> {
     }
     view.delta.apply(on, &entries)?;
     view.text = OnceLock::new();
+    view.backgrounds = Backgrounds::new(on.schema.vectors().count());
     view.position = position;
     Ok(())
 }

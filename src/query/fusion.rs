@@ -5,13 +5,16 @@
 //! * **rrf** (Cormack, Clarke, Büttcher 2009): `sum of weight / (k + rank)`, ranks from 1. Looks at ranks only, so it
 //!   needs no tuning; a leg that did not return the row adds nothing. The scores are no similarities (two legs at
 //!   k = 60 reach 0.033): never put a threshold on them.
-//! * **convex** (Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t`, the legs of a kind sharing its part, with scores scaled from the *theoretical*
-//!   minimum (cosine similarity -1, BM25 0) to the best of the list, so that the scale does not depend on how deep the
-//!   list is. A row that one leg missed gets its true score there, computed by the caller (`fill`).
+//! * **convex** (after Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t`, the legs of a kind sharing its part. Scores
+//!   are scaled from the *background*, what a row scores that has nothing to do with the query, to the best of the list,
+//!   and cut to 0 and 1. For a text that is BM25 0, for a vector the mean similarity of all rows to the query: a scale
+//!   from cosine -1 would leave all candidates of most models between .6 and 1, and the text would decide alone. Neither
+//!   end depends on how deep the list is. A row that one leg missed gets its true score there (`fill`).
 //! * **dbsf** (Qdrant): scores scaled from `mean - 3 sd` to `mean + 3 sd` of their leg, times weight. Not clamped: the
 //!   few scores far above the mean are what the formula is good for.
 //!
-//! Invariant: the order is total and deterministic (score, number of legs, best rank, rowid) and no score is NaN.
+//! Invariant: the order is total and deterministic (score, the same before it was cut, number of legs, best rank, rowid) and
+//! no score is NaN.
 
 mod options;
 #[cfg(test)]
@@ -36,7 +39,7 @@ pub enum Fusion {
         /// Weight of each leg.
         weights: [f32; 2],
     },
-    /// Convex combination of scaled scores.
+    /// Convex combination of scores, each scaled from the background of its leg to its best.
     Convex {
         /// Weight of the vector legs together, 0 to 1; the text legs have the rest.
         alpha: f32,
@@ -49,6 +52,10 @@ pub enum Fusion {
 }
 
 impl Fusion {
+    /// Weight of the vector leg in the default fusion: above both legs on scifact and nfcorpus, with a strong and with a weak
+    /// embedding model (docs/benchmarks.md); .4 to .5 differ by .005.
+    const ALPHA: f32 = 0.45;
+
     /// Reciprocal rank fusion with k = 60 and equal weights.
     pub fn rrf() -> Self {
         Self::Rrf { k: 60.0, weights: [1.0, 1.0] }
@@ -103,6 +110,11 @@ impl Fusion {
         matches!(self, Self::Convex { .. })
     }
 
+    /// Whether the fusion asks for the background of the legs.
+    pub fn needs_background(&self) -> bool {
+        matches!(self, Self::Convex { .. })
+    }
+
     /// Weight of a leg whose own weight is `own`, where those of all legs of its kind add up to `all`; `mixed` where there
     /// are vector legs and text legs.
     fn weight(&self, kind: LegKind, own: f32, all: f32, mixed: bool) -> f32 {
@@ -116,8 +128,9 @@ impl Fusion {
 }
 
 impl Default for Fusion {
+    /// Convex with alpha .45.
     fn default() -> Self {
-        Self::rrf()
+        Self::convex(Self::ALPHA)
     }
 }
 
@@ -177,6 +190,9 @@ pub struct FusedLeg<'a> {
     pub hits: &'a [LegHit],
     /// Where it was cut inside a group of equals.
     pub edge: Option<Edge>,
+    /// What a row scores that has nothing to do with the query: 0 for texts, the mean similarity of all rows for vectors.
+    /// Only convex asks for it; without one the worst row of the list stands for it.
+    pub background: Option<f64>,
     /// Raw scores, computed by the caller, of rows that it did not draw. A row that has none (no vector, no term of the
     /// query) is left out and gets nothing from the leg.
     pub fill: &'a RowMap<f32>,
@@ -254,16 +270,25 @@ pub fn fuse(
             }
         }
     }
+    // The score of each row with nothing cut off.
+    let mut uncut = vec![0.0_f64; slots.len()];
     for (at, leg) in legs.iter().enumerate() {
         // Statistics are of what the leg returned, in rank order, so that the sums do not depend on hashing.
         let mut hits: Vec<&LegHit> = leg.hits.iter().collect();
         hits.sort_unstable_by_key(|hit| (hit.rank, hit.id));
-        let returned: Vec<f64> = hits.iter().map(|hit| goodness(leg.kind, hit.raw)).collect();
+        let goodness = |raw: f32| match fusion {
+            Fusion::Convex { .. } => similarity(leg.kind, raw),
+            _ => goodness(leg.kind, raw),
+        };
+        let returned: Vec<f64> = hits.iter().map(|hit| goodness(hit.raw)).collect();
         let column = || scores.iter().skip(at).step_by(width).flatten();
-        let filled = column().filter(|score| score.filled).map(|score| goodness(leg.kind, score.raw));
-        let scale = Scale::new(fusion, leg.kind, &returned, &filled.collect::<Vec<_>>());
-        for score in scores.iter_mut().skip(at).step_by(width).flatten() {
-            let normalized = scale.apply(score.rank, goodness(leg.kind, score.raw));
+        let filled = column().filter(|score| score.filled).map(|score| goodness(score.raw));
+        let scale = Scale::new(fusion, leg.background, &returned, &filled.collect::<Vec<_>>());
+        for (score, uncut) in scores.iter_mut().skip(at).step_by(width).zip(&mut uncut) {
+            let Some(score) = score else { continue };
+            let whole = scale.apply(score.rank, goodness(score.raw));
+            let normalized = if scale.cuts() { whole.clamp(0.0, 1.0) } else { whole };
+            *uncut += f64::from(score.weight) * whole;
             let contribution = f64::from(score.weight) * normalized;
             score.normalized = normalized as f32;
             score.contribution = contribution as f32;
@@ -281,7 +306,8 @@ pub fn fuse(
     rows.sort_by_cached_key(|row| {
         let ranks = || of(row.slot).filter_map(|leg| leg.rank);
         let best = ranks().min().unwrap_or(u32::MAX);
-        (Descending(row.score), std::cmp::Reverse(ranks().count()), best, tie(row.id), row.id)
+        let uncut = Descending(uncut[row.slot] as f32 + 0.0);
+        (Descending(row.score), uncut, std::cmp::Reverse(ranks().count()), best, tie(row.id), row.id)
     });
     FusedList { rows, legs: width, scores }
 }
@@ -321,7 +347,27 @@ fn goodness(kind: LegKind, raw: f32) -> f64 {
         LegKind::Vector(Metric::Ip) => -raw,
         LegKind::Text => raw,
     };
-    if good.is_finite() { good } else { f64::from(f32::MAX) * if good == f64::INFINITY { 1.0 } else { -1.0 } }
+    finite(good)
+}
+
+fn finite(score: f64) -> f64 {
+    match score {
+        score if score.is_finite() => score,
+        f64::INFINITY => f64::from(f32::MAX),
+        _ => f64::from(f32::MIN),
+    }
+}
+
+/// The raw score as a similarity whose mean over all rows is the background: cosine, dot product, negated squared
+/// distance, or BM25.
+fn similarity(kind: LegKind, raw: f32) -> f64 {
+    let raw = f64::from(raw);
+    finite(match kind {
+        LegKind::Vector(Metric::Cosine) => 1.0 - raw,
+        LegKind::Vector(Metric::L2) => -raw * raw,
+        LegKind::Vector(Metric::Ip) => -raw,
+        LegKind::Text => raw,
+    })
 }
 
 /// How a leg's scores are scaled.
@@ -330,26 +376,23 @@ enum Scale {
     Reciprocal { k: f64 },
     /// `(score - low) / width`.
     Linear { low: f64, width: f64 },
+    /// The same, to be cut to 0 and 1.
+    Cut { low: f64, width: f64 },
     /// Every score is this.
     Constant(f64),
 }
 
 impl Scale {
     /// `scores` are those the leg returned, `filled` those computed afterwards.
-    fn new(fusion: &Fusion, kind: LegKind, scores: &[f64], filled: &[f64]) -> Self {
+    fn new(fusion: &Fusion, background: Option<f64>, scores: &[f64], filled: &[f64]) -> Self {
         match fusion {
             Fusion::Rrf { k, .. } => Self::Reciprocal { k: f64::from(*k).max(0.0) },
             Fusion::Convex { .. } => {
                 let all = || scores.iter().chain(filled).copied();
                 let max = all().fold(f64::NEG_INFINITY, f64::max);
-                let low = match kind {
-                    LegKind::Vector(Metric::Cosine) => -1.0,
-                    // A dot product has no lower bound: the worst score seen, but at most 0.
-                    LegKind::Vector(Metric::Ip) => all().fold(0.0, f64::min),
-                    _ => 0.0,
-                };
+                let low = background.unwrap_or_else(|| all().fold(f64::INFINITY, f64::min));
                 let width = max - low;
-                if width > 0.0 { Self::Linear { low, width } } else { Self::Constant(0.0) }
+                if width > 0.0 { Self::Cut { low, width } } else { Self::Constant(0.0) }
             }
             Fusion::Dbsf { .. } => {
                 let count = scores.len() as f64;
@@ -364,10 +407,15 @@ impl Scale {
         }
     }
 
+    /// Whether what is beyond 0 and 1 is cut off.
+    fn cuts(&self) -> bool {
+        matches!(self, Self::Cut { .. })
+    }
+
     fn apply(&self, rank: Option<u32>, score: f64) -> f64 {
         match self {
             Self::Reciprocal { k } => rank.map_or(0.0, |rank| 1.0 / (k + f64::from(rank.max(1)))),
-            Self::Linear { low, width } => (score - low) / width,
+            Self::Linear { low, width } | Self::Cut { low, width } => (score - low) / width,
             Self::Constant(value) => *value,
         }
     }

@@ -125,6 +125,11 @@ impl Nearest {
         }
     }
 
+    /// The mean similarity of all rows to the query.
+    pub fn typical_similarity(&self, snapshot: Snapshot<'_>) -> Result<Option<f64>> {
+        snapshot.typical_similarity(self.column, self.candidates.query())
+    }
+
     /// Exact distances of given rows, with their rowids; `None` where a row has no vector.
     pub fn distances(&self, snapshot: Snapshot<'_>, rows: &[(RowId, i64)]) -> Result<Vec<Option<f64>>> {
         let mut distances = Vec::with_capacity(rows.len());
