@@ -1,14 +1,4 @@
 //! The one error type of the crate: every variant says what is wrong, where, and what to do about it.
-//!
-//! An error of the SQL door goes through SQLite, which keeps its sentence and a result code. So that the Rust door can
-//! give the error itself, the last one of the thread is remembered here.
-
-use std::cell::Cell;
-
-thread_local! {
-    /// What was last reported to SQLite.
-    static REPORTED: Cell<Option<Error>> = const { Cell::new(None) };
-}
 
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -105,22 +95,24 @@ pub enum Error {
 }
 
 impl Error {
-    /// Remembers an error that is reported to SQLite.
-    pub(crate) fn report(self) {
-        // SQLite's own errors come back from it as they are. A thread that ends has nobody to remember for.
-        let kept = (!matches!(self, Self::Sqlite(_))).then_some(self);
-        let _ = REPORTED.try_with(|slot| slot.set(kept));
+    /// A vector of the wrong length; `model` is the embedding model of the table.
+    pub(crate) fn dimension(column: String, expected: usize, got: usize, model: Option<&str>) -> Self {
+        Self::Dimension { column, expected, got, hint: Self::model_hint(model) }
     }
 
-    /// The error that was reported as `error`, told by its sentence, since SQLite may have had others meanwhile.
-    pub(crate) fn reported(error: &rusqlite::Error) -> Option<Self> {
-        let (rusqlite::Error::SqliteFailure(_, Some(sentence))
-        | rusqlite::Error::SqlInputError { msg: sentence, .. }) = error
-        else {
-            return None;
-        };
-        let reported = REPORTED.try_with(Cell::take).ok().flatten();
-        reported.filter(|reported| reported.to_string() == *sentence)
+    /// What an error about a vector says of the embedding model.
+    pub(crate) fn model_hint(model: Option<&str>) -> String {
+        model.map_or(String::new(), |model| format!(" (model is {model})"))
+    }
+
+    /// Checks that every element of a vector is a finite number; `column` names the vector.
+    pub(crate) fn check_finite(vector: &[f32], column: impl FnOnce() -> String) -> Result<()> {
+        // Without a branch in the loop it compiles to SIMD; the culprit is looked for only when there is one.
+        let finite = vector.iter().fold(true, |finite, element| finite & element.is_finite());
+        if !finite && let Some(index) = vector.iter().position(|element| !element.is_finite()) {
+            return Err(Self::NotFinite { column: column(), index, value: vector[index].to_string() });
+        }
+        Ok(())
     }
 
     /// An error of reading stored values: a value of a wrong type is damage at `place`, every other error is SQLite's own.

@@ -98,6 +98,7 @@ mod api;
 mod bitmap;
 mod collection;
 mod columns;
+mod courier;
 mod error;
 mod hnsw;
 mod json;
@@ -113,7 +114,7 @@ mod value;
 mod vector;
 
 pub use api::{
-    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
+    Access, Collection, CollectionBuilder, Database, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
 pub use error::{Error, Result};

@@ -33,8 +33,14 @@ pub(crate) fn check_name(table: &str) -> Result<()> {
     Err(Error::Schema(format!("the name {table} is reserved for {why}; choose another for the collection")))
 }
 
+/// `name` quoted as an SQL identifier.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Type of a metadata column or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ColumnType {
     /// UTF-8 text.
     Text,
@@ -63,6 +69,7 @@ impl ColumnType {
 
 /// How a vector column is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum IndexKind {
     /// An HNSW graph.
     Hnsw {
@@ -83,6 +90,7 @@ impl Default for IndexKind {
 
 /// Everything declared of one vector column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VectorSpec {
     /// Number of dimensions, 1 to 16,384.
     pub dim: usize,
@@ -100,6 +108,24 @@ impl VectorSpec {
     /// A column of `dim` dimensions with every other setting at its default.
     pub fn new(dim: usize, metric: Metric) -> Self {
         Self { dim, metric, index: IndexKind::default(), codes: Codes::default(), store: Store::default() }
+    }
+
+    /// Another kind of index.
+    pub fn index(mut self, index: IndexKind) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// Other codes.
+    pub fn codes(mut self, codes: Codes) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// Another precision of the stored vectors.
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = store;
+        self
     }
 
     /// What is out of range, in words.
@@ -121,6 +147,7 @@ impl VectorSpec {
 
 /// What a column is for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ColumnKind {
     /// The primary key: `TEXT PRIMARY KEY`, or `INTEGER PRIMARY KEY`, which is the rowid itself.
     Key(ColumnType),
@@ -139,6 +166,7 @@ pub enum ColumnKind {
 
 /// One declared column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Column {
     /// Name as declared.
     pub name: String,
@@ -150,6 +178,7 @@ pub struct Column {
 
 /// The declaration of a collection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[non_exhaustive]
 pub struct Schema {
     /// Columns in declared order.
     pub columns: Vec<Column>,
@@ -267,6 +296,11 @@ impl Schema {
             ColumnKind::Key(kind) => Some((at, kind)),
             _ => None,
         })
+    }
+
+    /// Whether rows are identified by a text.
+    pub(crate) fn has_text_key(&self) -> bool {
+        matches!(self.key_column(), Some((_, ColumnType::Text)))
     }
 
     /// Positions and settings of the vector columns, in declared order.

@@ -1,16 +1,17 @@
-//! What a search answers.
+//! What a search returns.
 
 use super::key::Key;
 use super::read_row::{self, Cell, Columns};
-use crate::collection::text_config;
 use crate::error::Result;
 use crate::query::fusion::LegScore;
 use crate::query::{self, LegQuery, Request};
 use crate::schema::{ColumnType, Schema};
-use crate::text::{self, TextQuery};
+use crate::text::{self, TextConfig, TextQuery};
 use crate::value::Value;
 use crate::vector::metric::narrow;
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -126,16 +127,18 @@ impl Hit {
         let (Some(query), Some(Some(_))) = (&self.context.text, self.texts.get(field)) else {
             return Ok(None);
         };
-        let config = text_config(schema);
+        let config = TextConfig::of(schema);
         Ok(Some(text::snippet(&config, query, field, &self.texts, before, after, "…", words.clamp(1, 1_000))))
     }
 }
 
 /// No such FULLTEXT column.
-pub(super) fn unknown_text(table: &str, schema: &Schema, column: &str) -> crate::Error {
+pub(super) fn unknown_text(table: &str, schema: &Schema, column: &str) -> crate::error::Error {
     let known: Vec<_> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
     let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-    crate::Error::Unknown(format!("{table} has no FULLTEXT column {column}; FULLTEXT columns: {known}"))
+    crate::error::Error::Unknown(format!(
+        "{table} has no FULLTEXT column {column}; FULLTEXT columns: {known}"
+    ))
 }
 
 impl std::fmt::Debug for Hit {
@@ -149,8 +152,33 @@ impl std::fmt::Debug for Hit {
     }
 }
 
-/// The answer of a search, best first; a slice of [`Hit`]s.
-#[derive(Debug, Clone, Default)]
+/// Serializes as an object: `key`, `rowid`, `score`, the other numbers where the search has them, and `row`, the columns that
+/// were read.
+impl Serialize for Hit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let row = self.row::<serde_json::Value>().map_err(serde::ser::Error::custom)?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("key", &self.key)?;
+        map.serialize_entry("rowid", &self.rowid)?;
+        map.serialize_entry("score", &self.score)?;
+        for (name, number) in [("distance", self.distance), ("bm25", self.bm25)] {
+            if let Some(number) = number {
+                map.serialize_entry(name, &number)?;
+            }
+        }
+        for (name, rank) in [("vector_rank", self.vector_rank), ("text_rank", self.text_rank)] {
+            if let Some(rank) = rank {
+                map.serialize_entry(name, &rank)?;
+            }
+        }
+        map.serialize_entry("row", &row)?;
+        map.end()
+    }
+}
+
+/// The hits of a search, best first; a slice of [`Hit`]s.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
 pub struct Hits {
     pub(super) hits: Vec<Hit>,
 }
@@ -214,7 +242,7 @@ impl IntoIterator for Hits {
 }
 
 /// A search with its reasons: the plan, and what each leg gave to each hit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Explain {
     /// Plan, cardinalities, counters and times, as the SQL column `explain` shows them.
@@ -224,7 +252,7 @@ pub struct Explain {
 }
 
 /// A hit with what the legs of a hybrid search gave to its score.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ExplainedHit {
     /// The hit.

@@ -1,11 +1,14 @@
 //! What identifies a row.
 
 use crate::value::Value;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
 /// The key of a row: its text key, or its rowid where the collection has no text key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// It serializes as the number or the text alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Key {
     /// An INTEGER key, or the rowid of a collection without a key.
     Rowid(i64),

@@ -1,6 +1,5 @@
 //! One typed column: integers, floats or text, with its NULL rows.
 
-use super::builder::Builder;
 use super::dictionary::Dictionary;
 use super::ints::{Ints, exact_int};
 use super::json::{self, JsonColumn};
@@ -188,44 +187,8 @@ impl Column {
         })
     }
 
-    /// The rows of each part at its ords, one part after the other. A missing column is NULL throughout.
-    pub fn merge(kind: ColumnType, parts: &[(Option<&Self>, &[u32])]) -> Self {
-        if kind == ColumnType::Json {
-            return Self::merge_json(parts);
-        }
-        let mut builder = Builder::new(kind);
-        for (column, ords) in parts {
-            let Some(Self { data: Data::Texts { dictionary, codes, .. }, nulls, .. }) = column else {
-                for ord in *ords {
-                    builder.push(column.map_or(Value::Null, |column| column.value(*ord as usize)));
-                }
-                continue;
-            };
-            // Each distinct text is looked up once.
-            let mut known: Vec<Option<u32>> = vec![None; dictionary.len()];
-            for ord in *ords {
-                if nulls.as_ref().is_some_and(|nulls| nulls.contains(*ord)) {
-                    builder.push(Value::Null);
-                    continue;
-                }
-                let code = codes.get(*ord as usize) as usize;
-                match known.get(code).copied().flatten() {
-                    Some(id) => builder.push_text_id(id),
-                    None => {
-                        let id = builder.push(Value::Text(dictionary.get(code).to_owned()));
-                        if let Some(slot) = known.get_mut(code) {
-                            *slot = id;
-                        }
-                    }
-                }
-            }
-        }
-        builder.finish()
-    }
-}
-
-impl Column {
-    fn merge_json(parts: &[(Option<&Self>, &[u32])]) -> Self {
+    /// As [`Builder::merge`](super::builder::Builder::merge), of JSON columns.
+    pub fn merge_json(parts: &[(Option<&Self>, &[u32])]) -> Self {
         let mut nulls = Vec::new();
         let mut len = 0_u32;
         for (column, ords) in parts {

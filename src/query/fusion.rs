@@ -147,6 +147,7 @@ pub struct LegHit {
 
 /// What one leg gave to a fused row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LegScore {
     /// Rank in the leg, from 1; `None` when the leg did not return the row.
     pub rank: Option<u32>,

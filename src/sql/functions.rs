@@ -17,7 +17,7 @@ mod vector;
 mod words;
 
 pub(crate) use hybrid::{HYBRID, HybridQuery, LegValue};
-pub(crate) use json::{JSON_MATCHES, filter_text, json_matches, shown};
+pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 pub(crate) use near::NearValue;
 pub(crate) use words::{TEXT, TextValue};

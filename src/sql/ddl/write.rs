@@ -1,7 +1,6 @@
 //! A [`Schema`] as the arguments that declare it.
 
-use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema};
-use crate::vector::Store;
+use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 
 /// The declared arguments that [`parse`](super::parse) reads back as `schema`, joined by commas.
 pub(crate) fn write(schema: &Schema) -> String {
@@ -27,16 +26,8 @@ pub(crate) fn write_column(column: &Column) -> String {
                     format!("hnsw(m={m}, ef_construction={ef_construction})")
                 }
             };
-            let store = match spec.store {
-                Store::F32 => "f32",
-                Store::F16 => "f16",
-            };
-            format!(
-                "VECTOR({}) METRIC {} INDEX {index} CODES {} STORE {store}",
-                spec.dim,
-                spec.metric.name(),
-                spec.codes.name()
-            )
+            let VectorSpec { dim, metric, codes, store, .. } = spec;
+            format!("VECTOR({dim}) METRIC {metric} INDEX {index} CODES {codes} STORE {store}")
         }
     };
     // A text key refuses NULL by itself.

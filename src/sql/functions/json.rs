@@ -71,7 +71,7 @@ pub(crate) fn filter_text<'a>(place: &str, value: ValueRef<'a>) -> Result<Option
 }
 
 /// What stands where a JSON text is expected.
-pub(crate) fn shown(value: ValueRef<'_>) -> String {
+fn shown(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Blob(bytes) => {
             format!("a BLOB of {} bytes (of jsonb() take json(), which gives a text)", bytes.len())
