@@ -20,6 +20,7 @@ mod joined;
 mod letters;
 mod lexis;
 mod marks;
+mod matches;
 mod merged;
 mod misread;
 mod normal;
@@ -28,6 +29,7 @@ mod parser;
 mod payload;
 mod queries;
 mod query_text;
+mod ranking;
 mod scan;
 mod searcher;
 mod signature;
@@ -38,12 +40,13 @@ mod waiting;
 mod windows;
 mod writer;
 
+#[cfg(test)]
+pub use best::TextHit;
+pub use best::Ties;
 pub use interrupt::Interrupt;
 pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
 pub use query_text::{Syntax, TextQuery};
-#[cfg(test)]
-pub use searcher::TextHit;
 pub use searcher::{Prepared, TextSearcher};
 pub use writer::{build, build_like, merge};
 
