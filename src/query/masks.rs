@@ -44,12 +44,19 @@ impl Masks {
         if let Some(query) = restricting {
             require_text(source, view, query, &mut parts)?;
         }
-        let counts = parts
-            .iter()
-            .enumerate()
-            .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
-            .collect();
+        let counts = counts(view, &parts);
         Ok(Self { parts, counts })
+    }
+
+    /// Leaves matching rows only, where the masks leave so few rows that each is looked at; whether they do.
+    pub fn match_few(&mut self, source: &Source<'_>, view: &View, query: &TextQuery) -> Result<bool> {
+        if !are_few(view, &self.parts) {
+            return Ok(false);
+        }
+        let text = view.text(source.storage, source.conn, source.schema)?;
+        keep_matching(source, text, query, &mut self.parts)?;
+        self.counts = counts(view, &self.parts);
+        Ok(true)
     }
 
     /// Qualifying rows in all parts.
@@ -61,6 +68,13 @@ impl Masks {
     pub fn contains(&self, part: usize, ord: u32) -> bool {
         self.parts.get(part).is_some_and(|mask| mask.as_ref().is_none_or(|mask| mask.contains(ord)))
     }
+}
+
+fn counts(view: &View, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
+    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
+        mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count())
+    };
+    parts.iter().enumerate().map(count).collect()
 }
 
 fn filtered(
@@ -130,12 +144,7 @@ fn require_text(
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
     let text = view.text(source.storage, source.conn, source.schema)?;
-    let few = |part: usize| view.part_len(part) / SPARSE;
-    if parts
-        .iter()
-        .enumerate()
-        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
-    {
+    if are_few(view, parts) {
         return keep_matching(source, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
@@ -160,6 +169,11 @@ fn require_text(
 
 /// Below one row in this many, each row is looked at instead of all that match.
 const SPARSE: usize = 64;
+
+fn are_few(view: &View, parts: &[Option<Arc<Bitmap>>]) -> bool {
+    let few = |part: usize| view.part_len(part) / SPARSE;
+    parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+}
 
 /// Keeps of a few rows those that match.
 fn keep_matching(

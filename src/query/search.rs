@@ -44,10 +44,9 @@ impl Search {
         };
         trace.warnings = query.as_ref().map_or_else(Vec::new, |query| query.warnings().to_vec());
         let unranked = request.unranked && request.vector.is_none();
-        let restricts =
-            |query: &&TextQuery| unranked || request.vector.is_some() && !query.is_empty() && !query.ranks();
+        let restricts = |query: &&TextQuery| request.vector.is_some() && !query.is_empty() && !query.ranks();
         let restricting = query.as_deref().filter(restricts);
-        let masks = Masks::build(source, &view, &request, restricting)?;
+        let mut masks = Masks::build(source, &view, &request, restricting)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
@@ -55,8 +54,8 @@ impl Search {
             (Some(vector), None) => Legs::Vector(Box::new(Nearest::new(source, &request, vector, batch))),
             (None, Some(query)) if unranked => {
                 trace.unranked = true;
-                trace.text_hits = masks.total() as u64;
-                Legs::Listing(Box::new(Listing::new(query, request.descending)))
+                let matched = masks.match_few(source, &view, &query)?;
+                Legs::Listing(Box::new(Listing::new(source, &view, query, request.descending, matched)?))
             }
             (None, Some(query)) => Legs::Text(Box::new(Matching::new(query, batch))),
             (Some(_), Some(query)) => {
@@ -78,7 +77,7 @@ impl Search {
             return Ok(None);
         }
         if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(source, &self.view, &self.masks)?.map(Hit::bare));
+            return Ok(listing.next(source, &self.view, &self.masks, &mut self.trace)?.map(Hit::bare));
         }
         let clock = Instant::now();
         let Self { view, masks, trace, .. } = self;
@@ -104,7 +103,7 @@ impl Search {
         let Legs::Listing(listing) = &mut self.legs else { return Ok(None) };
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(source, &self.view, &self.masks)?
+            && let Some(rowid) = listing.next(source, &self.view, &self.masks, &mut self.trace)?
         {
             rowids.push(rowid);
         }
