@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-/// Slots of one in-memory text index; small, because the last block is made anew after every write.
+/// Slots of one in-memory text index; small, because the last block is built again after every write.
 const TEXT_BLOCK: usize = 64;
 
 /// Bytes that a log entry takes in maps, roughly, its vectors and values aside.

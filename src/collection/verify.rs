@@ -9,7 +9,7 @@ use crate::storage::{PayloadKind, Settings, Storage};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
-/// Checks everything that is derived; answers one sentence for each defect found.
+/// Checks everything that is derived; returns one sentence for each defect.
 pub fn verify(
     storage: &Storage,
     conn: &Connection,

@@ -94,7 +94,7 @@ pub fn text_to_number(text: &str) -> Option<Value> {
 
 /// A float as SQLite 3.53 and newer write it: 17 significant digits, fewer where a short decimal reads back as the
 /// same float, always with a point. Older versions round to 15 digits; only a TEXT column compared with a fraction
-/// can tell the difference. SQLite computes the 17th digit with 96 bits, this exactly: of random bit patterns one in
+/// can see the difference. SQLite computes the 17th digit with 96 bits, this exactly: of random bit patterns one in
 /// 200 differs there, of decimals with up to 12 digits none.
 pub fn real_to_text(real: f64) -> String {
     if real.is_infinite() {

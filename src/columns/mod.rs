@@ -2,10 +2,10 @@
 //!
 //! Every column is an array of small unsigned codes in the order of its values (integers minus their minimum,
 //! ranks in a sorted dictionary for text) or an array of floats, plus a set of NULL rows. A comparison therefore
-//! becomes one inclusive range of codes, and [`packed::Packed::range`] answers it 64 rows at a time without a branch.
+//! becomes one inclusive range of codes, and [`packed::Packed::range`] evaluates it 64 rows at a time without a branch.
 //!
 //! Invariants: a column is immutable; a NULL row matches no comparison; the result of a predicate equals what
-//! SQLite answers for a column of the declared type (see [`affinity`]).
+//! SQLite returns for a column of the declared type (see [`affinity`]).
 //! Called by `collection` and `query`. Knows neither SQLite nor storage.
 
 pub mod affinity;

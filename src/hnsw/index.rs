@@ -95,7 +95,7 @@ impl Groups {
 }
 
 impl VectorIndex {
-    /// Builds the index of `rows`. `progress(done, total)` may answer false to stop with [`Error::Interrupted`].
+    /// Builds the index of `rows`. `progress(done, total)` may return false to stop with [`Error::Interrupted`].
     /// The result does not depend on `threads`.
     pub fn build(
         spec: &VectorSpec,

@@ -6,7 +6,7 @@
 //! codes     rows * stride bytes
 //! factors   rows * 2 f32: scale, squared norm            (when has_factors)
 //! present   rows bits in u64 words
-//! signs     rows * (dim / 8 rounded up, 12 more) bytes   (when has_signs)
+//! signs     rows * s bytes                               (when has_signs)
 //! links     rows * degree u32, NONE-padded               (when degree > 0)
 //! slots     counts[0] u32: ord of each upper node
 //! upper     for each layer l >= 1: counts[l-1] * m u32
@@ -14,6 +14,7 @@
 //! starts    groups + 1 u32
 //! members   u32, the other rows of each group
 //! ```
+//! `s` is `dim` rounded up to a multiple of 64, divided by 8, plus 16, rounded up to a multiple of 64: 64 at 384 dimensions.
 //! Every part starts at a multiple of 64. A row of links ends at its first NONE.
 
 use crate::vector::aligned::{self, LINE};
@@ -29,22 +30,36 @@ pub(super) const MAX_LEVELS: usize = 16;
 /// The numbers of the header.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Header {
+    /// The kind of codes (`vector::codes::Kind`) as a number.
     pub kind: u32,
+    /// The metric as a number.
     pub metric: u32,
+    /// Dimensions.
     pub dim: u32,
+    /// Rows, those without a vector included.
     pub rows: u32,
+    /// Rows with a vector.
     pub live: u32,
+    /// Links of a node on the lowest layer; 0 where there is no graph.
     pub degree: u32,
+    /// Links of a node on the upper layers.
     pub m: u32,
+    /// The node where walks begin.
     pub entry: u32,
+    /// 1 where rows have factors.
     pub has_factors: u32,
+    /// 1 where rows have 1-bit codes.
     pub has_signs: u32,
+    /// Groups of rows with equal codes.
     pub groups: u32,
+    /// Rows in groups besides the node of each.
     pub members: u32,
+    /// The quantizer's constants of the same names.
     pub unit: f32,
     pub uniform: f32,
     pub residual: f32,
     pub largest: f32,
+    /// Nodes of each upper layer, from the lowest.
     pub counts: Vec<u32>,
 }
 

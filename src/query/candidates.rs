@@ -37,14 +37,14 @@ pub struct Candidates {
     ef: usize,
     /// The plan of every segment, where the caller insists on one.
     plan: Option<Plan>,
-    /// Distances that rows of the answer may have; rows that are provably outside can be left out.
+    /// Distances that returned rows may have; rows that are provably outside can be left out.
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
     whole: Vec<Option<Vec<Coded>>>,
     walked: bool,
     /// Segments of the view; the distances by code of two are not wrong in the same way.
     pub segments: usize,
-    /// Candidates that a rerank should see for `k` rows: so many, and so many more for each row.
+    /// A rerank for `k` rows reads `width.0 + width.1 * k` candidates.
     width: (usize, usize),
     /// Rows that a LIMIT would have asked the breadth of the last stage for, at the least.
     pub serves: usize,
@@ -236,7 +236,7 @@ impl Candidates {
 
 /// What is known of a part after a search.
 enum Searched {
-    /// All rows that can be in the answer.
+    /// All rows that can be returned.
     Whole(Vec<Coded>),
     /// The best rows, sorted; there may be more.
     Best(Vec<Coded>),

@@ -61,7 +61,7 @@ pub struct Nearest {
     radius: f64,
     /// Whether every row within the radius is wanted, also those that a walk misses.
     thorough: bool,
-    /// Whether the caller told how many rows it will take.
+    /// Whether the caller said how many rows it will take.
     hinted: bool,
     exact: bool,
     pool: Pool,

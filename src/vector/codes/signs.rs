@@ -46,13 +46,13 @@ pub(crate) struct SignQuery {
 }
 
 impl SignQuery {
-    /// Sets how keys are made of estimates.
-    pub fn measure(&mut self, by_product: f32, by_norm: f32, add: f32) {
+    /// Sets how estimates become keys: `by_product * <q, y> + by_norm * |y|² + add`.
+    pub fn set_formula(&mut self, by_product: f32, by_norm: f32, add: f32) {
         (self.by_product, self.by_norm, self.add) = (by_product, by_norm, add);
     }
 }
 
-/// What [`Signs::write`] found out about a row.
+/// Norms that [`Signs::write`] returns for a row.
 pub(crate) struct Written {
     /// `|y - f s|`.
     pub lost: f32,
@@ -207,7 +207,7 @@ mod tests {
                 let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
                 let mut query = SignQuery::default();
                 shape.prepare(q.iter().copied(), &mut query);
-                query.measure(1.0, 0.0, 0.0);
+                query.set_formula(1.0, 0.0, 0.0);
                 let mut keys = vec![0.0; 200];
                 table.view(&shape).score(&query, 0.0, &ids, &mut keys);
                 for (row, key) in rows.iter().zip(&keys) {

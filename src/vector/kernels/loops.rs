@@ -14,7 +14,7 @@ pub(crate) struct Loops {
     /// `round(x * inverse)` as signed bytes. Leaves what `step` times them does not express; gives the sum of the bytes and
     /// of their squares.
     pub to_bytes: ToBytes,
-    /// `round(x * inverse + 7.5)`, from 0 to 15, as bit planes of so many words each. Leaves what `step` times them does not
+    /// `round(x * inverse + 7.5)`, from 0 to 15, as bit planes of that many words each. Leaves what `step` times them does not
     /// express; gives their sum.
     pub to_planes: fn(&mut [f32], f32, f32, &mut [u64], usize) -> u32,
     /// [`Rotation::apply`](crate::vector::rotation::Rotation::apply) with its sign flips.
