@@ -173,7 +173,7 @@ impl Rows {
                 if let Some(ord) = next {
                     break Some(over.source.rowid(over.view, self.part, ord)?);
                 }
-                if rest.is_empty() {
+                if rest.start >= rest.end {
                     break None;
                 }
                 let range = if descending {

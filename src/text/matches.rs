@@ -29,8 +29,8 @@ impl TextSearcher {
         Ok(all)
     }
 
-    /// Calls `found` with the live ords of a segment that match and are in `range`, ascending. Where no more than about
-    /// `few` ords of the whole segment match, with all of these. Returns the ords that were looked at.
+    /// Calls `found` with the live ords of a segment that match and are in `range`, ascending; with those of the whole
+    /// segment where fewer than about `few` match. Returns the ords that were looked at.
     ///
     /// # Errors
     /// As [`Self::prepare`].
@@ -55,7 +55,7 @@ impl TextSearcher {
                 return Ok(range);
             };
             let mut docs = weight.scorer(reader, 1.0).map_err(engine)?;
-            if docs.size_hint() <= few {
+            if docs.size_hint() < few {
                 range = 0..reader.max_doc();
             }
             if docs.doc() < range.start {
