@@ -1,7 +1,7 @@
 //! From a plan and its argument values to a search request.
 
 use super::cursor::Knobs;
-use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
+use super::functions::{Carried, HybridQuery, TextValue};
 use super::module::Args;
 use super::plan::{Plan, Term};
 use super::table::Shared;
@@ -26,6 +26,8 @@ pub struct Asked {
     pub field: Option<usize>,
     /// The hybrid query.
     pub hybrid: Option<HybridQuery>,
+    /// Columns that have one value in every row found, because the search looks at such rows only.
+    pub fixed: Vec<(usize, Value)>,
 }
 
 /// Builds the request; `None` when a NULL says that nothing can match.
@@ -42,19 +44,22 @@ pub fn build(
     let (mut hybrid, mut ranked) = (None::<HybridQuery>, false);
     let (mut limit, mut offset) = (None::<usize>, 0_usize);
     let mut bounds: Vec<(Term, f64)> = Vec::new();
+    let mut fixed = Vec::new();
     for (position, term) in plan.terms.iter().enumerate() {
         let value = args.value(position);
         match *term {
             Term::Vector(at) => {
-                if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
-                    let table = &shared.storage.table;
-                    return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
-                }
-                if args.pointer::<TextValue>(position, TEXT).is_some() {
-                    let (table, column) = (&shared.storage.table, column_name(shared, at));
-                    return Err(Error::Value(format!(
-                        "{table}.{column}: a text query is for {table} or a FULLTEXT column"
-                    )));
+                let (table, column) = (&shared.storage.table, &shared.schema.columns[at].name);
+                match Carried::of(args, position)? {
+                    Some(Carried::Hybrid(_)) => {
+                        return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
+                    }
+                    Some(Carried::Text(_)) => {
+                        return Err(Error::Value(format!(
+                            "{table}.{column}: a text query is for {table} or a FULLTEXT column"
+                        )));
+                    }
+                    None => {}
                 }
                 let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else {
                     return Ok(None);
@@ -62,23 +67,28 @@ pub fn build(
                 set_vector(shared, &mut request, leg)?;
             }
             Term::Text(field) => {
-                if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
+                let carried = Carried::of(args, position)?;
+                if let Some(Carried::Hybrid(asked)) = carried {
                     if hybrid.is_some() {
                         let table = &shared.storage.table;
                         return Err(Error::Value(format!("{table}: one hybrid_query a search")));
                     }
-                    hybrid = Some(asked.clone());
                     ranked = asked.text.is_some();
-                    hybrid_legs(shared, asked, &mut request, &mut texts)?;
+                    hybrid_legs(shared, &asked, &mut request, &mut texts)?;
+                    hybrid = Some(asked);
                     continue;
                 }
                 let field = field.map(|at| shared.schema.full_texts().take_while(|(f, _)| *f < at).count());
-                match (TextValue::of(args, position), value) {
-                    (Some(TextValue { text: query, syntax }), _) => {
+                match (carried, value) {
+                    (Some(Carried::Text(TextValue { text: query, syntax })), _) => {
                         texts.push(TextLeg { query, syntax, field });
                     }
-                    (None, ValueRef::Null) => return Ok(None),
-                    (None, other) => {
+                    (_, ValueRef::Null) => return Ok(None),
+                    (_, ValueRef::Text(text)) => {
+                        let query = String::from_utf8_lossy(text).into_owned();
+                        texts.push(TextLeg { query, syntax: Syntax::Query, field });
+                    }
+                    (_, other) => {
                         let table = &shared.storage.table;
                         let kind = Value::from(other).type_name();
                         return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
@@ -108,7 +118,15 @@ pub fn build(
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
                 filters.extend(list_filter(shared, *term, args.in_values(position)?));
             }
-            _ => filters.extend(filter_of(shared, *term, Value::from(value))),
+            _ => {
+                let value = Value::from(value);
+                if let (Term::Compare(at, Op::Eq), Value::Text(_)) = (*term, &value)
+                    && is_text(shared, at)
+                {
+                    fixed.push((at, value.clone()));
+                }
+                filters.extend(filter_of(shared, *term, value));
+            }
         }
     }
     request.hint = limit.map(|limit| limit.saturating_add(offset));
@@ -126,7 +144,7 @@ pub fn build(
     if !place_bounds(&mut request, &bounds) {
         return Ok(None);
     }
-    Ok(Some((request, Asked { field, hybrid })))
+    Ok(Some((request, Asked { field, hybrid, fixed })))
 }
 
 /// Bounds end a search, or narrow it by distance; SQLite checks them again. Of another column than the one that ranks

@@ -1,14 +1,11 @@
 //! `hybrid_query(text, vector [, options])`: the right side of a hybrid MATCH.
 
+use super::carried::Carried;
 use super::words::TextValue;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
-use std::ffi::CStr;
-
-/// Name of the pointer value that carries a [`HybridQuery`] from the function to the table.
-pub(crate) const HYBRID: &CStr = c"nearlite_hybrid";
 
 /// The arguments, not yet checked against a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +22,9 @@ pub(crate) struct HybridQuery {
 
 /// `hybrid_query(text, vector [, options])`.
 pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    if Carried::of(args, 1)?.is_some() {
+        return Err(Error::Value("hybrid_query: the second argument is the vector, not a text query".into()));
+    }
     let vector = match args.value(1) {
         ValueRef::Null => None,
         value @ (ValueRef::Blob(_) | ValueRef::Text(_)) => Some(Value::from(value)),
@@ -36,7 +36,7 @@ pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()
         }
     };
     let query = HybridQuery {
-        text: match TextValue::of(args, 0) {
+        text: match TextValue::of(args, 0)? {
             Some(value) => Some(value),
             None => {
                 text(args.value(0), "the query text")?;
@@ -47,7 +47,7 @@ pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()
         subtype: args.subtype(1),
         options: text(args.value(2), "the options")?,
     };
-    out.set_pointer(query, HYBRID);
+    out.set_blob(&Carried::Hybrid(query).bytes()?);
     Ok(())
 }
 

@@ -173,10 +173,10 @@ fn vec_each_lists_the_elements() {
 }
 
 #[test]
-fn hybrid_query_carries_its_arguments_as_a_pointer() {
+fn hybrid_query_carries_its_arguments_as_a_blob() {
     let c = open();
     register_function(&c, "show", 1, |out, args| {
-        let query = args.pointer::<HybridQuery>(0, HYBRID);
+        let query = Carried::of(args, 0)?;
         out.set_text(&format!("{query:?}"));
         Ok(())
     })
@@ -188,11 +188,17 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
         subtype: 223,
         options: Some("{\"k\":60}".into()),
     };
-    assert_eq!(shown, format!("{:?}", Some(query)));
+    assert_eq!(shown, format!("{:?}", Some(Carried::Hybrid(query))));
     let empty = HybridQuery { text: None, vector: None, subtype: 0, options: None };
-    assert_eq!(text(&c, "show(hybrid_query(NULL, NULL))"), format!("{:?}", Some(empty)));
+    assert_eq!(text(&c, "show(hybrid_query(NULL, NULL))"), format!("{:?}", Some(Carried::Hybrid(empty))));
     assert_eq!(text(&c, "show('nearlite_hybrid')"), "None");
-    assert_eq!(one(&c, "hybrid_query('x', NULL)"), Value::Null, "to everyone else it is NULL");
+    c.execute_batch("CREATE TABLE kept AS SELECT hybrid_query('x', '[1]') AS q").unwrap();
+    assert_eq!(text(&c, "show(q) FROM kept"), text(&c, "show(hybrid_query('x', '[1]'))"));
+    assert!(
+        refused(&c, "show(substr(q, 1, length(q) - 1)) FROM kept")
+            .contains("was changed on its way to MATCH")
+    );
+    assert!(refused(&c, "hybrid_query('x', words('y'))").contains("the second argument is the vector"));
 }
 
 #[test]

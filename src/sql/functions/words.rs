@@ -1,13 +1,11 @@
 //! `words(text)` and `text_query(text [, options])`: a text query that says how it is to be read.
 
+use super::carried::Carried;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::text::Syntax;
 use crate::value::Value;
-use std::ffi::CStr;
-
-/// Name of the pointer value that carries a [`TextValue`] from the function to the table.
-pub(crate) const TEXT: &CStr = c"nearlite_text";
+use rusqlite::types::ValueRef;
 
 /// A text query and its syntax.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,14 +16,15 @@ pub(crate) struct TextValue {
 
 impl TextValue {
     /// The text query at `index`: TEXT, or what one of the functions made. `None` for any other value.
-    pub(crate) fn of(args: &Args<'_>, index: usize) -> Option<Self> {
-        if let Some(value) = args.pointer::<Self>(index, TEXT) {
-            return Some(value.clone());
-        }
-        match Value::from(args.value(index)) {
-            Value::Text(text) => Some(Self { text, syntax: Syntax::Query }),
+    pub(crate) fn of(args: &Args<'_>, index: usize) -> Result<Option<Self>> {
+        Ok(match (Carried::of(args, index)?, args.value(index)) {
+            (Some(Carried::Text(text)), _) => Some(text),
+            (None, value @ ValueRef::Text(_)) => match Value::from(value) {
+                Value::Text(text) => Some(Self { text, syntax: Syntax::Query }),
+                _ => None,
+            },
             _ => None,
-        }
+        })
     }
 }
 
@@ -50,10 +49,10 @@ pub(super) fn text_query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Resu
 }
 
 fn carry(out: &mut FunctionContext<'_>, args: &Args<'_>, function: &str, syntax: Syntax) -> Result<()> {
-    if let Some(TextValue { text, syntax: own }) = TextValue::of(args, 0) {
+    if let Some(TextValue { text, syntax: own }) = TextValue::of(args, 0)? {
         // A text that was said to be words stays words.
         let syntax = if own == Syntax::Words { own } else { syntax };
-        out.set_pointer(TextValue { text, syntax }, TEXT);
+        out.set_blob(&Carried::Text(TextValue { text, syntax }).bytes()?);
         return Ok(());
     }
     match Value::from(args.value(0)) {
