@@ -110,6 +110,27 @@ impl Search {
         Ok(Some(rowids))
     }
 
+    /// How many rows a ranked text search gives in all, found without ranking them. `None`: it is another search, or one
+    /// that ends before its rows do.
+    pub fn total(&self, source: &Source<'_>) -> Result<Option<usize>> {
+        let Legs::Text(matching) = &self.legs else { return Ok(None) };
+        if self.request.limit.is_some() || !self.request.until.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Masks::build(source, &self.view, &self.request, Some(matching.query()))?.total()))
+    }
+
+    /// The same search from its row number `given` on, counted from 0.
+    pub fn resumed(&self, source: &Source<'_>, given: usize) -> Result<Self> {
+        let mut request = self.request.clone();
+        request.hint = request.hint.max(Some(given.saturating_add(1)));
+        let mut search = Self::start(source, Arc::clone(&self.view), request)?;
+        for _ in 0..given {
+            search.next(source)?;
+        }
+        Ok(search)
+    }
+
     /// The row given last is gone: it does not count against the limit.
     pub fn skip_last(&mut self) {
         self.taken = self.taken.saturating_sub(1);
