@@ -3,7 +3,7 @@
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use super::table_name;
-use crate::collection::{SegmentView, View, Views, cache};
+use crate::collection::{SegmentView, View, Views, cache, text_config};
 use crate::error::{Error, Result};
 use crate::query::{self, Source};
 use crate::schema::{ColumnKind, Schema};
@@ -233,7 +233,7 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
     if schema.full_texts().next().is_some() {
         let (disk, memory) = weigh(PayloadKind::Text);
         parts.push(row(Value::Null, "full text", disk, memory));
-        let mut oldest = crate::text::EDITION;
+        let mut oldest = text_config(schema).edition_number();
         for segment in &view.segments {
             oldest = oldest.min(segment.segment.text_edition(storage, conn)?.unwrap_or(oldest));
         }

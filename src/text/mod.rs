@@ -36,6 +36,7 @@ mod signature;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod unmarked;
 mod waiting;
 mod windows;
 mod writer;
@@ -79,11 +80,21 @@ impl TextConfig {
     /// # Errors
     /// [`Error::Schema`] that names the tokenizers there are.
     pub fn validate(&self) -> Result<()> {
-        self.analysis(Edition::Current)?;
+        self.analysis(Edition::Second)?;
         if self.fields.len() > usize::from(u16::MAX) {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
         Ok(())
+    }
+
+    /// The number of the rules by which texts are read today. Older indexes keep theirs.
+    pub fn edition_number(&self) -> u8 {
+        self.edition().number()
+    }
+
+    /// The rules by which texts are read today.
+    fn edition(&self) -> Edition {
+        self.analysis(Edition::Second).map_or(Edition::Second, Analysis::edition)
     }
 
     fn analysis(&self, edition: Edition) -> Result<Analysis> {
@@ -103,9 +114,6 @@ impl TextConfig {
         schema.build()
     }
 }
-
-/// The number of the rules by which texts are read today. Older indexes keep theirs.
-pub const EDITION: u8 = 2;
 
 /// The name under which tantivy knows the tokenizer of every table.
 const TOKENIZER: &str = "t";

@@ -95,15 +95,18 @@ impl TextSearcher {
 
     /// The query for the segments that there are.
     fn compiled(&self, query: &TextQuery, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Prepared> {
-        let has = |edition| self.segments.iter().any(|slot| slot.edition == edition && slot.reader.is_some());
+        let has = |first: bool| {
+            let of = |slot: &Slot| (slot.edition == Edition::First) == first && slot.reader.is_some();
+            self.segments.iter().any(of)
+        };
         let compile =
             |edition| query.root(edition).map(|root| self.compile(root, scoring, interrupt)).transpose();
-        let (first, current) = (has(Edition::First), has(Edition::Current));
+        let (first, current) = (has(true), has(false));
         if query.is_one() || !first {
-            return Ok(Prepared { current: compile(Edition::Current)?, first: None });
+            return Ok(Prepared { current: compile(Edition::Second)?, first: None });
         }
         let old = compile(Edition::First)?;
-        let current = if current { compile(Edition::Current)? } else { None };
+        let current = if current { compile(Edition::Second)? } else { None };
         Ok(Prepared { current, first: Some(old) })
     }
 
@@ -114,7 +117,7 @@ impl TextSearcher {
 
     /// The rules that made a segment.
     pub(super) fn edition(&self, segment: usize) -> Edition {
-        self.segments.get(segment).map_or(Edition::Current, |slot| slot.edition)
+        self.segments.get(segment).map_or(Edition::Second, |slot| slot.edition)
     }
 
     /// tantivy's reader of a segment; `None` when the segment has nothing to search.

@@ -8,7 +8,9 @@ mod open_words;
 mod oracle;
 mod quality;
 mod segments;
+mod stretches;
 mod unicode;
+mod unmarked;
 
 use super::*;
 use crate::bitmap::Bitmap;
