@@ -13,6 +13,7 @@
 //! heads     groups u32, ascending: the node of each group of equal codes
 //! starts    groups + 1 u32
 //! members   u32, the other rows of each group
+//! background  dim + 1 f64: the sum of the vectors, and of their squared norms    (from version 3)
 //! ```
 //! `s` is `dim` rounded up to a multiple of 64, divided by 8, plus 16, rounded up to a multiple of 64: 64 at 384 dimensions.
 //! Every part starts at a multiple of 64. A row of links ends at its first NONE.
@@ -22,8 +23,8 @@ use crate::vector::codes::Signs;
 use std::ops::Range;
 
 pub(super) const MAGIC: u32 = 0x3156_4c4e;
-/// Version 1 had no signs; everything else is the same.
-pub(super) const VERSION: u32 = 2;
+/// Version 1 had no signs, version 2 no background; everything else is the same.
+pub(super) const VERSION: u32 = 3;
 pub(super) const HEADER: usize = 256;
 pub(super) const MAX_LEVELS: usize = 16;
 
@@ -50,6 +51,8 @@ pub(super) struct Header {
     pub has_factors: u32,
     /// 1 where rows have 1-bit codes.
     pub has_signs: u32,
+    /// 1 where the background of the rows is stored.
+    pub has_background: u32,
     /// Groups of rows with equal codes.
     pub groups: u32,
     /// Rows in groups besides the node of each.
@@ -77,6 +80,7 @@ pub(super) struct Layout {
     pub heads: Range<usize>,
     pub starts: Range<usize>,
     pub members: Range<usize>,
+    pub background: Range<usize>,
     pub total: usize,
 }
 
@@ -93,7 +97,7 @@ impl Header {
             self.degree,
             self.m,
             self.entry,
-            self.has_factors | self.has_signs << 1,
+            self.has_factors | self.has_signs << 1 | self.has_background << 2,
             self.groups,
             self.members,
             self.unit.to_bits(),
@@ -131,7 +135,8 @@ impl Header {
             m: word(8),
             entry: word(9),
             has_factors: word(10) & 1,
-            has_signs: word(10) >> 1,
+            has_signs: word(10) >> 1 & 1,
+            has_background: word(10) >> 2,
             groups: word(11),
             members: word(12),
             unit: f32::from_bits(word(13)),
@@ -168,6 +173,7 @@ impl Header {
             heads: part(self.groups as usize, 4)?,
             starts: part(self.groups as usize + 1, 4)?,
             members: part(self.members as usize, 4)?,
+            background: part(if self.has_background == 1 { self.dim as usize + 1 } else { 0 }, 8)?,
             total: end,
         })
     }

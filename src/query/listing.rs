@@ -3,11 +3,9 @@
 //! Rowids mostly ascend with the ords of a part. Then the text is matched in windows as rows are taken, and a caller who
 //! takes ten pays for the first window. Other parts are matched as a whole.
 
+use super::candidates::Over;
 use super::explain::Trace;
-use super::masks::Masks;
-use super::source::Source;
-use crate::bitmap::Bitmap;
-use crate::collection::View;
+use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::text::{Interrupt, Prepared, TextQuery};
 use std::ops::Range;
@@ -67,20 +65,16 @@ enum Ords {
     Sorted(std::vec::IntoIter<i64>),
 }
 
-/// What a listing goes over.
-#[derive(Clone, Copy)]
-struct Over<'a> {
-    source: &'a Source<'a>,
-    view: &'a View,
-    masks: &'a Masks,
+/// Where matching rows come from.
+struct Matches<'a> {
+    over: &'a Over<'a>,
     prepared: Option<&'a Prepared>,
 }
 
 impl Listing {
     /// The rows that `masks` leave and that match, by rowid. `matched`: the masks leave matching rows only.
     pub fn new(
-        source: &Source<'_>,
-        view: &View,
+        snapshot: Snapshot<'_>,
         query: Arc<TextQuery>,
         descending: bool,
         matched: bool,
@@ -88,9 +82,8 @@ impl Listing {
         let prepared = if matched {
             None
         } else {
-            let asked = || source.interrupted();
-            let text = view.text(source.storage, source.conn, source.schema)?;
-            Some(text.searcher.prepare_unscored(&query, &Interrupt::new(&asked))?)
+            let asked = || snapshot.interrupted();
+            Some(snapshot.text()?.searcher.prepare_unscored(&query, &Interrupt::new(&asked))?)
         };
         Ok(Self { query, prepared, descending, parts: None })
     }
@@ -101,21 +94,15 @@ impl Listing {
     }
 
     /// Rowid of the next row.
-    pub fn next(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<Option<i64>> {
+    pub fn next(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<Option<i64>> {
         let Self { prepared, descending, parts, .. } = self;
-        let over = Over { source, view, masks, prepared: prepared.as_ref() };
+        let matches = Matches { over, prepared: prepared.as_ref() };
         let parts = match parts {
             Some(parts) => parts,
             None => {
                 let mut rows = Vec::new();
-                for part in 0..view.parts() {
-                    rows.extend(Rows::new(&over, part, *descending, trace)?);
+                for part in 0..over.snapshot.view.parts() {
+                    rows.extend(Rows::new(&matches, part, *descending, trace)?);
                 }
                 parts.insert(rows)
             }
@@ -125,7 +112,7 @@ impl Listing {
             let first = if *descending { heads.max() } else { heads.min() };
             let Some((_, at)) = first else { return Ok(None) };
             let head = parts[at].head;
-            if !parts[at].advance(&over, *descending, trace)? {
+            if !parts[at].advance(&matches, *descending, trace)? {
                 parts.swap_remove(at);
             }
             if let Head::Row(rowid) = head {
@@ -137,23 +124,23 @@ impl Listing {
 
 impl Rows {
     /// `None` where a part has no rows.
-    fn new(over: &Over<'_>, part: usize, descending: bool, trace: &mut Trace) -> Result<Option<Self>> {
-        let Over { source, view, masks, .. } = *over;
-        let len = view.part_len(part) as u32;
+    fn new(matches: &Matches<'_>, part: usize, descending: bool, trace: &mut Trace) -> Result<Option<Self>> {
+        let Over { snapshot, masks } = *matches.over;
+        let len = snapshot.view.part_len(part) as u32;
         if masks.counts[part] == 0 || len == 0 {
             return Ok(None);
         }
-        if view.ascends(source.storage, source.conn, source.schema, part)? {
-            let bound = source.rowid(view, part, if descending { len - 1 } else { 0 })?;
+        if snapshot.ascends(part)? {
+            let bound = snapshot.rowid(part, if descending { len - 1 } else { 0 })?;
             let found = Vec::new().into_iter();
             let ords = Ords::Windows { found, rest: 0..len, window: FIRST_WINDOW };
             return Ok(Some(Self { part, ords, head: Head::From(bound) }));
         }
-        let (ords, _) = over.matches(part, 0..len)?;
+        let (ords, _) = matches.within(part, 0..len)?;
         trace.text_hits += ords.len() as u64;
         let mut rowids = Vec::with_capacity(ords.len());
         for ord in ords {
-            rowids.push(source.rowid(view, part, ord)?);
+            rowids.push(snapshot.rowid(part, ord)?);
         }
         rowids.sort_unstable();
         if descending {
@@ -165,13 +152,13 @@ impl Rows {
     }
 
     /// Goes on to the next row; false at the end.
-    fn advance(&mut self, over: &Over<'_>, descending: bool, trace: &mut Trace) -> Result<bool> {
+    fn advance(&mut self, matches: &Matches<'_>, descending: bool, trace: &mut Trace) -> Result<bool> {
         let next = match &mut self.ords {
             Ords::Sorted(rowids) => rowids.next(),
             Ords::Windows { found, rest, window } => loop {
                 let next = if descending { found.next_back() } else { found.next() };
                 if let Some(ord) = next {
-                    break Some(over.source.rowid(over.view, self.part, ord)?);
+                    break Some(matches.over.snapshot.rowid(self.part, ord)?);
                 }
                 if rest.start >= rest.end {
                     break None;
@@ -181,7 +168,7 @@ impl Rows {
                 } else {
                     rest.start..rest.start.saturating_add(*window).min(rest.end)
                 };
-                let (ords, seen) = over.matches(self.part, range)?;
+                let (ords, seen) = matches.within(self.part, range)?;
                 trace.text_hits += ords.len() as u64;
                 *found = ords.into_iter();
                 *rest = if descending { rest.start..seen.start } else { seen.end.min(rest.end)..rest.end };
@@ -195,21 +182,22 @@ impl Rows {
     }
 }
 
-impl Over<'_> {
+impl Matches<'_> {
     /// The matching ords of a part in `range`, ascending, and which ords were looked at; these are more where few match.
-    fn matches(&self, part: usize, range: Range<u32>) -> Result<(Vec<u32>, Range<u32>)> {
-        let Self { source, view, masks, prepared } = *self;
+    fn within(&self, part: usize, range: Range<u32>) -> Result<(Vec<u32>, Range<u32>)> {
+        let Self { over: Over { snapshot, masks }, prepared } = *self;
+        let view = snapshot.view;
         let mask = masks.parts.get(part).and_then(|mask| mask.as_deref());
         let Some(prepared) = prepared else {
             let all =
                 mask.map_or_else(|| (0..view.part_len(part) as u32).collect(), |mask| mask.iter().collect());
             return Ok((all, 0..u32::MAX));
         };
-        let text = view.text(source.storage, source.conn, source.schema)?;
-        let asked = || source.interrupted();
+        let text = snapshot.text()?;
+        let asked = || snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
         let mut ords = Vec::new();
-        let allowed = |ord: u32| mask.is_none_or(|mask: &Bitmap| mask.contains(ord));
+        let allowed = |ord: u32| mask.is_none_or(|mask| mask.contains(ord));
         // The rows outside segments are indexed in blocks; a segment is one.
         let whole = part < view.segments.len();
         let mut seen = range.clone();

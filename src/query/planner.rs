@@ -8,7 +8,7 @@ use crate::hnsw::Bounds;
 /// How one part of the view is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plan {
+pub enum PartPlan {
     /// No row of the part qualifies.
     Nothing,
     /// Rows in memory, compared exactly.
@@ -49,17 +49,17 @@ const TRY_ROWS: usize = 10_000;
 const DENSE: f64 = 4.8;
 
 /// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph`: whether there is one.
-pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> Plan {
+pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> PartPlan {
     if passing == 0 {
-        Plan::Nothing
+        PartPlan::Nothing
     } else if !graph || rows < GRAPH_ROWS || want * 2 >= passing {
-        Plan::Scan
+        PartPlan::Scan
     } else if passing == rows {
-        Plan::Graph
+        PartPlan::Graph
     } else if passing < TRY_ROWS || passing as f64 <= scan_limit(rows, ef) * TRY_FROM {
-        Plan::Scan
+        PartPlan::Scan
     } else {
-        Plan::FilteredGraph
+        PartPlan::FilteredGraph
     }
 }
 
@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn small_sets_are_scanned_and_large_ones_walked() {
-        assert_eq!(choose(100_000, 0, 10, 64, true), Plan::Nothing);
-        assert_eq!(choose(1_000, 1_000, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Graph);
-        assert_eq!(choose(100_000, 60_000, 10, 64, true), Plan::FilteredGraph);
-        assert_eq!(choose(100_000, 100, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 0, 10, 64, true), PartPlan::Nothing);
+        assert_eq!(choose(1_000, 1_000, 10, 64, true), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, true), PartPlan::Graph);
+        assert_eq!(choose(100_000, 60_000, 10, 64, true), PartPlan::FilteredGraph);
+        assert_eq!(choose(100_000, 100, 10, 64, true), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, false), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), PartPlan::Scan);
     }
 }
