@@ -140,7 +140,7 @@ fn a_table_of_version_1_is_read_and_written_as_it_is() {
         integers(&conn, "SELECT count(*) FROM docs", [])
     );
     // Its payloads are of this version now; tiles it has none.
-    assert_eq!(format_of(&conn), 3);
+    assert_eq!(format_of(&conn), 4);
     assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'tile_rows'", []), [-1]);
     drop(conn);
     let conn = open(&dir.path().join("format1.db"));
@@ -194,7 +194,7 @@ fn a_table_of_version_2_is_searched_as_it_is_and_converted_when_a_payload_is_wri
     assert_eq!(format_of(&conn), 2);
     for step in ["flush", "optimize", "rebuild"] {
         command(&conn, step);
-        assert_eq!(format_of(&conn), 3);
+        assert_eq!(format_of(&conn), 4);
         // A merge reads the texts again by today's rules; a flush leaves the old index as it is.
         assert_eq!(analyzer(&conn), [if step == "flush" { 1 } else { 2 }]);
         assert_version_2(&conn);
@@ -202,6 +202,38 @@ fn a_table_of_version_2_is_searched_as_it_is_and_converted_when_a_payload_is_wri
         let other = open(&path);
         assert_version_2(&other);
     }
+}
+
+#[test]
+fn a_table_of_version_3_finds_what_it_found_until_its_texts_are_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture(dir.path(), "format3.db");
+    let bytes = std::fs::read(&path).unwrap();
+    let found = |conn: &Connection, text: &str| {
+        integers(conn, "SELECT rowid FROM docs WHERE docs MATCH ?1 ORDER BY rowid", [text])
+    };
+    let analyzer = |conn: &Connection| {
+        integers(conn, "SELECT analyzer FROM nearlite_info('docs') WHERE kind = 'full text'", [])
+    };
+    let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    nearlite::register(&reader).unwrap();
+    for conn in [reader, open(&path)] {
+        assert_eq!(found(&conn, "informação"), [1, 2]);
+        assert_eq!(found(&conn, "informacao"), [3]);
+        // The rows of the log are read by today's rules.
+        assert_eq!(found(&conn, "educacao"), [5]);
+        assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 3));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+    let conn = open(&path);
+    command(&conn, "flush");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 4));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "educacao")), (vec![3], vec![5]));
+    assert_sound(&conn);
+    command(&conn, "optimize");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![3], 4));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "informação")), (vec![1, 3], vec![1, 2]));
+    assert_sound(&conn);
 }
 
 #[test]
@@ -254,7 +286,7 @@ fn long_payloads_of_version_2_are_read_and_merged() {
     conn.execute("INSERT INTO docs(rowid, e) VALUES(2000, ?1)", [blob(&vector(2000))]).unwrap();
     command(&conn, "optimize");
     all_are_found();
-    assert_eq!(format_of(&conn), 3);
+    assert_eq!(format_of(&conn), 4);
     assert!(integers(&conn, "SELECT max(length(data)) FROM docs_chunks", [])[0] <= 256 * 1024);
 }
 

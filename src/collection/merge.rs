@@ -78,9 +78,9 @@ pub fn optimize(
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
     if clean && schema.full_texts().next().is_some() {
+        let today = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
-            dated |=
-                segment.segment.text_edition(Connected { storage, conn, schema })? != Some(text::EDITION);
+            dated |= segment.segment.text_edition(Connected { storage, conn, schema })? != Some(today);
         }
     }
     if view.segments.len() > 1 || !clean || dated {
@@ -186,7 +186,8 @@ fn merged_text(
         .iter()
         .map(|s| s.segment.text(Connected { storage, conn, schema }))
         .collect::<Result<Vec<_>>>()?;
-    if !texts.iter().all(|text| text.is_current()) {
+    let config = TextConfig::of(schema);
+    if !texts.iter().all(|text| text.is_current(&config)) {
         return write_text(storage, conn, schema, rowids);
     }
     let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
@@ -194,6 +195,6 @@ fn merged_text(
     memory::check(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
-    let bytes = text::merge(&TextConfig::of(schema), &pairs)?;
+    let bytes = text::merge(&config, &pairs)?;
     storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -39,12 +39,18 @@ impl Masks {
         for query in restricting {
             require_text(snapshot, query, &mut parts)?;
         }
-        let counts = parts
-            .iter()
-            .enumerate()
-            .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
-            .collect();
+        let counts = counts(snapshot, &parts);
         Ok(Self { parts, counts })
+    }
+
+    /// Leaves matching rows only, where the masks leave so few rows that each is looked at; whether they do.
+    pub fn match_few(&mut self, snapshot: Snapshot<'_>, query: &TextQuery) -> Result<bool> {
+        if !are_few(snapshot, &self.parts) {
+            return Ok(false);
+        }
+        keep_matching(snapshot, snapshot.text()?, query, &mut self.parts)?;
+        self.counts = counts(snapshot, &self.parts);
+        Ok(true)
     }
 
     /// Qualifying rows in all parts.
@@ -56,6 +62,13 @@ impl Masks {
     pub fn contains(&self, part: usize, ord: u32) -> bool {
         self.parts.get(part).is_some_and(|mask| mask.as_ref().is_none_or(|mask| mask.contains(ord)))
     }
+}
+
+fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
+    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
+        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
+    };
+    parts.iter().enumerate().map(count).collect()
 }
 
 fn filtered(
@@ -120,12 +133,7 @@ fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -
 fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
     let view = snapshot.view;
     let text = snapshot.text()?;
-    let few = |part: usize| view.part_len(part) / SPARSE;
-    if parts
-        .iter()
-        .enumerate()
-        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
-    {
+    if are_few(snapshot, parts) {
         return keep_matching(snapshot, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
@@ -150,6 +158,11 @@ fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<A
 
 /// Below one row in this many, each row is looked at instead of all that match.
 const SPARSE: usize = 64;
+
+fn are_few(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> bool {
+    let few = |part: usize| snapshot.view.part_len(part) / SPARSE;
+    parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+}
 
 /// Keeps of a few rows those that match.
 fn keep_matching(

@@ -71,18 +71,46 @@ impl Search {
 
     /// The next rows of an unranked search, at most `count`; none after the last. `None`: take them by [`Self::next`].
     pub fn listed(&mut self, on: Connected<'_>, count: usize) -> Result<Option<Vec<i64>>> {
-        let Ranking { pinned, masks, legs: Legs::Listing(listing), groups: None, .. } = &mut self.ranking
+        let Ranking { pinned, masks, legs: Legs::Listing(listing), groups: None, trace, .. } =
+            &mut self.ranking
         else {
             return Ok(None);
         };
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(over)?
+            && let Some(rowid) = listing.next(over, trace)?
         {
             rowids.push(rowid);
         }
         Ok(Some(rowids))
+    }
+
+    /// How many rows a ranked text search gives in all, found without ranking them. `None`: it is another search, or one
+    /// that ends before its rows do.
+    pub fn total(&self, on: Connected<'_>) -> Result<Option<usize>> {
+        let Self { request, ranking: Ranking { pinned, legs, .. }, .. } = self;
+        let Legs::Text(matching) = legs else { return Ok(None) };
+        if request.limit.is_some()
+            || !request.until.is_empty()
+            || request.group.is_some()
+            || request.mmr.is_some()
+        {
+            return Ok(None);
+        }
+        let matching = [Arc::clone(matching.query())];
+        Ok(Some(Masks::build(pinned.snapshot(on), request, &matching)?.total()))
+    }
+
+    /// The same search from its row number `given` on, counted from 0.
+    pub fn resumed(&self, on: Connected<'_>, given: usize) -> Result<Self> {
+        let mut request = self.request.clone();
+        request.hint = request.hint.max(Some(given.saturating_add(1)));
+        let mut search = Self::start(on, self.ranking.pinned.clone(), request)?;
+        for _ in 0..given {
+            search.next(on)?;
+        }
+        Ok(search)
     }
 
     /// The row given last is gone: it does not count against the limit.
@@ -122,9 +150,9 @@ impl Ranking {
         // Among several legs a text that ranks nothing, such as one of forbidden words only, restricts.
         let others = request.vectors().next().is_some() || texts.iter().any(|query| query.ranks());
         let several = request.legs.len() > 1 && others;
-        let restricts = |query: &&Arc<TextQuery>| unranked || several && !query.is_empty() && !query.ranks();
+        let restricts = |query: &&Arc<TextQuery>| several && !query.is_empty() && !query.ranks();
         let restricting: Vec<_> = texts.iter().filter(restricts).map(Arc::clone).collect();
-        let masks = Masks::build(snapshot, request, &restricting)?;
+        let mut masks = Masks::build(snapshot, request, &restricting)?;
         trace.passing = masks.total();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
@@ -139,7 +167,9 @@ impl Ranking {
                     trace.kind = "text";
                     let query = texts.remove(0);
                     if unranked {
-                        Legs::Listing(Box::new(Listing::new(query, request.descending)))
+                        trace.unranked = true;
+                        let matched = masks.match_few(snapshot, &query)?;
+                        Legs::Listing(Box::new(Listing::new(snapshot, query, request.descending, matched)?))
                     } else {
                         Legs::Text(Box::new(Matching::new(query, batch)))
                     }
@@ -150,10 +180,6 @@ impl Ranking {
                 Legs::Hybrid(Box::new(Hybrid::new(snapshot, request, texts, &mut trace)))
             }
         };
-        if unranked {
-            trace.unranked = true;
-            trace.text_hits = masks.total() as u64;
-        }
         let groups = request.group.map(Groups::new);
         Ok(Self { pinned, masks, legs, groups, trace, position: 0, ended: false })
     }
@@ -181,7 +207,7 @@ impl Ranking {
         let Self { pinned, masks, trace, .. } = self;
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(over)?.map(Hit::bare));
+            return Ok(listing.next(over, trace)?.map(Hit::bare));
         }
         let clock = Instant::now();
         let hit = match &mut self.legs {
