@@ -169,6 +169,21 @@ impl Segment {
         Ok(Some(slot.get_or_init(|| loaded)))
     }
 
+    /// The columns, if they are loaded.
+    pub fn loaded_columns(&self) -> Option<Arc<SegmentColumns>> {
+        self.columns.get().cloned()
+    }
+
+    /// The full-text index, if it is loaded.
+    pub fn loaded_text(&self) -> Option<Arc<TextPayload>> {
+        self.text.get().cloned()
+    }
+
+    /// The index of the `at`-th vector column, if it is loaded.
+    pub fn loaded_vector(&self, at: usize) -> Option<Arc<VectorIndex>> {
+        self.vectors.get(at)?.get().cloned()
+    }
+
     /// The same segment without stored vectors; `None` when it has none.
     pub fn without_vectors(&self) -> Option<Self> {
         self.resident.iter().any(|slot| slot.get().is_some()).then(|| Self {
