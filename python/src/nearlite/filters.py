@@ -21,7 +21,9 @@ Sql = tuple[str, list[Any]]
 COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
-OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", "$substring", "$not")
+OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", "$substring", "$isubstring", "$not")
+# Operators that json_matches does not have: a text that contains another one, with the case of letters and without that of ASCII letters.
+SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
 #: Operators between filters.
 CONDITIONS = ("$and", "$or", "$not")
 
@@ -63,7 +65,7 @@ def _check_value(value: Any, place: str) -> None:
         elif operator == "$exists":
             if not isinstance(operand, bool):
                 raise FilterError(f"{inside}: expected True or False, got {operand!r}")
-        elif operator in ("$like", "$substring"):
+        elif operator == "$like" or operator in SUBSTRINGS:
             if not isinstance(operand, str):
                 raise FilterError(f"{inside}: expected a text, got {operand!r}")
         elif operator == "$not":
@@ -159,7 +161,7 @@ def _needs_sql(key: str, value: Any, schema: Schema) -> bool:
 
 
 def _has_substring(value: Any) -> bool:
-    return _is_operators(value) and ("$substring" in value or _has_substring(value.get("$not")))
+    return _is_operators(value) and (not SUBSTRINGS.keys().isdisjoint(value) or _has_substring(value.get("$not")))
 
 
 def _declared(key: str, schema: Schema) -> Any:
@@ -177,13 +179,13 @@ def _first_key(where: Mapping[str, Any]) -> str:
 
 
 def _substrings(key: str, value: Mapping[str, Any], schema: Schema) -> Sql:
-    """A condition with ``$substring`` on a path of the metadata: LIKE inside the search, the case of letters checked by row."""
+    """A condition with a substring of a path of the metadata: LIKE inside the search, what it cannot say checked by row."""
     terms, params = [], []
     for operator, operand in value.items():
-        if operator == "$substring":
+        if operator in SUBSTRINGS:
             inner, more = _terms({key: {"$like": f"%{operand}%"}}, schema)
             assert schema.json is not None
-            terms += [*inner, f"instr(json_extract({schema.json.quoted}, ?), ?) > 0"]
+            terms += [*inner, SUBSTRINGS[operator].format(f"json_extract({schema.json.quoted}, ?)", "?")]
             params += [*more, "$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")), operand]
         elif operator == "$not":
             inner_sql, more = _substrings(key, operand, schema) if _has_substring(operand) else _both(_terms({key: operand}, schema))
@@ -219,8 +221,8 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
         return f"({inner}) IS NOT TRUE", more
     if operator == "$like":
         return (f"{name} LIKE ?", [operand]) if column.type in ("TEXT", "") else ("0", [])
-    if operator == "$substring":
-        return (f"instr({name}, ?) > 0", [operand]) if column.type in ("TEXT", "") else ("0", [])
+    if operator in SUBSTRINGS:
+        return (SUBSTRINGS[operator].format(name, "?"), [operand]) if column.type in ("TEXT", "") else ("0", [])
     if operator == "$contains_all":
         # A value of a column is a list of one.
         values = list(operand)
@@ -264,3 +266,52 @@ def _fits(column: Column, value: Any) -> bool:
 def _value(value: Any) -> Any:
     """What is bound: numbers beyond 64 bits as floats."""
     return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+
+
+def from_langchain(where: Mapping[str, Any]) -> dict[str, Any]:
+    """A filter of langchain-postgres as one of nearlite: ``$ilike`` is ``$like``, and ``$not`` may have a list, none of which passes."""
+    if not isinstance(where, Mapping):
+        raise FilterError(f"where: a filter is a dictionary, got {type(where).__name__}")
+    out: dict[str, Any] = {}
+    for key, value in where.items():
+        if key in ("$and", "$or") and isinstance(value, (list, tuple)):
+            out[key] = [from_langchain(inner) for inner in value]
+        elif key == "$not" and isinstance(value, (list, tuple)):
+            out[key] = {"$or": [from_langchain(inner) for inner in value]}
+        elif key == "$not" and isinstance(value, Mapping):
+            out[key] = from_langchain(value)
+        elif isinstance(value, Mapping) and "$ilike" in value:
+            if "$like" in value:
+                raise FilterError(f"where.{key}: $like and $ilike are one operator, give one of them")
+            out[key] = {("$like" if operator == "$ilike" else operator): operand for operator, operand in value.items()}
+        else:
+            out[key] = value
+    return out
+
+
+_LLAMA_INDEX = {"==": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "in": "$in", "nin": "$nin"}
+_LLAMA_INDEX.update({"any": "$contains_any", "all": "$contains_all", "contains": "$contains", "text_match": "$substring"})
+_LLAMA_INDEX["text_match_insensitive"] = "$isubstring"
+
+
+def from_llama_index(given: Any) -> dict[str, Any]:
+    """``MetadataFilters`` of LlamaIndex as a filter of nearlite."""
+    parts = [_from_llama_index(inner) for inner in given.filters]
+    if not parts:
+        return {}
+    condition = getattr(given.condition, "value", given.condition) or "and"
+    if condition == "not":
+        return {"$not": {"$or": parts}}
+    return parts[0] if len(parts) == 1 else {f"${condition}": parts}
+
+
+def _from_llama_index(given: Any) -> dict[str, Any]:
+    if hasattr(given, "filters"):
+        return from_llama_index(given)
+    operator = getattr(given.operator, "value", given.operator)
+    if operator == "is_empty":
+        return {"$or": [{given.key: None}, {given.key: {"$eq": []}}, {given.key: ""}]}
+    known = _LLAMA_INDEX.get(operator)
+    if known is None:
+        raise FilterError(f"where.{given.key}: the operator {operator!r} is not known; there are {', '.join(_LLAMA_INDEX)}, is_empty")
+    return {given.key: {known: given.value}}
