@@ -188,6 +188,10 @@ class _Result(Sequence[_R]):
         """The ids in the order of the rows."""
         return [row[0] for row in self._rows]
 
+    def only(self: _Self, positions: Sequence[int]) -> _Self:
+        """The rows at these positions, in their order."""
+        return type(self)(self._shape, [self._rows[at] for at in positions])
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each row as a dictionary."""
         return [row.to_dict() for row in self]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _batch, _blobs, _query, _search
+from ._errors import InputError
 from ._hits import Hit, Hits, Row, Rows, Shape
 from ._search import Explain
 from ._twins import twin
@@ -141,6 +142,18 @@ class Collection(Writer):
         """
         return _search.run(self._session, self.schema, self._request(vector, text, options))
 
+    def similar(self, id: Id, **options: Unpack[SearchOptions]) -> Hits:
+        """The rows nearest to a row, itself left out: "more like this". Raises InputError for an id that is not there or has no vector."""
+        column = self.schema.vector(options.get("column"))
+        row = self.get_one(id, columns=[column.name])
+        if row is None or row.blob is None:
+            raise InputError(f"{self.name}: there is no row {id!r}" if row is None else f"{self.name}: the row {id!r} has no vector")
+        k = _query.whole("k", options.get("k", 10), 0)
+        options["k"] = k + 1
+        hits = self.search(row.blob, **options)
+        kept = [at for at, found in enumerate(hits.ids) if found != id]
+        return hits.only(kept[:k])
+
     def search_many(self, vectors: Any, **options: Unpack[SearchOptions]) -> list[Hits]:
         """``search`` for each row of an array of shape ``(n, dim)`` or of a list of vectors, all in one state of the file."""
         schema = self.schema
@@ -166,5 +179,5 @@ class Collection(Writer):
         return _query.Request(vector, text, **options)
 
     aget, aget_one, aexists, acount = twin(get), twin(get_one), twin(exists), twin(count)
-    asearch, asearch_many, aexplain = twin(search), twin(search_many), twin(explain)
+    asearch, asearch_many, aexplain, asimilar = twin(search), twin(search_many), twin(explain), twin(similar)
     ato_arrow, ato_pandas = twin(to_arrow), twin(to_pandas)
