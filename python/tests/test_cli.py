@@ -119,14 +119,12 @@ def test_parquet_and_npy_round_trips(run, jsonl):
 
 
 def test_parquet_with_nested_columns(run, tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"id": ["a", "b"], "deep": [{"x": 1, "l": [1, 2]}, None], "many": [[{"y": 1}], []], "data": [b"\x00", None]})
-    pyarrow.parquet.write_table(table.drop(["data"]), "n.parquet" if os.path.isdir(".") else "")
+    parquet.write_table(table.drop(["data"]), "n.parquet")
     assert run("import", "n.parquet", "--db", "x.db")[0] == 0
     assert opened("n").get_one("a").metadata == {"deep": {"x": 1, "l": [1, 2]}, "many": [{"y": 1}]}
-    pyarrow.parquet.write_table(table, "bytes.parquet")
+    parquet.write_table(table, "bytes.parquet")
     code, _, err = run("import", "bytes.parquet", "--db", "x.db")
     assert code == 1 and "the value of 'data' is not JSON" in err
 
@@ -208,12 +206,8 @@ def test_a_table_of_sqlite_vec(run, tmp_path):
             rows.append((f"k{at}", [at, 1.0, 2.5], [at, -at - 1], 2000 + at, at % 3 == 0, at / 4, lang, f"p{at % 3}", f"body {at}"))
             name, emb, small, *rest = rows[-1]
             values = (name, struct.pack("3f", *emb), struct.pack("2b", *small), *rest)
-            db.execute(
-                "INSERT INTO old VALUES(?, ?, vec_int8(?), ?, ?, ?, ?, ?, ?)".replace(
-                    "VALUES", "(name, emb, small, year, ok, r, lang, part, body) VALUES"
-                ),
-                values,
-            )
+            names = "name, emb, small, year, ok, r, lang, part, body"
+            db.execute(f"INSERT INTO old({names}) VALUES(?, ?, vec_int8(?), ?, ?, ?, ?, ?, ?)", values)
         db.execute("DELETE FROM old WHERE name IN ('k3', 'k49')")
     db.execute("CREATE VIRTUAL TABLE plain USING vec0(x float[2])")
     db.execute("INSERT INTO plain(rowid, x) VALUES(7, '[1, 2]')")

@@ -159,3 +159,22 @@ def test_hits_are_a_sequence(docs):
     assert "Hit(id=" in repr(hits) and hits.to_dicts()[0]["distance"] == hits[0].distance
     with pytest.raises(IndexError):
         hits[5]
+
+
+def test_snippets(docs):
+    hits = docs.search(words="owl", snippet=("[", "]"), k=3)
+    assert all("[owl]" in hit.snippet for hit in hits) and hits.to_dicts()[0]["snippet"] == hits[0].snippet
+    assert docs.search(words="owl", k=1)[0].snippet is None
+    assert "[moon]" in docs.search(QUERY, words="moon", alpha=0, snippet=("[", "]"), where={"year": {"$gt": 2000}}, k=1)[0].snippet
+    with pytest.raises(nearlite.InputError, match="marks before and after"):
+        docs.search(words="owl", snippet="[")
+
+
+def test_rows_like_a_row(docs, rows):
+    row = rows[7]
+    like = sorted((other for other in rows if other is not row), key=lambda other: -cosine(row["embedding"], other["embedding"]))
+    assert docs.similar("r7", k=5).ids == [other["id"] for other in like[:5]]
+    even = [other["id"] for other in like if other["year"] == 2004][:5]
+    assert docs.similar("r7", k=5, where={"year": 2004}).ids == even
+    with pytest.raises(nearlite.InputError, match="there is no row 'nobody'"):
+        docs.similar("nobody")

@@ -73,6 +73,8 @@ def table(shape: Shape, rows: list[tuple[Any, ...]]) -> pyarrow.Table:
             arrays.append(_any(values))
     if shape.measured:
         arrays += [pyarrow.array(values, measures[name]) for name, values in zip(MEASURES, columns[shape.measures :])]
+    if shape.snippet:
+        arrays.append(pyarrow.array(columns[shape.snippet], pyarrow.string()))
     return pyarrow.table(arrays, names=shape.names())
 
 

@@ -21,7 +21,7 @@ MEASURES = ("distance", "bm25", "score", "vector_rank", "text_rank")
 class Shape:
     """Where the columns of a result are in its tuples: the id first, then ``columns``, then the measures of a search."""
 
-    def __init__(self, schema: Schema, columns: Sequence[Column], measured: bool) -> None:
+    def __init__(self, schema: Schema, columns: Sequence[Column], measured: bool, snippet: bool = False) -> None:
         self.schema, self.columns, self.measured = schema, tuple(columns), measured
         self.at = {column.name: at for at, column in enumerate(columns, 1)}
         self.texts = [column.name for column in columns if column.kind == "text"]
@@ -29,11 +29,12 @@ class Shape:
         self.declared = [(column.name, self.at[column.name], column.type == "BOOLEAN") for column in columns if column in schema.declared]
         self.json = next((self.at[column.name] for column in columns if column is schema.json), 0)
         self.measures = len(columns) + 1 if measured else 0
+        self.snippet = self.measures + len(MEASURES) if snippet else 0
 
     def names(self) -> list[str]:
         """Names of the result's columns."""
         key = self.schema.key.name if self.schema.key is not None else "rowid"
-        return [key, *self.at, *(MEASURES if self.measured else ())]
+        return [key, *self.at, *(MEASURES if self.measured else ()), *(["snippet"] if self.snippet else ())]
 
 
 class Row:
@@ -138,9 +139,14 @@ class Hit(Row):
         """Rank in the text leg of a hybrid search, from 1."""
         return self._values[self._shape.measures + 4]  # type: ignore[no-any-return]
 
+    @property
+    def snippet(self) -> str | None:
+        """The best passage of the text with its words marked, in a search with ``snippet=(before, after)``."""
+        return self._values[self._shape.snippet] if self._shape.snippet else None
+
     def to_dict(self) -> dict[str, Any]:
         """The row with distance, score and, where they are known, bm25 and the ranks of both legs."""
-        known = {name: getattr(self, name) for name in ("bm25", "vector_rank", "text_rank") if getattr(self, name) is not None}
+        known = {name: getattr(self, name) for name in ("bm25", "vector_rank", "text_rank", "snippet") if getattr(self, name) is not None}
         return {**super().to_dict(), "distance": self.distance, "score": self.score, **known}
 
     def __repr__(self) -> str:

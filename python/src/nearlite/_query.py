@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         per_group: int
         columns: Sequence[str] | None
         include_vectors: bool
+        snippet: tuple[str, str] | None
 
 
 #: Rows that rank for each row that ``mmr`` returns.
@@ -77,6 +78,7 @@ class Request:
     per_group: int = 1
     columns: Sequence[str] | None = None
     include_vectors: bool = False
+    snippet: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.k = whole("k", self.k, 0)
@@ -91,6 +93,8 @@ class Request:
         if self.candidates is not None:
             self.candidates = whole("candidates", self.candidates, 1)
         self.per_group = whole("per_group", self.per_group, 1)
+        if self.snippet is not None and not (isinstance(self.snippet, (tuple, list)) and len(self.snippet) == 2):
+            raise InputError(f"snippet: expected the marks before and after a word, ('[', ']'), got {self.snippet!r}")
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -144,7 +148,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
             raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
         if of_group not in columns and of_group.kind != "key":
             columns.append(of_group)
-    shape = Shape(schema, columns, True)
+    shape = Shape(schema, columns, True, request.snippet is not None)
     terms, params = _match(schema, request, limit)
     searches = bool(terms)
     if request.matching is not None:
@@ -166,6 +170,9 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
             # Versions of SQLite before 3.41 do not show LIMIT to the table.
             terms.append(f"k = {limit + request.offset}")
     selected = [schema.key_sql, *(column.quoted for column in columns), *MEASURES]
+    if request.snippet is not None:
+        selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
+        params[:0] = request.snippet
     if explain:
         selected.append('"explain"')
     sql = f"SELECT {', '.join(selected)} FROM {schema.target}"

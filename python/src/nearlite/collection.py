@@ -136,6 +136,7 @@ class Collection(Writer):
         - ``mmr``: 0 (diverse) to 1 (relevant) picks rows unlike each other among ``candidates`` (4 for each row).
         - ``group_by``: at most ``per_group`` (1) rows for each value of a column or of a key of the metadata.
         - ``ef_search``, ``exact``: breadth of the search, no graph.
+        - ``snippet``: marks before and after a word, ``("[", "]")``; ``hit.snippet`` is the best passage.
         - ``columns``: names of the columns to read, all but vectors by default; ``include_vectors``.
 
         Raises InputError (FilterError for the filter), SchemaError for columns that are not there.

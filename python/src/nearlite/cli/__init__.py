@@ -6,7 +6,6 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
-from typing import Optional
 
 from .._errors import Error
 from ._arguments import parser

@@ -1,4 +1,4 @@
-"""nearlite in every connection that Datasette opens; its shadow tables are hidden."""
+"""nearlite in every connection that Datasette opens; its shadow tables are hidden; a page to search by, ``/-/nearlite``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import Any
 from datasette import hookimpl
 from datasette.database import Database
 
+from ._page import page
 from ._prepare import prepare
 
 
 @hookimpl  # type: ignore[untyped-decorator,unused-ignore]
 def prepare_connection(conn: Any) -> None:
     prepare(conn)
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def register_routes() -> list[Any]:
+    return [(r"^/-/nearlite$", page)]
+
+
+@hookimpl  # type: ignore[untyped-decorator,unused-ignore]
+def menu_links(datasette: Any) -> list[dict[str, str]]:
+    return [{"href": datasette.urls.path("/-/nearlite"), "label": "Search (nearlite)"}]
 
 
 def shadow_tables(conn: Any) -> list[str]:
