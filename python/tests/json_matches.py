@@ -3,8 +3,6 @@
 import json
 import re
 
-MISSING = object()
-
 
 def matches(metadata, where):
     """Whether a metadata dictionary passes a filter."""
@@ -22,15 +20,19 @@ def matches(metadata, where):
     return True
 
 
-def _at(metadata, key):
-    if key in metadata:
-        return metadata[key]
-    found = metadata
-    for part in key.split("."):
-        if not isinstance(found, dict) or part not in found:
-            return MISSING
-        found = found[part]
-    return found
+def _at(metadata, path):
+    """The values that a path leads to: of the longest key with dots that leads to one; a list on the way stands for its objects."""
+    if not isinstance(metadata, dict):
+        return []
+    if path in metadata:
+        return [metadata[path]]
+    parts = path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        inner = metadata.get(".".join(parts[:end]))
+        found = [value for each in (inner if isinstance(inner, list) else [inner]) for value in _at(each, ".".join(parts[end:]))]
+        if found:
+            return found
+    return []
 
 
 def _value(found, condition):
@@ -40,11 +42,10 @@ def _value(found, condition):
 
 
 def _operator(found, name, operand):
-    elements = found if isinstance(found, list) else [] if found is MISSING else [found]
+    elements = [element for value in found for element in (value if isinstance(value, list) else [value])]
+    listed = [element for value in found if isinstance(value, list) for element in value]
     if name == "$eq":
-        if operand is None:
-            return found is MISSING or found is None or None in elements
-        return _equal(found, operand) or any(_equal(element, operand) for element in elements)
+        return any(_equal(element, operand) for element in elements) or (operand is None and not found)
     if name == "$ne":
         return not _operator(found, "$eq", operand)
     if name == "$in":
@@ -52,15 +53,15 @@ def _operator(found, name, operand):
     if name == "$nin":
         return not _operator(found, "$in", operand)
     if name == "$exists":
-        return (found is not MISSING) == operand
+        return bool(found) == operand
     if name == "$not":
         return not _value(found, operand)
     if name == "$contains":
-        return any(_equal(element, operand) for element in elements)
+        return any(_equal(element, operand) for element in listed)
     if name == "$contains_any":
         return any(_operator(found, "$contains", value) for value in operand)
     if name == "$contains_all":
-        return found is not MISSING and all(_operator(found, "$contains", value) for value in operand)
+        return any(isinstance(value, list) for value in found) and all(_operator(found, "$contains", value) for value in operand)
     if name == "$like":
         pattern = "".join(".*" if char == "%" else "." if char == "_" else re.escape(char) for char in operand)
         return any(isinstance(element, str) and re.fullmatch(pattern, element, re.S | re.I | re.A) for element in elements)

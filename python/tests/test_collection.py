@@ -41,7 +41,7 @@ def test_declared_keys_are_columns_of_the_table(docs, db):
     assert db.execute("SELECT year, open, meta FROM docs ORDER BY id").fetchall() == [
         (2004, None, '{"tags":["a","b"]}'),
         (None, 1, '{"deep":{"er":1}}'),
-        (None, None, None),
+        (None, None, "{}"),
     ]
 
 

@@ -12,17 +12,17 @@ from ._schema import Column, Schema
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) -> tuple[dict[str, list[Any]], list[str | None]]:
+def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) -> tuple[dict[str, list[Any]], list[str]]:
     """The values of the declared columns that any of the dictionaries has, and the JSON of the rest of each.
 
     Raises InputError for what JSON cannot say, and for keys without a column where the table has no JSON column.
     """
     declared: dict[str, list[Any]] = {}
-    texts: list[str | None] = []
+    texts: list[str] = []
     by_name = {column.name: column for column in schema.declared}
     for at, metadata in enumerate(metadatas):
         if metadata is None:
-            texts.append(None)
+            texts.append("{}")
             continue
         if not isinstance(metadata, Mapping):
             raise InputError(f"metadatas[{at}]: expected a dictionary, got {type(metadata).__name__}")

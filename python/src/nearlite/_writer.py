@@ -53,6 +53,9 @@ class Writer(Table):
     def _insert(self, verb: str, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> list[Any]:
         schema = self.schema
         batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
+        if schema.json is not None and schema.json.name not in batch.columns:
+            # Filters are of objects: a row without metadata has an empty one.
+            batch.columns[schema.json.name] = ["{}"] * batch.count
         if batch.ids is None and schema.key is not None and schema.key_type is str:
             batch.ids = [uuid.uuid4().hex for _ in range(batch.count)]
         names = [_schema.quote(name) for name in batch.columns]

@@ -21,9 +21,10 @@ Sql = tuple[str, list[Any]]
 COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
-OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", "$substring", "$isubstring", "$not")
-# Operators that json_matches does not have: a text that contains another one, with the case of letters and without that of ASCII letters.
+# Operators that json_matches does not have. A search narrows by what it has, and the rest is checked row by row.
 SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
+BY_ROW = (*SUBSTRINGS, "$empty")
+OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", *BY_ROW, "$not")
 #: Operators between filters.
 CONDITIONS = ("$and", "$or", "$not")
 
@@ -49,61 +50,52 @@ def check(where: Any, place: str = "where") -> None:
 
 
 def _check_value(value: Any, place: str) -> None:
-    if not _is_operators(value):
-        _check_json(value, place)
+    if not isinstance(value, Mapping):
+        _check_scalar(value, place)
         return
+    if not value:
+        raise FilterError(f"{place}: {{}} has no operator; there are {', '.join(OPERATORS)}")
     for operator, operand in value.items():
         if operator not in OPERATORS:
-            raise FilterError(f"{place}: {operator!r} is not an operator; there are {', '.join(OPERATORS)}")
+            hint = f"; for a key inside write {place.partition('.')[2]}.{operator}" if not str(operator).startswith("$") else ""
+            raise FilterError(f"{place}: {operator!r} is not an operator; there are {', '.join(OPERATORS)}{hint}")
         inside = f"{place}.{operator}"
         if operator in LISTS:
             if not isinstance(operand, (list, tuple, set, frozenset)):
                 raise FilterError(f"{inside}: expected a list, got {operand!r}")
             if operator == "$between" and len(operand) != 2:
                 raise FilterError(f"{inside}: expected a list of two values, the lower and the upper one, got {operand!r}")
-            _check_json(_plain(operand), inside)
-        elif operator == "$exists":
+            for at, inner in enumerate(operand):
+                (_check_ordered if operator == "$between" else _check_scalar)(inner, f"{inside}[{at}]")
+        elif operator in ("$exists", "$empty"):
             if not isinstance(operand, bool):
                 raise FilterError(f"{inside}: expected True or False, got {operand!r}")
         elif operator == "$like" or operator in SUBSTRINGS:
             if not isinstance(operand, str):
                 raise FilterError(f"{inside}: expected a text, got {operand!r}")
         elif operator == "$not":
-            if not _is_operators(operand):
+            if not isinstance(operand, Mapping):
                 raise FilterError(f"{inside}: expected operators, such as {{'$gt': 3}}, got {operand!r}")
             _check_value(operand, inside)
+        elif operator in ("$gt", "$gte", "$lt", "$lte"):
+            _check_ordered(operand, inside)
         else:
-            if operator in ("$gt", "$gte", "$lt", "$lte") and (isinstance(operand, bool) or not isinstance(operand, (int, float, str))):
-                raise FilterError(f"{inside}: expected a number or a text to compare with, got {operand!r}")
-            _check_json(operand, inside)
+            _check_scalar(operand, inside)
 
 
-def _is_operators(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(key, str) and key.startswith("$") for key in value)
-
-
-def _check_json(value: Any, place: str) -> None:
-    if value is None or isinstance(value, (bool, int, str)):
-        return
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise FilterError(f"{place}: {value} cannot be compared with")
-        return
+def _check_scalar(value: Any, place: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FilterError(f"{place}: {value} cannot be compared with")
     if isinstance(value, (list, tuple)):
-        for at, inner in enumerate(value):
-            _check_json(inner, f"{place}[{at}]")
-        return
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise FilterError(f"{place}: a key is a text, got {key!r}")
-            _check_json(inner, f"{place}.{key}")
-        return
-    raise FilterError(f"{place}: expected a text, a number, True, False or None, got {type(value).__name__}")
+        raise FilterError(f"{place}: equality with a list is not possible; $in takes one of them, $contains_all finds lists that have all of them")
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise FilterError(f"{place}: expected a text, a number, True, False or None, got {type(value).__name__}")
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, (set, frozenset, tuple)) else value
+def _check_ordered(value: Any, place: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise FilterError(f"{place}: expected a number or a text to compare with, got {value!r}")
+    _check_scalar(value, place)
 
 
 def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
@@ -131,7 +123,7 @@ def _terms(where: Mapping[str, Any], schema: Schema) -> tuple[list[str], list[An
             sql = f"({' AND '.join(inner) or '1'}) IS NOT TRUE"
         else:
             column = _declared(key, schema)
-            sql, more = _on_column(column, value) if column is not None else _substrings(key, value, schema)
+            sql, more = _on_column(column, value) if column is not None else _by_row(key, value, schema)
         terms.append(sql)
         params += more
     if undeclared:
@@ -157,11 +149,11 @@ def _needs_sql(key: str, value: Any, schema: Schema) -> bool:
         return any(_needs_sql(name, inner, schema) for each in value for name, inner in each.items())
     if key == "$not":
         return any(_needs_sql(name, inner, schema) for name, inner in value.items())
-    return _declared(key, schema) is not None or _has_substring(value)
+    return _declared(key, schema) is not None or _has_row_operator(value)
 
 
-def _has_substring(value: Any) -> bool:
-    return _is_operators(value) and (not SUBSTRINGS.keys().isdisjoint(value) or _has_substring(value.get("$not")))
+def _has_row_operator(value: Any) -> bool:
+    return isinstance(value, Mapping) and (not value.keys().isdisjoint(BY_ROW) or _has_row_operator(value.get("$not")))
 
 
 def _declared(key: str, schema: Schema) -> Any:
@@ -178,24 +170,40 @@ def _first_key(where: Mapping[str, Any]) -> str:
     return ""
 
 
-def _substrings(key: str, value: Mapping[str, Any], schema: Schema) -> Sql:
-    """A condition with a substring of a path of the metadata: LIKE inside the search, what it cannot say checked by row."""
+def _by_row(key: str, value: Mapping[str, Any], schema: Schema) -> Sql:
+    """A condition on a path of the metadata with an operator of BY_ROW: what json_matches can say of it inside the search, the rest by row."""
     terms, params = [], []
     for operator, operand in value.items():
-        if operator in SUBSTRINGS:
-            inner, more = _terms({key: {"$like": f"%{operand}%"}}, schema)
-            assert schema.json is not None
-            terms += [*inner, SUBSTRINGS[operator].format(f"json_extract({schema.json.quoted}, ?)", "?")]
-            params += [*more, "$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")), operand]
-        elif operator == "$not":
-            inner_sql, more = _substrings(key, operand, schema) if _has_substring(operand) else _both(_terms({key: operand}, schema))
-            terms.append(f"({inner_sql}) IS NOT TRUE")
-            params += more
+        if operator == "$not" and _has_row_operator(operand):
+            sql, more = _by_row(key, operand, schema)
+            sql = f"({sql}) IS NOT TRUE"
+        elif operator == "$empty":
+            inside, more = _both(_terms({"$or": [{key: None}, {key: ""}, {key: {"$contains_all": []}}]}, schema))
+            kind, kinds = _extracted("json_type", key, schema)
+            text, texts = _extracted("json_extract", key, schema)
+            size, sizes = _extracted("json_array_length", key, schema)
+            exact = f"CASE coalesce({kind}, 'null') WHEN 'null' THEN 1 WHEN 'text' THEN {text} = '' WHEN 'array' THEN {size} = 0 ELSE 0 END"
+            sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
+            sql = sql if operand else f"{sql} IS NOT TRUE"
+        elif operator in SUBSTRINGS:
+            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, schema))
+            text, texts = _extracted("json_extract", key, schema)
+            sql, more = f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
         else:
-            inner, more = _terms({key: {operator: operand}}, schema)
-            terms += inner
-            params += more
+            sql, more = _both(_terms({key: {operator: operand}}, schema))
+        terms.append(sql)
+        params += more
     return " AND ".join(terms), params
+
+
+def _extracted(function: str, key: str, schema: Schema) -> Sql:
+    """A function of SQLite on the value of a path: of a key with dots, if there is one, else of the nested key."""
+    assert schema.json is not None
+    paths = ["$." + json.dumps(key, ensure_ascii=False)]
+    if "." in key:
+        paths.append("$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")))
+    calls = [f"{function}({schema.json.quoted}, ?)"] * len(paths)
+    return (calls[0] if len(calls) == 1 else f"coalesce({', '.join(calls)})"), list(paths)
 
 
 def _both(terms: tuple[list[str], list[Any]]) -> Sql:
@@ -206,7 +214,7 @@ def _on_column(column: Column, value: Any) -> Sql:
     """A condition on a declared column, with the meaning that it has on a path of the metadata; a NULL is a missing key."""
     name = quote(column.name)
     parts, params = [], []
-    for operator, operand in (value if _is_operators(value) else {"$eq": value}).items():
+    for operator, operand in (value if isinstance(value, Mapping) else {"$eq": value}).items():
         sql, more = _operator(column, name, operator, operand)
         parts.append(sql)
         params += more
@@ -223,11 +231,13 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
         return (f"{name} LIKE ?", [operand]) if column.type in ("TEXT", "") else ("0", [])
     if operator in SUBSTRINGS:
         return (SUBSTRINGS[operator].format(name, "?"), [operand]) if column.type in ("TEXT", "") else ("0", [])
-    if operator == "$contains_all":
-        # A value of a column is a list of one.
-        values = list(operand)
-        return _joined_terms([_operator(column, name, "$eq", value) for value in values], " AND ") if values else (f"{name} IS NOT NULL", [])
-    if operator in ("$contains", "$eq"):
+    if operator == "$empty":
+        sql = f"({name} IS NULL OR {name} = '')" if column.type in ("TEXT", "") else f"{name} IS NULL"
+        return (sql if operand else f"({sql}) IS NOT TRUE"), []
+    if operator in ("$contains", "$contains_any", "$contains_all"):
+        # A column holds no lists.
+        return "0", []
+    if operator == "$eq":
         if operand is None:
             return f"{name} IS NULL", []
         return (f"{name} = ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
@@ -235,7 +245,7 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
         if operand is None:
             return f"{name} IS NOT NULL", []
         return (f"({name} IS NULL OR {name} <> ?)", [_value(operand)]) if _fits(column, operand) else ("1", [])
-    if operator in ("$in", "$contains_any", "$nin"):
+    if operator in ("$in", "$nin"):
         values = list(operand)
         fitting = [_value(value) for value in values if value is not None and _fits(column, value)]
         listed = f"{name} IN ({', '.join('?' * len(fitting))})" if len(fitting) <= 100 else f"{name} IN (SELECT value FROM json_each(?))"
@@ -246,10 +256,6 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
         low, high = operand
         return (f"{name} BETWEEN ? AND ?", [_value(low), _value(high)]) if _fits(column, low) and _fits(column, high) else ("0", [])
     return (f"{name} {COMPARISONS[operator]} ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
-
-
-def _joined_terms(parts: Sequence[Sql], word: str) -> Sql:
-    return "(" + word.join(sql for sql, _ in parts) + ")", [param for _, more in parts for param in more]
 
 
 def _fits(column: Column, value: Any) -> bool:
@@ -310,7 +316,7 @@ def _from_llama_index(given: Any) -> dict[str, Any]:
         return from_llama_index(given)
     operator = getattr(given.operator, "value", given.operator)
     if operator == "is_empty":
-        return {"$or": [{given.key: None}, {given.key: {"$eq": []}}, {given.key: ""}]}
+        return {given.key: {"$empty": True}}
     known = _LLAMA_INDEX.get(operator)
     if known is None:
         raise FilterError(f"where.{given.key}: the operator {operator!r} is not known; there are {', '.join(_LLAMA_INDEX)}, is_empty")
