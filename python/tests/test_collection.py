@@ -87,6 +87,11 @@ def test_ids_are_made_up_where_none_are_given(db):
     assert bare.upsert(ids=[1], texts=["new"]) == [1] and bare.get_one(1).text == "new"
 
 
+def test_no_rows_are_no_mistake(docs):
+    assert docs.add([]) == [] and docs.upsert(ids=[], texts=[], vectors=[]) == [] and docs.get([]).ids == [] and docs.delete([]) == 0
+    assert docs.search_many([]) == []
+
+
 def test_several_text_and_vector_columns(db):
     docs = nearlite.Collection(db, "docs").create(dim={"title_vec": 2, "body_vec": 3}, text={"title": 2.0, "body": 1})
     docs.add(

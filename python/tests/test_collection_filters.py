@@ -191,3 +191,14 @@ def test_a_mistake_in_a_filter_is_named_with_its_place(docs, where, message):
         with pytest.raises(nearlite.FilterError, match=message):
             call()
     assert docs.count() == len(ROWS)
+
+
+def test_a_filter_of_the_metadata_alone(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns={"year": int})
+    docs.add(ids=["a", "b"], texts=["b", "a"], vectors=[[1], [2]], metadatas=[{"id": "b", "body": 1, "year": 1}, {"id": "c", "year": 2}])
+    only = nearlite.filters.OfMetadata
+    assert docs.search([1], where={"id": "b"}).ids == ["b"] and docs.search([1], where=only({"id": "b"})).ids == ["a"]
+    assert docs.get(where=only({"body": 1, "year": 1})).ids == ["a"] and docs.get(where=only({"year": 2})).ids == ["b"]
+    assert docs.get(where={"$and": [{"id": "a"}, only({"id": "b"})]}).ids == ["a"]
+    assert docs.get(where={"$not": only({"id": "b"})}).ids == ["b"]
+    assert docs.get(where=only({"$or": [{"id": "c"}, {"body": 1}]})).ids == ["a", "b"]

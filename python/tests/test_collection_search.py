@@ -176,5 +176,6 @@ def test_rows_like_a_row(docs, rows):
     assert docs.similar("r7", k=5).ids == [other["id"] for other in like[:5]]
     even = [other["id"] for other in like if other["year"] == 2004][:5]
     assert docs.similar("r7", k=5, where={"year": 2004}).ids == even
+    assert docs.similar("r7", k=3, offset=2).ids == [other["id"] for other in like[2:5]]
     with pytest.raises(nearlite.InputError, match="there is no row 'nobody'"):
         docs.similar("nobody")

@@ -49,6 +49,7 @@ def test_every_method_has_an_async_twin(path):
         assert await docs.adelete(["d0"]) == 1
         with pytest.raises(nearlite.ExistsError):
             await docs.aadd(ids=["d1"])
+        assert [hit.id async for hit in docs.aiterate([1, 0])][:3] == ["d1", "d2", "d3"]
         await docs.aoptimize()
         assert (await docs.ainfo())["segments"] == 1
         await docs.adrop()

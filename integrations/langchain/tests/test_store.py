@@ -179,3 +179,10 @@ def test_an_engine_of_sqlalchemy(tmp_path):
         assert connection.execute(sqlalchemy.text("SELECT count(*) FROM documents")).scalar() == 4
         assert store.similarity_search("owls hunt at night", k=1)[0].id == "owl"
     engine.dispose()
+
+
+def test_metadata_may_have_keys_like_the_tables_columns(store):
+    store.add_texts(["x"], [{"id": "other", "text": 5, "meta": {"a": 1}, "embedding": [1]}], ids=["own"])
+    for filter in ({"id": "other"}, {"text": 5}, {"meta.a": 1}, {"embedding": {"$contains": 1}}):
+        assert [document.id for document in store.similarity_search("x", filter=filter)] == ["own"]
+    assert store.similarity_search("x", filter={"id": "own"}) == []

@@ -161,3 +161,12 @@ def test_through_an_index(where):
     again = VectorStoreIndex.from_vector_store(store, embed_model=model)
     assert again.as_retriever(filters=one("year", O.EQ, 1)).retrieve("x")[0].text == "owls hunt at night"
     store.close()
+
+
+def test_metadata_may_have_keys_like_the_tables_columns(store):
+    own = node("own", "x", [1, 1, 1], "d7")
+    own.metadata.update({"id": "other", "text": 5})
+    store.add([own])
+    assert [each.node_id for each in store.get_nodes(filters=one("id", O.EQ, "other"))] == ["own"]
+    assert query(store, filters=one("text", O.EQ, 5)).ids == ["own"] and query(store, filters=one("id", O.EQ, "own")).ids == []
+    assert query(store, filters=one("id", O.EQ, "other"), node_ids=["own"]).ids == ["own"]

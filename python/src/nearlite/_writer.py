@@ -52,6 +52,8 @@ class Writer(Table):
 
     def _insert(self, verb: str, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> list[Any]:
         schema = self.schema
+        if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
+            return []
         batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
         if schema.json is not None and schema.json.name not in batch.columns:
             # Filters are of objects: a row without metadata has an empty one.

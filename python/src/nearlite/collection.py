@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _batch, _blobs, _query, _search
 from ._errors import InputError
 from ._hits import Hit, Hits, Row, Rows, Shape
 from ._search import Explain
-from ._twins import twin
+from ._twins import in_thread, twin
 from ._writer import Id, Where, Writer
 
 if TYPE_CHECKING:
@@ -149,11 +150,11 @@ class Collection(Writer):
         row = self.get_one(id, columns=[column.name])
         if row is None or row.blob is None:
             raise InputError(f"{self.name}: there is no row {id!r}" if row is None else f"{self.name}: the row {id!r} has no vector")
-        k = _query.whole("k", options.get("k", 10), 0)
-        options["k"] = k + 1
+        k, offset = _query.whole("k", options.get("k", 10), 0), _query.whole("offset", options.get("offset", 0), 0)
+        # The row itself may be anywhere among equals: it is left out before rows are skipped.
+        options["k"], options["offset"] = k + offset + 1, 0
         hits = self.search(row.blob, **options)
-        kept = [at for at, found in enumerate(hits.ids) if found != id]
-        return hits.only(kept[:k])
+        return hits.only([at for at, found in enumerate(hits.ids) if found != id][offset : offset + k])
 
     def search_many(self, vectors: Any, **options: Unpack[SearchOptions]) -> list[Hits]:
         """``search`` for each row of an array of shape ``(n, dim)`` or of a list of vectors, all in one state of the file."""
@@ -169,6 +170,13 @@ class Collection(Writer):
         """The hits of a search one by one, for as long as they are taken; ``k`` does not count. The options are those of ``search``."""
         for shape, row in _search.iterate(self._session, self.schema, self._request(vector, text, options)):
             yield Hit(shape, row)
+
+    async def aiterate(self, vector: Any = None, text: str | None = None, **options: Unpack[SearchOptions]) -> AsyncIterator[Hit]:
+        """``iterate`` for ``async for``."""
+        hits = self.iterate(vector, text, **options)
+        while taken := await in_thread(lambda: list(itertools.islice(hits, 64))):
+            for hit in taken:
+                yield hit
 
     def explain(self, vector: Any = None, text: str | None = None, **options: Unpack[SearchOptions]) -> Explain:
         """What a search does: ``plan``, ``sql``, ``params`` and its ``hits``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._errors import FilterError
 from ._schema import Column, Schema, quote
@@ -98,67 +98,76 @@ def _check_ordered(value: Any, place: str) -> None:
     _check_scalar(value, place)
 
 
+class OfMetadata(dict[str, Any]):
+    """A filter whose keys are of the metadata alone, also where the id or a text column has the same name."""
+
+
+class _Scope(NamedTuple):
+    """What the keys of a filter mean."""
+
+    table: str
+    columns: Mapping[str, Column]
+    json: Column | None
+
+
 def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
     """The condition that a filter is, and its parameters. Raises FilterError."""
     check(where)
-    terms, params = _terms(where, schema)
+    columns = {column.name: column for column in schema.columns if column.kind in ("metadata", "stored", "key", "text")}
+    terms, params = _terms(where, _Scope(schema.table, columns, schema.json))
     return (" AND ".join(terms) or "1", params)
 
 
-def _terms(where: Mapping[str, Any], schema: Schema) -> tuple[list[str], list[Any]]:
+def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any]]:
     """Conditions that are joined by AND."""
+    if isinstance(where, OfMetadata):
+        scope = scope._replace(columns={name: column for name, column in scope.columns.items() if column.kind in ("metadata", "stored")})
     terms: list[str] = []
     params: list[Any] = []
     undeclared = {}
     for key, value in where.items():
-        if not _needs_sql(key, value, schema):
+        if not _needs_sql(key, value, scope):
             undeclared[key] = value
             continue
         if key == "$and":
-            sql, more = _joined(value, schema, " AND ")
+            sql, more = _joined(value, scope, " AND ")
         elif key == "$or":
-            sql, more = _joined(value, schema, " OR ")
+            sql, more = _joined(value, scope, " OR ")
         elif key == "$not":
-            inner, more = _terms(value, schema)
+            inner, more = _terms(value, scope)
             sql = f"({' AND '.join(inner) or '1'}) IS NOT TRUE"
         else:
-            column = _declared(key, schema)
-            sql, more = _on_column(column, value) if column is not None else _by_row(key, value, schema)
+            column = scope.columns.get(key)
+            sql, more = _on_column(column, value) if column is not None else _by_row(key, value, scope)
         terms.append(sql)
         params += more
     if undeclared:
-        if schema.json is None:
-            raise FilterError(f"where: {schema.table} has no column {_first_key(undeclared)!r} and no JSON column that could hold it")
-        terms.append(f"json_matches({schema.json.quoted}, ?)")
+        if scope.json is None:
+            raise FilterError(f"where: {scope.table} has no column {_first_key(undeclared)!r} and no JSON column that could hold it")
+        terms.append(f"json_matches({scope.json.quoted}, ?)")
         params.append(json.dumps(undeclared, default=list, ensure_ascii=False, allow_nan=False))
     return terms, params
 
 
-def _joined(filters: Sequence[Mapping[str, Any]], schema: Schema, word: str) -> Sql:
+def _joined(filters: Sequence[Mapping[str, Any]], scope: _Scope, word: str) -> Sql:
     parts, params = [], []
     for inner in filters:
-        terms, more = _terms(inner, schema)
+        terms, more = _terms(inner, scope)
         parts.append(" AND ".join(terms) or "1")
         params += more
     return "(" + word.join(f"({part})" for part in parts) + ")", params
 
 
-def _needs_sql(key: str, value: Any, schema: Schema) -> bool:
+def _needs_sql(key: str, value: Any, scope: _Scope) -> bool:
     """Whether the condition reads a declared column, or an operator that ``json_matches`` does not have."""
-    if key in ("$and", "$or"):
-        return any(_needs_sql(name, inner, schema) for each in value for name, inner in each.items())
-    if key == "$not":
-        return any(_needs_sql(name, inner, schema) for name, inner in value.items())
-    return _declared(key, schema) is not None or _has_row_operator(value)
+    if key in ("$and", "$or", "$not"):
+        filters = [value] if key == "$not" else value
+        return any(isinstance(each, OfMetadata) or _needs_sql(name, inner, scope) for each in filters for name, inner in each.items())
+    return key in scope.columns or _has_row_operator(value)
 
 
 def _has_row_operator(value: Any) -> bool:
     return isinstance(value, Mapping) and (not value.keys().isdisjoint(BY_ROW) or _has_row_operator(value.get("$not")))
-
-
-def _declared(key: str, schema: Schema) -> Any:
-    column = schema.by_name.get(key.lower())
-    return column if column is not None and column.name == key and column.kind in ("metadata", "stored", "key", "text") else None
 
 
 def _first_key(where: Mapping[str, Any]) -> str:
@@ -170,39 +179,39 @@ def _first_key(where: Mapping[str, Any]) -> str:
     return ""
 
 
-def _by_row(key: str, value: Mapping[str, Any], schema: Schema) -> Sql:
+def _by_row(key: str, value: Mapping[str, Any], scope: _Scope) -> Sql:
     """A condition on a path of the metadata with an operator of BY_ROW: what json_matches can say of it inside the search, the rest by row."""
     terms, params = [], []
     for operator, operand in value.items():
         if operator == "$not" and _has_row_operator(operand):
-            sql, more = _by_row(key, operand, schema)
+            sql, more = _by_row(key, operand, scope)
             sql = f"({sql}) IS NOT TRUE"
         elif operator == "$empty":
-            inside, more = _both(_terms({"$or": [{key: None}, {key: ""}, {key: {"$contains_all": []}}]}, schema))
-            kind, kinds = _extracted("json_type", key, schema)
-            text, texts = _extracted("json_extract", key, schema)
-            size, sizes = _extracted("json_array_length", key, schema)
+            inside, more = _both(_terms({"$or": [{key: None}, {key: ""}, {key: {"$contains_all": []}}]}, scope))
+            kind, kinds = _extracted("json_type", key, scope)
+            text, texts = _extracted("json_extract", key, scope)
+            size, sizes = _extracted("json_array_length", key, scope)
             exact = f"CASE coalesce({kind}, 'null') WHEN 'null' THEN 1 WHEN 'text' THEN {text} = '' WHEN 'array' THEN {size} = 0 ELSE 0 END"
             sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
             sql = sql if operand else f"{sql} IS NOT TRUE"
         elif operator in SUBSTRINGS:
-            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, schema))
-            text, texts = _extracted("json_extract", key, schema)
+            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, scope))
+            text, texts = _extracted("json_extract", key, scope)
             sql, more = f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
         else:
-            sql, more = _both(_terms({key: {operator: operand}}, schema))
+            sql, more = _both(_terms({key: {operator: operand}}, scope))
         terms.append(sql)
         params += more
     return " AND ".join(terms), params
 
 
-def _extracted(function: str, key: str, schema: Schema) -> Sql:
+def _extracted(function: str, key: str, scope: _Scope) -> Sql:
     """A function of SQLite on the value of a path: of a key with dots, if there is one, else of the nested key."""
-    assert schema.json is not None
+    assert scope.json is not None
     paths = ["$." + json.dumps(key, ensure_ascii=False)]
     if "." in key:
         paths.append("$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")))
-    calls = [f"{function}({schema.json.quoted}, ?)"] * len(paths)
+    calls = [f"{function}({scope.json.quoted}, ?)"] * len(paths)
     return (calls[0] if len(calls) == 1 else f"coalesce({', '.join(calls)})"), list(paths)
 
 
@@ -274,11 +283,11 @@ def _value(value: Any) -> Any:
     return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
-def from_langchain(where: Mapping[str, Any]) -> dict[str, Any]:
+def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
     """A filter of langchain-postgres as one of nearlite: ``$ilike`` is ``$like``, and ``$not`` may have a list, none of which passes."""
     if not isinstance(where, Mapping):
         raise FilterError(f"where: a filter is a dictionary, got {type(where).__name__}")
-    out: dict[str, Any] = {}
+    out = OfMetadata()
     for key, value in where.items():
         if key in ("$and", "$or") and isinstance(value, (list, tuple)):
             out[key] = [from_langchain(inner) for inner in value]
@@ -300,15 +309,15 @@ _LLAMA_INDEX.update({"any": "$contains_any", "all": "$contains_all", "contains":
 _LLAMA_INDEX["text_match_insensitive"] = "$isubstring"
 
 
-def from_llama_index(given: Any) -> dict[str, Any]:
+def from_llama_index(given: Any) -> OfMetadata:
     """``MetadataFilters`` of LlamaIndex as a filter of nearlite."""
     parts = [_from_llama_index(inner) for inner in given.filters]
     if not parts:
-        return {}
+        return OfMetadata()
     condition = getattr(given.condition, "value", given.condition) or "and"
     if condition == "not":
-        return {"$not": {"$or": parts}}
-    return parts[0] if len(parts) == 1 else {f"${condition}": parts}
+        return OfMetadata({"$not": {"$or": parts}})
+    return OfMetadata(parts[0] if len(parts) == 1 else {f"${condition}": parts})
 
 
 def _from_llama_index(given: Any) -> dict[str, Any]:

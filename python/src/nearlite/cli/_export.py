@@ -36,12 +36,19 @@ def run(given: Any) -> None:
                     clash = {key: value for key, value in metadata.items() if made.get(key) is not value}
                     if clash:
                         made["meta"] = clash
-                    file.write((json.dumps({key: value for key, value in made.items() if value is not None}, ensure_ascii=False) + "\n").encode())
+                    file.write(_line(row.id, {key: value for key, value in made.items() if value is not None}))
         elif kind == "parquet":
             _parquet(docs, given, where, file)
         else:
             _npy(docs, where, file)
     progress.end(total, f"{total:,} rows of {docs.name}")
+
+
+def _line(id: Any, row: dict[str, Any]) -> bytes:
+    try:
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except TypeError:
+        raise Failure(f"the row {id!r} has bytes in it, which JSON cannot hold: export it with --format parquet") from None
 
 
 @contextmanager
