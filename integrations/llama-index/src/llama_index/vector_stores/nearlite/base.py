@@ -209,7 +209,7 @@ def _node(row: nearlite.Row) -> BaseNode:
 
 
 def _where(given: Optional[MetadataFilters], documents: Optional[list[str]] = None, nodes: Optional[list[str]] = None) -> Optional[dict[str, Any]]:
-    parts = [] if given is None else [filters.from_llama_index(given)]
+    parts: list[dict[str, Any]] = [] if given is None else [filters.from_llama_index(given)]
     # Retrievers pass empty lists where nothing was asked for.
     if documents:
         parts.append({"ref_doc_id": {"$in": list(documents)}})
