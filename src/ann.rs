@@ -189,7 +189,7 @@ pub struct Slim {
 }
 
 impl Slim {
-    /// As [`Index::search`], with the same hits. `read` puts the vector of a row where it is told to; it is called for a
+    /// As [`Index::search`], with the same hits. `read` writes the vector of a row to the given place; it is called for a
     /// few times `k` rows, the most promising first.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ impl Bitmap {
         set
     }
 
-    /// The ords for which `keep` answers true.
+    /// The ords for which `keep` returns true.
     pub fn from_fn(len: usize, mut keep: impl FnMut(usize) -> bool) -> Self {
         let mut set = Self::empty(len);
         for (index, word) in set.words.iter_mut().enumerate() {

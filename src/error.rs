@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// Stored bytes are damaged. The rows themselves are safe in `t_rows`, `t_vectors` and `t_tiles`.
     #[error(
-        "{place} is damaged: {what}; run the table's 'rebuild' command to make the index anew from the rows"
+        "{place} is damaged: {what}; run the table's 'rebuild' command to build the index again from the rows"
     )]
     Corrupt {
         /// Table, segment and payload.

@@ -35,7 +35,7 @@
 //!     .nearest("embedding", &query)                       // vector leg
 //!     .text("sqlite vector search")                       // + text leg = hybrid
 //!     .filter(col("lang").eq("en").and(col("year").ge(2020)))
-//!     .fuse(Fusion::rrf())                                // the default
+//!     .fuse(Fusion::convex(0.45))                         // the default
 //!     .limit(10)
 //!     .run()?;
 //! for hit in &hits {
@@ -115,15 +115,14 @@ pub use api::{
     Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
-pub use columns::Op;
 pub use error::{Error, Result};
 pub use query::filter::{ColumnRef, Filter, col};
 pub use query::fusion::{Fusion, LegScore};
 #[doc(hidden)]
-pub use query::planner::Plan;
+pub use query::planner::PartPlan;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
-pub use value::Value;
+pub use value::{Op, Value};
 pub use vector::{Codes, Metric, Store};
 
 pub use rusqlite;

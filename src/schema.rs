@@ -285,6 +285,38 @@ impl Schema {
         })
     }
 
+    /// Whether the column at `at` is a column of `t_rows`. Vectors are kept elsewhere, and an INTEGER key is the rowid.
+    pub(crate) fn is_stored(&self, at: usize) -> bool {
+        let kind = self.columns.get(at).map(|column| &column.kind);
+        !matches!(kind, None | Some(ColumnKind::Vector(_) | ColumnKind::Key(ColumnType::Integer)))
+    }
+
+    /// Position in a stored row of the column at `at`.
+    pub(crate) fn stored(&self, at: usize) -> Option<usize> {
+        self.is_stored(at).then(|| (0..at).filter(|before| self.is_stored(*before)).count())
+    }
+
+    /// Positions in a stored row of all columns, in declared order.
+    pub(crate) fn stored_positions(&self) -> impl Iterator<Item = Option<usize>> + '_ {
+        let mut next = 0;
+        (0..self.columns.len()).map(move |at| {
+            self.is_stored(at).then(|| {
+                next += 1;
+                next - 1
+            })
+        })
+    }
+
+    /// Position among the vector columns of the column at `at`.
+    pub(crate) fn vector_nth(&self, at: usize) -> Option<usize> {
+        self.vectors().position(|(vector, _)| vector == at)
+    }
+
+    /// Position among the FULLTEXT columns of the column at `at`.
+    pub(crate) fn full_text_nth(&self, at: usize) -> Option<usize> {
+        self.full_texts().position(|(full_text, _)| full_text == at)
+    }
+
     /// Checks names, counts and ranges for the table called `table`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A value of a non-vector column, as SQLite knows it.
+//! A value of a non-vector column, as SQLite knows it, and how values are compared.
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use std::borrow::Cow;
@@ -18,6 +18,9 @@ pub enum Value {
     /// BLOB.
     Blob(Vec<u8>),
 }
+
+/// The first number beyond the range of `i64`.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 impl Value {
     /// Whether this is NULL.
@@ -39,6 +42,11 @@ impl Value {
     /// The text, if it is text.
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The integer that a float is, where it is one exactly: a whole number of at least -2^63 and below 2^63.
+    pub(crate) fn whole(real: f64) -> Option<i64> {
+        (real.fract() == 0.0 && (-TWO_63..TWO_63).contains(&real)).then_some(real as i64)
     }
 
     /// The value as rusqlite borrows it.
@@ -74,12 +82,78 @@ impl Value {
     }
 }
 
+/// A comparison operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Op {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+impl Op {
+    /// The operator in SQL.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "<>",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+        }
+    }
+
+    /// The operator that is true exactly where this one is false, NULL aside.
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+            Self::Lt => Self::Ge,
+            Self::Le => Self::Gt,
+            Self::Gt => Self::Le,
+            Self::Ge => Self::Lt,
+        }
+    }
+
+    /// The operator that holds between the negated numbers.
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::Le => Self::Ge,
+            Self::Gt => Self::Lt,
+            Self::Ge => Self::Le,
+            Self::Eq | Self::Ne => self,
+        }
+    }
+
+    /// Whether `left self right` holds when `left.cmp(right)` is `ordering`.
+    pub fn accepts(self, ordering: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Eq => ordering.is_eq(),
+            Self::Ne => ordering.is_ne(),
+            Self::Lt => ordering.is_lt(),
+            Self::Le => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Ge => ordering.is_ge(),
+        }
+    }
+}
+
 /// Compares an integer with a float without losing bits above 2^53.
 pub fn cmp_int_real(int: i64, real: f64) -> Ordering {
-    if real < -9_223_372_036_854_775_808.0 {
+    if real < -TWO_63 {
         return Ordering::Greater;
     }
-    if real >= 9_223_372_036_854_775_808.0 {
+    if real >= TWO_63 {
         return Ordering::Less;
     }
     let whole = real as i64;
@@ -189,6 +263,14 @@ mod tests {
         assert_eq!(cmp_int_real(-3, -3.5), Ordering::Greater);
         assert_eq!(cmp_int_real(3, 3.0), Ordering::Equal);
     }
+
+    #[test]
+    fn a_whole_real_is_an_integer_within_the_range_of_integers() {
+        assert_eq!([2.0, -0.0, -TWO_63].map(Value::whole), [Some(2), Some(0), Some(i64::MIN)]);
+        assert_eq!([2.5, TWO_63, -1e19, f64::INFINITY, f64::NAN].map(Value::whole), [None; 5]);
+        assert_eq!(Value::whole(9_223_372_036_854_774_784.0), Some(i64::MAX - 1023));
+    }
+
     #[test]
     fn numbers_beyond_i64_stay_beyond_every_integer() {
         assert_eq!(Value::from(7_usize), Value::Integer(7));

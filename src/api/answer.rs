@@ -5,14 +5,14 @@ use super::database::{Database, gone};
 use super::door::{Door, reading};
 use super::feed::Feed;
 use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
-use super::prepared::{CANDIDATES, Prepared};
+use super::prepared::Prepared;
 use super::read_row::{Columns, unknown_column};
-use super::search::{LIMIT, Search};
+use super::search::Search;
 use super::statement::{target, told};
-use crate::columns::Op;
 use crate::error::{Error, Result};
-use crate::query::{self, Filter, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Grouping, Leg, Request, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
+use crate::value::Op;
 use rusqlite::Connection;
 
 impl<'c, D: Door> Search<'c, D> {
@@ -37,7 +37,7 @@ impl<'c, D: Door> Search<'c, D> {
     pub fn run(self) -> Result<Hits> {
         let collection = self.collection;
         collection
-            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.handle, conn, None)?.0)))
+            .with(|conn| reading(conn, || Ok(self.prepare(conn)?.run(&collection.inner, conn, None)?.0)))
     }
 
     /// Runs the search and tells why: the plan, and what each leg gave to each hit.
@@ -64,13 +64,10 @@ impl<'c, D: Door> Search<'c, D> {
         let collection = self.collection;
         collection.with(|conn| {
             reading(conn, || {
-                let mut fused = Vec::new();
-                let (hits, plan) = self.prepare(conn)?.run(&collection.handle, conn, Some(&mut fused))?;
-                let hits = hits.into_iter().zip(fused).map(|(hit, found): (Hit, query::Hit)| {
-                    let (vector, text) = found.fused.map_or((None, None), |fused| (fused.vector, fused.text));
-                    ExplainedHit { hit, vector, text }
-                });
-                Ok(Explain { plan, hits: hits.collect() })
+                let (prepared, mut found) = (self.prepare(conn)?, Vec::new());
+                let (hits, plan) = prepared.run(&collection.inner, conn, Some(&mut found))?;
+                let explained = |(hit, found)| ExplainedHit::new(hit, found, &prepared.request);
+                Ok(Explain { plan, hits: hits.into_iter().zip(&found).map(explained).collect() })
             })
         })
     }
@@ -94,7 +91,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// Those of [`run`](Self::run); the first one stops the rest. One about a query says which, counted from 0.
     pub fn search_many<Q: AsRef<[f32]> + Sync>(mut self, queries: &[Q]) -> Result<Vec<Hits>> {
         let collection = self.collection;
-        let schema = &collection.handle.schema;
+        let schema = &collection.inner.schema;
         let column = match self.nearest.pop() {
             Some(_) if !self.nearest.is_empty() => return Err(one_nearest(collection.name(), "search_many")),
             Some((name, _)) => name,
@@ -115,12 +112,13 @@ impl<'c, D: Door> Search<'c, D> {
         let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
         self.nearest = vec![(column, vec![0.0; dim])];
         let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
-        let handle = &*collection.handle;
+        let inner = &*collection.inner;
         let work = |conn: &Connection, at: usize| {
             let mut prepared = prepared.clone();
-            prepared.request.vector = legs.get(at).cloned();
-            reading(conn, || Ok(prepared.run(handle, conn, None)?.0))
-                .map_err(|error| gone(conn, handle, error))
+            if let (Some(first), Some(leg)) = (prepared.request.legs.first_mut(), legs.get(at)) {
+                *first = leg.clone().into();
+            }
+            reading(conn, || Ok(prepared.run(inner, conn, None)?.0)).map_err(|error| gone(conn, inner, error))
         };
         collection.door.spread(legs.len(), &work)
     }
@@ -147,18 +145,9 @@ impl<'c, D: Door> Search<'c, D> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Self::run); and [`Error::Value`] with [`rerank`](Self::rerank), which needs all rows at once.
+    /// Those of [`run`](Self::run).
     pub fn iter(self) -> Result<Iter<'c, D>> {
         let collection = self.collection;
-        if self.rerank.is_some() {
-            return Err(Error::Value(format!(
-                "{}: rerank needs all rows at once; use run",
-                collection.name()
-            )));
-        }
-        if self.nearest.len() > 1 {
-            return Err(one_nearest(collection.name(), "iter"));
-        }
         let held = collection.door.hold()?;
         let feed = held.with(|conn| {
             let begun = conn.is_autocommit();
@@ -166,13 +155,13 @@ impl<'c, D: Door> Search<'c, D> {
                 conn.execute_batch("BEGIN")?;
             }
             let started = self.prepare(conn).and_then(|prepared| {
-                let mut feed = prepared.start(&collection.handle, conn, false, LIMIT)?;
+                let mut feed = prepared.start(&collection.inner, conn, false)?;
                 for _ in 0..prepared.offset {
-                    feed.next(&collection.handle, conn)?;
+                    feed.next(collection.inner.on(conn))?;
                 }
                 Ok(feed)
             });
-            let started = started.map_err(|error| gone(conn, &collection.handle, error));
+            let started = started.map_err(|error| gone(conn, &collection.inner, error));
             if begun && (started.is_err() || !held.keeps_snapshot()) {
                 conn.execute_batch("COMMIT")?;
             }
@@ -184,13 +173,13 @@ impl<'c, D: Door> Search<'c, D> {
     /// Checks everything and evaluates the SQL filters.
     fn prepare(self, conn: &Connection) -> Result<Prepared> {
         let collection = self.collection;
-        let (table, schema) = (collection.name(), &collection.handle.schema);
+        let (table, schema) = (collection.name(), &collection.inner.schema);
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
         let mut filter = self.filter;
         for (expression, run) in self.sql {
-            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.handle));
+            let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.inner));
             let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
                 Error::Sqlite(error) => told(error),
                 other => other,
@@ -204,23 +193,21 @@ impl<'c, D: Door> Search<'c, D> {
             filter.check(table, schema)?;
         }
         let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
-        let mut legs = legs.collect::<Result<Vec<_>>>()?;
-        let vector = (!legs.is_empty()).then(|| legs.remove(0));
+        let mut legs: Vec<Leg> = legs.map(|leg| leg.map(Leg::from)).collect::<Result<_>>()?;
         let syntax = self.syntax;
         let mut must_match = self.must_match;
         let text = match self.text {
-            None if vector.is_none() && !must_match.is_empty() => Some(must_match.remove(0)),
+            None if legs.is_empty() && !must_match.is_empty() => Some(must_match.remove(0)),
             None => None,
             Some((None, query)) => Some(TextLeg { query, syntax, field: None }),
             Some((Some(column), query)) => {
-                let at = schema.find(&column).map(|(at, _)| at);
-                match schema.full_texts().position(|(full_text, _)| Some(full_text) == at) {
+                match schema.find(&column).and_then(|(at, _)| schema.full_text_nth(at)) {
                     Some(field) => Some(TextLeg { query, syntax, field: Some(field) }),
                     None => return Err(unknown_text(table, schema, &column)),
                 }
             }
         };
-        if vector.is_none() && self.within.is_some() {
+        if legs.is_empty() && self.within.is_some() {
             return Err(Error::Value(format!(
                 "{table}: within is a distance to a query vector: it needs nearest"
             )));
@@ -228,22 +215,24 @@ impl<'c, D: Door> Search<'c, D> {
         let group = match self.group {
             None => None,
             Some((name, rows)) => match schema.find(&name) {
-                Some((at, _)) => {
-                    Some((Columns::new(table, schema, Some(&[schema.columns[at].name.clone()]))?, rows))
-                }
+                Some((column, _)) => Some(Grouping { column, rows }),
                 None => return Err(unknown_column(table, schema, &name)),
             },
         };
-        let candidates = if self.rerank.is_some() { CANDIDATES } else { 1 };
-        let wanted = self.limit.saturating_add(self.offset);
+        legs.extend(text.map(Leg::from));
+        let mmr = self.rerank.map(|mmr| mmr.lambda);
+        if mmr.is_some() && self.nearest.is_empty() {
+            return Err(Error::Value(format!("{table}: rerank by MMR needs nearest")));
+        }
         let request = Request {
-            vector,
-            text,
+            legs,
             must_match,
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
-            hint: Some(wanted.saturating_mul(candidates)),
-            page: Some(self.limit.saturating_mul(candidates)),
+            group,
+            mmr,
+            hint: Some(self.limit.saturating_add(self.offset)),
+            page: Some(self.limit),
             ef: self.ef,
             exact: self.exact,
             plan: self.plan,
@@ -251,15 +240,7 @@ impl<'c, D: Door> Search<'c, D> {
             ..Request::default()
         };
         let columns = Columns::new(table, schema, self.columns.as_deref())?;
-        Ok(Prepared {
-            request,
-            more: legs,
-            limit: self.limit,
-            offset: self.offset,
-            rerank: self.rerank,
-            group,
-            columns,
-        })
+        Ok(Prepared { request, limit: self.limit, offset: self.offset, columns })
     }
 }
 
@@ -277,7 +258,7 @@ fn of_query(mut error: Error, at: usize) -> Error {
 
 fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
     let nth = collection.vector_column(column)?;
-    let schema = &collection.handle.schema;
+    let schema = &collection.inner.schema;
     let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
         return Err(unknown_column(collection.name(), schema, column));
     };
@@ -312,17 +293,20 @@ impl<D: Door> Iterator for Iter<'_, D> {
             return None;
         }
         let Self { collection, held, feed, .. } = self;
-        let handle = &collection.handle;
+        let inner = &collection.inner;
         let next = held.with(|conn| {
             let mut next = || {
+                if !held.keeps_snapshot() {
+                    inner.check(conn)?;
+                }
                 loop {
-                    let Some(found) = feed.next(handle, conn)? else { return Ok(None) };
-                    if let Some(hit) = feed.hit(handle, conn, &found)? {
+                    let Some(found) = feed.next(inner.on(conn))? else { return Ok(None) };
+                    if let Some(hit) = feed.hit(inner.on(conn), &found)? {
                         return Ok(Some(hit));
                     }
                 }
             };
-            next().map_err(|error| gone(conn, handle, error))
+            next().map_err(|error| gone(conn, inner, error))
         });
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -163,9 +163,9 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Unknown`] for a column that is not there.
     pub fn delete_where(&self, filter: Filter) -> Result<usize> {
-        filter.check(self.name(), &self.handle.schema)?;
+        filter.check(self.name(), &self.inner.schema)?;
         self.write(|conn| {
-            let (condition, params) = condition(&self.handle, conn, Some(&filter))?;
+            let (condition, params) = condition(&self.inner, conn, Some(&filter))?;
             let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
             {
                 let mut statement = conn.prepare(&sql).map_err(told)?;

@@ -8,9 +8,10 @@ use super::read_row::{self, Columns};
 use super::search::Search;
 use super::statement::{change, quote, target, told};
 use super::write_row;
+use crate::collection::{OpenCollection, Snapshot};
 use crate::error::{Error, Result};
-use crate::query::{self, Filter, Handle};
-use crate::schema::{ColumnKind, Schema};
+use crate::query::{self, Filter};
+use crate::schema::Schema;
 use crate::value::Value;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Collection<D: Door = Database> {
     pub(super) door: D,
-    pub(super) handle: Arc<Handle>,
+    pub(super) inner: Arc<OpenCollection>,
 }
 
 impl<'c> Collection<&'c Connection> {
@@ -73,7 +74,7 @@ impl<'c> Collection<&'c Connection> {
     /// # Errors
     /// [`Error::Unknown`] when there is no such collection.
     pub fn on(conn: &'c Connection, name: &str) -> Result<Self> {
-        Ok(Self { door: conn, handle: Arc::new(database::open(conn, "main", name)?) })
+        Ok(Self { door: conn, inner: Arc::new(database::open(conn, "main", name)?) })
     }
 
     /// The same in an attached database, or in `temp`.
@@ -81,13 +82,13 @@ impl<'c> Collection<&'c Connection> {
     /// # Errors
     /// [`Error::Unknown`] when there is no such collection there.
     pub fn on_database(conn: &'c Connection, database: &str, name: &str) -> Result<Self> {
-        Ok(Self { door: conn, handle: Arc::new(database::open(conn, database, name)?) })
+        Ok(Self { door: conn, inner: Arc::new(database::open(conn, database, name)?) })
     }
 }
 
 impl Collection {
-    pub(super) fn new(database: Database, handle: Handle) -> Self {
-        Self { door: database, handle: Arc::new(handle) }
+    pub(super) fn new(database: Database, inner: OpenCollection) -> Self {
+        Self { door: database, inner: Arc::new(inner) }
     }
 }
 
@@ -100,7 +101,7 @@ impl<D: Door> std::fmt::Debug for Collection<D> {
 impl<D: Door> Collection<D> {
     /// Name of the table.
     pub fn name(&self) -> &str {
-        &self.handle.storage.table
+        self.inner.table()
     }
 
     /// The declared columns.
@@ -114,7 +115,7 @@ impl<D: Door> Collection<D> {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn schema(&self) -> &Schema {
-        &self.handle.schema
+        &self.inner.schema
     }
 
     /// Adds a row, or many in one transaction: `&row`, `&vec`, `&slice` of any [`Serialize`] struct or map whose fields
@@ -166,7 +167,7 @@ impl<D: Door> Collection<D> {
     }
 
     fn put<T: Serialize + ?Sized>(&self, verb: &str, rows: &T) -> Result<Vec<i64>> {
-        let schema = &self.handle.schema;
+        let schema = &self.inner.schema;
         let mut names: Vec<String> = schema.columns.iter().map(|column| quote(&column.name)).collect();
         if schema.key_column().is_none() {
             names.push("rowid".to_owned());
@@ -208,13 +209,12 @@ impl<D: Door> Collection<D> {
     /// [`Error::Serde`] when a row does not fit `T`, [`Error::Value`] for a key of the wrong kind.
     pub fn get<T: DeserializeOwned>(&self, keys: impl IntoIterator<Item = impl Into<Key>>) -> Result<Vec<T>> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
-        let columns = Columns::new(self.name(), &self.handle.schema, None)?;
-        let (storage, schema) = (&self.handle.storage, &self.handle.schema);
+        let columns = Columns::new(self.name(), &self.inner.schema, None)?;
         self.read(|conn| {
             let mut rows = Vec::with_capacity(keys.len());
             for key in &keys {
                 if let Some(rowid) = self.rowid_of(conn, key)?
-                    && let Some((cells, _)) = columns.read(storage, conn, schema, rowid)?
+                    && let Some((cells, _)) = columns.read(self.inner.on(conn), rowid)?
                 {
                     rows.push(read_row::row(&columns, rowid, &cells)?);
                 }
@@ -259,7 +259,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be read.
     pub fn len(&self) -> Result<usize> {
-        self.read(|conn| self.handle.storage.row_count(conn))
+        self.read(|conn| self.inner.storage.row_count(conn))
     }
 
     /// Number of rows that pass a filter. No row is read: it is the count of a bitmap over the columns.
@@ -278,11 +278,8 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Unknown`] for a column that is not there, [`Error::Value`] for a filter that does not fit.
     pub fn count(&self, filter: Filter) -> Result<usize> {
-        filter.check(self.name(), &self.handle.schema)?;
-        self.read(|conn| {
-            let view = self.handle.view(conn)?;
-            self.handle.with_source(conn, |source| query::passing_count(source, &view, &filter))
-        })
+        filter.check(self.name(), &self.inner.schema)?;
+        self.read_snapshot(|snapshot| query::passing_count(snapshot, &filter))
     }
 
     /// Whether there is a row with this key.
@@ -319,8 +316,18 @@ impl<D: Door> Collection<D> {
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.with(|conn| {
             reading(conn, || {
-                self.handle.settings(conn)?;
+                self.inner.check(conn)?;
                 work(conn)
+            })
+        })
+    }
+
+    /// Runs `work` on what one snapshot sees of the collection that was opened.
+    pub(super) fn read_snapshot<T>(&self, work: impl FnOnce(Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.with(|conn| {
+            reading(conn, || {
+                let pinned = self.inner.pin(conn)?;
+                work(pinned.snapshot(self.inner.on(conn)))
             })
         })
     }
@@ -328,23 +335,23 @@ impl<D: Door> Collection<D> {
     /// Runs `work` as one unit of writing to the collection that was opened.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.write_unchecked(|conn| {
-            self.handle.settings(conn)?;
+            self.inner.check(conn)?;
             work(conn)
         })
     }
 
     /// Runs `work` as one unit of writing, also where the table is damaged.
     pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
+        self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))
     }
 
     /// Position of a vector column among the vector columns.
     pub(super) fn vector_column(&self, name: &str) -> Result<usize> {
-        let schema = &self.handle.schema;
-        if let Some((at, column)) = schema.find(name)
-            && matches!(column.kind, ColumnKind::Vector(_))
+        let schema = &self.inner.schema;
+        if let Some((at, _)) = schema.find(name)
+            && let Some(nth) = schema.vector_nth(at)
         {
-            return Ok(schema.vectors().take_while(|(vector, _)| *vector < at).count());
+            return Ok(nth);
         }
         let known: Vec<_> = schema.vectors().map(|(at, _)| schema.columns[at].name.as_str()).collect();
         let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
@@ -353,15 +360,15 @@ impl<D: Door> Collection<D> {
 
     /// Runs `work` with a connection; an error that there is because the collection is gone says so.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.handle, error)))
+        self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))
     }
 
     pub(super) fn target(&self) -> String {
-        target(&self.handle)
+        target(&self.inner)
     }
 
     pub(super) fn key_name(&self) -> String {
-        let schema = &self.handle.schema;
+        let schema = &self.inner.schema;
         match schema.key_column() {
             Some((at, _)) => quote(&schema.columns[at].name),
             None => "rowid".to_owned(),
@@ -371,20 +378,20 @@ impl<D: Door> Collection<D> {
     fn rowid_of(&self, conn: &Connection, key: &Key) -> Result<Option<i64>> {
         match key {
             Key::Rowid(rowid) => Ok(Some(*rowid)),
-            key => self.handle.storage.rowid_of_key(conn, &key.value()),
+            key => self.inner.storage.rowid_of_key(conn, &key.value()),
         }
     }
 
     /// Whether there is a row with this key, which was checked.
     pub(super) fn has(&self, conn: &Connection, key: &Key) -> Result<bool> {
         match self.rowid_of(conn, key)? {
-            Some(rowid) => self.handle.storage.row_exists(conn, rowid),
+            Some(rowid) => self.inner.storage.row_exists(conn, rowid),
             None => Ok(false),
         }
     }
 
     pub(super) fn check_key(&self, key: Key) -> Result<Key> {
-        match (&key, has_text_key(&self.handle.schema)) {
+        match (&key, has_text_key(&self.inner.schema)) {
             (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
             (Key::Text(text), false) => Err(Error::Value(format!(
                 "{} has no text key: '{text}' cannot be one; use a rowid",

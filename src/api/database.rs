@@ -6,8 +6,8 @@ use super::options::OpenOptions;
 use super::pool::Pool;
 use super::queue::Use;
 use super::statement::{quote, told};
+use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use crate::query::Handle;
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::sql;
 use rusqlite::{Connection, OptionalExtension};
@@ -227,8 +227,8 @@ impl CollectionBuilder {
     /// # Errors
     /// [`Error::Unknown`] naming the collections there are.
     pub fn open(&self) -> Result<Collection> {
-        let handle = self.database.with(|conn| open(conn, "main", &self.name))?;
-        Ok(Collection::new(self.database.clone(), handle))
+        let opened = self.database.with(|conn| open(conn, "main", &self.name))?;
+        Ok(Collection::new(self.database.clone(), opened))
     }
 
     /// Makes the collection, which must not exist.
@@ -263,25 +263,25 @@ impl CollectionBuilder {
             // The usual case needs no write lock.
             let found = self.database.with(|conn| {
                 reading(conn, || match existing(conn, "main", &self.name)? {
-                    Some(table) => Handle::open(conn, "main", &table).map(Some),
+                    Some(table) => OpenCollection::open(conn, "main", &table).map(Some),
                     None => Ok(None),
                 })
             })?;
-            if let Some(handle) = found {
-                same(&handle, &schema)?;
-                return Ok(Collection::new(self.database.clone(), handle));
+            if let Some(opened) = found {
+                same(&opened, &schema)?;
+                return Ok(Collection::new(self.database.clone(), opened));
             }
         }
-        let handle = self.database.write(|conn| {
+        let opened = self.database.write(|conn| {
             if let Some(table) = existing(conn, "main", &self.name)? {
                 if !may_exist {
                     return Err(Error::Schema(format!(
                         "there is a collection {table} already; open it instead"
                     )));
                 }
-                let handle = Handle::open(conn, "main", &table)?;
-                same(&handle, &schema)?;
-                return Ok(handle);
+                let opened = OpenCollection::open(conn, "main", &table)?;
+                same(&opened, &schema)?;
+                return Ok(opened);
             }
             if let Some(kind) = taken(conn, &self.name)? {
                 let name = &self.name;
@@ -295,16 +295,16 @@ impl CollectionBuilder {
                 quote(&self.name)
             ))
             .map_err(told)?;
-            Handle::open(conn, "main", &self.name)
+            OpenCollection::open(conn, "main", &self.name)
         })?;
-        Ok(Collection::new(self.database.clone(), handle))
+        Ok(Collection::new(self.database.clone(), opened))
     }
 }
 
-pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<Handle> {
+pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<OpenCollection> {
     reading(conn, || {
         let table = existing(conn, database, name)?.ok_or_else(|| unknown(conn, name))?;
-        Handle::open(conn, database, &table)
+        OpenCollection::open(conn, database, &table)
     })
 }
 
@@ -334,8 +334,8 @@ fn taken(conn: &Connection, name: &str) -> Result<Option<&'static str>> {
 }
 
 /// The error of work on a collection that is not there any more, said plainly; any other error as it is.
-pub(super) fn gone(conn: &Connection, handle: &Handle, error: Error) -> Error {
-    let (database, table) = (&handle.storage.database, &handle.storage.table);
+pub(super) fn gone(conn: &Connection, collection: &OpenCollection, error: Error) -> Error {
+    let (database, table) = (&collection.storage.database, &collection.storage.table);
     if matches!(error, Error::Sqlite(_)) && matches!(existing(conn, database, table), Ok(None)) {
         return Error::Unknown(format!(
             "there is no collection {table} any more: it was dropped or renamed; open or create it again"
@@ -360,8 +360,8 @@ fn unknown(conn: &Connection, name: &str) -> Error {
 }
 
 /// Whether the stored schema is the one asked for.
-fn same(handle: &Handle, asked: &Schema) -> Result<()> {
-    let (table, stored) = (&handle.storage.table, &handle.schema);
+fn same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
+    let (table, stored) = (&collection.storage.table, &collection.schema);
     if sql::write_schema(stored) == sql::write_schema(asked) {
         return Ok(());
     }

@@ -2,10 +2,10 @@
 
 use super::key::Key;
 use super::read_row::{self, Cell, Columns};
-use crate::collection::{stored_positions, text_config};
+use crate::collection::text_config;
 use crate::error::Result;
 use crate::query::fusion::LegScore;
-use crate::query::{self};
+use crate::query::{self, LegQuery, Request};
 use crate::schema::{ColumnType, Schema};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
@@ -22,12 +22,11 @@ pub struct Hit {
     /// Larger is better: the fused score of a hybrid search, the BM25 score of a text search, the negated distance of
     /// a nearest search; 0 for a search without either.
     pub score: f32,
-    /// Exact distance to the query vector, where the row has a vector; with several query vectors, to that of the first leg
-    /// that returned the row. Smaller is nearer.
+    /// Exact distance to the query vector, the first one of several, where the row has a vector. Smaller is nearer.
     pub distance: Option<f32>,
-    /// BM25 score, where the row matches the text; with several query vectors, where the text leg returned it.
+    /// BM25 score, where the row matches the text.
     pub bm25: Option<f32>,
-    /// Rank in the vector leg of a hybrid search, from 1.
+    /// Rank in the vector leg of a hybrid search, from 1; of several, the best one.
     pub vector_rank: Option<u32>,
     /// Rank in the text leg of a hybrid search, from 1.
     pub text_rank: Option<u32>,
@@ -35,11 +34,11 @@ pub struct Hit {
     cells: Vec<Cell>,
     /// Texts of the FULLTEXT columns, for snippets; empty for a search without text.
     texts: Vec<Option<String>>,
-    shared: Arc<Shared>,
+    context: Arc<HitContext>,
 }
 
 /// What the hits of one search have in common.
-pub(super) struct Shared {
+pub(super) struct HitContext {
     pub columns: Arc<Columns>,
     pub schema: Schema,
     pub text: Option<Arc<TextQuery>>,
@@ -51,10 +50,10 @@ impl Hit {
         found: &query::Hit,
         cells: Vec<Cell>,
         mut values: Vec<Value>,
-        shared: &Arc<Shared>,
+        context: &Arc<HitContext>,
     ) -> Self {
-        let schema = &shared.schema;
-        let stored: Vec<_> = stored_positions(schema).collect();
+        let schema = &context.schema;
+        let stored: Vec<_> = schema.stored_positions().collect();
         let mut take = |at: usize| {
             stored[at]
                 .and_then(|position| values.get_mut(position))
@@ -67,7 +66,7 @@ impl Hit {
             },
             _ => Key::Rowid(found.rowid),
         };
-        let texts = match &shared.text {
+        let texts = match &context.text {
             Some(_) => schema
                 .full_texts()
                 .map(|(at, _)| if let Some(Value::Text(text)) = take(at) { Some(text) } else { None })
@@ -84,7 +83,7 @@ impl Hit {
             key,
             cells,
             texts,
-            shared: Arc::clone(shared),
+            context: Arc::clone(context),
         }
     }
 
@@ -98,7 +97,7 @@ impl Hit {
     /// # Errors
     /// [`Error::Serde`](crate::Error::Serde) naming the column that does not fit.
     pub fn row<T: DeserializeOwned>(&self) -> Result<T> {
-        read_row::row(&self.shared.columns, self.rowid, &self.cells)
+        read_row::row(&self.context.columns, self.rowid, &self.cells)
     }
 
     /// The passage of a FULLTEXT column that matches best, its matching words in `before` and `after`; the start of
@@ -119,12 +118,12 @@ impl Hit {
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) when it is no FULLTEXT column.
     pub fn snippet(&self, column: &str, before: &str, after: &str, words: usize) -> Result<Option<String>> {
-        let schema = &self.shared.schema;
+        let schema = &self.context.schema;
         let at = schema.find(column).map(|(at, _)| at);
         let Some(field) = schema.full_texts().position(|(full_text, _)| Some(full_text) == at) else {
-            return Err(unknown_text(&self.shared.table, schema, column));
+            return Err(unknown_text(&self.context.table, schema, column));
         };
-        let (Some(query), Some(Some(_))) = (&self.shared.text, self.texts.get(field)) else {
+        let (Some(query), Some(Some(_))) = (&self.context.text, self.texts.get(field)) else {
             return Ok(None);
         };
         let config = text_config(schema);
@@ -224,16 +223,52 @@ pub struct Explain {
     pub hits: Vec<ExplainedHit>,
 }
 
-/// A hit with what each leg of a hybrid search gave to its score.
+/// A hit with what the legs of a hybrid search gave to its score.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExplainedHit {
     /// The hit.
     pub hit: Hit,
-    /// Rank, raw distance, weight and contribution of the vector leg.
+    /// Rank, raw distance, weight and contribution of the vector leg; of several, the best rank and its distance, and what
+    /// all of them contributed.
     pub vector: Option<LegScore>,
     /// Rank, raw BM25, weight and contribution of the text leg.
     pub text: Option<LegScore>,
+}
+
+impl ExplainedHit {
+    pub(super) fn new(hit: Hit, found: &query::Hit, request: &Request) -> Self {
+        let Some(legs) = &found.legs else {
+            let only = only_leg(found);
+            let (vector, text) = if found.distance.is_some() { (only, None) } else { (None, only) };
+            return Self { hit, vector, text };
+        };
+        let of_kind = |text: bool| {
+            let of_kind = legs.iter().zip(&request.legs);
+            let scores = of_kind.filter(|(_, leg)| matches!(leg.query, LegQuery::Text(_)) == text);
+            scores.filter_map(|(score, _)| *score).reduce(joined)
+        };
+        Self { hit, vector: of_kind(false), text: of_kind(true) }
+    }
+}
+
+/// What the only leg gave to a row: all of its score.
+fn only_leg(found: &query::Hit) -> Option<LegScore> {
+    let raw = found.distance.map(narrow).or(found.bm25)?;
+    let score = narrow(-found.rank());
+    let rank = Some(found.position);
+    Some(LegScore { rank, raw, normalized: score, weight: 1.0, contribution: score, filled: false })
+}
+
+/// Two legs of a kind as one.
+fn joined(a: LegScore, b: LegScore) -> LegScore {
+    let rank = |score: &LegScore| score.rank.unwrap_or(u32::MAX);
+    let better = if rank(&b) < rank(&a) { b } else { a };
+    LegScore {
+        normalized: a.normalized + b.normalized,
+        contribution: a.contribution + b.contribution,
+        ..better
+    }
 }
 
 impl std::fmt::Display for Explain {

@@ -1,12 +1,11 @@
 //! From the columns of a row to the user's own type: a serde deserializer.
 
 use super::half::Half;
-use crate::collection::{decode_vector, stored_positions};
+use crate::collection::Connected;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::storage::Storage;
+use crate::storage::decode_vector;
 use crate::value::Value;
-use rusqlite::Connection;
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use std::fmt::Display;
@@ -48,31 +47,23 @@ impl Columns {
     }
 
     /// Reads these columns of a row; `None` when there is no such row.
-    pub fn read(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        rowid: i64,
-    ) -> Result<Option<(Vec<Cell>, Vec<Value>)>> {
+    pub fn read(&self, on: Connected<'_>, rowid: i64) -> Result<Option<(Vec<Cell>, Vec<Value>)>> {
+        let Connected { storage, conn, schema } = on;
         let Some(row) = storage.row(conn, rowid)? else { return Ok(None) };
         let vectors = if self.vectors { storage.vectors(conn, rowid)? } else { Vec::new() };
-        let stored: Vec<_> = stored_positions(schema).collect();
+        let stored: Vec<_> = schema.stored_positions().collect();
         let mut cells = Vec::with_capacity(self.at.len());
         for at in &self.at {
             let column = &schema.columns[*at];
             cells.push(match &column.kind {
-                ColumnKind::Vector(spec) => {
-                    let nth = schema.vectors().take_while(|(vector, _)| vector < at).count();
-                    match vectors.get(nth) {
-                        Some(Some(bytes)) => {
-                            let mut floats = vec![0.0; spec.dim];
-                            decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
-                            Cell::Vector(floats)
-                        }
-                        _ => Cell::Value(Value::Null, false),
+                ColumnKind::Vector(spec) => match schema.vector_nth(*at).and_then(|nth| vectors.get(nth)) {
+                    Some(Some(bytes)) => {
+                        let mut floats = vec![0.0; spec.dim];
+                        decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
+                        Cell::Vector(floats)
                     }
-                }
+                    _ => Cell::Value(Value::Null, false),
+                },
                 ColumnKind::Key(ColumnType::Integer) => Cell::Value(Value::Integer(rowid), false),
                 kind => {
                     let value = stored[*at].and_then(|position| row.values.get(position)).cloned();

@@ -7,7 +7,7 @@ use super::key::Key;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
-use crate::query::planner::Plan;
+use crate::query::planner::PartPlan;
 use crate::query::{Filter, TextLeg};
 use crate::text::Syntax;
 use rusqlite::{Connection, Params};
@@ -78,7 +78,7 @@ pub struct Search<'c, D: Door = Database> {
     pub(super) within: Option<f32>,
     pub(super) ef: Option<usize>,
     pub(super) exact: bool,
-    pub(super) plan: Option<Plan>,
+    pub(super) plan: Option<PartPlan>,
     pub(super) hybrid: HybridOptions,
     pub(super) rerank: Option<Mmr>,
     pub(super) group: Option<(String, usize)>,
@@ -362,7 +362,7 @@ impl<'c, D: Door> Search<'c, D> {
 
     /// Searches every segment by this plan, whatever it costs: for measurements.
     #[doc(hidden)]
-    pub fn plan(mut self, plan: Plan) -> Self {
+    pub fn plan(mut self, plan: PartPlan) -> Self {
         self.plan = Some(plan);
         self
     }

@@ -1,7 +1,8 @@
 //! Parts of the SQL that the Rust door writes, and what its failures mean.
 
+use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use crate::query::{self, Filter, Handle};
+use crate::query::{self, Filter};
 use crate::value::Value;
 use rusqlite::{Connection, ErrorCode, Rows};
 
@@ -11,13 +12,13 @@ pub(super) fn quote(name: &str) -> String {
 }
 
 /// Qualified, quoted name of the table.
-pub(super) fn target(handle: &Handle) -> String {
-    format!("{}.{}", quote(&handle.storage.database), quote(&handle.storage.table))
+pub(super) fn target(inner: &OpenCollection) -> String {
+    format!("{}.{}", quote(&inner.storage.database), quote(&inner.storage.table))
 }
 
 /// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
 pub(super) fn condition(
-    handle: &Handle,
+    inner: &OpenCollection,
     conn: &Connection,
     filter: Option<&Filter>,
 ) -> Result<(String, Vec<Value>)> {
@@ -25,12 +26,12 @@ pub(super) fn condition(
     const PARAMETERS: usize = 30_000;
     let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
     let mut params = Vec::new();
-    let sql = filter.to_sql(&handle.schema, &mut params);
+    let sql = filter.to_sql(&inner.schema, &mut params);
     if params.len() <= PARAMETERS {
         return Ok((sql, params));
     }
-    let view = handle.view(conn)?;
-    let mut rowids = handle.with_source(conn, |source| query::passing_rowids(source, &view, filter))?;
+    let pinned = inner.pin(conn)?;
+    let mut rowids = query::passing_rowids(pinned.snapshot(inner.on(conn)), filter)?;
     rowids.sort_unstable();
     let list = Value::Text(serde_json::json!(rowids).to_string());
     Ok(("rowid IN (SELECT value FROM json_each(?))".into(), vec![list]))

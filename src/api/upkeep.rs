@@ -3,7 +3,7 @@
 use super::collection::Collection;
 use super::door::Door;
 use super::statement::{change, quote, told};
-use crate::collection;
+use crate::collection::{self, Connected};
 use crate::error::{Error, Result};
 use crate::query;
 use rusqlite::config::DbConfig;
@@ -45,8 +45,8 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Corrupt`] when the index cannot be read.
     pub fn info(&self) -> Result<Info> {
-        self.read(|conn| {
-            let view = self.handle.view(conn)?;
+        self.read_snapshot(|snapshot| {
+            let view = snapshot.view;
             let records = view.segments.iter().map(|part| &part.segment.record);
             Ok(Info {
                 rows: view.live(),
@@ -121,14 +121,13 @@ impl<D: Door> Collection<D> {
     }
 
     fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
-        let handle = &self.handle;
-        let (storage, schema) = (&handle.storage, &handle.schema);
         let done = self.write(|conn| {
             if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
                 // Only the table itself may write there, and it cannot report.
                 return Ok(false);
             }
-            let settings = handle.settings(conn)?;
+            let settings = self.inner.settings(conn)?;
+            let Connected { storage, schema, .. } = self.inner.on(conn);
             match command {
                 "rebuild" => collection::rebuild(storage, conn, schema, progress)?,
                 _ => collection::optimize(storage, conn, schema, &settings, progress)?,
@@ -225,9 +224,8 @@ impl<D: Door> Collection<D> {
     /// [`Error::Corrupt`] naming every defect; [`rebuild`](Self::rebuild) repairs them.
     pub fn verify(&self) -> Result<()> {
         self.read(|conn| {
-            let handle = &self.handle;
-            let settings = handle.settings(conn)?;
-            let defects = collection::verify(&handle.storage, conn, &handle.schema, &settings)?;
+            let settings = self.inner.settings(conn)?;
+            let defects = collection::verify(self.inner.on(conn), &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(self.name(), defects.join("; "))) }
         })
     }
@@ -247,7 +245,7 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Unknown`] when there is no vector column, [`Error::Value`] for a sample or a k of 0.
     pub fn recall(&self, sample: usize, k: usize) -> Result<f64> {
-        let schema = &self.handle.schema;
+        let schema = &self.inner.schema;
         match schema.vectors().next() {
             Some((at, _)) => self.recall_of(&schema.columns[at].name, sample, k),
             None => Err(Error::Unknown(format!("{} has no vector column", self.name()))),
@@ -260,10 +258,8 @@ impl<D: Door> Collection<D> {
     /// Those of [`recall`](Self::recall).
     pub fn recall_of(&self, column: &str, sample: usize, k: usize) -> Result<f64> {
         let column = self.vector_column(column)?;
-        let recall = self.read(|conn| {
-            let view = self.handle.view(conn)?;
-            self.handle.with_source(conn, |source| query::recall(source, &view, column, sample, k))
-        })?;
+        let recall =
+            self.read(|conn| query::recall(self.inner.on(conn), &self.inner.pin(conn)?, column, sample, k))?;
         Ok(recall.unwrap_or(1.0))
     }
 }

@@ -73,11 +73,12 @@ impl Cell<'_> {
             _ if self.is_vector() => Err(self.wrong(format_args!("the number {value}"))),
             Some(ColumnType::Real) => Ok(Value::Real(value)),
             None if self.column.is_some() => Ok(Value::Real(value)),
+            Some(ColumnType::Text) => Err(self.wrong(format_args!("the number {value:?}"))),
             // A whole number is an integer, as for the SQL door: some languages and formats have no integers.
-            _ if self.kind() != Some(ColumnType::Text) && value.fract() == 0.0 && value.abs() < 9.2e18 => {
-                self.integer(value as i64)
-            }
-            _ => Err(self.wrong(format_args!("the number {value:?}"))),
+            _ => match Value::whole(value) {
+                Some(whole) => self.integer(whole),
+                None => Err(self.wrong(format_args!("the number {value:?}"))),
+            },
         }
     }
 

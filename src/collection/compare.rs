@@ -4,15 +4,14 @@
 //! within their error, so a file is sound on every machine.
 
 use super::delta::{metadata_of, texts_of};
+use super::snapshot::Connected;
 use super::view::{SegmentView, text_config};
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnType, Schema};
-use crate::storage::Storage;
+use crate::schema::ColumnType;
 use crate::text::{self, TextPayload, TextSearcher};
 use crate::value::Value;
 use crate::vector::metric;
-use rusqlite::Connection;
 use std::sync::Arc;
 
 /// Rows named for each defect.
@@ -20,9 +19,7 @@ const NAMED: usize = 10;
 
 /// A segment with its living rows.
 pub struct Compared<'a> {
-    pub storage: &'a Storage,
-    pub conn: &'a Connection,
-    pub schema: &'a Schema,
+    pub on: Connected<'a>,
     pub part: &'a SegmentView,
     /// Ord and rowid of each living row, in order of ord. All of them are stored.
     pub rows: Vec<(u32, i64)>,
@@ -37,7 +34,7 @@ impl Compared<'_> {
     }
 
     fn tell(&self, defects: &mut Vec<String>, column: &str, wrong: Vec<i64>) {
-        let table = &self.storage.table;
+        let table = &self.on.storage.table;
         let shown = wrong.iter().take(NAMED);
         defects.extend(
             shown.map(|rowid| format!("{table}.{column}: the index of row {rowid} does not fit the row")),
@@ -48,9 +45,9 @@ impl Compared<'_> {
     }
 
     fn stored(&self, rowid: i64) -> Result<Vec<Value>> {
-        let row = self.storage.row(self.conn, rowid)?;
+        let row = self.on.storage.row(self.on.conn, rowid)?;
         let missing =
-            || Error::corrupt(format!("{} row {rowid}", self.storage.table), "t_rows does not have it");
+            || Error::corrupt(format!("{} row {rowid}", self.on.storage.table), "t_rows does not have it");
         Ok(row.ok_or_else(missing)?.values)
     }
 
@@ -70,35 +67,35 @@ impl Compared<'_> {
     }
 
     fn columns(&self, defects: &mut Vec<String>) -> Result<()> {
-        let types: Vec<ColumnType> = self.schema.metadata().map(|(_, kind)| kind).collect();
+        let types: Vec<ColumnType> = self.on.schema.metadata().map(|(_, kind)| kind).collect();
         if types.is_empty() {
             return Ok(());
         }
         let mut failed = None;
-        let read = |rowid, values: Vec<Value>| (rowid, metadata_of(self.schema, &values));
+        let read = |rowid, values: Vec<Value>| (rowid, metadata_of(self.on.schema, &values));
         let stored = Columns::build(&types, &mut self.each(&mut failed, read));
         if let Some(error) = failed {
             return Err(error);
         }
-        let indexed = &self.part.segment.columns(self.storage, self.conn, self.schema)?.columns;
-        for (at, (column, _)) in self.schema.metadata().enumerate() {
+        let indexed = &self.part.segment.columns(self.on)?.columns;
+        for (at, (column, _)) in self.on.schema.metadata().enumerate() {
             let rows = self.rows.iter().enumerate();
             let wrong =
                 rows.filter(|(nth, (ord, _))| stored.value(at, *nth as u32) != indexed.value(at, *ord));
             let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
-            self.tell(defects, &self.schema.columns[column].name, wrong);
+            self.tell(defects, &self.on.schema.columns[column].name, wrong);
         }
         Ok(())
     }
 
     fn texts(&self, defects: &mut Vec<String>) -> Result<()> {
-        if self.schema.full_texts().next().is_none() {
+        if self.on.schema.full_texts().next().is_none() {
             return Ok(());
         }
-        let config = text_config(self.schema);
+        let config = text_config(self.on.schema);
         let mut failed = None;
-        let read = |_, values: Vec<Value>| texts_of(self.schema, Some(values));
-        let indexed = self.part.segment.text(self.storage, self.conn)?;
+        let read = |_, values: Vec<Value>| texts_of(self.on.schema, Some(values));
+        let indexed = self.part.segment.text(self.on)?;
         let built = text::build_like(indexed, &config, &mut self.each(&mut failed, read))?;
         if let Some(error) = failed {
             return Err(error);
@@ -113,18 +110,18 @@ impl Compared<'_> {
         let wrong = rows.filter(|(nth, (ord, _))| stored.get(*nth) != indexed.get(*ord as usize));
         let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
         let names: Vec<_> =
-            self.schema.full_texts().map(|(at, _)| self.schema.columns[at].name.as_str()).collect();
+            self.on.schema.full_texts().map(|(at, _)| self.on.schema.columns[at].name.as_str()).collect();
         self.tell(defects, &names.join("|"), wrong);
         Ok(())
     }
 
     fn vectors(&self, defects: &mut Vec<String>) -> Result<()> {
-        for (at, (column, spec)) in self.schema.vectors().enumerate() {
-            let index = self.part.segment.vector(self.storage, self.conn, self.schema, at)?;
+        for (at, (column, spec)) in self.on.schema.vectors().enumerate() {
+            let index = self.part.segment.vector(self.on, at)?;
             let mut rows = self.rows.iter();
             let mut wrong = Vec::new();
             let rowids = self.rows.iter().map(|(_, rowid)| *rowid);
-            self.storage.for_each_vector(self.conn, at, rowids, |vector| {
+            self.on.storage.for_each_vector(self.on.conn, at, rowids, |vector| {
                 let Some((ord, rowid)) = rows.next().copied() else { return Ok(()) };
                 let fits = match vector {
                     None => !index.has(ord),
@@ -140,7 +137,7 @@ impl Compared<'_> {
                 }
                 Ok(())
             })?;
-            self.tell(defects, &self.schema.columns[column].name, wrong);
+            self.tell(defects, &self.on.schema.columns[column].name, wrong);
         }
         Ok(())
     }

@@ -3,22 +3,22 @@
 //! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
 //! from full blocks of slots (text blocks) stays valid while the delta grows.
 
+use super::snapshot::Connected;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::memory;
 use crate::schema::{ColumnType, Schema};
-use crate::storage::{LogEntry, LogOp, Storage, decode_vector};
+use crate::storage::{LogEntry, LogOp, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
 use crate::vector::{Metric, metric};
 use parking_lot::Mutex;
-use rusqlite::Connection;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-/// Slots of one in-memory text index; small, because the last block is made anew after every write.
+/// Slots of one in-memory text index; small, because the last block is built again after every write.
 const TEXT_BLOCK: usize = 64;
 
 /// Bytes that a log entry takes in maps, roughly, its vectors and values aside.
@@ -120,13 +120,7 @@ impl Delta {
     }
 
     /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. Kills are the view's matter.
-    pub fn apply(
-        &mut self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        entries: &[LogEntry],
-    ) -> Result<()> {
+    pub fn apply(&mut self, on: Connected<'_>, entries: &[LogEntry]) -> Result<()> {
         // A row may come and go several times in one batch; only where it ended up counts.
         memory::check_large(entries.len().saturating_mul(LOG_ENTRY))?;
         let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
@@ -145,7 +139,7 @@ impl Delta {
                 self.dead[old as usize] = true;
             }
             if entry.op == LogOp::Add {
-                self.push(storage, conn, schema, entry.rowid)?;
+                self.push(on, entry.rowid)?;
             }
         }
         if touched {
@@ -154,7 +148,8 @@ impl Delta {
         Ok(())
     }
 
-    fn push(&mut self, storage: &Storage, conn: &Connection, schema: &Schema, rowid: i64) -> Result<()> {
+    fn push(&mut self, on: Connected<'_>, rowid: i64) -> Result<()> {
+        let Connected { storage, conn, schema } = on;
         let place = || format!("{} row {rowid}", storage.table);
         let Some(row) = storage.row(conn, rowid)? else {
             return Err(crate::Error::corrupt(place(), "the log names a row that t_rows does not have"));
@@ -189,9 +184,7 @@ impl Delta {
     /// In-memory text indexes over the slots, each with the bitmap of its dead documents.
     pub fn text(
         &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
+        on: Connected<'_>,
         config: &TextConfig,
     ) -> Result<Vec<(Arc<TextPayload>, Option<Bitmap>)>> {
         // The lock is not held while rows are read: what stands in place of their table may lead back here.
@@ -201,8 +194,8 @@ impl Delta {
             let slots = block * TEXT_BLOCK..((block + 1) * TEXT_BLOCK).min(self.slots());
             let mut documents = Vec::with_capacity(slots.len());
             for slot in slots {
-                let row = if self.dead[slot] { None } else { storage.row(conn, self.rowids[slot])? };
-                documents.push(texts_of(schema, row.map(|row| row.values)));
+                let row = if self.dead[slot] { None } else { on.storage.row(on.conn, self.rowids[slot])? };
+                documents.push(texts_of(on.schema, row.map(|row| row.values)));
             }
             let bytes = text::build(config, &mut documents.into_iter())?;
             TextPayload::decode(bytes).map(Arc::new).map_err(crate::Error::Text)
@@ -249,24 +242,9 @@ impl Delta {
     }
 }
 
-/// Positions of the schema's columns within a stored row (vector columns and an INTEGER key take none).
-pub fn stored_positions(schema: &Schema) -> impl Iterator<Item = Option<usize>> + '_ {
-    let mut next = 0;
-    schema.columns.iter().map(move |column| {
-        let stored = !matches!(
-            column.kind,
-            crate::schema::ColumnKind::Vector(_) | crate::schema::ColumnKind::Key(ColumnType::Integer)
-        );
-        stored.then(|| {
-            next += 1;
-            next - 1
-        })
-    })
-}
-
 /// The metadata values of a stored row, in the order of the schema's metadata columns.
 pub fn metadata_of(schema: &Schema, values: &[Value]) -> Vec<Value> {
-    let positions: Vec<_> = stored_positions(schema).collect();
+    let positions: Vec<_> = schema.stored_positions().collect();
     schema
         .metadata()
         .map(|(at, _)| positions[at].and_then(|p| values.get(p)).cloned().unwrap_or(Value::Null))
@@ -275,7 +253,7 @@ pub fn metadata_of(schema: &Schema, values: &[Value]) -> Vec<Value> {
 
 /// The texts of a stored row, in the order of the schema's FULLTEXT columns; a missing row has none.
 pub fn texts_of(schema: &Schema, values: Option<Vec<Value>>) -> Vec<Option<Cow<'static, str>>> {
-    let positions: Vec<_> = stored_positions(schema).collect();
+    let positions: Vec<_> = schema.stored_positions().collect();
     let mut values = values.unwrap_or_default();
     schema
         .full_texts()

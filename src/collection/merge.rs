@@ -5,7 +5,7 @@
 
 use super::payloads::{LoadedVectors, Progress, threads, write_text};
 use super::view::{SegmentView, View, text_config};
-use super::{cache, seal};
+use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
 use crate::collection::Views;
 use crate::columns::Columns;
@@ -42,7 +42,7 @@ pub fn automerge(
         return Ok(false);
     }
     loop {
-        let view = Views::default().current(storage, conn, schema, settings)?;
+        let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
         let Some(chosen) = choose(&view, settings.automerge.max(2)) else { return Ok(changed) };
         merge(storage, conn, schema, &view, &chosen, progress)?;
         changed = true;
@@ -74,12 +74,13 @@ pub fn optimize(
     progress: Progress<'_>,
 ) -> Result<()> {
     seal(storage, conn, schema, progress)?;
-    let view = Views::default().current(storage, conn, schema, settings)?;
+    let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
     if clean && schema.full_texts().next().is_some() {
         for segment in &view.segments {
-            dated |= segment.segment.text_edition(storage, conn)? != Some(text::EDITION);
+            dated |=
+                segment.segment.text_edition(Connected { storage, conn, schema })? != Some(text::EDITION);
         }
     }
     if view.segments.len() > 1 || !clean || dated {
@@ -131,8 +132,10 @@ fn payloads(
 ) -> Result<Vec<PayloadEntry>> {
     let mut directory = Vec::new();
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-    let loaded =
-        inputs.iter().map(|s| s.segment.columns(storage, conn, schema)).collect::<Result<Vec<_>>>()?;
+    let loaded = inputs
+        .iter()
+        .map(|s| s.segment.columns(Connected { storage, conn, schema }))
+        .collect::<Result<Vec<_>>>()?;
     let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
@@ -150,7 +153,7 @@ fn payloads(
         let index = if (base.live() as f32) < HEAL_SHARE * base.segment.rows() as f32 {
             VectorIndex::build(spec, &vectors.rows(), threads(), progress)?
         } else {
-            let old = base.segment.vector(storage, conn, schema, at)?;
+            let old = base.segment.vector(Connected { storage, conn, schema }, at)?;
             let mut next = 0_u32;
             let map: Vec<Option<u32>> = (0..base.segment.rows() as u32)
                 .map(|ord| {
@@ -179,7 +182,10 @@ fn merged_text(
     alive: &[Option<Bitmap>],
     rowids: &[i64],
 ) -> Result<PayloadEntry> {
-    let texts = inputs.iter().map(|s| s.segment.text(storage, conn)).collect::<Result<Vec<_>>>()?;
+    let texts = inputs
+        .iter()
+        .map(|s| s.segment.text(Connected { storage, conn, schema }))
+        .collect::<Result<Vec<_>>>()?;
     if !texts.iter().all(|text| text.is_current()) {
         return write_text(storage, conn, schema, rowids);
     }

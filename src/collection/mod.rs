@@ -1,25 +1,34 @@
-//! Segments and views: what one snapshot of a collection consists of, and how rows become segments.
+//! A collection: what one snapshot of it consists of, and how rows become segments.
+//!
+//! Both doors hold an [`OpenCollection`], and start every search and every change of the index from what it gives:
+//! [`Connected`] is the collection on a connection, [`Snapshot`] adds what one snapshot sees.
 //!
 //! A [`sealed::Segment`] is immutable and named at random, so the process-wide [`cache`] can never serve wrong bytes. A
-//! [`View`] is what one snapshot sees: segments, their dead rows and the delta. Views are found again by the root
-//! nonce and the position in the log, both read in the query's own snapshot ([`views`]).
+//! [`view::View`] holds the segments of a snapshot, their dead rows and the delta. Views are found again by the root nonce
+//! and the position in the log, both read in the query's own snapshot ([`views`]).
 
+mod background;
 pub mod cache;
 mod compare;
 mod delta;
 mod merge;
+mod open_collection;
 mod payloads;
 mod resident;
 mod seal;
 mod sealed;
+mod snapshot;
 mod verify;
 mod view;
 mod views;
+mod write;
 
-pub use crate::storage::{decode_vector, encode_vector};
-pub use delta::{stored_positions, texts_of};
+pub use delta::texts_of;
 pub use merge::{automerge, optimize};
+pub use open_collection::OpenCollection;
 pub use seal::{rebuild, seal};
+pub use snapshot::{Connected, Pinned, Snapshot};
 pub use verify::verify;
-pub use view::{SegmentView, TextView, View, text_config};
+pub use view::{SegmentView, TextView, text_config};
 pub use views::Views;
+pub use write::{Journal, Row, Writer};

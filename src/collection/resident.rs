@@ -4,13 +4,13 @@
 //! in the current snapshot are read, since `t_vectors` may tell of others what they became later; for those a reader goes
 //! to the file.
 
+use super::snapshot::Connected;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::schema::VectorSpec;
-use crate::storage::{Storage, encode_vector};
+use crate::storage::encode_vector;
 use crate::vector::aligned::{self, Block};
 use crate::vector::{Metric, Store, metric};
-use rusqlite::Connection;
 
 /// Vectors of one column of a segment.
 pub struct Resident {
@@ -36,8 +36,7 @@ impl Resident {
 
     /// Reads the vectors of the living rows, given by ord and rowid, of a segment of `rows` rows.
     pub fn load(
-        storage: &Storage,
-        conn: &Connection,
+        on: Connected<'_>,
         (at, spec): (usize, &VectorSpec),
         alive: &[(u32, i64)],
         rows: usize,
@@ -46,7 +45,7 @@ impl Resident {
         let mut block = Block::try_zeroed(Self::size(spec, rows))?;
         let mut known = Bitmap::empty(rows);
         let mut ords = alive.iter().map(|(ord, _)| *ord);
-        storage.for_each_vector(conn, at, alive.iter().map(|(_, rowid)| *rowid), |vector| {
+        on.storage.for_each_vector(on.conn, at, alive.iter().map(|(_, rowid)| *rowid), |vector| {
             if let (Some(ord), Some(vector)) = (ords.next(), vector) {
                 let start = ord as usize * stride;
                 if let Some(out) = block.bytes_mut().get_mut(start..start + stride) {

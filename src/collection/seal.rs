@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Seals everything in the log; answers the number of rows that became a segment.
+/// Seals everything in the log; returns the number of rows that became a segment.
 pub fn seal(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<usize> {
     let entries = storage.log_since(conn, 0)?;
     if entries.is_empty() {
@@ -58,7 +58,7 @@ fn fold_kills(storage: &Storage, conn: &Connection, mut kills: BTreeMap<i64, Roa
     Ok(())
 }
 
-/// Makes the whole index anew from the stored rows, as one segment.
+/// Builds the whole index again from the stored rows, as one segment.
 pub fn rebuild(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<()> {
     storage.drop_index(conn)?;
     let rowids = storage.all_rowids(conn)?;

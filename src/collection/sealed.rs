@@ -1,14 +1,15 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
+use super::background::DeadRows;
 use super::cache::{self, Part, Payload, SegmentColumns};
 use super::resident::Resident;
+use super::snapshot::Connected;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::schema::{ColumnType, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
-use rusqlite::Connection;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +21,7 @@ pub struct Segment {
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
     resident: Vec<OnceLock<Arc<Resident>>>,
+    dead: Vec<DeadRows>,
     budget: AtomicUsize,
 }
 
@@ -29,8 +31,9 @@ impl Segment {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
         let resident = schema.vectors().map(|_| OnceLock::new()).collect();
         let budget = AtomicUsize::new(0);
-        let segment =
-            Self { record, columns: OnceLock::new(), text: OnceLock::new(), vectors, resident, budget };
+        let dead = schema.vectors().map(|_| DeadRows::default()).collect();
+        let (columns, text) = (OnceLock::new(), OnceLock::new());
+        let segment = Self { record, columns, text, vectors, resident, dead, budget };
         segment.set_budget(cache_mb);
         segment
     }
@@ -67,35 +70,30 @@ impl Segment {
     }
 
     /// Rowids and metadata columns.
-    pub fn columns(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-    ) -> Result<&Arc<SegmentColumns>> {
+    pub fn columns(&self, on: Connected<'_>) -> Result<&Arc<SegmentColumns>> {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, PayloadKind::Columns, |entry, place| {
-            let bytes = storage.read_payload(conn, entry, place)?;
-            let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+        let loaded = self.load(on.storage, PayloadKind::Columns, |entry, place| {
+            let bytes = on.storage.read_payload(on.conn, entry, place)?;
+            let types: Vec<ColumnType> = on.schema.metadata().map(|(_, kind)| kind).collect();
             let columns = Columns::decode(&bytes, &types, self.record.rows)
                 .map_err(|what| Error::corrupt(place, what))?;
             Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
         })?;
         match loaded {
             Payload::Columns(columns) => Ok(self.columns.get_or_init(|| columns)),
-            _ => Err(self.mixed_up(storage)),
+            _ => Err(self.mixed_up(on.storage)),
         }
     }
 
     /// The full-text index.
-    pub fn text(&self, storage: &Storage, conn: &Connection) -> Result<&Arc<TextPayload>> {
+    pub fn text(&self, on: Connected<'_>) -> Result<&Arc<TextPayload>> {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let loaded = self.load(storage, PayloadKind::Text, |entry, place| {
-            let bytes = storage.read_payload(conn, entry, place)?;
+        let loaded = self.load(on.storage, PayloadKind::Text, |entry, place| {
+            let bytes = on.storage.read_payload(on.conn, entry, place)?;
             let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
             if text.docs() != self.record.rows {
                 let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
@@ -105,34 +103,33 @@ impl Segment {
         })?;
         match loaded {
             Payload::Text(text) => Ok(self.text.get_or_init(|| text)),
-            _ => Err(self.mixed_up(storage)),
+            _ => Err(self.mixed_up(on.storage)),
         }
     }
 
     /// The number of the rules that made the full-text index, read from its first bytes alone.
-    pub fn text_edition(&self, storage: &Storage, conn: &Connection) -> Result<Option<u8>> {
+    pub fn text_edition(&self, on: Connected<'_>) -> Result<Option<u8>> {
         let Some(entry) = self.record.payload(PayloadKind::Text) else { return Ok(None) };
-        Ok(TextPayload::edition_in(&storage.payload_head(conn, entry, TextPayload::HEAD)?))
+        Ok(TextPayload::edition_in(&on.storage.payload_head(on.conn, entry, TextPayload::HEAD)?))
+    }
+
+    /// The dead rows of the `at`-th vector column that the last background left out.
+    pub fn dead_rows(&self, at: usize) -> Option<&DeadRows> {
+        self.dead.get(at)
     }
 
     /// Codes and graph of the `at`-th vector column.
-    pub fn vector(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        at: usize,
-    ) -> Result<&Arc<VectorIndex>> {
-        let (slot, spec) = match (self.vectors.get(at), schema.vectors().nth(at)) {
+    pub fn vector(&self, on: Connected<'_>, at: usize) -> Result<&Arc<VectorIndex>> {
+        let (slot, spec) = match (self.vectors.get(at), on.schema.vectors().nth(at)) {
             (Some(slot), Some((_, spec))) => (slot, spec),
-            _ => return Err(Error::Unknown(format!("{}: no vector column {at}", storage.table))),
+            _ => return Err(Error::Unknown(format!("{}: no vector column {at}", on.storage.table))),
         };
         if let Some(found) = slot.get() {
             return Ok(found);
         }
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
-        let loaded = self.load(storage, kind, |entry, place| {
-            let block = storage.read_block(conn, entry, place)?;
+        let loaded = self.load(on.storage, kind, |entry, place| {
+            let block = on.storage.read_block(on.conn, entry, place)?;
             // The length was compared with that of the block.
             let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
             let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
@@ -141,7 +138,7 @@ impl Segment {
         })?;
         match loaded {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
-            _ => Err(self.mixed_up(storage)),
+            _ => Err(self.mixed_up(on.storage)),
         }
     }
 
@@ -149,13 +146,11 @@ impl Segment {
     /// ord and rowid and the cache has room; without them what is loaded is answered.
     pub fn resident(
         &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
+        on: Connected<'_>,
         at: usize,
         alive: impl FnOnce() -> Result<Option<Vec<(u32, i64)>>>,
     ) -> Result<Option<&Arc<Resident>>> {
-        let (Some(slot), Some((_, spec))) = (self.resident.get(at), schema.vectors().nth(at)) else {
+        let (Some(slot), Some((_, spec))) = (self.resident.get(at), on.schema.vectors().nth(at)) else {
             return Ok(None);
         };
         if let Some(found) = slot.get() {
@@ -169,7 +164,7 @@ impl Segment {
             return Ok(None);
         }
         let Some(alive) = alive()? else { return Ok(None) };
-        let loaded = Arc::new(Resident::load(storage, conn, (at, spec), &alive, self.rows())?);
+        let loaded = Arc::new(Resident::load(on, (at, spec), &alive, self.rows())?);
         cache::put(self.record.id, part, Payload::Stored(Arc::clone(&loaded)), self.budget());
         Ok(Some(slot.get_or_init(|| loaded)))
     }
@@ -182,6 +177,7 @@ impl Segment {
             text: self.text.clone(),
             vectors: self.vectors.clone(),
             resident: self.resident.iter().map(|_| OnceLock::new()).collect(),
+            dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
             budget: AtomicUsize::new(self.budget()),
         })
     }

@@ -2,32 +2,26 @@
 
 use super::Views;
 use super::compare::Compared;
+use super::snapshot::Connected;
 use super::view::View;
 use crate::error::Result;
-use crate::schema::Schema;
-use crate::storage::{PayloadKind, Settings, Storage};
-use rusqlite::Connection;
+use crate::storage::{PayloadKind, Settings};
 use std::collections::BTreeSet;
 
-/// Checks everything that is derived; answers one sentence for each defect found.
-pub fn verify(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    settings: &Settings,
-) -> Result<Vec<String>> {
+/// Checks everything that is derived; returns one sentence for each defect.
+pub fn verify(on: Connected<'_>, settings: &Settings) -> Result<Vec<String>> {
     let mut defects = Vec::new();
-    let view = match Views::default().current(storage, conn, schema, settings) {
+    let view = match Views::default().current(on, settings) {
         Ok(view) => view,
         Err(error @ crate::Error::Corrupt { .. }) => return Ok(vec![error.to_string()]),
         Err(error) => return Err(error),
     };
-    check_payloads(storage, conn, &view, &mut defects)?;
-    defects.extend(storage.check_tiles(conn)?);
+    check_payloads(on, &view, &mut defects)?;
+    defects.extend(on.storage.check_tiles(on.conn)?);
     if !defects.is_empty() {
         return Ok(defects);
     }
-    if let Err(error) = check_rows(storage, conn, schema, &view, &mut defects) {
+    if let Err(error) = check_rows(on, &view, &mut defects) {
         match error {
             crate::Error::Corrupt { .. } => defects.push(error.to_string()),
             other => return Err(other),
@@ -36,16 +30,11 @@ pub fn verify(
     Ok(defects)
 }
 
-fn check_payloads(
-    storage: &Storage,
-    conn: &Connection,
-    view: &View,
-    defects: &mut Vec<String>,
-) -> Result<()> {
+fn check_payloads(on: Connected<'_>, view: &View, defects: &mut Vec<String>) -> Result<()> {
     for part in &view.segments {
         for entry in &part.segment.record.directory {
-            let place = storage.place(part.segment.record.id, entry.kind);
-            match storage.read_payload(conn, entry, &place) {
+            let place = on.storage.place(part.segment.record.id, entry.kind);
+            match on.storage.read_payload(on.conn, entry, &place) {
                 Ok(_) => {}
                 Err(error @ crate::Error::Corrupt { .. }) => defects.push(error.to_string()),
                 Err(error) => return Err(error),
@@ -55,13 +44,8 @@ fn check_payloads(
     Ok(())
 }
 
-fn check_rows(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    view: &View,
-    defects: &mut Vec<String>,
-) -> Result<()> {
+fn check_rows(on: Connected<'_>, view: &View, defects: &mut Vec<String>) -> Result<()> {
+    let Connected { storage, conn, schema } = on;
     let table = &storage.table;
     let mut indexed: BTreeSet<i64> = BTreeSet::new();
     let mut living: Vec<Vec<(u32, i64)>> = vec![Vec::new(); view.parts()];
@@ -69,7 +53,7 @@ fn check_rows(
         let alive = view.part_alive(part);
         for ord in 0..view.part_len(part) as u32 {
             if alive.as_ref().is_none_or(|alive| alive.contains(ord)) {
-                let rowid = view.rowid(storage, conn, schema, part, ord)?;
+                let rowid = view.rowid(on, part, ord)?;
                 living.push((ord, rowid));
                 if !indexed.insert(rowid) {
                     defects.push(format!("{table}: row {rowid} is indexed twice"));
@@ -86,10 +70,10 @@ fn check_rows(
     }
     for part in &view.segments {
         if schema.full_texts().next().is_some() {
-            part.segment.text(storage, conn)?;
+            part.segment.text(on)?;
         }
         for (at, _) in schema.vectors().enumerate() {
-            part.segment.vector(storage, conn, schema, at)?;
+            part.segment.vector(on, at)?;
             debug_assert!(part.segment.record.payload(PayloadKind::Vector(at as u32)).is_some());
         }
     }
@@ -99,7 +83,7 @@ fn check_rows(
     }
     if defects.is_empty() {
         for (part, rows) in view.segments.iter().zip(living) {
-            Compared { storage, conn, schema, part, rows }.check(defects)?;
+            Compared { on, part, rows }.check(defects)?;
         }
     }
     Ok(())

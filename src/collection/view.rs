@@ -1,15 +1,16 @@
 //! What one snapshot of a collection sees. Immutable once shared.
 
+use super::background::Backgrounds;
 use super::delta::Delta;
 use super::resident::Resident;
 use super::sealed::Segment;
+use super::snapshot::Connected;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::schema::Schema;
-use crate::storage::{LogPosition, Storage};
+use crate::storage::LogPosition;
 use crate::text::{Field, TextConfig, TextSearcher};
-use rusqlite::Connection;
 use std::sync::{Arc, OnceLock};
 
 /// A segment with the rows that are dead in this view.
@@ -83,6 +84,7 @@ pub struct View {
     /// Rows in no segment.
     pub delta: Delta,
     pub(super) text: OnceLock<Arc<TextView>>,
+    pub(super) backgrounds: Backgrounds,
 }
 
 impl View {
@@ -115,44 +117,25 @@ impl View {
     }
 
     /// Rowid of a row; the part's columns must be loaded.
-    pub fn rowid(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        part: usize,
-        ord: u32,
-    ) -> Result<i64> {
+    pub fn rowid(&self, on: Connected<'_>, part: usize, ord: u32) -> Result<i64> {
         match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.columns.rowid(ord)),
+            Some(view) => Ok(view.segment.columns(on)?.columns.rowid(ord)),
             None => Ok(self.delta.rowid(ord)),
         }
     }
 
     /// Whether the rowids of a part ascend with the ords.
-    pub fn ascends(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        part: usize,
-    ) -> Result<bool> {
+    pub fn ascends(&self, on: Connected<'_>, part: usize) -> Result<bool> {
         match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.columns.ascends()),
+            Some(view) => Ok(view.segment.columns(on)?.columns.ascends()),
             None => Ok(self.delta.ascends()),
         }
     }
 
     /// Where a live row is: part and ord.
-    pub fn find(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        rowid: i64,
-    ) -> Result<Option<(usize, u32)>> {
+    pub fn find(&self, on: Connected<'_>, rowid: i64) -> Result<Option<(usize, u32)>> {
         for (part, view) in self.segments.iter().enumerate().rev() {
-            let columns = view.segment.columns(storage, conn, schema)?;
+            let columns = view.segment.columns(on)?;
             if let Some(ord) = columns.columns.find_rowid(rowid)
                 && !view.dead.as_ref().is_some_and(|dead| dead.contains(ord))
             {
@@ -164,20 +147,13 @@ impl View {
 
     /// The vectors of a part that are kept in memory. They are loaded only for the current snapshot: the stored vectors
     /// are read in that one.
-    pub fn resident(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        part: usize,
-        at: usize,
-    ) -> Result<Option<&Arc<Resident>>> {
+    pub fn resident(&self, on: Connected<'_>, part: usize, at: usize) -> Result<Option<&Arc<Resident>>> {
         let Some(view) = self.segments.get(part) else { return Ok(None) };
-        view.segment.resident(storage, conn, schema, at, || {
-            if storage.nonce(conn)? != self.nonce || storage.log_end(conn)? != self.position {
+        view.segment.resident(on, at, || {
+            if on.storage.nonce(on.conn)? != self.nonce || on.storage.log_end(on.conn)? != self.position {
                 return Ok(None);
             }
-            let columns = view.segment.columns(storage, conn, schema)?;
+            let columns = view.segment.columns(on)?;
             let lives = |ord: &u32| !view.dead.as_ref().is_some_and(|dead| dead.contains(*ord));
             let ords = (0..view.segment.rows() as u32).filter(lives);
             Ok(Some(ords.map(|ord| (ord, columns.columns.rowid(ord))).collect()))
@@ -187,30 +163,28 @@ impl View {
     /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.
     pub fn predicate(
         &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
+        on: Connected<'_>,
         part: usize,
         key: Option<String>,
         make: impl FnOnce(&Columns) -> Bitmap,
     ) -> Result<Arc<Bitmap>> {
         match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(storage, conn, schema)?.predicate(key, make)),
-            None => Ok(Arc::new(make(self.delta.columns(schema)))),
+            Some(view) => Ok(view.segment.columns(on)?.predicate(key, make)),
+            None => Ok(Arc::new(make(self.delta.columns(on.schema)))),
         }
     }
 
     /// The text searcher of this view, opened at first use.
-    pub fn text(&self, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<&Arc<TextView>> {
+    pub fn text(&self, on: Connected<'_>) -> Result<&Arc<TextView>> {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let config = text_config(schema);
+        let config = text_config(on.schema);
         let mut inputs = Vec::with_capacity(self.segments.len() + 1);
         for view in &self.segments {
-            inputs.push((Arc::clone(view.segment.text(storage, conn)?), view.dead.clone()));
+            inputs.push((Arc::clone(view.segment.text(on)?), view.dead.clone()));
         }
-        inputs.extend(self.delta.text(storage, conn, schema, &config)?);
+        inputs.extend(self.delta.text(on, &config)?);
         let docs = inputs.iter().map(|(payload, _)| payload.docs()).collect();
         let searcher = TextSearcher::open(&config, &inputs)?;
         Ok(self.text.get_or_init(|| Arc::new(TextView { searcher, segments: self.segments.len(), docs })))

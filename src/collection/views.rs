@@ -1,15 +1,15 @@
 //! Finds the view of the current snapshot, from memory where the root nonce and the log say it is still right.
 
+use super::background::Backgrounds;
 use super::cache;
 use super::delta::Delta;
 use super::sealed::Segment;
+use super::snapshot::Connected;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
 use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
 use parking_lot::ReentrantMutex;
-use rusqlite::Connection;
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
@@ -24,15 +24,13 @@ pub struct Views {
 
 impl Views {
     /// The view of the current snapshot. Call inside a read transaction.
-    pub fn current(
-        &self,
-        storage: &Storage,
-        conn: &Connection,
-        schema: &Schema,
-        settings: &Settings,
-    ) -> Result<Arc<View>> {
-        let nonce = storage.nonce(conn)?;
-        let end = storage.log_end(conn)?;
+    pub fn current(&self, on: Connected<'_>, settings: &Settings) -> Result<Arc<View>> {
+        self.at(on, settings, on.storage.nonce(on.conn)?)
+    }
+
+    /// The view of the current snapshot, whose root nonce was read already.
+    pub fn at(&self, on: Connected<'_>, settings: &Settings, nonce: [u8; 16]) -> Result<Arc<View>> {
+        let end = on.storage.log_end(on.conn)?;
         let slot = self.last.lock();
         let mut slot = slot.try_borrow_mut().map_err(|_| Error::recursive())?;
         let view = match slot.take() {
@@ -40,28 +38,20 @@ impl Views {
             Some(view)
                 if view.nonce == nonce
                     && view.position.seq <= end.seq
-                    && storage.log_has(conn, view.position)? =>
+                    && on.storage.log_has(on.conn, view.position)? =>
             {
-                catch_up(view, storage, conn, schema)?
+                catch_up(view, on)?
             }
-            Some(view) if view.nonce == nonce => {
-                Arc::new(open(storage, conn, schema, settings, nonce, Some(&view))?)
-            }
-            other => Arc::new(open(storage, conn, schema, settings, nonce, other.as_deref())?),
+            Some(view) if view.nonce == nonce => Arc::new(open(on, settings, nonce, Some(&view))?),
+            other => Arc::new(open(on, settings, nonce, other.as_deref())?),
         };
         *slot = Some(Arc::clone(&view));
         Ok(view)
     }
 }
 
-fn open(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    settings: &Settings,
-    nonce: [u8; 16],
-    old: Option<&View>,
-) -> Result<View> {
+fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
+    let Connected { storage, conn, schema } = on;
     let mut segments = Vec::new();
     for record in storage.segments(conn)? {
         let dead = storage.tombstones(conn, &record)?;
@@ -90,26 +80,29 @@ fn open(
         segments.push(SegmentView { segment, dead });
     }
     let position = LogPosition::default();
-    let mut view = View { nonce, position, segments, delta: Delta::new(schema), text: OnceLock::new() };
-    replay(&mut view, storage, conn, schema)?;
+    let backgrounds = Backgrounds::new(schema.vectors().count());
+    let (delta, text) = (Delta::new(schema), OnceLock::new());
+    let mut view = View { nonce, position, segments, delta, text, backgrounds };
+    replay(&mut view, on)?;
     Ok(view)
 }
 
-fn catch_up(mut view: Arc<View>, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Arc<View>> {
+fn catch_up(mut view: Arc<View>, on: Connected<'_>) -> Result<Arc<View>> {
     // In place when no cursor holds the view, on a copy otherwise.
-    replay(Arc::make_mut(&mut view), storage, conn, schema)?;
+    replay(Arc::make_mut(&mut view), on)?;
     Ok(view)
 }
 
-fn replay(view: &mut View, storage: &Storage, conn: &Connection, schema: &Schema) -> Result<()> {
-    let entries = storage.log_since(conn, view.position.seq)?;
+fn replay(view: &mut View, on: Connected<'_>) -> Result<()> {
+    let entries = on.storage.log_since(on.conn, view.position.seq)?;
     let Some(last) = entries.last() else { return Ok(()) };
     let position = last.position;
     for entry in &entries {
-        kill(view, storage, entry)?;
+        kill(view, on.storage, entry)?;
     }
-    view.delta.apply(storage, conn, schema, &entries)?;
+    view.delta.apply(on, &entries)?;
     view.text = OnceLock::new();
+    view.backgrounds = Backgrounds::new(on.schema.vectors().count());
     view.position = position;
     Ok(())
 }

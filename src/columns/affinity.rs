@@ -34,7 +34,9 @@ pub fn store(kind: ColumnType, value: Value) -> Result<Value, Value> {
         | (ColumnType::Real, value @ Value::Real(_))
         | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
         // JavaScript has no integers: a whole number is one, as in a STRICT table.
-        (ColumnType::Integer, Value::Real(real)) => whole(real).map(Value::Integer).ok_or(Value::Real(real)),
+        (ColumnType::Integer, Value::Real(real)) => {
+            Value::whole(real).map(Value::Integer).ok_or(Value::Real(real))
+        }
         (ColumnType::Boolean, Value::Real(real)) if real == 0.0 || real == 1.0 => {
             Ok(Value::Integer(real as i64))
         }
@@ -46,11 +48,6 @@ pub fn store(kind: ColumnType, value: Value) -> Result<Value, Value> {
         }
         (_, value) => Err(value),
     }
-}
-
-/// The integer that a float is, if it is one exactly.
-fn whole(real: f64) -> Option<i64> {
-    (real.fract() == 0.0 && real.abs() < 9.2e18).then_some(real as i64)
 }
 
 /// Whether a column of type `kind` refuses the text as an empty one: what CSV has where a value is missing.
@@ -94,7 +91,7 @@ pub fn text_to_number(text: &str) -> Option<Value> {
 
 /// A float as SQLite 3.53 and newer write it: 17 significant digits, fewer where a short decimal reads back as the
 /// same float, always with a point. Older versions round to 15 digits; only a TEXT column compared with a fraction
-/// can tell the difference. SQLite computes the 17th digit with 96 bits, this exactly: of random bit patterns one in
+/// can see the difference. SQLite computes the 17th digit with 96 bits, this exactly: of random bit patterns one in
 /// 200 differs there, of decimals with up to 12 digits none.
 pub fn real_to_text(real: f64) -> String {
     if real.is_infinite() {

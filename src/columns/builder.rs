@@ -35,7 +35,7 @@ impl Builder {
         }
     }
 
-    /// Appends a row; answers the id of its text, if it is text.
+    /// Appends a row; returns the id of its text, if it is text.
     pub fn push(&mut self, value: Value) -> Option<u32> {
         let value = match affinity::apply(self.kind, &value) {
             std::borrow::Cow::Owned(converted) => converted,

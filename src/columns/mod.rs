@@ -2,10 +2,10 @@
 //!
 //! Every column is an array of small unsigned codes in the order of its values (integers minus their minimum,
 //! ranks in a sorted dictionary for text) or an array of floats, plus a set of NULL rows. A comparison therefore
-//! becomes one inclusive range of codes, and [`packed::Packed::range`] answers it 64 rows at a time without a branch.
+//! becomes one inclusive range of codes, and [`packed::Packed::range`] evaluates it 64 rows at a time without a branch.
 //!
 //! Invariants: a column is immutable; a NULL row matches no comparison; the result of a predicate equals what
-//! SQLite answers for a column of the declared type (see [`affinity`]).
+//! SQLite returns for a column of the declared type (see [`affinity`]).
 //! Called by `collection` and `query`. Knows neither SQLite nor storage.
 
 pub mod affinity;
@@ -18,79 +18,12 @@ mod packed;
 
 use crate::bitmap::Bitmap;
 use crate::schema::ColumnType;
-use crate::value::Value;
+use crate::value::{Op, Value};
 pub use column::starts_with;
 
 use builder::Builder;
 use column::Column;
 use ints::Ints;
-use serde::{Deserialize, Serialize};
-
-/// A comparison operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Op {
-    /// `=`
-    Eq,
-    /// `<>`
-    Ne,
-    /// `<`
-    Lt,
-    /// `<=`
-    Le,
-    /// `>`
-    Gt,
-    /// `>=`
-    Ge,
-}
-
-impl Op {
-    /// The operator in SQL.
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Self::Eq => "=",
-            Self::Ne => "<>",
-            Self::Lt => "<",
-            Self::Le => "<=",
-            Self::Gt => ">",
-            Self::Ge => ">=",
-        }
-    }
-
-    /// The operator that is true exactly where this one is false, NULL aside.
-    pub fn inverse(self) -> Self {
-        match self {
-            Self::Eq => Self::Ne,
-            Self::Ne => Self::Eq,
-            Self::Lt => Self::Ge,
-            Self::Le => Self::Gt,
-            Self::Gt => Self::Le,
-            Self::Ge => Self::Lt,
-        }
-    }
-
-    /// The operator that holds between the negated numbers.
-    pub fn turned(self) -> Self {
-        match self {
-            Self::Lt => Self::Gt,
-            Self::Le => Self::Ge,
-            Self::Gt => Self::Lt,
-            Self::Ge => Self::Le,
-            Self::Eq | Self::Ne => self,
-        }
-    }
-
-    /// Whether `left self right` holds when `left.cmp(right)` is `ordering`.
-    pub fn accepts(self, ordering: std::cmp::Ordering) -> bool {
-        match self {
-            Self::Eq => ordering.is_eq(),
-            Self::Ne => ordering.is_ne(),
-            Self::Lt => ordering.is_lt(),
-            Self::Le => ordering.is_le(),
-            Self::Gt => ordering.is_gt(),
-            Self::Ge => ordering.is_ge(),
-        }
-    }
-}
 
 /// All metadata columns of one segment, and its rowids. A rowid is there once; in the columns of the log once for each time
 /// its row was written, and only the last of its ords may be alive.

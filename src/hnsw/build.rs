@@ -116,7 +116,7 @@ impl Draft {
         self.layers[level].view(if level == 0 { &[] } else { &self.order })
     }
 
-    /// Inserts every node. Nodes for which `placed` answers true already have their links on layer 0.
+    /// Inserts every node. Nodes for which `placed` returns true already have their links on layer 0.
     pub fn grow(
         &mut self,
         codes: &CodeSet,

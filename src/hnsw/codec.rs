@@ -1,5 +1,6 @@
 //! Stored form: the block itself (grammar in `layout`). Decoding proves every bound that searches rely on.
 
+use super::background;
 use super::graph::NONE;
 use super::index::VectorIndex;
 use super::layout::Header;
@@ -70,7 +71,10 @@ impl VectorIndex {
             return Err("a vector of the index is not finite".into());
         }
         let signs = (header.has_signs == 1).then(|| Signs::new(dim));
-        if header.has_signs > 1 || kind == Kind::Bit && signs.is_none() {
+        if header.has_background > 1 || !background::sound(bytes, &layout) {
+            return Err("the background of the index is not finite".into());
+        }
+        if kind == Kind::Bit && signs.is_none() {
             return Err("the index has no codes".into());
         }
         if let Some(shape) = &signs

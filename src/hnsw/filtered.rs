@@ -19,7 +19,7 @@ const LOOK_EVERY: u64 = 16;
 /// Nodes expanded before the first look of a walk on trial.
 const TRIAL: u64 = 8;
 
-/// Nodes that the first look of a walk on trial goes by.
+/// Nodes that a walk on trial expands before its first check.
 const PROBE: usize = 32;
 
 /// How a filtered walk measures itself; made by the planner.
@@ -29,9 +29,9 @@ pub(crate) struct Bounds {
     pub dense: usize,
     /// Nodes that pass to hold at least.
     pub floor: usize,
-    /// The walk gives up when none of so many nearest nodes passes; never where it is 0.
+    /// The walk gives up when none of this many nearest nodes passes; 0 disables the check.
     pub sample: usize,
-    /// The walk gives up after so many distances and estimates.
+    /// The walk gives up after this many distances and estimates.
     pub looks: u64,
     /// Whether a walk that gives up is followed by a scan.
     pub or_scan: bool,

@@ -3,16 +3,18 @@
 use super::build::Draft;
 use super::graph::{Layer, Scratch};
 use super::layout::{Header, Layout};
-use super::{Rows, fidelity, repair};
+use super::{Rows, background, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::limits::MAX_THREADS;
 use crate::schema::{IndexKind, VectorSpec};
 use crate::vector::Codes;
 use crate::vector::aligned::{self, Block};
+use crate::vector::background::Background;
 use crate::vector::codes::{CodeSet, Kind, Quantizer, Query, SignRows, View};
 use crate::vector::kernels::Table;
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 /// Fewer vectors than this are scanned faster than a graph is walked.
 const GRAPH_FROM: usize = 256;
@@ -26,6 +28,7 @@ pub(crate) struct VectorIndex {
     pub(super) present: Bitmap,
     /// Nodes that stand for several rows.
     shared: Bitmap,
+    pub(super) background: OnceLock<Background>,
 }
 
 thread_local! {
@@ -95,7 +98,7 @@ impl Groups {
 }
 
 impl VectorIndex {
-    /// Builds the index of `rows`. `progress(done, total)` may answer false to stop with [`Error::Interrupted`].
+    /// Builds the index of `rows`. `progress(done, total)` may return false to stop with [`Error::Interrupted`].
     /// The result does not depend on `threads`.
     pub fn build(
         spec: &VectorSpec,
@@ -167,12 +170,18 @@ impl VectorIndex {
         if !progress(0, live) {
             return Err(Error::Interrupted);
         }
+        let mut background = Background::new(dim);
+        for ord in present.iter() {
+            background.add(spec.metric, &rows.data[ord as usize * dim..][..dim]);
+        }
         let codes = CodeSet::encode(spec.metric, spec.codes, dim, rows.data, &present, threads)?;
         let IndexKind::Hnsw { m, ef_construction } = spec.index else {
-            return Self::freeze(codes, present, None, &Groups { starts: vec![0], ..Groups::default() });
+            let groups = Groups { starts: vec![0], ..Groups::default() };
+            return Self::freeze(codes, present, None, &groups, &background);
         };
         if live < GRAPH_FROM {
-            return Self::freeze(codes, present, None, &Groups { starts: vec![0], ..Groups::default() });
+            let groups = Groups { starts: vec![0], ..Groups::default() };
+            return Self::freeze(codes, present, None, &groups, &background);
         }
         let groups = Groups::find(&codes, &present);
         let mut nodes = present.clone();
@@ -186,11 +195,17 @@ impl VectorIndex {
         };
         draft.grow(&codes, ef, threads, &|ord| placed.contains(ord), progress)?;
         repair::connect(&mut draft, codes.view());
-        Self::freeze(codes, present, Some(draft), &groups)
+        Self::freeze(codes, present, Some(draft), &groups, &background)
     }
 
     /// Lays everything out in one block, in the stored form.
-    fn freeze(mut codes: CodeSet, present: Bitmap, draft: Option<Draft>, groups: &Groups) -> Result<Self> {
+    fn freeze(
+        mut codes: CodeSet,
+        present: Bitmap,
+        draft: Option<Draft>,
+        groups: &Groups,
+        background: &Background,
+    ) -> Result<Self> {
         codes.strip();
         let quantizer = &codes.quantizer;
         let keep_factors = quantizer.kind == Kind::Int8
@@ -206,6 +221,7 @@ impl VectorIndex {
             entry: draft.as_ref().and_then(|draft| draft.order.first().copied()).unwrap_or(0),
             has_factors: u32::from(keep_factors),
             has_signs: u32::from(codes.signs.is_some()),
+            has_background: 1,
             groups: groups.heads.len() as u32,
             members: groups.members.len() as u32,
             unit: quantizer.unit,
@@ -240,6 +256,7 @@ impl VectorIndex {
         put(&layout.heads, aligned::as_bytes(&groups.heads));
         put(&layout.starts, aligned::as_bytes(&groups.starts));
         put(&layout.members, aligned::as_bytes(&groups.members));
+        put(&layout.background, aligned::as_bytes(&background::to_words(background)));
         Ok(Self::from_parts(block, header, layout, codes.quantizer, present))
     }
 
@@ -254,7 +271,7 @@ impl VectorIndex {
         let mut shared = Bitmap::empty(header.rows as usize);
         let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
         heads.iter().for_each(|head| shared.insert(*head));
-        Self { block, header, layout, quantizer, present, shared }
+        Self { block, header, layout, quantizer, present, shared, background: OnceLock::new() }
     }
 
     /// Number of rows, with and without a vector.

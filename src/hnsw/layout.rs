@@ -6,14 +6,16 @@
 //! codes     rows * stride bytes
 //! factors   rows * 2 f32: scale, squared norm            (when has_factors)
 //! present   rows bits in u64 words
-//! signs     rows * (dim / 8 rounded up, 12 more) bytes   (when has_signs)
+//! signs     rows * s bytes                               (when has_signs)
 //! links     rows * degree u32, NONE-padded               (when degree > 0)
 //! slots     counts[0] u32: ord of each upper node
 //! upper     for each layer l >= 1: counts[l-1] * m u32
 //! heads     groups u32, ascending: the node of each group of equal codes
 //! starts    groups + 1 u32
 //! members   u32, the other rows of each group
+//! background  dim + 1 f64: the sum of the vectors, and of their squared norms    (from version 3)
 //! ```
+//! `s` is `dim` rounded up to a multiple of 64, divided by 8, plus 16, rounded up to a multiple of 64: 64 at 384 dimensions.
 //! Every part starts at a multiple of 64. A row of links ends at its first NONE.
 
 use crate::vector::aligned::{self, LINE};
@@ -21,30 +23,46 @@ use crate::vector::codes::Signs;
 use std::ops::Range;
 
 pub(super) const MAGIC: u32 = 0x3156_4c4e;
-/// Version 1 had no signs; everything else is the same.
-pub(super) const VERSION: u32 = 2;
+/// Version 1 had no signs, version 2 no background; everything else is the same.
+pub(super) const VERSION: u32 = 3;
 pub(super) const HEADER: usize = 256;
 pub(super) const MAX_LEVELS: usize = 16;
 
 /// The numbers of the header.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Header {
+    /// The kind of codes (`vector::codes::Kind`) as a number.
     pub kind: u32,
+    /// The metric as a number.
     pub metric: u32,
+    /// Dimensions.
     pub dim: u32,
+    /// Rows, those without a vector included.
     pub rows: u32,
+    /// Rows with a vector.
     pub live: u32,
+    /// Links of a node on the lowest layer; 0 where there is no graph.
     pub degree: u32,
+    /// Links of a node on the upper layers.
     pub m: u32,
+    /// The node where walks begin.
     pub entry: u32,
+    /// 1 where rows have factors.
     pub has_factors: u32,
+    /// 1 where rows have 1-bit codes.
     pub has_signs: u32,
+    /// 1 where the background of the rows is stored.
+    pub has_background: u32,
+    /// Groups of rows with equal codes.
     pub groups: u32,
+    /// Rows in groups besides the node of each.
     pub members: u32,
+    /// The quantizer's constants of the same names.
     pub unit: f32,
     pub uniform: f32,
     pub residual: f32,
     pub largest: f32,
+    /// Nodes of each upper layer, from the lowest.
     pub counts: Vec<u32>,
 }
 
@@ -62,6 +80,7 @@ pub(super) struct Layout {
     pub heads: Range<usize>,
     pub starts: Range<usize>,
     pub members: Range<usize>,
+    pub background: Range<usize>,
     pub total: usize,
 }
 
@@ -78,7 +97,7 @@ impl Header {
             self.degree,
             self.m,
             self.entry,
-            self.has_factors | self.has_signs << 1,
+            self.has_factors | self.has_signs << 1 | self.has_background << 2,
             self.groups,
             self.members,
             self.unit.to_bits(),
@@ -116,7 +135,8 @@ impl Header {
             m: word(8),
             entry: word(9),
             has_factors: word(10) & 1,
-            has_signs: word(10) >> 1,
+            has_signs: word(10) >> 1 & 1,
+            has_background: word(10) >> 2,
             groups: word(11),
             members: word(12),
             unit: f32::from_bits(word(13)),
@@ -153,6 +173,7 @@ impl Header {
             heads: part(self.groups as usize, 4)?,
             starts: part(self.groups as usize + 1, 4)?,
             members: part(self.members as usize, 4)?,
+            background: part(if self.has_background == 1 { self.dim as usize + 1 } else { 0 }, 8)?,
             total: end,
         })
     }

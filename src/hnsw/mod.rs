@@ -6,6 +6,7 @@
 //!
 //! Invariant: a [`VectorIndex`] never changes. All that a search writes is its scratch memory.
 
+mod background;
 mod build;
 mod codec;
 mod fidelity;

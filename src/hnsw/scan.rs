@@ -110,9 +110,9 @@ struct Scan<'a> {
     sorted: bool,
     /// Entries below `cut`, in no order; with many rows wanted, at times others too.
     found: Vec<u64>,
-    /// `found` is looked through when it has so many entries.
+    /// `found` is cut back to the best when it has this many entries.
     room: usize,
-    /// Nothing from here on is of use. It falls as better rows are found.
+    /// Rows with this key or a larger one are not wanted. It falls as better rows are found.
     cut: u64,
     worst: u64,
 }
@@ -127,7 +127,7 @@ impl<'a> Scan<'a> {
         Self { index, query, want, sorted, found, room, cut: u64::MAX, worst: u64::MAX }
     }
 
-    /// Scans rows that have 1-bit codes: those are estimated first, and read further only if they may be of use.
+    /// Scans rows that have 1-bit codes: those are estimated first, and read further only if they may be wanted.
     fn screened(&mut self, allowed: Option<&Bitmap>, scratch: &mut Scratch, stats: &mut SearchStats) {
         let codes = self.index.codes();
         let mut pile = std::mem::take(&mut scratch.pile);
@@ -158,7 +158,7 @@ impl<'a> Scan<'a> {
         scratch.pile = pile;
     }
 
-    /// Scores those of the pile that may be of use: the most promising first, since the cut falls by them.
+    /// Scores the rows of the pile that may be wanted: the most promising first, since they lower the cut.
     fn score_pile(&mut self, pile: &mut Vec<u64>, scratch: &mut Scratch, stats: &mut SearchStats) {
         let codes = self.index.codes();
         if pile.len() > self.want {
@@ -181,7 +181,7 @@ impl<'a> Scan<'a> {
         pile.clear();
     }
 
-    /// Scores `scratch.nodes` and keeps those that are of use.
+    /// Scores `scratch.nodes` and keeps those below the cut.
     fn score(&mut self, scratch: &mut Scratch, stats: &mut SearchStats) {
         scratch.score(self.index.codes(), self.index.base_layer(), self.query, stats);
         for (node, key) in scratch.nodes.iter().zip(&scratch.keys) {

@@ -80,7 +80,7 @@ impl VectorIndex {
         out
     }
 
-    /// The answer, with the error that its distances may have.
+    /// The result, with the largest error of its distances.
     pub(super) fn finish(&self, query: &Query, candidates: Vec<Candidate>, complete: bool) -> Outcome {
         let nearest = candidates.first().map_or(0.0, |c| c.distance);
         let (likely_error, error_bound) =

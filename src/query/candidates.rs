@@ -3,10 +3,9 @@
 
 use super::explain::Trace;
 use super::masks::Masks;
-use super::planner::{self, Plan};
+use super::planner::{self, PartPlan};
 use super::pool::Coded;
-use super::source::Source;
-use crate::collection::View;
+use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};
 use crate::vector::{Metric, metric};
@@ -20,10 +19,8 @@ const WALK_ROWS: usize = 32;
 /// What a search goes over; it does not change while rows are taken.
 #[derive(Clone, Copy)]
 pub struct Over<'a> {
-    /// The data.
-    pub source: &'a Source<'a>,
-    /// What one snapshot sees.
-    pub view: &'a View,
+    /// The collection.
+    pub snapshot: Snapshot<'a>,
     /// Rows that qualify.
     pub masks: &'a Masks,
 }
@@ -36,15 +33,15 @@ pub struct Candidates {
     /// Breadth of the first walk.
     ef: usize,
     /// The plan of every segment, where the caller insists on one.
-    plan: Option<Plan>,
-    /// Distances that rows of the answer may have; rows that are provably outside can be left out.
+    plan: Option<PartPlan>,
+    /// Distances that returned rows may have; rows that are provably outside can be left out.
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
     whole: Vec<Option<Vec<Coded>>>,
     walked: bool,
     /// Segments of the view; the distances by code of two are not wrong in the same way.
     pub segments: usize,
-    /// Candidates that a rerank should see for `k` rows: so many, and so many more for each row.
+    /// A rerank for `k` rows reads `width.0 + width.1 * k` candidates.
     width: (usize, usize),
     /// Rows that a LIMIT would have asked the breadth of the last stage for, at the least.
     pub serves: usize,
@@ -63,7 +60,7 @@ impl Candidates {
         query: Vec<f32>,
         metric: Metric,
         ef: usize,
-        plan: Option<Plan>,
+        plan: Option<PartPlan>,
         range: RangeInclusive<f64>,
     ) -> Self {
         Self {
@@ -99,12 +96,12 @@ impl Candidates {
     pub fn best(&mut self, over: &Over<'_>, count: usize, trace: &mut Trace) -> Result<(Vec<Coded>, bool)> {
         trace.stages += 1;
         (self.serves, self.scanned) = (usize::MAX, true);
-        self.whole.resize(over.view.parts(), None);
-        self.segments = over.view.segments.len().max(1);
+        self.whole.resize(over.snapshot.view.parts(), None);
+        self.segments = over.snapshot.view.segments.len().max(1);
         let mut found = Vec::new();
         // Beyond the last candidate of a part that has more rows, the merged order is not known.
         let mut horizon = f64::INFINITY;
-        for part in 0..over.view.parts() {
+        for part in 0..over.snapshot.view.parts() {
             if self.whole[part].is_none() {
                 match self.search(over, part, count, trace)? {
                     Searched::Whole(all) => self.whole[part] = Some(all),
@@ -132,19 +129,20 @@ impl Candidates {
 
     /// Searches a part that is not whole yet.
     fn search(&mut self, over: &Over<'_>, part: usize, count: usize, trace: &mut Trace) -> Result<Searched> {
-        let Over { source, view, masks } = *over;
+        let Over { snapshot, masks } = *over;
+        let view = snapshot.view;
         let (rows, passing) = (view.part_len(part), masks.counts[part]);
         let Some(segment) = view.segments.get(part) else {
-            trace.part(part, Plan::Delta, rows, passing);
+            trace.part(part, PartPlan::Delta, rows, passing);
             return Ok(Searched::Whole(self.delta(over, part, trace)));
         };
         if passing == 0 {
-            trace.part(part, Plan::Nothing, rows, passing);
+            trace.part(part, PartPlan::Nothing, rows, passing);
             return Ok(Searched::Whole(Vec::new()));
         }
         let mask = masks.parts[part].as_deref();
-        let index = segment.segment.vector(source.storage, source.conn, source.schema, self.column)?;
-        let columns = &segment.segment.columns(source.storage, source.conn, source.schema)?.columns;
+        let index = segment.segment.vector(snapshot.on, self.column)?;
+        let columns = &segment.segment.columns(snapshot.on)?.columns;
         let coded = |candidate: Candidate| Coded {
             distance: candidate.distance,
             rowid: columns.rowid(candidate.ord),
@@ -163,20 +161,22 @@ impl Candidates {
             if more { Searched::Best(found) } else { Searched::Whole(found) }
         };
         let ef = if self.walked { self.ef.max(want) } else { self.ef };
-        let forced = self.plan.filter(|plan| *plan == Plan::Scan || index.has_graph());
+        let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
         let choose = || planner::choose(rows, passing, want.min(rows), ef.min(rows), index.has_graph());
         let mut plan = forced.unwrap_or_else(choose);
         if self.walked && WALK_ROWS.saturating_mul(ef) > passing {
-            plan = Plan::Scan;
+            plan = PartPlan::Scan;
         }
         let mut stats = SearchStats::default();
         let walk = match (plan, mask) {
-            (Plan::FilteredGraph, Some(mask)) => {
+            (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
                 let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, ef) };
                 Some(index.search_filtered(&self.query, want, ef, mask, &bounds, &mut stats))
             }
-            (Plan::Graph | Plan::FilteredGraph, _) => Some(index.search(&self.query, want, ef, &mut stats)),
+            (PartPlan::Graph | PartPlan::FilteredGraph, _) => {
+                Some(index.search(&self.query, want, ef, &mut stats))
+            }
             _ => None,
         };
         if let Some(outcome) = walk {
@@ -184,11 +184,11 @@ impl Candidates {
                 self.scanned &= outcome.scanned;
                 self.take_errors(&outcome);
                 trace.fallbacks += u64::from(outcome.scanned);
-                trace.part(part, if outcome.scanned { Plan::Scan } else { plan }, rows, passing);
+                trace.part(part, if outcome.scanned { PartPlan::Scan } else { plan }, rows, passing);
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
             }
-            plan = Plan::Scan;
+            plan = PartPlan::Scan;
             trace.fallbacks += 1;
         }
         let searched = if self.walked {
@@ -220,13 +220,13 @@ impl Candidates {
 
     /// The rows in memory, compared on their floats.
     fn delta(&self, over: &Over<'_>, part: usize, trace: &mut Trace) -> Vec<Coded> {
-        let Some(vectors) = over.view.delta.vectors(self.column) else { return Vec::new() };
+        let Some(vectors) = over.snapshot.view.delta.vectors(self.column) else { return Vec::new() };
         let mut all = Vec::new();
         for (slot, vector) in vectors.data.chunks_exact(self.query.len()).enumerate() {
             if vectors.present[slot] && over.masks.contains(part, slot as u32) {
                 let distance = metric::distance(self.metric, &self.query, vector);
                 let (part, ord) = (part as u32, slot as u32);
-                all.push(Coded { distance, rowid: over.view.delta.rowid(ord), part, ord });
+                all.push(Coded { distance, rowid: over.snapshot.view.delta.rowid(ord), part, ord });
                 trace.distances += 1;
             }
         }
@@ -236,7 +236,7 @@ impl Candidates {
 
 /// What is known of a part after a search.
 enum Searched {
-    /// All rows that can be in the answer.
+    /// All rows that can be returned.
     Whole(Vec<Coded>),
     /// The best rows, sorted; there may be more.
     Best(Vec<Coded>),

@@ -1,6 +1,6 @@
 //! What a search did: plan, cardinalities and counters, shown by the `explain` column and `explain()`.
 
-use super::planner::Plan;
+use super::planner::PartPlan;
 use crate::hnsw::SearchStats;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -8,10 +8,13 @@ use std::time::Duration;
 /// How one part of the view was searched.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartTrace {
+    /// Leg of a hybrid search, where it is not the first.
+    #[serde(skip_serializing_if = "is_first")]
+    pub leg: usize,
     /// Position of the part; the delta comes last.
     pub part: usize,
     /// How it was searched.
-    pub plan: Plan,
+    pub plan: PartPlan,
     /// Rows of the part.
     pub rows: usize,
     /// Rows that pass the filter.
@@ -50,6 +53,9 @@ pub struct Trace {
     /// What the text query's reader could not take literally.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The leg that is searched.
+    #[serde(skip)]
+    pub leg: usize,
     /// Parts of the view.
     pub parts: Vec<PartTrace>,
     /// Time spent on the filter.
@@ -62,9 +68,10 @@ pub struct Trace {
 
 impl Trace {
     /// Notes how a part was searched.
-    pub fn part(&mut self, part: usize, plan: Plan, rows: usize, passing: usize) {
-        self.parts.retain(|known| known.part != part);
-        self.parts.push(PartTrace { part, plan, rows, passing });
+    pub fn part(&mut self, part: usize, plan: PartPlan, rows: usize, passing: usize) {
+        let leg = self.leg;
+        self.parts.retain(|known| (known.leg, known.part) != (leg, part));
+        self.parts.push(PartTrace { leg, part, plan, rows, passing });
     }
 
     /// Adds the counters of an index.
@@ -78,6 +85,11 @@ impl Trace {
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_first(leg: &usize) -> bool {
+    *leg == 0
 }
 
 /// Microseconds to a tenth.

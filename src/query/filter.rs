@@ -12,10 +12,10 @@ mod tests;
 pub use predicate::Predicate;
 
 use crate::bitmap::Bitmap;
-use crate::columns::{Columns, Op};
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::value::Value;
+use crate::value::{Op, Value};
 use serde::{Deserialize, Serialize};
 
 /// Deepest nesting of AND, OR and NOT, below SQLite's own limit of 1,000 for expressions.

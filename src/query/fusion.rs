@@ -1,17 +1,20 @@
-//! Fusion: one ranked list out of the vector leg and the text leg of a hybrid query.
+//! Fusion: one ranked list out of the legs of a hybrid query, any number of vector legs and text legs.
 //!
 //! Three formulas, chosen by [`Fusion`]; larger fused scores are better in all of them:
 //!
 //! * **rrf** (Cormack, Clarke, Büttcher 2009): `sum of weight / (k + rank)`, ranks from 1. Looks at ranks only, so it
 //!   needs no tuning; a leg that did not return the row adds nothing. The scores are no similarities (two legs at
 //!   k = 60 reach 0.033): never put a threshold on them.
-//! * **convex** (Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t` with scores scaled from the *theoretical*
-//!   minimum (cosine similarity -1, BM25 0) to the best of the list, so that the scale does not depend on how deep the
-//!   list is. A row that one leg missed gets its true score there, computed by the caller (`fill`).
+//! * **convex** (after Bruch, Gai, Ingber 2023): `alpha * v + (1 - alpha) * t`, the legs of a kind sharing its part. Scores
+//!   are scaled from the *background*, what a row scores that has nothing to do with the query, to the best of the list,
+//!   and cut to 0 and 1. For a text that is BM25 0, for a vector the mean similarity of all rows to the query: a scale
+//!   from cosine -1 would leave all candidates of most models between .6 and 1, and the text would decide alone. Neither
+//!   end depends on how deep the list is. A row that one leg missed gets its true score there (`fill`).
 //! * **dbsf** (Qdrant): scores scaled from `mean - 3 sd` to `mean + 3 sd` of their leg, times weight. Not clamped: the
 //!   few scores far above the mean are what the formula is good for.
 //!
-//! Invariant: the order is total and deterministic (score, number of legs, best rank, rowid) and no score is NaN.
+//! Invariant: the order is total and deterministic (score, the same before it was cut, number of legs, best rank, rowid) and
+//! no score is NaN.
 
 mod options;
 #[cfg(test)]
@@ -25,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::vector::Metric;
 use serde::{Deserialize, Serialize};
 
-/// How the two legs of a hybrid query become one order. Weights are for the vector leg, then the text leg.
+/// How the legs of a hybrid query become one order. Weights are for each vector leg, then for each text leg.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fusion {
@@ -36,9 +39,9 @@ pub enum Fusion {
         /// Weight of each leg.
         weights: [f32; 2],
     },
-    /// Convex combination of scaled scores.
+    /// Convex combination of scores, each scaled from the background of its leg to its best.
     Convex {
-        /// Weight of the vector leg, 0 to 1; the text leg has the rest.
+        /// Weight of the vector legs together, 0 to 1; the text legs have the rest.
         alpha: f32,
     },
     /// Distribution-based score fusion.
@@ -49,6 +52,10 @@ pub enum Fusion {
 }
 
 impl Fusion {
+    /// Weight of the vector leg in the default fusion: above both legs on scifact and nfcorpus, with a strong and with a weak
+    /// embedding model (docs/benchmarks.md); .4 to .5 differ by .005.
+    const ALPHA: f32 = 0.45;
+
     /// Reciprocal rank fusion with k = 60 and equal weights.
     pub fn rrf() -> Self {
         Self::Rrf { k: 60.0, weights: [1.0, 1.0] }
@@ -103,17 +110,27 @@ impl Fusion {
         matches!(self, Self::Convex { .. })
     }
 
-    fn weights(&self) -> [f32; 2] {
-        match *self {
-            Self::Rrf { weights, .. } | Self::Dbsf { weights } => weights,
-            Self::Convex { alpha } => [alpha, 1.0 - alpha],
-        }
+    /// Whether the fusion asks for the background of the legs.
+    pub fn needs_background(&self) -> bool {
+        matches!(self, Self::Convex { .. })
+    }
+
+    /// Weight of a leg whose own weight is `own`, where those of all legs of its kind add up to `all`; `mixed` where there
+    /// are vector legs and text legs.
+    fn weight(&self, kind: LegKind, own: f32, all: f32, mixed: bool) -> f32 {
+        let of = |[vector, text]: [f32; 2]| if kind == LegKind::Text { text } else { vector };
+        let weight = match *self {
+            Self::Rrf { weights, .. } | Self::Dbsf { weights } => of(weights) * own,
+            Self::Convex { alpha } => (if mixed { of([alpha, 1.0 - alpha]) } else { 1.0 }) * (own / all),
+        };
+        if weight.is_finite() { weight } else { 0.0 }
     }
 }
 
 impl Default for Fusion {
+    /// Convex with alpha .45.
     fn default() -> Self {
-        Self::rrf()
+        Self::convex(Self::ALPHA)
     }
 }
 
@@ -145,27 +162,13 @@ pub struct LegScore {
     pub filled: bool,
 }
 
-/// A fused row, and why it stands where it stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Fused {
-    /// The row.
-    pub id: RowId,
-    /// Larger is better; never NaN.
-    pub score: f32,
-    /// The vector leg.
-    pub vector: Option<LegScore>,
-    /// The text leg.
-    pub text: Option<LegScore>,
-}
-
-/// The true raw scores of rows that a leg did not return, computed by the caller. A row that has none (no vector, no
-/// term of the query) is left out.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Fill {
-    /// Exact distances to the query vector.
-    pub vector: RowMap<f32>,
-    /// BM25 scores.
-    pub text: RowMap<f32>,
+/// What a leg compares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LegKind {
+    /// Vectors, by this metric.
+    Vector(Metric),
+    /// Texts.
+    Text,
 }
 
 /// The group of equal hits at which a leg was cut: every row of it counts, whether the leg drew it or not.
@@ -177,75 +180,136 @@ pub struct Edge {
     pub rank: u32,
 }
 
-/// What is fused; of two legs first the vector's, then the text's.
-pub struct Legs<'a> {
-    /// Hits of each leg.
-    pub hits: [&'a [LegHit]; 2],
-    /// Where each leg was cut inside a group of equals.
-    pub edges: [Option<Edge>; 2],
-    /// Scores of rows that a leg did not draw. Without one, the row gets nothing from the leg.
-    pub fill: &'a Fill,
-    /// Which rows are wanted; the others only take part in the statistics of their leg.
-    pub listed: &'a dyn Fn(RowId) -> bool,
+/// One leg as it is fused.
+pub struct FusedLeg<'a> {
+    /// What it compares.
+    pub kind: LegKind,
+    /// Its own weight, 1 unless the query says otherwise; the fusion has one for all legs of a kind besides.
+    pub weight: f32,
+    /// Its hits.
+    pub hits: &'a [LegHit],
+    /// Where it was cut inside a group of equals.
+    pub edge: Option<Edge>,
+    /// What a row scores that has nothing to do with the query: 0 for texts, the mean similarity of all rows for vectors.
+    /// Only convex asks for it; without one the worst row of the list stands for it.
+    pub background: Option<f64>,
+    /// Raw scores, computed by the caller, of rows that it did not draw. A row that has none (no vector, no term of the
+    /// query) is left out and gets nothing from the leg.
+    pub fill: &'a RowMap<f32>,
 }
 
-/// Fuses the legs; best first. `tie` gives the rowid, the last word between rows that are equal in everything else.
-pub fn fuse(fusion: &Fusion, metric: Metric, legs: &Legs<'_>, tie: &dyn Fn(RowId) -> i64) -> Vec<Fused> {
-    let weights = fusion.weights().map(|weight| if weight.is_finite() { weight } else { 0.0 });
-    let mut rows: RowMap<[Option<LegScore>; 2]> = RowMap::default();
-    for (leg, hits) in legs.hits.into_iter().enumerate() {
-        for hit in hits.iter().filter(|hit| (legs.listed)(hit.id)) {
-            let known = &mut rows.entry(hit.id).or_default()[leg];
+/// A fused row.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Fused {
+    /// The row.
+    pub id: RowId,
+    /// Larger is better; never NaN.
+    pub score: f32,
+    slot: usize,
+}
+
+/// The fused rows, best first, and why each stands where it stands.
+#[derive(Debug, Default)]
+pub struct FusedList {
+    /// The rows.
+    pub rows: Vec<Fused>,
+    legs: usize,
+    scores: Vec<Option<LegScore>>,
+}
+
+impl FusedList {
+    /// What each leg gave to a row of the list.
+    pub fn scores(&self, row: &Fused) -> &[Option<LegScore>] {
+        &self.scores[row.slot * self.legs..(row.slot + 1) * self.legs]
+    }
+}
+
+/// Fuses the legs. Rows that are not `listed` only take part in the statistics of their leg. `tie` gives the rowid, the
+/// last word between rows that are equal in everything else.
+pub fn fuse(
+    fusion: &Fusion,
+    legs: &[FusedLeg<'_>],
+    listed: &dyn Fn(RowId) -> bool,
+    tie: &dyn Fn(RowId) -> i64,
+) -> FusedList {
+    let width = legs.len();
+    let is_text = |leg: &FusedLeg<'_>| leg.kind == LegKind::Text;
+    let mixed = legs.iter().any(is_text) && !legs.iter().all(is_text);
+    let all = |text: bool| legs.iter().filter(|leg| is_text(leg) == text).map(|leg| leg.weight).sum::<f32>();
+    let all = [all(false), all(true)];
+    let weights: Vec<f32> = legs
+        .iter()
+        .map(|leg| fusion.weight(leg.kind, leg.weight, all[usize::from(is_text(leg))], mixed))
+        .collect();
+    let mut slots: RowMap<usize> = RowMap::default();
+    let mut scores: Vec<Option<LegScore>> = Vec::new();
+    for (at, leg) in legs.iter().enumerate() {
+        for hit in leg.hits.iter().filter(|hit| listed(hit.id)) {
+            let next = slots.len();
+            let slot = *slots.entry(hit.id).or_insert(next);
+            if slot == next {
+                scores.resize(scores.len() + width, None);
+            }
+            let known = &mut scores[slot * width + at];
             // A row that a leg returns twice counts at its better rank.
             if known.is_none_or(|known| known.rank.is_none_or(|rank| hit.rank < rank)) {
-                *known = Some(leg_score(Some(hit.rank), hit.raw, weights[leg]));
+                *known = Some(leg_score(Some(hit.rank), hit.raw, weights[at]));
             }
         }
     }
-    for (id, row) in &mut rows {
-        for (leg, raws) in [&legs.fill.vector, &legs.fill.text].into_iter().enumerate() {
-            if row[leg].is_none()
-                && let Some(&raw) = raws.get(id)
+    for (id, slot) in &slots {
+        for (at, leg) in legs.iter().enumerate() {
+            let score = &mut scores[slot * width + at];
+            if score.is_none()
+                && let Some(&raw) = leg.fill.get(id)
             {
-                let rank = legs.edges[leg].filter(|edge| edge.raw == raw).map(|edge| edge.rank);
+                let rank = leg.edge.filter(|edge| edge.raw == raw).map(|edge| edge.rank);
                 if rank.is_some() || fusion.fills_missing() {
-                    row[leg] = Some(leg_score(rank, raw, weights[leg]));
+                    *score = Some(leg_score(rank, raw, weights[at]));
                 }
             }
         }
     }
-    for leg in 0..2 {
+    // The score of each row with nothing cut off.
+    let mut uncut = vec![0.0_f64; slots.len()];
+    for (at, leg) in legs.iter().enumerate() {
         // Statistics are of what the leg returned, in rank order, so that the sums do not depend on hashing.
-        let mut hits: Vec<&LegHit> = legs.hits[leg].iter().collect();
+        let mut hits: Vec<&LegHit> = leg.hits.iter().collect();
         hits.sort_unstable_by_key(|hit| (hit.rank, hit.id));
-        let scores: Vec<f64> = hits.iter().map(|hit| goodness(metric, leg, hit.raw)).collect();
-        let filled = rows.values().filter_map(|legs| legs[leg]).filter(|score| score.filled);
-        let filled: Vec<f64> = filled.map(|score| goodness(metric, leg, score.raw)).collect();
-        let scale = Scale::new(fusion, metric, leg, &scores, &filled);
-        for legs in rows.values_mut() {
-            if let Some(score) = &mut legs[leg] {
-                let normalized = scale.apply(score.rank, goodness(metric, leg, score.raw));
-                let contribution = f64::from(score.weight) * normalized;
-                score.normalized = normalized as f32;
-                score.contribution = contribution as f32;
-            }
+        let goodness = |raw: f32| match fusion {
+            Fusion::Convex { .. } => similarity(leg.kind, raw),
+            _ => goodness(leg.kind, raw),
+        };
+        let returned: Vec<f64> = hits.iter().map(|hit| goodness(hit.raw)).collect();
+        let column = || scores.iter().skip(at).step_by(width).flatten();
+        let filled = column().filter(|score| score.filled).map(|score| goodness(score.raw));
+        let scale = Scale::new(fusion, leg.background, &returned, &filled.collect::<Vec<_>>());
+        for (score, uncut) in scores.iter_mut().skip(at).step_by(width).zip(&mut uncut) {
+            let Some(score) = score else { continue };
+            let whole = scale.apply(score.rank, goodness(score.raw));
+            let normalized = if scale.cuts() { whole.clamp(0.0, 1.0) } else { whole };
+            *uncut += f64::from(score.weight) * whole;
+            let contribution = f64::from(score.weight) * normalized;
+            score.normalized = normalized as f32;
+            score.contribution = contribution as f32;
         }
     }
-    let mut fused: Vec<Fused> = rows
+    let of = |slot: usize| scores[slot * width..(slot + 1) * width].iter().flatten();
+    let mut rows: Vec<Fused> = slots
         .into_iter()
-        .map(|(id, [vector, text])| {
-            let of = |leg: Option<LegScore>| leg.map_or(0.0, |leg| leg.contribution);
+        .map(|(id, slot)| {
+            let sum: f32 = of(slot).map(|leg| leg.contribution).sum();
             // Adding 0.0 turns -0.0 into 0.0, so that total_cmp sees equal scores as equal.
-            Fused { id, score: (of(vector) + of(text)).clamp(f32::MIN, f32::MAX) + 0.0, vector, text }
+            Fused { id, score: sum.clamp(f32::MIN, f32::MAX) + 0.0, slot }
         })
         .collect();
-    fused.sort_by_cached_key(|row| {
-        let ranks = [row.vector, row.text].map(|leg| leg.and_then(|leg| leg.rank));
-        let legs = ranks.iter().flatten().count();
-        let best = ranks.into_iter().flatten().min().unwrap_or(u32::MAX);
-        (Descending(row.score), std::cmp::Reverse(legs), best, tie(row.id), row.id)
+    rows.sort_by_cached_key(|row| {
+        let ranks = || of(row.slot).filter_map(|leg| leg.rank);
+        let best = ranks().min().unwrap_or(u32::MAX);
+        let uncut = Descending(uncut[row.slot] as f32 + 0.0);
+        (Descending(row.score), uncut, std::cmp::Reverse(ranks().count()), best, tie(row.id), row.id)
     });
-    fused
+    FusedList { rows, legs: width, scores }
 }
 
 /// Orders floats from the largest to the smallest.
@@ -275,15 +339,35 @@ fn leg_score(rank: Option<u32>, raw: f32, weight: f32) -> LegScore {
 ///
 /// Cosine becomes the similarity, ip the dot product, L2 `1 / (1 + distance)`: the only bounded, monotone choice that
 /// has a theoretical minimum, 0.
-fn goodness(metric: Metric, leg: usize, raw: f32) -> f64 {
+fn goodness(kind: LegKind, raw: f32) -> f64 {
     let raw = f64::from(raw);
-    let good = match (leg, metric) {
-        (0, Metric::Cosine) => 1.0 - raw,
-        (0, Metric::L2) => 1.0 / (1.0 + raw.max(0.0)),
-        (0, Metric::Ip) => -raw,
-        _ => raw,
+    let good = match kind {
+        LegKind::Vector(Metric::Cosine) => 1.0 - raw,
+        LegKind::Vector(Metric::L2) => 1.0 / (1.0 + raw.max(0.0)),
+        LegKind::Vector(Metric::Ip) => -raw,
+        LegKind::Text => raw,
     };
-    if good.is_finite() { good } else { f64::from(f32::MAX) * if good == f64::INFINITY { 1.0 } else { -1.0 } }
+    finite(good)
+}
+
+fn finite(score: f64) -> f64 {
+    match score {
+        score if score.is_finite() => score,
+        f64::INFINITY => f64::from(f32::MAX),
+        _ => f64::from(f32::MIN),
+    }
+}
+
+/// The raw score as a similarity whose mean over all rows is the background: cosine, dot product, negated squared
+/// distance, or BM25.
+fn similarity(kind: LegKind, raw: f32) -> f64 {
+    let raw = f64::from(raw);
+    finite(match kind {
+        LegKind::Vector(Metric::Cosine) => 1.0 - raw,
+        LegKind::Vector(Metric::L2) => -raw * raw,
+        LegKind::Vector(Metric::Ip) => -raw,
+        LegKind::Text => raw,
+    })
 }
 
 /// How a leg's scores are scaled.
@@ -292,26 +376,23 @@ enum Scale {
     Reciprocal { k: f64 },
     /// `(score - low) / width`.
     Linear { low: f64, width: f64 },
+    /// The same, to be cut to 0 and 1.
+    Cut { low: f64, width: f64 },
     /// Every score is this.
     Constant(f64),
 }
 
 impl Scale {
     /// `scores` are those the leg returned, `filled` those computed afterwards.
-    fn new(fusion: &Fusion, metric: Metric, leg: usize, scores: &[f64], filled: &[f64]) -> Self {
+    fn new(fusion: &Fusion, background: Option<f64>, scores: &[f64], filled: &[f64]) -> Self {
         match fusion {
             Fusion::Rrf { k, .. } => Self::Reciprocal { k: f64::from(*k).max(0.0) },
             Fusion::Convex { .. } => {
                 let all = || scores.iter().chain(filled).copied();
                 let max = all().fold(f64::NEG_INFINITY, f64::max);
-                let low = match (leg, metric) {
-                    (0, Metric::Cosine) => -1.0,
-                    // A dot product has no lower bound: the worst score seen, but at most 0.
-                    (0, Metric::Ip) => all().fold(0.0, f64::min),
-                    _ => 0.0,
-                };
+                let low = background.unwrap_or_else(|| all().fold(f64::INFINITY, f64::min));
                 let width = max - low;
-                if width > 0.0 { Self::Linear { low, width } } else { Self::Constant(0.0) }
+                if width > 0.0 { Self::Cut { low, width } } else { Self::Constant(0.0) }
             }
             Fusion::Dbsf { .. } => {
                 let count = scores.len() as f64;
@@ -326,10 +407,15 @@ impl Scale {
         }
     }
 
+    /// Whether what is beyond 0 and 1 is cut off.
+    fn cuts(&self) -> bool {
+        matches!(self, Self::Cut { .. })
+    }
+
     fn apply(&self, rank: Option<u32>, score: f64) -> f64 {
         match self {
             Self::Reciprocal { k } => rank.map_or(0.0, |rank| 1.0 / (k + f64::from(rank.max(1)))),
-            Self::Linear { low, width } => (score - low) / width,
+            Self::Linear { low, width } | Self::Cut { low, width } => (score - low) / width,
             Self::Constant(value) => *value,
         }
     }

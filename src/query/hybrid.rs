@@ -1,22 +1,22 @@
-//! A hybrid search: the vector leg and the text leg, fused.
+//! A hybrid search: any number of legs, fused.
 //!
-//! Each leg is drawn to the depth, both lists are fused, and the rows handed out; a caller who takes more gets legs four
+//! Each leg is drawn to the depth, the lists are fused, and the rows handed out; a caller who takes more gets legs four
 //! times as deep. Invariants: every row comes once; rows of a deeper round come after those of the rounds before.
 //!
-//! A row of a group of equals that reaches beyond the depth of its leg waits for the other leg, or until the depth has
-//! reached the end of the group: nothing but the other leg knows which row of such a group is better.
+//! A row of a group of equals that reaches beyond the depth of its leg waits for the other legs, or until the depth has
+//! reached the end of the group: nothing but the other legs knows which row of such a group is better.
 
+use super::candidates::Over;
+use super::drawn::Standing;
 use super::explain::Trace;
-use super::fusion::{self, Edge, Fill, Fused, LegHit, RowId};
-use super::leg::{Drawn, Standing};
-use super::masks::Masks;
+use super::fusion::{self, Fused, FusedLeg, FusedList, LegScore, RowId};
 use super::matching::Matching;
 use super::nearest::Nearest;
-use super::request::{Hit, Request, holds};
+use super::request::{Hit, LegQuery, Request, holds};
 use super::row_map::{RowMap, RowSet};
-use super::source::Source;
-use crate::collection::View;
-use crate::error::{Error, Result};
+use super::running_leg::{Draw, RunningLeg};
+use crate::collection::Snapshot;
+use crate::error::Result;
 use crate::text::TextQuery;
 use crate::vector::Metric;
 use crate::vector::metric::narrow;
@@ -24,15 +24,9 @@ use std::sync::Arc;
 
 /// A running hybrid search.
 pub struct Hybrid {
-    vector: Nearest,
-    text: Matching,
-    metric: Metric,
-    near: Drawn,
-    /// How deep the vector leg and the text leg are drawn.
-    depths: [usize; 2],
-    matched: Drawn,
+    legs: Vec<RunningLeg>,
     rowids: RowMap<i64>,
-    fused: Vec<Fused>,
+    fused: FusedList,
     next: usize,
     given: RowSet,
     /// Score of the row given last.
@@ -43,243 +37,192 @@ pub struct Hybrid {
 }
 
 impl Hybrid {
-    /// Plans both legs of the request; nothing is searched before the first row is taken.
+    /// Plans the legs of the request, whose texts were parsed in order; nothing is searched before the first row is taken.
     pub fn new(
-        source: &Source<'_>,
+        snapshot: Snapshot<'_>,
         request: &Request,
-        query: Arc<TextQuery>,
+        texts: Vec<Arc<TextQuery>>,
         trace: &mut Trace,
-    ) -> Result<Self> {
-        let Some(vector) = &request.vector else {
-            return Err(Error::Value("a hybrid search needs a vector and a text".into()));
-        };
+    ) -> Self {
         let depth = request.depth();
         // One row beyond the depth shows whether the depth cuts a group of equals.
-        let text = Matching::new(query, depth.saturating_add(1));
-        if text.query().is_empty() {
-            trace.degraded = Some("the query text has no searchable word: vector only");
-        } else if !text.query().ranks() {
-            trace.degraded = Some("the query text has forbidden words only: it restricts, the vector ranks");
+        let batch = depth.saturating_add(1);
+        let mut texts = texts.into_iter();
+        let mut legs = Vec::with_capacity(request.legs.len());
+        for leg in &request.legs {
+            match &leg.query {
+                LegQuery::Vector(vector) => {
+                    let spec = snapshot.schema.vectors().nth(vector.column);
+                    let metric = spec.map_or(Metric::Cosine, |(_, spec)| spec.metric);
+                    let nearest = Nearest::new(snapshot, request, vector, batch);
+                    legs.push(RunningLeg::nearest(nearest, metric, leg.weight, depth));
+                }
+                LegQuery::Text(_) => {
+                    let Some(query) = texts.next() else { continue };
+                    if query.is_empty() {
+                        trace.degraded = Some("the query text has no searchable word: vector only");
+                    } else if !query.ranks() {
+                        trace.degraded =
+                            Some("the query text has forbidden words only: it restricts, the vector ranks");
+                    }
+                    legs.push(RunningLeg::matching(Matching::new(query, batch), leg.weight, depth));
+                }
+            }
         }
-        let metric = source.schema.vectors().nth(vector.column).map_or(Metric::Cosine, |(_, s)| s.metric);
-        Ok(Self {
-            vector: Nearest::new(source, request, vector, depth.saturating_add(1)),
-            text,
-            metric,
-            depths: [depth; 2],
-            near: Drawn::new(false),
-            matched: Drawn::new(true),
+        Self {
+            legs,
             rowids: RowMap::default(),
-            fused: Vec::new(),
+            fused: FusedList::default(),
             next: 0,
             given: RowSet::default(),
             worst: f32::INFINITY,
             fresh: false,
             started: false,
-        })
+        }
     }
 
-    /// The parsed text.
-    pub fn query(&self) -> &Arc<TextQuery> {
-        self.text.query()
+    /// The first parsed text.
+    pub fn query(&self) -> Option<&Arc<TextQuery>> {
+        self.legs.iter().find_map(RunningLeg::text)
     }
 
     /// The next row in order of the fused score.
-    pub fn next(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        request: &Request,
-        trace: &mut Trace,
-    ) -> Result<Option<Hit>> {
+    pub fn next(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<Option<Hit>> {
         loop {
-            while let Some(fused) = self.fused.get(self.next) {
+            while let Some(fused) = self.fused.rows.get(self.next).copied() {
                 self.next += 1;
-                let fused = *fused;
                 if self.given.insert(fused.id) {
                     self.fresh = true;
-                    let mut hit = self.hit(&fused);
-                    if hit.distance.is_none() {
-                        hit.distance = self.distance(source, view, request, fused.id)?;
-                    }
-                    let within = |bound| hit.distance.is_some_and(|distance| holds(bound, distance));
-                    if !request.within.iter().all(within) {
-                        continue;
-                    }
-                    if hit.bm25.is_none() {
-                        hit.bm25 = self.score(source, view, fused.id)?;
-                    }
+                    let Some(mut hit) = self.hit(over.snapshot, request, &fused)? else { continue };
                     // Rows beyond the first depth come after those within it, whatever deeper ranks add.
-                    let score = hit.score.unwrap_or(0.0).min(self.worst);
+                    let score = fused.score.min(self.worst);
                     self.worst = score;
                     hit.score = Some(score);
                     return Ok(Some(hit));
                 }
             }
             if self.started {
-                if self.near.exhausted() && self.matched.exhausted() {
+                if self.legs.iter().all(|leg| leg.drawn.exhausted()) {
                     return Ok(None);
                 }
-                // No row: both legs are cut inside a group of equals, and only the end of that of the texts decides.
-                let both = self.fresh || self.matched.exhausted();
-                let [near, matched] = self.depths.map(|depth| depth.saturating_mul(4));
-                self.depths = [if both { near } else { self.depths[0] }, matched];
+                self.deepen();
             }
+            self.fuse(over, request, trace)?;
             (self.started, self.fresh) = (true, false);
-            self.deepen(source, view, masks, request, trace)?;
         }
     }
 
-    /// Takes each leg to the current depth and fuses them.
-    fn deepen(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        request: &Request,
-        trace: &mut Trace,
-    ) -> Result<()> {
-        let Self { vector, text, near, matched, rowids, .. } = self;
-        let [near_depth, text_depth] = self.depths;
-        near.take(near_depth, || {
-            Ok(vector.next(source, view, masks, trace)?.map(|near| {
-                rowids.insert((near.part, near.ord), near.rowid);
-                ((near.part, near.ord), narrow(near.distance))
-            }))
-        })?;
-        if text.query().ranks() {
-            matched.take(text_depth, || {
-                Ok(text.next(source, view, masks, trace)?.map(|found| {
-                    rowids.insert((found.part, found.ord), found.rowid);
-                    ((found.part, found.ord), found.score)
-                }))
-            })?;
-        } else {
-            matched.take(text_depth, || Ok(None))?;
+    /// Makes the legs four times as deep.
+    fn deepen(&mut self) {
+        // No row came: every leg is cut inside a group of equals, and only the ends of those of the texts decide.
+        let mut texts = self.legs.iter().filter(|leg| leg.is_text());
+        let all = self.fresh || texts.all(|leg| leg.drawn.exhausted());
+        for leg in self.legs.iter_mut().filter(|leg| all || leg.is_text()) {
+            leg.depth = leg.depth.saturating_mul(4);
         }
-        let (near, matched) = (Leg::of(near), Leg::of(matched));
-        let fill = self.fill(source, view, request, [&near, &matched])?;
-        let matched_ended = self.matched.ended();
-        let listed = |id: RowId| match (near.stands.get(&id), matched.stands.get(&id)) {
-            (Some(Standing::Within), _) | (_, Some(Standing::Within)) => true,
-            // Equal distances come in order of rowid, as do rows that are equal in both legs.
-            (Some(Standing::Across), Some(_)) => true,
-            (Some(Standing::Across), None) => matched_ended || matched.is_edge(fill.text.get(&id)),
-            _ => false,
+    }
+
+    /// Takes each leg to its depth and fuses them.
+    fn fuse(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<()> {
+        let mut draws = Vec::with_capacity(self.legs.len());
+        for (at, leg) in self.legs.iter_mut().enumerate() {
+            trace.leg = at;
+            if !self.started && request.hybrid.fusion.needs_background() {
+                leg.find_background(over.snapshot)?;
+            }
+            leg.draw(over, &mut self.rowids, trace)?;
+            draws.push(Draw::of(&leg.drawn));
+        }
+        self.fill(over.snapshot, request.hybrid.fusion.fills_missing(), &mut draws)?;
+        let legs = &self.legs;
+        let listed = |id: RowId| {
+            let stands = || draws.iter().map(|draw| draw.stands.get(&id));
+            if stands().any(|standing| standing == Some(&Standing::Within)) {
+                return true;
+            }
+            // Equal distances come in order of rowid, as do rows that are equal in all legs.
+            let across = stands().zip(legs).any(|(standing, leg)| standing.is_some() && !leg.is_text());
+            across
+                && stands().zip(&draws).zip(legs).all(|((standing, draw), leg)| {
+                    standing.is_some() || leg.drawn.ended() || draw.is_edge(id)
+                })
         };
-        let rowids = &self.rowids;
-        let tie = |id: RowId| rowids.get(&id).copied().unwrap_or(i64::MAX);
-        let legs = fusion::Legs {
-            hits: [&near.hits, &matched.hits],
-            edges: [near.edge, matched.edge],
-            fill: &fill,
-            listed: &listed,
-        };
-        self.fused = fusion::fuse(&request.hybrid.fusion, self.metric, &legs, &tie);
+        let inputs: Vec<FusedLeg<'_>> = legs
+            .iter()
+            .zip(&draws)
+            .map(|(leg, draw)| FusedLeg {
+                kind: leg.kind(),
+                weight: leg.weight,
+                hits: &draw.hits,
+                edge: draw.edge,
+                background: leg.background,
+                fill: &draw.fill,
+            })
+            .collect();
+        let tie = |id: RowId| self.rowids.get(&id).copied().unwrap_or(i64::MAX);
+        self.fused = fusion::fuse(&request.hybrid.fusion, &inputs, &listed, &tie);
         self.next = 0;
         Ok(())
     }
 
-    /// Raw scores of rows that only one leg drew, computed for the other: where the formula wants them, and where they
-    /// decide whether the row belongs to the group that the depth cuts.
-    fn fill(
-        &self,
-        source: &Source<'_>,
-        view: &View,
-        request: &Request,
-        [near, matched]: [&Leg; 2],
-    ) -> Result<Fill> {
-        let always = request.hybrid.fusion.fills_missing();
-        let mut fill = Fill::default();
-        if let Some(leg) = &request.vector
-            && (always || near.edge.is_some())
-        {
-            let missing: Vec<RowId> = matched.missing_in(near).collect();
-            let mut ids = missing.iter();
-            let rows =
-                missing.iter().map(|id| (id.0, id.1, self.rowids.get(id).copied().unwrap_or(i64::MAX)));
-            source.for_each_distance(view, leg.column, &leg.query, rows, |distance| {
-                if let (Some(id), Some(distance)) = (ids.next(), distance) {
-                    fill.vector.insert(*id, narrow(distance));
-                }
-            })?;
-        }
-        if self.text.query().ranks() && (always || matched.edge.is_some()) {
-            let missing: Vec<RowId> = near.missing_in(matched).collect();
-            let scores = self.text.scores(source, view, &missing)?;
-            for (id, score) in missing.into_iter().zip(scores) {
-                if let Some(score) = score {
-                    fill.text.insert(id, score);
+    /// Raw scores of rows that a leg did not draw and another one did: where the formula wants them, and where they decide
+    /// whether the row belongs to the group that the depth cuts.
+    fn fill(&self, snapshot: Snapshot<'_>, always: bool, draws: &mut [Draw]) -> Result<()> {
+        for (at, leg) in self.legs.iter().enumerate() {
+            if !(leg.ranks() && (always || draws[at].edge.is_some())) {
+                continue;
+            }
+            let (mut missing, mut seen) = (Vec::new(), RowSet::default());
+            for (other, draw) in draws.iter().enumerate() {
+                for hit in draw.hits.iter().filter(|_| other != at) {
+                    if !draws[at].stands.contains_key(&hit.id) && seen.insert(hit.id) {
+                        missing.push((hit.id, self.rowid(hit.id)));
+                    }
                 }
             }
+            let raws = leg.raws(snapshot, &missing)?;
+            let known = missing.iter().zip(raws).filter_map(|((id, _), raw)| Some((*id, narrow(raw?))));
+            draws[at].fill = known.collect();
         }
-        Ok(fill)
+        Ok(())
     }
 
-    /// Distance of a row that the vector leg did not return within its depth.
-    fn distance(
-        &self,
-        source: &Source<'_>,
-        view: &View,
-        request: &Request,
-        id: RowId,
-    ) -> Result<Option<f64>> {
-        let Some(leg) = &request.vector else { return Ok(None) };
-        let row = (id.0, id.1, self.rowids.get(&id).copied().unwrap_or(i64::MAX));
-        let mut found = None;
-        source.for_each_distance(view, leg.column, &leg.query, std::iter::once(row), |distance| {
-            found = distance;
-        })?;
-        Ok(found)
+    fn rowid(&self, id: RowId) -> i64 {
+        self.rowids.get(&id).copied().unwrap_or(i64::MAX)
     }
 
-    /// BM25 of a row that the text leg did not return within its depth.
-    fn score(&self, source: &Source<'_>, view: &View, id: RowId) -> Result<Option<f32>> {
-        if !self.text.query().ranks() {
+    /// The hit of a fused row; `None` where its distance is beyond the bounds.
+    fn hit(&self, snapshot: Snapshot<'_>, request: &Request, fused: &Fused) -> Result<Option<Hit>> {
+        let scores = self.fused.scores(fused);
+        let row = [(fused.id, self.rowid(fused.id))];
+        let own = |score: &Option<LegScore>| score.filter(|score| !score.filled);
+        let raw = |at: usize| -> Result<Option<f64>> {
+            match scores.get(at).and_then(own) {
+                Some(score) => Ok(Some(f64::from(score.raw))),
+                None => Ok(self.legs[at].raws(snapshot, &row)?.first().copied().flatten()),
+            }
+        };
+        let of_kind = |text: bool| (0..self.legs.len()).filter(move |at| self.legs[*at].is_text() == text);
+        let rank = |text: bool| of_kind(text).filter_map(|at| own(&scores[at])?.rank).min();
+        let within = |distance: Option<f64>| {
+            request.within.iter().all(|bound| distance.is_some_and(|distance| holds(bound, distance)))
+        };
+        let distance = of_kind(false).next().map(raw).transpose()?.flatten();
+        let mut qualifies = within(distance);
+        for at in of_kind(false).skip(1) {
+            qualifies = qualifies || within(raw(at)?);
+        }
+        if !qualifies {
             return Ok(None);
         }
-        Ok(self.text.scores(source, view, &[id])?.first().copied().flatten())
-    }
-
-    fn hit(&self, fused: &Fused) -> Hit {
-        let near = fused.vector.as_ref().filter(|leg| !leg.filled);
-        let matched = fused.text.as_ref().filter(|leg| !leg.filled);
-        Hit {
-            rowid: self.rowids.get(&fused.id).copied().unwrap_or(0),
-            distance: near.map(|leg| f64::from(leg.raw)),
-            bm25: matched.map(|leg| leg.raw),
-            score: Some(fused.score),
-            vector_rank: near.and_then(|leg| leg.rank),
-            text_rank: matched.and_then(|leg| leg.rank),
-            fused: Some(Box::new(*fused)),
-        }
-    }
-}
-
-/// What a leg gives to one fusion.
-struct Leg {
-    hits: Vec<LegHit>,
-    stands: RowMap<Standing>,
-    edge: Option<Edge>,
-}
-
-impl Leg {
-    fn of(drawn: &Drawn) -> Self {
-        let (mut hits, mut stands) = (Vec::new(), RowMap::default());
-        for (hit, standing) in drawn.hits() {
-            hits.push(hit);
-            stands.insert(hit.id, standing);
-        }
-        Self { hits, stands, edge: drawn.edge() }
-    }
-
-    fn missing_in(&self, other: &Self) -> impl Iterator<Item = RowId> {
-        self.hits.iter().map(|hit| hit.id).filter(|id| !other.stands.contains_key(id))
-    }
-
-    /// Whether a row of this score belongs to the group that the depth cuts.
-    fn is_edge(&self, raw: Option<&f32>) -> bool {
-        self.edge.is_some_and(|edge| raw == Some(&edge.raw))
+        let bm25 = of_kind(true).find(|at| self.legs[*at].ranks()).map(raw).transpose()?.flatten();
+        Ok(Some(Hit {
+            distance,
+            bm25: bm25.map(narrow),
+            vector_rank: rank(false),
+            text_rank: rank(true),
+            legs: Some(scores.into()),
+            ..Hit::bare(row[0].1)
+        }))
     }
 }

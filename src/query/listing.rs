@@ -3,10 +3,9 @@
 //! The rows of each part are known before the first is given. Rowids mostly ascend with the ords of a part; then its rows
 //! are found as they are taken, and a caller who takes ten pays for ten.
 
-use super::masks::Masks;
-use super::source::Source;
+use super::candidates::Over;
 use crate::bitmap::Bitmap;
-use crate::collection::View;
+use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::text::TextQuery;
 use std::sync::Arc;
@@ -46,12 +45,12 @@ impl Listing {
     }
 
     /// Rowid of the next row.
-    pub fn next(&mut self, source: &Source<'_>, view: &View, masks: &Masks) -> Result<Option<i64>> {
+    pub fn next(&mut self, over: &Over<'_>) -> Result<Option<i64>> {
         if !self.started {
             self.started = true;
-            for part in 0..view.parts() {
-                let mut rows = Rows::new(source, view, masks, part, self.descending)?;
-                rows.advance(source, view, self.descending)?;
+            for part in 0..over.snapshot.view.parts() {
+                let mut rows = Rows::new(over, part, self.descending)?;
+                rows.advance(over.snapshot, self.descending)?;
                 if rows.head.is_some() {
                     self.parts.push(rows);
                 }
@@ -65,22 +64,22 @@ impl Listing {
         };
         let Some(rows) = first else { return Ok(None) };
         let rowid = rows.head;
-        rows.advance(source, view, self.descending)?;
+        rows.advance(over.snapshot, self.descending)?;
         Ok(rowid)
     }
 }
 
 impl Rows {
-    fn new(source: &Source<'_>, view: &View, masks: &Masks, part: usize, descending: bool) -> Result<Self> {
-        let len = view.part_len(part);
-        let set = match masks.parts.get(part) {
+    fn new(over: &Over<'_>, part: usize, descending: bool) -> Result<Self> {
+        let len = over.snapshot.view.part_len(part);
+        let set = match over.masks.parts.get(part) {
             Some(Some(mask)) => Arc::clone(mask),
             _ => Arc::new(Bitmap::full(len)),
         };
-        if !set.is_empty() && !view.ascends(source.storage, source.conn, source.schema, part)? {
+        if !set.is_empty() && !over.snapshot.ascends(part)? {
             let mut rowids = Vec::with_capacity(set.count());
             for ord in set.iter() {
-                rowids.push(source.rowid(view, part, ord)?);
+                rowids.push(over.snapshot.rowid(part, ord)?);
             }
             rowids.sort_unstable();
             if descending {
@@ -92,7 +91,7 @@ impl Rows {
         Ok(Self { part, ords: Ords::Set { set, next }, head: None })
     }
 
-    fn advance(&mut self, source: &Source<'_>, view: &View, descending: bool) -> Result<()> {
+    fn advance(&mut self, snapshot: Snapshot<'_>, descending: bool) -> Result<()> {
         self.head = match &mut self.ords {
             Ords::Sorted(rowids) => rowids.next(),
             Ords::Set { set, next } => {
@@ -100,7 +99,7 @@ impl Rows {
                 if let Some(ord) = found {
                     *next = if descending { ord } else { ord + 1 };
                 }
-                found.map(|ord| source.rowid(view, self.part, ord)).transpose()?
+                found.map(|ord| snapshot.rowid(self.part, ord)).transpose()?
             }
         };
         Ok(())

@@ -2,9 +2,8 @@
 
 use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
-use super::source::Source;
 use crate::bitmap::Bitmap;
-use crate::collection::{TextView, View};
+use crate::collection::{Snapshot, TextView};
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, TextQuery};
@@ -20,29 +19,25 @@ pub struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the filter and the required texts of the request on `view`, and `restricting` besides: the text of a leg
-    /// that ranks nothing, such as one of forbidden words only beside a vector.
-    pub fn build(
-        source: &Source<'_>,
-        view: &View,
-        request: &Request,
-        restricting: Option<&TextQuery>,
-    ) -> Result<Self> {
+    /// Evaluates the filter and the required texts of the request, and `restricting` besides: the texts of
+    /// legs that rank nothing, such as one of forbidden words only beside a vector.
+    pub fn build(snapshot: Snapshot<'_>, request: &Request, restricting: &[Arc<TextQuery>]) -> Result<Self> {
         let predicate = match &request.filter {
-            Some(filter) => {
-                Some(filter.bind(&source.storage.table, source.schema, &|keys| source.resolve_keys(keys))?)
-            }
+            Some(filter) => Some(
+                filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
+            ),
             None => None,
         };
+        let view = snapshot.view;
         let mut parts = Vec::with_capacity(view.parts());
         for part in 0..view.parts() {
-            parts.push(filtered(source, view, predicate.as_ref(), part)?);
+            parts.push(filtered(snapshot, predicate.as_ref(), part)?);
         }
         for leg in &request.must_match {
-            require_text(source, view, &parse_text(source, view, leg)?, &mut parts)?;
+            require_text(snapshot, &parse_text(snapshot, leg)?, &mut parts)?;
         }
-        if let Some(query) = restricting {
-            require_text(source, view, query, &mut parts)?;
+        for query in restricting {
+            require_text(snapshot, query, &mut parts)?;
         }
         let counts = parts
             .iter()
@@ -64,19 +59,18 @@ impl Masks {
 }
 
 fn filtered(
-    source: &Source<'_>,
-    view: &View,
+    snapshot: Snapshot<'_>,
     predicate: Option<&Predicate>,
     part: usize,
 ) -> Result<Option<Arc<Bitmap>>> {
+    let view = snapshot.view;
     let alive = view.part_alive(part);
     let Some(predicate) = predicate else { return Ok(alive.map(Arc::new)) };
     if view.part_len(part) == 0 {
         return Ok(Some(Arc::new(Bitmap::empty(0))));
     }
-    let (storage, conn, schema) = (source.storage, source.conn, source.schema);
     let make = |columns: &Columns| predicate.eval(columns);
-    let passing = view.predicate(storage, conn, schema, part, predicate.cache_key(), make)?;
+    let passing = snapshot.predicate(part, predicate.cache_key(), make)?;
     Ok(Some(match alive {
         None => passing,
         Some(mut alive) => {
@@ -87,60 +81,56 @@ fn filtered(
 }
 
 /// Parses a text leg against the view's searcher.
-pub fn parse_text(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<TextQuery> {
-    if source.schema.full_texts().next().is_none() {
-        let table = &source.storage.table;
+pub fn parse_text(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<TextQuery> {
+    if snapshot.schema.full_texts().next().is_none() {
+        let table = &snapshot.storage.table;
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
-    view.text(source.storage, source.conn, source.schema)?.searcher.parse(&leg.query, leg.field, leg.syntax)
+    snapshot.text()?.searcher.parse(&leg.query, leg.field, leg.syntax)
 }
 
 /// Rowids of all live rows that match a text.
-pub fn matching_rowids(source: &Source<'_>, view: &View, leg: &TextLeg) -> Result<HashSet<i64>> {
-    rowids(source, view, &Request { must_match: vec![leg.clone()], ..Request::default() })
+pub fn matching_rowids(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<HashSet<i64>> {
+    rowids(snapshot, &Request { must_match: vec![leg.clone()], ..Request::default() })
 }
 
 /// Rowids of all live rows that pass a filter, in no order.
-pub fn passing_rowids(source: &Source<'_>, view: &View, filter: &Filter) -> Result<Vec<i64>> {
-    rowids(source, view, &Request { filter: Some(filter.clone()), ..Request::default() })
+pub fn passing_rowids(snapshot: Snapshot<'_>, filter: &Filter) -> Result<Vec<i64>> {
+    rowids(snapshot, &Request { filter: Some(filter.clone()), ..Request::default() })
 }
 
 /// Number of live rows that pass a filter.
-pub fn passing_count(source: &Source<'_>, view: &View, filter: &Filter) -> Result<usize> {
+pub fn passing_count(snapshot: Snapshot<'_>, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(source, view, &request, None)?.total())
+    Ok(Masks::build(snapshot, &request, &[])?.total())
 }
 
-fn rowids<C: Default + Extend<i64>>(source: &Source<'_>, view: &View, request: &Request) -> Result<C> {
-    let masks = Masks::build(source, view, request, None)?;
+fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -> Result<C> {
+    let masks = Masks::build(snapshot, request, &[])?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
-        let all = || Bitmap::full(view.part_len(part));
+        let all = || Bitmap::full(snapshot.view.part_len(part));
         for ord in mask.as_ref().map_or_else(|| Arc::new(all()), Arc::clone).iter() {
-            rowids.extend([source.rowid(view, part, ord)?]);
+            rowids.extend([snapshot.rowid(part, ord)?]);
         }
     }
     Ok(rowids)
 }
 
-fn require_text(
-    source: &Source<'_>,
-    view: &View,
-    query: &TextQuery,
-    parts: &mut [Option<Arc<Bitmap>>],
-) -> Result<()> {
-    let text = view.text(source.storage, source.conn, source.schema)?;
+fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
+    let view = snapshot.view;
+    let text = snapshot.text()?;
     let few = |part: usize| view.part_len(part) / SPARSE;
     if parts
         .iter()
         .enumerate()
         .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
     {
-        return keep_matching(source, text, query, parts);
+        return keep_matching(snapshot, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
-    let asked = || source.interrupted();
+    let asked = || snapshot.interrupted();
     for (segment, found) in text.searcher.matches(query, &Interrupt::new(&asked))?.iter().enumerate() {
         let (part, base) = text.locate(segment, 0);
         if part < view.segments.len() {
@@ -163,12 +153,12 @@ const SPARSE: usize = 64;
 
 /// Keeps of a few rows those that match.
 fn keep_matching(
-    source: &Source<'_>,
+    snapshot: Snapshot<'_>,
     text: &TextView,
     query: &TextQuery,
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
-    let asked = || source.interrupted();
+    let asked = || snapshot.interrupted();
     let interrupt = Interrupt::new(&asked);
     let prepared = text.searcher.prepare(query, &interrupt)?;
     for (part, mask) in parts.iter_mut().enumerate() {

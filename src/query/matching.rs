@@ -1,9 +1,8 @@
 //! The text leg: rows in order of BM25, as many as the caller takes.
 
+use super::candidates::Over;
 use super::explain::Trace;
-use super::masks::Masks;
-use super::source::Source;
-use crate::collection::{TextView, View};
+use crate::collection::{Snapshot, TextView};
 use crate::error::Result;
 use crate::text::{Interrupt, Prepared, TextQuery};
 use std::cell::OnceCell;
@@ -62,22 +61,16 @@ impl Matching {
     }
 
     /// BM25 of given rows (part, ord): `None` where the row does not match.
-    pub fn scores(&self, source: &Source<'_>, view: &View, rows: &[(u32, u32)]) -> Result<Vec<Option<f32>>> {
-        let text = view.text(source.storage, source.conn, source.schema)?;
+    pub fn scores(&self, snapshot: Snapshot<'_>, rows: &[(u32, u32)]) -> Result<Vec<Option<f32>>> {
+        let text = snapshot.text()?;
         let documents: Vec<_> = rows.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
-        let asked = || source.interrupted();
+        let asked = || snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
         text.searcher.scores(self.prepared(text, &interrupt)?, &documents, &interrupt)
     }
 
     /// The next row in order of score.
-    pub fn next(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<Option<Match>> {
+    pub fn next(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<Option<Match>> {
         loop {
             while let Some(found) = self.found.get(self.next) {
                 self.next += 1;
@@ -88,7 +81,7 @@ impl Matching {
             if self.exhausted {
                 return Ok(None);
             }
-            self.search(source, view, masks, trace)?;
+            self.search(over, trace)?;
         }
     }
 
@@ -102,14 +95,14 @@ impl Matching {
         }
     }
 
-    fn search(&mut self, source: &Source<'_>, view: &View, masks: &Masks, trace: &mut Trace) -> Result<()> {
+    fn search(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<()> {
         if self.passes > 0 {
             let deeper = DEEPER.get(self.passes - 1);
             self.limit = deeper.map_or(usize::MAX, |times| self.limit.saturating_mul(*times));
         }
-        let text = view.text(source.storage, source.conn, source.schema)?;
-        let allowed = text.masks(&masks.parts);
-        let asked = || source.interrupted();
+        let text = over.snapshot.text()?;
+        let allowed = text.masks(&over.masks.parts);
+        let asked = || over.snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
         let prepared = self.prepared(text, &interrupt)?;
         if self.passes == 0 {
@@ -123,7 +116,7 @@ impl Matching {
         self.next = 0;
         for hit in hits {
             let (part, ord) = text.locate(hit.segment, hit.ord);
-            let rowid = source.rowid(view, part, ord)?;
+            let rowid = over.snapshot.rowid(part, ord)?;
             self.found.push(Match { score: hit.score, rowid, part: part as u32, ord });
         }
         self.found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rowid.cmp(&b.rowid)));

@@ -1,30 +1,28 @@
 //! Queries: the filter, the plan, the legs, their fusion, and rows handed out one by one.
 
 mod candidates;
+mod drawn;
 pub mod explain;
 pub mod filter;
 pub mod fusion;
-mod handle;
+mod groups;
 mod hybrid;
-mod leg;
 mod listing;
 mod masks;
 mod matching;
-pub mod mmr;
+mod mmr;
 mod nearest;
 pub mod planner;
 mod pool;
 mod recall;
 mod request;
 mod row_map;
+mod running_leg;
 mod search;
-mod source;
 
 pub use filter::Filter;
-pub use handle::Handle;
-pub use leg::{Drawn, Standing};
-pub use masks::{matching_rowids, parse_text, passing_count, passing_rowids};
+pub use groups::Groups;
+pub use masks::{matching_rowids, passing_count, passing_rowids};
 pub use recall::recall;
-pub use request::{Hit, Request, TextLeg, VectorLeg};
+pub use request::{Grouping, Hit, Leg, LegQuery, Request, TextLeg, VectorLeg};
 pub use search::Search;
-pub use source::Source;

@@ -7,14 +7,13 @@
 
 use super::candidates::{Candidates, Over};
 use super::explain::Trace;
-use super::masks::Masks;
 use super::planner;
 use super::pool::Pool;
 use super::request::{Request, VectorLeg, holds};
-use super::source::Source;
-use crate::collection::View;
-use crate::columns::Op;
+use super::row_map::RowId;
+use crate::collection::Snapshot;
 use crate::error::Result;
+use crate::value::Op;
 use crate::vector::Metric;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -61,7 +60,7 @@ pub struct Nearest {
     radius: f64,
     /// Whether every row within the radius is wanted, also those that a walk misses.
     thorough: bool,
-    /// Whether the caller told how many rows it will take.
+    /// Whether the caller said how many rows it will take.
     hinted: bool,
     exact: bool,
     pool: Pool,
@@ -84,9 +83,10 @@ pub struct Nearest {
 
 impl Nearest {
     /// A search for the request's vector leg; nothing is computed before the first row is taken.
-    pub fn new(source: &Source<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
-        let metric = source.schema.vectors().nth(leg.column).map_or(Metric::Cosine, |(_, spec)| spec.metric);
-        let ef = match (request.ef, source.settings.ef_search) {
+    pub fn new(snapshot: Snapshot<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
+        let metric =
+            snapshot.schema.vectors().nth(leg.column).map_or(Metric::Cosine, |(_, spec)| spec.metric);
+        let ef = match (request.ef, snapshot.settings.ef_search) {
             (Some(ef), _) => ef,
             (None, 0) => planner::DEFAULT_EF,
             (None, ef) => ef,
@@ -125,17 +125,25 @@ impl Nearest {
         }
     }
 
+    /// The mean similarity of all rows to the query.
+    pub fn typical_similarity(&self, snapshot: Snapshot<'_>) -> Result<Option<f64>> {
+        snapshot.typical_similarity(self.column, self.candidates.query())
+    }
+
+    /// Exact distances of given rows, with their rowids; `None` where a row has no vector.
+    pub fn distances(&self, snapshot: Snapshot<'_>, rows: &[(RowId, i64)]) -> Result<Vec<Option<f64>>> {
+        let mut distances = Vec::with_capacity(rows.len());
+        let wanted = rows.iter().map(|((part, ord), rowid)| (*part, *ord, *rowid));
+        snapshot.for_each_distance(self.column, self.candidates.query(), wanted, |distance| {
+            distances.push(distance);
+        })?;
+        Ok(distances)
+    }
+
     /// The next row in order of distance.
-    pub fn next(
-        &mut self,
-        source: &Source<'_>,
-        view: &View,
-        masks: &Masks,
-        trace: &mut Trace,
-    ) -> Result<Option<Near>> {
-        let over = Over { source, view, masks };
+    pub fn next(&mut self, over: &Over<'_>, trace: &mut Trace) -> Result<Option<Near>> {
         while !self.done {
-            let Some(near) = self.advance(&over, trace)? else {
+            let Some(near) = self.advance(over, trace)? else {
                 self.done = true;
                 break;
             };
@@ -144,7 +152,7 @@ impl Nearest {
             }
             let beyond = |(op, _): &&(Op, f64)| matches!(op, Op::Lt | Op::Le);
             if self.within.iter().filter(beyond).any(|bound| !holds(bound, near.distance)) {
-                self.pass_radius(&over, trace)?;
+                self.pass_radius(over, trace)?;
             }
         }
         Ok(None)
@@ -248,7 +256,7 @@ impl Nearest {
         for coded in drawn {
             let near =
                 Near { distance: coded.distance, rowid: coded.rowid, part: coded.part, ord: coded.ord };
-            if coded.part as usize >= over.view.segments.len() {
+            if coded.part as usize >= over.snapshot.view.segments.len() {
                 self.ready.push(Reverse(near));
             } else {
                 stored.push(near);
@@ -259,7 +267,7 @@ impl Nearest {
         let (query, ready) = (self.candidates.query(), &mut self.ready);
         let mut rows = stored.iter();
         let wanted = stored.iter().map(|near| (near.part, near.ord, near.rowid));
-        over.source.for_each_distance(over.view, self.column, query, wanted, |distance| {
+        over.snapshot.for_each_distance(self.column, query, wanted, |distance| {
             if let (Some(near), Some(distance)) = (rows.next(), distance) {
                 ready.push(Reverse(Near { distance, ..*near }));
             }

@@ -8,7 +8,7 @@ use crate::hnsw::Bounds;
 /// How one part of the view is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plan {
+pub enum PartPlan {
     /// No row of the part qualifies.
     Nothing,
     /// Rows in memory, compared exactly.
@@ -39,45 +39,44 @@ fn scan_limit(rows: usize, ef: usize) -> f64 {
     (SCALE * ef as f64).powf(EF_EXPONENT) * (rows as f64).powf(1.0 - EF_EXPONENT)
 }
 
-/// From this share of [`scan_limit`] on, and for so many rows, a walk is tried, since where all near rows pass it costs
-/// less than the scan; the trial costs about as much as 1,500 of them.
+/// A walk is tried from this share of [`scan_limit`] and from this number of passing rows: where all near rows pass it costs
+/// less than the scan. The trial costs about as much as scanning 1,500 rows.
 const TRY_FROM: f64 = 0.6;
 const TRY_ROWS: usize = 10_000;
 
-/// Of the nearest 32 nodes that the start of a walk has found, so many must pass at the limit, and in the inverse square
-/// more or fewer around it, but one at least: or the walk is given up for the scan. Where few pass near the query a walk
-/// goes far.
+/// A trial walk goes on only if at least `DENSE * (limit / passing)^2` of its 32 nearest nodes pass the filter, and at least
+/// one; otherwise the segment is scanned. Where few rows pass near the query a walk goes far.
 const DENSE: f64 = 4.8;
 
-/// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph` tells whether there is a graph.
-pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> Plan {
+/// Chooses the plan for a segment of `rows` rows of which `passing` qualify; `graph`: whether there is one.
+pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) -> PartPlan {
     if passing == 0 {
-        Plan::Nothing
+        PartPlan::Nothing
     } else if !graph || rows < GRAPH_ROWS || want * 2 >= passing {
-        Plan::Scan
+        PartPlan::Scan
     } else if passing == rows {
-        Plan::Graph
+        PartPlan::Graph
     } else if passing < TRY_ROWS || passing as f64 <= scan_limit(rows, ef) * TRY_FROM {
-        Plan::Scan
+        PartPlan::Scan
     } else {
-        Plan::FilteredGraph
+        PartPlan::FilteredGraph
     }
 }
 
-/// Rows that pass which a filtered walk must hold at least, as a share of the beam and of the rows wanted. With a third of
-/// the beam a filter that one row in five passes had recall .972 where a search without one has .993.
+/// Passing rows that a filtered walk must hold before it may end, as a share of the beam and of the rows wanted. With a
+/// third of the beam, a filter that one row in five passes had recall .972 where an unfiltered search has .993.
 const FLOOR_OF_EF: f64 = 0.6;
 const FLOOR_OF_WANT: f64 = 1.4;
 
-/// A distance or an estimate of a walk, with all that belongs to it, costs as much as 5 to 7 rows of a scan. A little less
-/// is reckoned with: a walk that gives up shortly before its end has cost the most.
+/// A distance or an estimate of a walk, with its share of everything else, costs as much as 5 to 7 rows of a scan. The
+/// constant is a little lower, because a walk that gives up shortly before its end is the worst case.
 const WALK_COST: f64 = 4.0;
 
-/// Nearest nodes of which one must pass, or the walk gives up: so many, or so many over the pass rate if that is more.
+/// The walk gives up when none of the nearest `max(SAMPLE, SAMPLE_OF_RATE / pass_rate)` nodes passes.
 const SAMPLE: f64 = 100.0;
 const SAMPLE_OF_RATE: f64 = 8.0;
 
-/// What a filtered walk needs to know. It gives up when it has cost somewhat more than the scan would have.
+/// The bounds of a filtered walk. It gives up when it has cost somewhat more than the scan would have.
 pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
     let rate = passing as f64 / rows.max(1) as f64;
     let floor = (ef as f64 * FLOOR_OF_EF).max(want as f64 * FLOOR_OF_WANT) as usize;
@@ -103,12 +102,12 @@ mod tests {
 
     #[test]
     fn small_sets_are_scanned_and_large_ones_walked() {
-        assert_eq!(choose(100_000, 0, 10, 64, true), Plan::Nothing);
-        assert_eq!(choose(1_000, 1_000, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, true), Plan::Graph);
-        assert_eq!(choose(100_000, 60_000, 10, 64, true), Plan::FilteredGraph);
-        assert_eq!(choose(100_000, 100, 10, 64, true), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 10, 64, false), Plan::Scan);
-        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), Plan::Scan);
+        assert_eq!(choose(100_000, 0, 10, 64, true), PartPlan::Nothing);
+        assert_eq!(choose(1_000, 1_000, 10, 64, true), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, true), PartPlan::Graph);
+        assert_eq!(choose(100_000, 60_000, 10, 64, true), PartPlan::FilteredGraph);
+        assert_eq!(choose(100_000, 100, 10, 64, true), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 10, 64, false), PartPlan::Scan);
+        assert_eq!(choose(100_000, 100_000, 60_000, 64, true), PartPlan::Scan);
     }
 }

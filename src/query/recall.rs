@@ -2,17 +2,15 @@
 
 use super::request::{Request, VectorLeg};
 use super::search::Search;
-use super::source::Source;
-use crate::collection::View;
+use crate::collection::{Connected, Pinned};
 use crate::error::{Error, Result};
-use std::sync::Arc;
 
 /// Mean recall@k of default searches on vector column `column` (counted among the vector columns) over `sample`
 /// stored rows taken at even steps; `None` when no row has a vector. A row counts as found when its exact distance
 /// is not beyond the true k-th, so ties are fair.
 pub fn recall(
-    source: &Source<'_>,
-    view: &Arc<View>,
+    on: Connected<'_>,
+    pinned: &Pinned,
     column: usize,
     sample: usize,
     k: usize,
@@ -20,26 +18,26 @@ pub fn recall(
     if sample == 0 || k == 0 {
         return Err(Error::Value(format!(
             "{}: recall needs a sample and a k of 1 or more",
-            source.storage.table
+            on.storage.table
         )));
     }
-    let rowids = source.storage.all_rowids(source.conn)?;
+    let rowids = on.storage.all_rowids(on.conn)?;
     let k = k.min(rowids.len());
     let step = (rowids.len() / sample).max(1);
     let mut queries = Vec::new();
     let chosen = rowids.iter().step_by(step).take(sample).copied();
-    source.for_each_vector(column, chosen, |vector| {
+    on.for_each_vector(column, chosen, |vector| {
         queries.extend(vector.map(<[f32]>::to_vec));
         Ok(())
     })?;
     let (mut found, mut possible) = (0_usize, 0_usize);
     for query in queries {
         let distances = |exact: bool| -> Result<Vec<f64>> {
-            let vector = Some(VectorLeg { column, query: query.clone() });
-            let request = Request { vector, limit: Some(k), hint: Some(k), exact, ..Request::default() };
-            let mut search = Search::start(source, Arc::clone(view), request)?;
+            let legs = vec![VectorLeg { column, query: query.clone() }.into()];
+            let request = Request { legs, limit: Some(k), hint: Some(k), exact, ..Request::default() };
+            let mut search = Search::start(on, pinned.clone(), request)?;
             let mut distances = Vec::with_capacity(k);
-            while let Some(hit) = search.next(source)? {
+            while let Some(hit) = search.next(on)? {
                 distances.extend(hit.distance);
             }
             Ok(distances)

@@ -1,15 +1,15 @@
-//! What is asked for, and what one answer row carries.
+//! What a search is asked for: legs that rank, what restricts the rows, how the ranked rows are chosen from.
 
 use super::filter::Filter;
-use super::fusion::{Fused, HybridOptions};
-use super::planner::Plan;
-use crate::columns::Op;
+use super::fusion::{HybridOptions, LegScore};
+use super::planner::PartPlan;
 use crate::text::Syntax;
+use crate::value::Op;
 
-/// Rows near a vector.
-#[derive(Debug, Clone)]
+/// Nearest rows to a vector.
+#[derive(Debug, Clone, PartialEq)]
 pub struct VectorLeg {
-    /// Which vector column, counted among the vector columns.
+    /// Position among the schema's vector columns.
     pub column: usize,
     /// The query vector, of the column's dimension, all finite.
     pub query: Vec<f32>,
@@ -26,29 +26,73 @@ pub struct TextLeg {
     pub field: Option<usize>,
 }
 
-/// Rows to prepare for when nothing tells how many the caller will take: SQLite shows a LIMIT only from 3.41 on, and
+/// One thing that ranks rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leg {
+    /// What it compares.
+    pub query: LegQuery,
+    /// How much it counts beside other legs of its kind.
+    pub weight: f32,
+}
+
+/// What a leg compares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LegQuery {
+    /// Distances.
+    Vector(VectorLeg),
+    /// BM25 scores.
+    Text(TextLeg),
+}
+
+impl From<VectorLeg> for Leg {
+    fn from(leg: VectorLeg) -> Self {
+        Self { query: LegQuery::Vector(leg), weight: 1.0 }
+    }
+}
+
+impl From<TextLeg> for Leg {
+    fn from(leg: TextLeg) -> Self {
+        Self { query: LegQuery::Text(leg), weight: 1.0 }
+    }
+}
+
+/// At most so many rows with one value of a column, the best ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grouping {
+    /// Position of the column in the schema.
+    pub column: usize,
+    /// Rows of each value, at least 1.
+    pub rows: usize,
+}
+
+/// Rows to prepare for when nothing says how many the caller will take: SQLite shows a LIMIT only from 3.41 on, and
 /// not beside terms that it checks itself.
 const UNKNOWN_BATCH: usize = 20;
 
-/// A search over one collection.
+/// Candidates from which each row that differs from the others is picked.
+const CANDIDATES: usize = 4;
+
+/// A search over one collection: the legs rank, `group` thins them out, `mmr` picks among what is left.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The vector leg.
-    pub vector: Option<VectorLeg>,
-    /// The text leg.
-    pub text: Option<TextLeg>,
+    /// What ranks the rows; several legs are fused.
+    pub legs: Vec<Leg>,
     /// Texts that every row must match besides.
     pub must_match: Vec<TextLeg>,
     /// Rows that qualify.
     pub filter: Option<Filter>,
-    /// Bounds on the distance; all must hold.
+    /// Bounds on the distance; all must hold, of one of the vector legs.
     pub within: Vec<(Op, f64)>,
     /// Upper bounds on [`Hit::rank`]: the search ends with the first row that is beyond one.
     pub until: Vec<(Op, f64)>,
-    /// Of a search for texts alone: rows come in order of rowid, without scores.
+    /// Of a search for one text alone: rows come in order of rowid, without scores.
     pub unranked: bool,
     /// The order of rows without scores is descending.
     pub descending: bool,
+    /// How many rows of a group are given.
+    pub group: Option<Grouping>,
+    /// Lambda of maximal marginal relevance, 0 to 1: how much relevance counts against being unlike the rows before.
+    pub mmr: Option<f32>,
     /// Rows returned at most.
     pub limit: Option<usize>,
     /// Rows the caller will probably take: sizes the first batch, never the answer.
@@ -60,21 +104,39 @@ pub struct Request {
     /// Exact search: no graph.
     pub exact: bool,
     /// The plan of every segment, for measurements; the planner's own choice when not given.
-    pub plan: Option<Plan>,
-    /// How two legs are fused.
+    pub plan: Option<PartPlan>,
+    /// How several legs are fused.
     pub hybrid: HybridOptions,
 }
 
 impl Request {
+    /// The vector legs.
+    pub fn vectors(&self) -> impl Iterator<Item = &VectorLeg> {
+        self.legs.iter().filter_map(|leg| match &leg.query {
+            LegQuery::Vector(leg) => Some(leg),
+            LegQuery::Text(_) => None,
+        })
+    }
+
+    /// Rows the caller takes first, as far as is known.
+    pub fn wanted(&self) -> usize {
+        self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).max(1)
+    }
+
+    /// Rows to rank for `rows` rows.
+    pub fn candidates(&self, rows: usize) -> usize {
+        if self.mmr.is_some() { rows.saturating_mul(CANDIDATES) } else { rows }
+    }
+
     /// Rows to prepare for in the first batch.
     pub fn first_batch(&self) -> usize {
-        self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).clamp(1, 10_000)
+        self.candidates(self.wanted()).min(10_000)
     }
 
     /// Rows that each leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
     /// is a `k`, on LIMIT, which some versions of SQLite do not show.
     pub fn depth(&self) -> usize {
-        self.hybrid.depth_for(self.limit.or(self.page).unwrap_or(0))
+        self.hybrid.depth_for(self.candidates(self.limit.or(self.page).unwrap_or(0)))
     }
 }
 
@@ -89,18 +151,20 @@ pub fn holds((op, bound): &(Op, f64), number: f64) -> bool {
 pub struct Hit {
     /// Identity of the row.
     pub rowid: i64,
-    /// Exact distance, where the search has a vector leg and the row a vector.
+    /// Position among the ranked rows, from 1.
+    pub position: u32,
+    /// Exact distance to the first vector leg, where the search has one and the row a vector.
     pub distance: Option<f64>,
-    /// BM25 score, where the row matches the text.
+    /// BM25 score of the first text leg that ranks, where the row matches it.
     pub bm25: Option<f32>,
     /// Fused score of a hybrid search.
     pub score: Option<f32>,
-    /// 1-based rank in the vector leg of a hybrid search.
+    /// 1-based rank in a vector leg of a hybrid search, the best one.
     pub vector_rank: Option<u32>,
-    /// 1-based rank in the text leg of a hybrid search.
+    /// 1-based rank in a text leg of a hybrid search, the best one.
     pub text_rank: Option<u32>,
-    /// How each leg contributed to a hybrid score.
-    pub fused: Option<Box<Fused>>,
+    /// What each leg gave to a hybrid score, in order of the request's legs.
+    pub legs: Option<Box<[Option<LegScore>]>>,
 }
 
 impl Hit {
@@ -108,12 +172,13 @@ impl Hit {
     pub fn bare(rowid: i64) -> Self {
         Self {
             rowid,
+            position: 0,
             distance: None,
             bm25: None,
             score: None,
             vector_rank: None,
             text_rank: None,
-            fused: None,
+            legs: None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::functions::TextValue;
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::Asked;
 use super::row_match::{RowMatch, match_no_vector, match_vector};
-use super::table::Shared;
+use super::shared::Shared;
 use crate::collection::{text_config, texts_of};
 use crate::error::{Error, Result};
 use crate::query::TextLeg;
@@ -173,8 +173,8 @@ fn text_arg(args: &Args<'_>, at: usize, default: &str) -> String {
 /// The FULLTEXT column that an argument names, by name or by 0-based position among all columns; negative or NULL
 /// means the column the query was restricted to, or the first that has a text.
 fn field_of(handle: &RowHandle, args: &Args<'_>, function: &str) -> Result<Option<usize>> {
-    let schema = &handle.shared.schema;
-    let table = &handle.shared.storage.table;
+    let schema = &handle.shared.collection.schema;
+    let table = handle.shared.table();
     let at = match args.value(1) {
         ValueRef::Null => return Ok(handle.asked.field),
         ValueRef::Integer(at) if at < 0 => return Ok(handle.asked.field),
@@ -197,8 +197,8 @@ fn field_of(handle: &RowHandle, args: &Args<'_>, function: &str) -> Result<Optio
 /// The texts of a row's FULLTEXT columns, and the column to mark up, which has one.
 fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, Texts)>> {
     let shared = &handle.shared;
-    let Some(row) = shared.storage.row(shared.host.connection(), handle.rowid)? else { return Ok(None) };
-    let schema = &shared.schema;
+    let Some(row) = shared.collection.storage.row(shared.conn(), handle.rowid)? else { return Ok(None) };
+    let schema = &shared.collection.schema;
     let texts = texts_of(schema, Some(row.values));
     if let Some(field) = field {
         return Ok(texts.get(field).is_some_and(Option::is_some).then_some((field, texts)));
@@ -231,7 +231,7 @@ fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
         ValueRef::Integer(tokens) => usize::try_from(tokens.clamp(1, 1_000)).unwrap_or(16),
         _ => 16,
     };
-    let config = text_config(&handle.shared.schema);
+    let config = text_config(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => {
             out.set_text(&text::snippet(&config, query, field, &texts, &before, &after, &ellipsis, tokens));
@@ -247,7 +247,7 @@ fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
     let after = text_arg(args, 3, "");
-    let config = text_config(&handle.shared.schema);
+    let config = text_config(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => out.set_text(&text::highlight(&config, query, field, &texts, &before, &after)),
         None => out.set_text(texts[field].as_deref().unwrap_or_default()),

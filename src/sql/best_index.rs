@@ -3,12 +3,11 @@
 use super::callers::Reads;
 use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
-use super::plan::{Order, Plan, Term};
-use super::table::Shared;
-use crate::columns::Op;
+use super::plan::{Order, QueryPlan, Term};
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::value::Value;
+use crate::value::{Op, Value};
 
 fn comparison(op: ConstraintOp) -> Option<Op> {
     Some(match op {
@@ -37,7 +36,7 @@ struct Used {
 
 /// Answers SQLite's planner for one combination of usable constraints.
 pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-    let (schema, table) = (&shared.schema, shared.storage.table.as_str());
+    let (schema, table) = (&shared.collection.schema, shared.table());
     let constraints: Vec<_> = info.constraints().collect();
     let is_match = |op: ConstraintOp, place: Option<Place>| {
         op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))
@@ -47,9 +46,9 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
     for (index, constraint) in constraints.iter().enumerate() {
         let place = Place::of(schema, constraint.column);
         let matches = is_match(constraint.op, place);
-        let knob = matches!(place, Some(Place::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
+        let option = matches!(place, Some(Place::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
         if !constraint.usable {
-            let needed = matches || (knob && constraint.op == ConstraintOp::Eq);
+            let needed = matches || (option && constraint.op == ConstraintOp::Eq);
             if needed {
                 return Ok(Verdict::Unusable);
             }
@@ -79,7 +78,7 @@ pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> 
         used.retain(|one| one.term != Term::Key || one.index < MAX_LISTS);
         keep_one_lookup(&mut used);
     }
-    let mut plan = Plan::default();
+    let mut plan = QueryPlan::default();
     for (position, one) in used.iter().enumerate() {
         plan.terms.push(one.term);
         info.set_arg(one.index, position);
@@ -298,7 +297,7 @@ fn keep_one_lookup(used: &mut Vec<Used>) {
 /// Whether a search for texts has to rank its rows: not if nobody reads a rank or cuts by one, and either another order
 /// is asked for or no column of the row is read. (The rowid is none, and every statement reads the column named like the
 /// table in which MATCH stands.)
-fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut Plan) {
+fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut QueryPlan) {
     let ranks = [Hidden::Rank, Hidden::Bm25, Hidden::Score, Hidden::VectorRank, Hidden::TextRank];
     let ranked = plan.terms.iter().any(|term| matches!(term, Term::Vector(_) | Term::K))
         || ranks.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden)));
@@ -307,7 +306,7 @@ fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut Plan) {
     plan.bare &= info.order_by().next().is_none();
 }
 
-fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
+fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan) {
     let order: Vec<_> = info.order_by().collect();
     let [term] = order[..] else { return };
     if info.distinct() != 0 {
@@ -344,7 +343,7 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut Plan) {
 /// SQLite runs a scan once for each value of an IN that it keeps (a row value, or the term beyond the 32nd), which looks
 /// here like `=`. It also asks for a plan without such terms: that has to cost less, or each value would have its own k
 /// and its own ranks. So each equality of a search costs something.
-fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
+fn set_cost(info: &mut IndexInfo<'_>, plan: &QueryPlan, joined: bool, unique: bool) {
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
     let (cost, rows) = if plan.is_search() {
@@ -366,7 +365,7 @@ fn set_cost(info: &mut IndexInfo<'_>, plan: &Plan, joined: bool, unique: bool) {
 }
 
 /// Whole numbers whose base-2 logarithms differ by a tenth, which is all that SQLite tells apart.
-fn search_cost(plan: &Plan) -> f64 {
+fn search_cost(plan: &QueryPlan) -> f64 {
     let equal = |term: &&Term| matches!(term, Term::Compare(_, Op::Eq) | Term::Rowid(Op::Eq) | Term::Key);
     f64::from(plan.terms.iter().filter(equal).fold(2_u32, |cost, _| cost.saturating_add(1.max(cost / 8))))
 }

@@ -1,7 +1,7 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
-use super::table::Shared;
-use crate::collection;
+use super::shared::Shared;
+use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::Settings;
 use rusqlite::types::ValueRef;
@@ -11,7 +11,7 @@ const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", 
 
 /// Runs a command, or stores a setting when there is an argument.
 pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
-    let table = &shared.storage.table;
+    let table = shared.table();
     let Ok(command) = command.as_str() else {
         return Err(Error::Unknown(format!(
             "{table}: a command is a text; commands are {}",
@@ -35,15 +35,15 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
                 )));
             }
         };
-        let conn = shared.host.connection();
+        let conn = shared.conn();
         return shared.atomically(|| {
-            shared.storage.set(conn, command, value)?;
+            shared.collection.storage.set(conn, command, value)?;
             // Everything cached under the nonce, settings among it, is read again.
-            shared.storage.renew_nonce(conn)
+            shared.collection.storage.renew_nonce(conn)
         });
     }
     let settings = shared.settings()?;
-    let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
+    let Connected { storage, conn, schema } = shared.on();
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
         "flush" => shared.atomically(|| collection::seal(storage, conn, schema, &mut go_on).map(drop)),
@@ -56,8 +56,8 @@ pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Re
         }
         "rebuild" => shared.atomically(|| collection::rebuild(storage, conn, schema, &mut go_on)),
         "integrity-check" => {
-            let defects = collection::verify(storage, conn, schema, &settings)?;
-            if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table.clone(), defects.join("; "))) }
+            let defects = collection::verify(shared.on(), &settings)?;
+            if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }
         }
         other => {
             let settings: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();

@@ -4,17 +4,17 @@ use super::auxiliary::{RowHandle, remember};
 use super::callers::Calls;
 use super::columns::{Hidden, Place};
 use super::module::{Args, Output, VirtualCursor};
-use super::plan::{Order, Plan, Term};
+use super::plan::{Order, QueryPlan, Term};
 use super::request;
 use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
+use super::search_options::SearchOptions;
 use super::search_scan::SearchScan;
-use super::table::{Shared, place};
-use crate::collection::{decode_vector, stored_positions};
-use crate::columns::Op;
+use super::shared::Shared;
 use crate::error::Result;
 use crate::storage::VectorBytes;
-use crate::value::Value;
+use crate::storage::decode_vector;
+use crate::value::{Op, Value};
 use crate::vector::Store;
 use std::rc::Rc;
 
@@ -23,19 +23,8 @@ pub struct TableCursor {
     shared: Rc<Shared>,
     positions: Vec<Option<usize>>,
     scan: Scan,
-    knobs: Knobs,
+    options: SearchOptions,
     told: Rc<RowMatch>,
-}
-
-/// Values of the knob columns, which read back what the query asked for: SQLite may compare them once more.
-#[derive(Default)]
-pub struct Knobs {
-    /// `k = ?`.
-    pub k: Option<Value>,
-    /// `ef_search = ?`.
-    pub ef_search: Option<Value>,
-    /// `exact = ?`.
-    pub exact: Option<Value>,
 }
 
 enum Scan {
@@ -47,12 +36,12 @@ enum Scan {
 impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<Shared>) -> Self {
-        let positions = stored_positions(&shared.schema).collect();
-        Self { shared, positions, scan: Scan::Done, knobs: Knobs::default(), told: Rc::default() }
+        let positions = shared.collection.schema.stored_positions().collect();
+        Self { shared, positions, scan: Scan::Done, options: SearchOptions::default(), told: Rc::default() }
     }
 
-    fn start_search(&mut self, plan: &Plan, calls: Calls, args: &Args<'_>) -> Result<()> {
-        if let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.knobs)?
+    fn start_search(&mut self, plan: &QueryPlan, calls: Calls, args: &Args<'_>) -> Result<()> {
+        if let Some((request, asked)) = request::build(&self.shared, plan, args, &mut self.options)?
             && let Some(scan) = SearchScan::start(&self.shared, plan, calls, request, asked)?
         {
             self.scan = Scan::Search(Box::new(scan));
@@ -60,7 +49,7 @@ impl TableCursor {
         Ok(())
     }
 
-    fn start_rows(&mut self, plan: &Plan, args: &Args<'_>) -> Result<()> {
+    fn start_rows(&mut self, plan: &QueryPlan, args: &Args<'_>) -> Result<()> {
         let mut range = (i64::MIN, i64::MAX);
         let mut rest = Vec::new();
         for (position, term) in plan.terms.iter().enumerate() {
@@ -70,22 +59,22 @@ impl TableCursor {
                 // A number may be equal to several keys, by an affinity that only SQLite knows: it checks each row.
                 Term::Key if matches!(value, Value::Integer(_) | Value::Real(_)) => {}
                 Term::Key => {
-                    let found = self.shared.storage.rowid_of_key(self.shared.host.connection(), &value)?;
+                    let found = self.shared.collection.storage.rowid_of_key(self.shared.conn(), &value)?;
                     let rowid = Value::from(found);
                     narrow(&mut range, Op::Eq, &rowid);
                 }
                 Term::KeyIn => {
                     if let Some(keys) = request::keys_of(args.in_values(position)?) {
-                        rest = self.shared.with_source(|source| source.resolve_keys(&keys))?;
+                        rest = self.shared.on().resolve_keys(&keys)?;
                         range = EMPTY;
                     }
                 }
-                Term::K => match request::knob(&self.shared, *term, &value, &mut self.knobs)? {
+                Term::K => match self.options.read(&self.shared, *term, &value)? {
                     None => return Ok(()),
                     Some(_) => return Err(no_search(&self.shared)),
                 },
                 Term::Ef | Term::Exact => {
-                    request::knob(&self.shared, *term, &value, &mut self.knobs)?;
+                    self.options.read(&self.shared, *term, &value)?;
                 }
                 _ => {}
             }
@@ -98,8 +87,8 @@ impl TableCursor {
     }
 
     fn user_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
-        let schema = &self.shared.schema;
-        let (storage, conn) = (&self.shared.storage, self.shared.host.connection());
+        let schema = &self.shared.collection.schema;
+        let (storage, conn) = (&self.shared.collection.storage, self.shared.conn());
         if let Some(position) = self.positions.get(at).copied().flatten() {
             let value = match &self.scan {
                 Scan::Search(scan) => {
@@ -116,7 +105,7 @@ impl TableCursor {
             out.set_value(value);
             if self.shared.match_called.get()
                 && let Value::Text(text) = value
-                && let Some(field) = schema.full_texts().position(|(column, _)| column == at)
+                && let Some(field) = schema.full_text_nth(at)
             {
                 remember(&self.shared, &self.told, self.rowid()?, field, text);
             }
@@ -171,14 +160,14 @@ impl TableCursor {
     }
 
     fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) -> Result<()> {
-        let knob = |out: &mut Output<'_>, value: &Option<Value>| {
+        let option = |out: &mut Output<'_>, value: &Option<Value>| {
             if let Some(value) = value {
                 out.set_value(value);
             }
         };
         match hidden {
-            Hidden::EfSearch => knob(out, &self.knobs.ef_search),
-            Hidden::Exact => knob(out, &self.knobs.exact),
+            Hidden::EfSearch => option(out, &self.options.ef_search),
+            Hidden::Exact => option(out, &self.options.exact),
             _ => match &self.scan {
                 Scan::Search(scan) => self.found_column(out, scan, hidden),
                 Scan::Rows(scan) => return self.row_column(out, scan, hidden),
@@ -226,7 +215,7 @@ impl TableCursor {
         };
         match hidden {
             Hidden::K => {
-                if let Some(k) = &self.knobs.k {
+                if let Some(k) = &self.options.k {
                     out.set_value(k);
                 }
             }
@@ -256,9 +245,9 @@ impl TableCursor {
 impl VirtualCursor for TableCursor {
     fn filter(&mut self, idx_num: i32, idx_str: &str, args: &Args<'_>) -> Result<()> {
         self.scan = Scan::Done;
-        self.knobs = Knobs::default();
+        self.options = SearchOptions::default();
         let (calls, reads) = self.shared.callers.calls(idx_num);
-        let plan = Plan::read(idx_str)?;
+        let plan = QueryPlan::read(idx_str)?;
         if plan.is_search() {
             self.told.start(Default::default());
             self.start_search(&plan, calls, args)
@@ -289,7 +278,7 @@ impl VirtualCursor for TableCursor {
         if out.nochange() {
             return Ok(());
         }
-        match place(&self.shared, index) {
+        match self.shared.place(index) {
             Some(Place::User(at)) => self.user_column(out, at),
             Some(Place::Rowid) => {
                 out.set_integer(self.rowid()?);

@@ -3,14 +3,13 @@
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use super::table_name;
-use crate::collection::{SegmentView, View, Views, cache};
+use crate::collection::{OpenCollection, SegmentView, cache};
 use crate::error::{Error, Result};
-use crate::query::{self, Source};
-use crate::schema::{ColumnKind, Schema};
-use crate::storage::{PayloadKind, Storage};
+use crate::query;
+use crate::schema::ColumnKind;
+use crate::storage::PayloadKind;
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension};
-use std::sync::Arc;
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
@@ -135,8 +134,7 @@ impl VirtualCursor for InfoCursor {
             return Err(Error::Value("nearlite_info takes the name of a table".into()));
         };
         let conn = self.host.connection();
-        let (storage, schema) = open(conn, name)?;
-        self.rows = rows(&storage, conn, &schema)?;
+        self.rows = rows(&open(conn, name)?, conn)?;
         Ok(())
     }
 
@@ -169,7 +167,7 @@ fn is_ours(sql: &str) -> bool {
 }
 
 /// The collection called `name`, which may be given as `schema.table`, as it is or quoted as in SQL.
-pub(super) fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
+pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
     let mut databases: Vec<String> = Vec::new();
     let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
     let found = list.query_map([], |row| row.get::<_, String>(0))?;
@@ -185,7 +183,7 @@ pub(super) fn open(conn: &Connection, name: &str) -> Result<(Storage, Schema)> {
             |database: &&String| wanted.as_ref().is_none_or(|wanted| database.eq_ignore_ascii_case(wanted));
         for database in databases.iter().filter(is_wanted) {
             if let Some(table) = find(conn, database, &table)? {
-                return Storage::open(conn, database, &table);
+                return OpenCollection::open(conn, database, &table);
             }
         }
     }
@@ -204,12 +202,9 @@ fn find(conn: &Connection, database: &str, table: &str) -> Result<Option<String>
     Ok(found.filter(|(_, sql)| is_ours(sql)).map(|(table, _)| table))
 }
 
-fn current(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Arc<View>> {
-    Views::default().current(storage, conn, schema, &storage.settings(conn)?)
-}
-
-fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec<Value>>> {
-    let view = current(storage, conn, schema)?;
+fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>>> {
+    let schema = &collection.schema;
+    let view = collection.pin(conn)?.view;
     let integer = |n: usize| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
     let dead: usize = view.segments.iter().map(|s| s.segment.rows() - s.live()).sum();
     let counters =
@@ -235,7 +230,7 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
         parts.push(row(Value::Null, "full text", disk, memory));
         let mut oldest = crate::text::EDITION;
         for segment in &view.segments {
-            oldest = oldest.min(segment.segment.text_edition(storage, conn)?.unwrap_or(oldest));
+            oldest = oldest.min(segment.segment.text_edition(collection.on(conn))?.unwrap_or(oldest));
         }
         analyzer = Some(Value::Integer(i64::from(oldest)));
     }
@@ -249,7 +244,7 @@ fn rows(storage: &Storage, conn: &Connection, schema: &Schema) -> Result<Vec<Vec
     let memory =
         parts.iter().filter_map(|row| if let Some(Value::Integer(n)) = row.last() { Some(*n) } else { None });
     let memory = usize::try_from(memory.sum::<i64>()).unwrap_or(0) + view.delta.memory_bytes();
-    parts.insert(0, row(Value::from(storage.table.as_str()), "table", total, memory));
+    parts.insert(0, row(Value::from(collection.table()), "table", total, memory));
     for row in &mut parts {
         let is_text = matches!(row.get(1), Some(Value::Text(kind)) if kind == "full text");
         row.push(if is_text { analyzer.take().unwrap_or(Value::Null) } else { Value::Null });
@@ -270,7 +265,8 @@ pub fn recall(conn: &Connection, args: &Args<'_>) -> Result<Option<f64>> {
         ));
     };
     let (sample, k) = (count(2, "sample")?, count(3, "k")?);
-    let (storage, schema) = open(conn, &table)?;
+    let collection = open(conn, &table)?;
+    let schema = &collection.schema;
     let nth = schema.vectors().position(|(at, _)| schema.columns[at].name.eq_ignore_ascii_case(&column));
     let Some(nth) = nth else {
         let vector = |c: &&crate::schema::Column| matches!(c.kind, ColumnKind::Vector(_));
@@ -280,8 +276,5 @@ pub fn recall(conn: &Connection, args: &Args<'_>) -> Result<Option<f64>> {
             known.join(", ")
         )));
     };
-    let settings = storage.settings(conn)?;
-    let view = current(&storage, conn, &schema)?;
-    let source = Source { storage: &storage, conn, schema: &schema, settings: &settings };
-    query::recall(&source, &view, nth, sample, k)
+    query::recall(collection.on(conn), &collection.pin(conn)?, nth, sample, k)
 }

@@ -6,9 +6,9 @@
 //! token := letter (number)? (operator)?      one per argument, in order; see `Term`
 //! ```
 
-use crate::columns::Op;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
+use crate::value::Op;
 
 /// What one argument of `filter` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl Order {
 
 /// How a scan runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
+pub struct QueryPlan {
     /// Meaning of each argument.
     pub terms: Vec<Term>,
     /// The order that SQLite relies on.
@@ -172,7 +172,7 @@ pub struct Plan {
     pub bare: bool,
 }
 
-impl Plan {
+impl QueryPlan {
     /// The plan in its text form.
     pub fn read(text: &str) -> Result<Self> {
         let inside = text.rsplit_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_plan_survives_its_text_form() {
         let schema = Schema::new().text("la[n]g").integer("year").vector("e", 3, Default::default());
-        let plan = Plan {
+        let plan = QueryPlan {
             terms: vec![
                 Term::Vector(2),
                 Term::Text(None),
@@ -266,8 +266,8 @@ mod tests {
             unranked: true,
             bare: true,
         };
-        assert_eq!(Plan::read(&plan.write(&schema)).unwrap(), plan);
-        assert!(Plan::read("nearlite: [z9]").is_err());
-        assert!(Plan::read("").is_err());
+        assert_eq!(QueryPlan::read(&plan.write(&schema)).unwrap(), plan);
+        assert!(QueryPlan::read("nearlite: [z9]").is_err());
+        assert!(QueryPlan::read("").is_err());
     }
 }

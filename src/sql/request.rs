@@ -1,23 +1,19 @@
 //! From a plan and its argument values to a search request.
 
-use super::cursor::Knobs;
 use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
 use super::module::Args;
-use super::plan::{Plan, Term};
-use super::table::Shared;
+use super::plan::{QueryPlan, Term};
+use super::search_options::SearchOptions;
+use super::shared::Shared;
 use super::vector_value;
-use crate::columns::Op;
 use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
-use crate::limits::MAX_K;
 use crate::query::fusion::{self, HybridOptions};
-use crate::query::{Filter, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Leg, Request, TextLeg, VectorLeg};
 use crate::schema::{ColumnKind, ColumnType, VectorSpec};
 use crate::text::Syntax;
-use crate::value::Value;
+use crate::value::{Op, Value};
 use rusqlite::types::ValueRef;
-
-const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// What the query asked for, kept for functions of the result row.
 #[derive(Default)]
@@ -31,139 +27,234 @@ pub struct Asked {
 /// Builds the request; `None` when a NULL says that nothing can match.
 pub fn build(
     shared: &Shared,
-    plan: &Plan,
+    plan: &QueryPlan,
     args: &Args<'_>,
-    knobs: &mut Knobs,
+    options: &mut SearchOptions,
 ) -> Result<Option<(Request, Asked)>> {
-    let mut request = Request::default();
-    let mut filters = Vec::new();
-    let mut texts: Vec<TextLeg> = Vec::new();
-    // Whether there was a hybrid query, and whether it brought a text, which then ranks.
-    let (mut hybrid, mut ranked) = (None::<HybridQuery>, false);
-    let (mut limit, mut offset) = (None::<usize>, 0_usize);
-    let mut bounds: Vec<(Term, f64)> = Vec::new();
+    let mut builder = RequestBuilder::new(shared);
     for (position, term) in plan.terms.iter().enumerate() {
+        if !builder.add(*term, args, position, options)? {
+            return Ok(None);
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// A request as far as the terms of the plan have been read.
+struct RequestBuilder<'a> {
+    shared: &'a Shared,
+    request: Request,
+    filters: Vec<Filter>,
+    vector: Option<VectorLeg>,
+    /// The texts of MATCH; that of a hybrid query comes first.
+    texts: Vec<TextLeg>,
+    hybrid: Option<HybridQuery>,
+    limit: Option<usize>,
+    offset: usize,
+    bounds: Vec<(Term, f64)>,
+}
+
+impl<'a> RequestBuilder<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            request: Request::default(),
+            filters: Vec::new(),
+            vector: None,
+            texts: Vec::new(),
+            hybrid: None,
+            limit: None,
+            offset: 0,
+            bounds: Vec::new(),
+        }
+    }
+
+    /// Adds the term whose value is at `position`. False: nothing can match.
+    fn add(
+        &mut self,
+        term: Term,
+        args: &Args<'_>,
+        position: usize,
+        options: &mut SearchOptions,
+    ) -> Result<bool> {
         let value = args.value(position);
-        match *term {
-            Term::Vector(at) => {
-                if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
-                    let table = &shared.storage.table;
-                    return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
-                }
-                if args.pointer::<TextValue>(position, TEXT).is_some() {
-                    let (table, column) = (&shared.storage.table, column_name(shared, at));
-                    return Err(Error::Value(format!(
-                        "{table}.{column}: a text query is for {table} or a FULLTEXT column"
-                    )));
-                }
-                let Some(leg) = vector_leg(shared, at, value, args.subtype(position))? else {
-                    return Ok(None);
-                };
-                set_vector(shared, &mut request, leg)?;
-            }
-            Term::Text(field) => {
-                if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
-                    if hybrid.is_some() {
-                        let table = &shared.storage.table;
-                        return Err(Error::Value(format!("{table}: one hybrid_query a search")));
-                    }
-                    hybrid = Some(asked.clone());
-                    ranked = asked.text.is_some();
-                    hybrid_legs(shared, asked, &mut request, &mut texts)?;
-                    continue;
-                }
-                let field = field.map(|at| shared.schema.full_texts().take_while(|(f, _)| *f < at).count());
-                match (TextValue::of(args, position), value) {
-                    (Some(TextValue { text: query, syntax }), _) => {
-                        texts.push(TextLeg { query, syntax, field });
-                    }
-                    (None, ValueRef::Null) => return Ok(None),
-                    (None, other) => {
-                        let table = &shared.storage.table;
-                        let kind = Value::from(other).type_name();
-                        return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
-                    }
-                }
-            }
+        match term {
+            Term::Vector(at) => return self.add_vector(at, args, position),
+            Term::Text(column) => return self.add_text(column, args, position),
             Term::Distance(_) | Term::Score(_) | Term::Bm25(_) | Term::Rank(_) => match value {
-                ValueRef::Integer(bound) => bounds.push((*term, bound as f64)),
-                ValueRef::Real(bound) => bounds.push((*term, bound)),
-                ValueRef::Null => return Ok(None),
+                ValueRef::Integer(bound) => self.bounds.push((term, bound as f64)),
+                ValueRef::Real(bound) => self.bounds.push((term, bound)),
+                ValueRef::Null => return Ok(false),
                 // Left to SQLite, which checks the term itself.
                 _ => {}
             },
             Term::K | Term::Ef | Term::Exact => {
-                match (term, knob(shared, *term, &Value::from(value), knobs)?) {
-                    (Term::K, None) => return Ok(None),
-                    (_, None) => {}
-                    (Term::K, Some(most)) => {
-                        request.limit = Some(request.limit.map_or(most, |old| old.min(most)));
-                    }
-                    (Term::Ef, breadth) => request.ef = breadth,
-                    (_, Some(exact)) => request.exact = exact == 1,
-                }
+                return self.add_option(term, options.read(self.shared, term, &Value::from(value))?);
             }
-            Term::Limit => limit = count(value),
-            Term::Offset => offset = count(value).unwrap_or(0),
+            Term::Limit => self.limit = count(value),
+            Term::Offset => self.offset = count(value).unwrap_or(0),
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
-                filters.extend(list_filter(shared, *term, args.in_values(position)?));
+                self.filters.extend(list_filter(self.shared, term, args.in_values(position)?));
             }
-            _ => filters.extend(filter_of(shared, *term, Value::from(value))),
+            _ => self.filters.extend(filter_of(self.shared, term, Value::from(value))),
         }
+        Ok(true)
     }
-    request.hint = limit.map(|limit| limit.saturating_add(offset));
-    request.page = limit;
-    request.filter = match filters.len() {
-        0 => None,
-        1 => filters.pop(),
-        _ => Some(Filter::And(filters)),
-    };
-    let field = texts.first().and_then(|leg| leg.field);
-    place_texts(&mut request, texts, hybrid.is_some(), ranked);
-    if request.vector.is_none() && request.text.is_none() {
-        return Ok(None);
-    }
-    if !place_bounds(&mut request, &bounds) {
-        return Ok(None);
-    }
-    Ok(Some((request, Asked { field, hybrid })))
-}
 
-/// Bounds end a search, or narrow it by distance; SQLite checks them again. Of another column than the one that ranks
-/// they are left to it. `false`: nothing is within them, since the column is NULL in every row.
-fn place_bounds(request: &mut Request, bounds: &[(Term, f64)]) -> bool {
-    let (vector, text) = (request.vector.is_some(), request.text.is_some());
-    for &(term, bound) in bounds {
-        match term {
-            Term::Distance(op) => request.within.push((op, bound)),
-            Term::Rank(op) if !text => request.within.push((op, bound)),
-            Term::Rank(op) => request.until.push((op, bound)),
-            Term::Score(_) if !(vector && text) => return false,
-            Term::Bm25(_) if !text => return false,
-            Term::Score(op) => request.until.push((op.turned(), -bound)),
-            Term::Bm25(op) if !vector => request.until.push((op.turned(), -bound)),
-            _ => {}
+    fn add_vector(&mut self, at: usize, args: &Args<'_>, position: usize) -> Result<bool> {
+        let table = self.shared.table();
+        if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
+            return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
         }
+        if args.pointer::<TextValue>(position, TEXT).is_some() {
+            let column = column_name(self.shared, at);
+            return Err(Error::Value(format!(
+                "{table}.{column}: a text query is for {table} or a FULLTEXT column"
+            )));
+        }
+        let leg = vector_leg(self.shared, at, args.value(position), args.subtype(position))?;
+        let Some(leg) = leg else { return Ok(false) };
+        self.set_vector(leg)?;
+        Ok(true)
     }
-    request.until.retain(|(op, _)| matches!(op, Op::Lt | Op::Le));
-    true
-}
 
-/// One text is the leg; more texts must match besides. A text beside a vector MATCH must match, too.
-fn place_texts(request: &mut Request, mut texts: Vec<TextLeg>, hybrid: bool, ranked: bool) {
-    if texts.is_empty() {
-        return;
+    fn add_text(&mut self, column: Option<usize>, args: &Args<'_>, position: usize) -> Result<bool> {
+        let table = self.shared.table();
+        if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
+            if self.hybrid.is_some() {
+                return Err(Error::Value(format!("{table}: one hybrid_query a search")));
+            }
+            self.add_hybrid(asked)?;
+            return Ok(true);
+        }
+        let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
+        match (TextValue::of(args, position), args.value(position)) {
+            (Some(TextValue { text: query, syntax }), _) => self.texts.push(TextLeg { query, syntax, field }),
+            (None, ValueRef::Null) => return Ok(false),
+            (None, other) => {
+                let kind = Value::from(other).type_name();
+                return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
+            }
+        }
+        Ok(true)
     }
-    if hybrid && !ranked && request.vector.is_some() {
+
+    fn add_option(&mut self, term: Term, number: Option<usize>) -> Result<bool> {
+        match (term, number) {
+            (Term::K, None) => return Ok(false),
+            (_, None) => {}
+            (Term::K, Some(most)) => {
+                self.request.limit = Some(self.request.limit.map_or(most, |old| old.min(most)));
+            }
+            (Term::Ef, breadth) => self.request.ef = breadth,
+            (_, Some(exact)) => self.request.exact = exact == 1,
+        }
+        Ok(true)
+    }
+
+    fn set_vector(&mut self, leg: VectorLeg) -> Result<()> {
+        if self.vector.is_some() {
+            let table = self.shared.table();
+            return Err(Error::Value(format!(
+                "{table}: one vector a search; join the table with itself to combine two"
+            )));
+        }
+        self.vector = Some(leg);
+        Ok(())
+    }
+
+    fn add_hybrid(&mut self, asked: &HybridQuery) -> Result<()> {
+        let (table, schema) = (self.shared.table(), &self.shared.collection.schema);
+        let options: HybridOptions = match &asked.options {
+            Some(json) => fusion::parse_options(json)?,
+            None => HybridOptions::default(),
+        };
+        let at = match &options.column {
+            Some(name) => match schema.find(name) {
+                Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
+                _ => {
+                    return Err(Error::Unknown(format!(
+                        "{table}: hybrid_query: there is no vector column '{name}'"
+                    )));
+                }
+            },
+            None => match schema.vectors().next() {
+                Some((at, _)) => at,
+                None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
+            },
+        };
+        if let Some(value) = &asked.vector
+            && let Some(leg) = vector_leg(self.shared, at, value.as_ref(), asked.subtype)?
+        {
+            self.set_vector(leg)?;
+        }
+        if let Some(text) = &asked.text {
+            let TextValue { text: query, syntax } = text.clone();
+            let syntax = if syntax == Syntax::Words { syntax } else { options.syntax };
+            self.texts.insert(0, TextLeg { query, syntax, field: None });
+        }
+        self.request.ef = self.request.ef.or(options.ef_search);
+        self.request.hybrid = options;
+        self.hybrid = Some(asked.clone());
+        Ok(())
+    }
+
+    fn finish(mut self) -> Option<(Request, Asked)> {
+        self.request.hint = self.limit.map(|limit| limit.saturating_add(self.offset));
+        self.request.page = self.limit;
+        self.request.filter = match self.filters.len() {
+            0 => None,
+            1 => self.filters.pop(),
+            _ => Some(Filter::And(std::mem::take(&mut self.filters))),
+        };
+        let field = self.texts.first().and_then(|leg| leg.field);
+        self.add_legs();
+        if self.request.legs.is_empty() || !self.add_bounds() {
+            return None;
+        }
+        Some((self.request, Asked { field, hybrid: self.hybrid }))
+    }
+
+    /// The vector and one text are the legs; more texts must match besides. A text beside a vector MATCH must match, too.
+    fn add_legs(&mut self) {
+        let Self { request, texts, vector, .. } = self;
+        let (vector, mut texts) = (vector.take(), std::mem::take(texts));
+        let both = vector.is_some();
+        request.legs.extend(vector.map(Leg::from));
+        let ranked = self.hybrid.as_ref().is_none_or(|asked| asked.text.is_some());
+        if both && !ranked || texts.is_empty() {
+            request.must_match = texts;
+            return;
+        }
+        let first = texts.remove(0);
         request.must_match = texts;
-        return;
+        if both && self.hybrid.is_none() {
+            request.must_match.push(first.clone());
+        }
+        request.legs.push(first.into());
     }
-    let first = texts.remove(0);
-    request.must_match = texts;
-    if request.vector.is_some() && !hybrid {
-        request.must_match.push(first.clone());
+
+    /// Bounds end a search, or narrow it by distance; SQLite checks them again. Of another column than the one that ranks
+    /// they are left to it. `false`: nothing is within them, since the column is NULL in every row.
+    fn add_bounds(&mut self) -> bool {
+        let request = &mut self.request;
+        let vector = request.vectors().next().is_some();
+        let text = request.legs.len() > usize::from(vector);
+        for &(term, bound) in &self.bounds {
+            match term {
+                Term::Distance(op) => request.within.push((op, bound)),
+                Term::Rank(op) if !text => request.within.push((op, bound)),
+                Term::Rank(op) => request.until.push((op, bound)),
+                Term::Score(_) if !(vector && text) => return false,
+                Term::Bm25(_) if !text => return false,
+                Term::Score(op) => request.until.push((op.turned(), -bound)),
+                Term::Bm25(op) if !vector => request.until.push((op.turned(), -bound)),
+                _ => {}
+            }
+        }
+        request.until.retain(|(op, _)| matches!(op, Op::Lt | Op::Le));
+        true
     }
-    request.text = Some(first);
 }
 
 /// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
@@ -173,105 +264,16 @@ pub fn vector_leg(
     value: ValueRef<'_>,
     subtype: u32,
 ) -> Result<Option<VectorLeg>> {
-    let column = &shared.schema.columns[at];
+    let column = &shared.collection.schema.columns[at];
     let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
-    let model = shared.schema.model.as_deref();
+    let model = shared.collection.schema.model.as_deref();
     if value == ValueRef::Null {
         return Ok(None);
     }
-    let name = format!("{}.{}", shared.storage.table, column.name);
+    let name = format!("{}.{}", shared.table(), column.name);
     let target = vector_value::Target { name: &name, dim: Some(dim), model };
     let query = vector_value::read(value, subtype, &target)?.into_owned();
-    let nth = shared.schema.vectors().take_while(|(v, _)| *v < at).count();
-    Ok(Some(VectorLeg { column: nth, query }))
-}
-
-fn set_vector(shared: &Shared, request: &mut Request, leg: VectorLeg) -> Result<()> {
-    if request.vector.is_some() {
-        let table = &shared.storage.table;
-        return Err(Error::Value(format!(
-            "{table}: one vector a search; join the table with itself to combine two"
-        )));
-    }
-    request.vector = Some(leg);
-    Ok(())
-}
-
-fn hybrid_legs(
-    shared: &Shared,
-    asked: &HybridQuery,
-    request: &mut Request,
-    texts: &mut Vec<TextLeg>,
-) -> Result<()> {
-    let table = &shared.storage.table;
-    let options: HybridOptions = match &asked.options {
-        Some(json) => fusion::parse_options(json)?,
-        None => HybridOptions::default(),
-    };
-    let at = match &options.column {
-        Some(name) => match shared.schema.find(name) {
-            Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
-            _ => {
-                return Err(Error::Unknown(format!(
-                    "{table}: hybrid_query: there is no vector column '{name}'"
-                )));
-            }
-        },
-        None => match shared.schema.vectors().next() {
-            Some((at, _)) => at,
-            None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
-        },
-    };
-    if let Some(value) = &asked.vector
-        && let Some(leg) = vector_leg(shared, at, value.as_ref(), asked.subtype)?
-    {
-        set_vector(shared, request, leg)?;
-    }
-    if let Some(text) = &asked.text {
-        let TextValue { text: query, syntax } = text.clone();
-        let syntax = if syntax == Syntax::Words { syntax } else { options.syntax };
-        texts.insert(0, TextLeg { query, syntax, field: None });
-    }
-    request.ef = request.ef.or(options.ef_search);
-    request.hybrid = options;
-    Ok(())
-}
-
-/// Checks a knob's value and notes it for reading back. NULL gives `None`.
-pub fn knob(shared: &Shared, term: Term, value: &Value, knobs: &mut Knobs) -> Result<Option<usize>> {
-    let table = &shared.storage.table;
-    let (name, low, slot) = match term {
-        Term::K => ("k", 0, &mut knobs.k),
-        Term::Ef => ("ef_search", 1, &mut knobs.ef_search),
-        Term::Exact => ("exact", 0, &mut knobs.exact),
-        _ => return Ok(None),
-    };
-    let number = match value {
-        Value::Null => return Ok(None),
-        Value::Integer(number) => *number,
-        // Beyond 2^63 it saturates, like every number above the largest k.
-        Value::Real(number) if number.fract() == 0.0 => *number as i64,
-        other => {
-            return Err(Error::Value(format!("{table}: {name} must be an integer, got {}", shown(other))));
-        }
-    };
-    if number < low {
-        return Err(Error::Value(format!("{table}: {name} must be {low} or more, got {number}")));
-    }
-    // A float is read back as an integer only where it is the same number.
-    *slot = Some(if number == i64::MAX { value.clone() } else { Value::Integer(number) });
-    if term == Term::Exact {
-        return Ok(Some(usize::from(number != 0)));
-    }
-    Ok(Some(usize::try_from(number).unwrap_or(MAX_K).min(MAX_K)))
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Real(real) => format!("{real:?}"),
-        Value::Text(text) => format!("'{}'", text.chars().take(40).collect::<String>()),
-        other => other.type_name().to_owned(),
-    }
+    Ok(shared.collection.schema.vector_nth(at).map(|column| VectorLeg { column, query }))
 }
 
 /// A LIMIT or OFFSET as a hint; negative means none.
@@ -280,7 +282,7 @@ fn count(value: ValueRef<'_>) -> Option<usize> {
 }
 
 fn column_name(shared: &Shared, at: usize) -> String {
-    shared.schema.columns[at].name.clone()
+    shared.collection.schema.columns[at].name.clone()
 }
 
 fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
@@ -310,7 +312,7 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
 }
 
 fn is_text(shared: &Shared, at: usize) -> bool {
-    shared.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
+    shared.collection.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
 }
 
 /// Whether a comparison of a TEXT column with the value may be one of numbers. Then it does not narrow the search, and
@@ -342,8 +344,7 @@ pub fn keys_of(values: Vec<Value>) -> Option<Vec<String>> {
 fn rowid_of(value: &Value) -> Option<i64> {
     match value {
         Value::Integer(rowid) => Some(*rowid),
-        // -2^63 is an integer, 2^63 is not.
-        Value::Real(real) if real.fract() == 0.0 && (-TWO_63..TWO_63).contains(real) => Some(*real as i64),
+        Value::Real(real) => Value::whole(*real),
         Value::Text(text) => text_to_number(text).as_ref().and_then(rowid_of),
         _ => None,
     }

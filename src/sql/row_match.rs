@@ -6,7 +6,7 @@
 
 use super::callers::{Calls, Reads};
 use super::request;
-use super::table::Shared;
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::schema::ColumnKind;
 use crate::value::Value;
@@ -103,7 +103,7 @@ pub fn no_search(shared: &Shared) -> Error {
     Error::Value(format!(
         "{}: k cuts the rows of a search, and here is none: write it beside a MATCH, both in the ON clause of a join or in a \
          subquery, not under OR or NOT",
-        shared.storage.table
+        shared.table()
     ))
 }
 
@@ -111,7 +111,7 @@ fn unknown(shared: &Shared, column: &str) -> Error {
     Error::Value(format!(
         "{}: {column} is not known here: SQLite calls this MATCH for single rows (over an outer join, under OR or NOT, in a \
          SELECT list); move it into the ON clause or into a subquery, where it is a search",
-        shared.storage.table
+        shared.table()
     ))
 }
 
@@ -170,7 +170,9 @@ impl RowMatch {
         subtype: u32,
     ) -> Result<Option<bool>> {
         let query = self.read(shared, column, given, subtype)?;
-        let ColumnKind::Vector(spec) = &shared.schema.columns[column].kind else { return Ok(None) };
+        let ColumnKind::Vector(spec) = &shared.collection.schema.columns[column].kind else {
+            return Ok(None);
+        };
         let distance =
             query.as_ref().map(|query| metric::distance_to_stored(spec.metric, query, Store::F32, vector));
         let mut known = self.vector.borrow_mut();

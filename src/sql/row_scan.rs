@@ -1,10 +1,10 @@
 //! A plain scan: rows in order of rowid, in batches, without a search.
 
-use super::table::Shared;
-use crate::columns::{Op, affinity::text_to_number};
+use super::shared::Shared;
+use crate::columns::affinity::text_to_number;
 use crate::error::Result;
 use crate::storage::{Row, VectorBytes};
-use crate::value::Value;
+use crate::value::{Op, Value};
 use std::cell::RefCell;
 
 /// Rows fetched at once.
@@ -38,7 +38,7 @@ impl RowScan {
 
     /// Goes on to the next row that is still there; false at the end.
     pub fn next(&mut self, shared: &Shared) -> Result<bool> {
-        let (storage, conn) = (&shared.storage, shared.host.connection());
+        let (storage, conn) = (&shared.collection.storage, shared.conn());
         self.at += 1;
         while let Some(row) = self.rows.get_mut(self.at) {
             // Only this connection can have changed the snapshot that it reads.
@@ -57,7 +57,7 @@ impl RowScan {
 
     /// Reads the next batch; false at the end.
     pub fn fetch(&mut self, shared: &Shared) -> Result<bool> {
-        let (storage, conn) = (&shared.storage, shared.host.connection());
+        let (storage, conn) = (&shared.collection.storage, shared.conn());
         let last = loop {
             if !self.ended && self.range.0 <= self.range.1 {
                 self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;

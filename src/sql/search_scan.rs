@@ -1,9 +1,9 @@
 //! A scan over the rows of a search, in the order that SQLite was promised.
 
 use super::callers::Calls;
-use super::plan::{Order, Plan};
+use super::plan::{Order, QueryPlan};
 use super::request::Asked;
-use super::table::Shared;
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::query::{Hit, Request, Search};
 use crate::storage::{Row, VectorBytes};
@@ -41,18 +41,17 @@ impl SearchScan {
     /// Starts a search and moves to its first row; `None` when there is none.
     pub fn start(
         shared: &Shared,
-        plan: &Plan,
+        plan: &QueryPlan,
         calls: Calls,
         mut request: Request,
         asked: Asked,
     ) -> Result<Option<Self>> {
         // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
-        request.unranked =
-            plan.unranked && request.vector.is_none() && !calls.bm25 && !(plan.bare && calls.marks);
+        let hybrid = request.vectors().next().is_some();
+        request.unranked = plan.unranked && !hybrid && !calls.bm25 && !(plan.bare && calls.marks);
         request.descending = plan.order == Order::Descending;
-        let (unranked, hybrid) = (request.unranked, request.vector.is_some());
-        let view = shared.view()?;
-        let mut search = shared.with_source(|source| Search::start(source, view, request))?;
+        let unranked = request.unranked;
+        let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,
             Order::Bm25 => hybrid.then(|| rest(shared, &mut search)),
@@ -75,7 +74,7 @@ impl SearchScan {
             query: Rc::new(asked),
             row: OnceCell::new(),
             vectors: OnceCell::new(),
-            changes: shared.host.connection().total_changes(),
+            changes: shared.conn().total_changes(),
         };
         Ok(if scan.next(shared)? { Some(scan) } else { None })
     }
@@ -92,8 +91,10 @@ impl SearchScan {
             let Some(hit) = hit else { return Ok(false) };
             self.hit = hit;
             // Only this connection can have deleted a row of the snapshot that it reads.
-            let conn = shared.host.connection();
-            if conn.total_changes() == self.changes || shared.storage.row_exists(conn, self.hit.rowid)? {
+            let conn = shared.conn();
+            if conn.total_changes() == self.changes
+                || shared.collection.storage.row_exists(conn, self.hit.rowid)?
+            {
                 return Ok(true);
             }
             self.search.skip_last();
@@ -108,13 +109,13 @@ impl SearchScan {
             return Ok(sorted.next());
         }
         if self.batch > 0
-            && let Some(rowids) = shared.with_source(|source| self.search.listed(source, self.batch))?
+            && let Some(rowids) = self.search.listed(shared.on(), self.batch)?
         {
             self.batch = (self.batch * 4).min(LARGEST_BATCH);
             self.ahead = rowids.into_iter();
             return Ok(self.ahead.next().map(Hit::bare));
         }
-        shared.with_source(|source| self.search.next(source))
+        self.search.next(shared.on())
     }
 }
 
@@ -122,7 +123,7 @@ impl SearchScan {
 /// a function reads scores.
 fn rest(shared: &Shared, search: &mut Search) -> Result<Vec<Hit>> {
     let mut hits = Vec::new();
-    while let Some(hit) = shared.with_source(|source| search.next(source))? {
+    while let Some(hit) = search.next(shared.on())? {
         if shared.host.interrupted() {
             return Err(Error::Interrupted);
         }

@@ -1,112 +1,61 @@
-//! Writing rows: validation first, then `t_rows`, `t_vectors` and the log.
+//! The values of an INSERT or UPDATE, checked against the schema and handed to the collection.
 //!
-//! What a user can get wrong is found before the first write. All writes of a row are made together or not at all
-//! ([`Shared::atomically`]).
+//! What a user can get wrong is found before the first write.
 
 use super::columns::{Hidden, hidden_columns};
 use super::module::{Args, Conflict};
-use super::table::Shared;
+use super::shared::Shared;
 use super::vector_value;
-use crate::collection::encode_vector;
+use crate::collection::{Row, Writer};
 use crate::columns::affinity;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType};
-use crate::storage::LogOp;
+use crate::storage::encode_vector;
 use crate::value::Value;
 use crate::vector::{Store, fits_f16};
 use rusqlite::types::ValueRef;
 
-/// A row checked against the schema, ready to be stored.
-struct Checked {
-    /// Values of `t_rows` in order.
-    values: Vec<Value>,
-    /// Stored bytes of each vector column.
-    vectors: Vec<Option<Vec<u8>>>,
-    /// The rowid that an INTEGER key asks for.
-    key_rowid: Option<i64>,
+fn writer(shared: &Shared) -> Writer<'_, Shared> {
+    Writer { collection: &shared.collection, conn: shared.conn(), journal: shared }
 }
 
 /// Inserts a row and returns its rowid.
 pub fn insert(shared: &Shared, rowid: Option<i64>, values: &Args<'_>, conflict: Conflict) -> Result<i64> {
     refuse_hidden(shared, values, false)?;
-    let checked = check(shared, values)?;
-    let rowid = match (rowid, checked.key_rowid) {
+    let (row, key) = check(shared, values)?;
+    let rowid = match (rowid, key) {
         (Some(a), Some(b)) if a != b => {
-            return Err(Error::Value(format!(
-                "{}: the row is given rowid {a} and key {b}",
-                shared.storage.table
-            )));
+            return Err(Error::Value(format!("{}: the row is given rowid {a} and key {b}", shared.table())));
         }
         (a, b) => a.or(b),
     };
-    let clashes = clashes(shared, rowid, &checked.values, None, conflict)?;
-    if clashes.is_empty() {
-        return insert_new(shared, rowid, &checked);
-    }
-    shared.atomically(|| {
-        remove(shared, &clashes)?;
-        insert_new(shared, rowid, &checked)
-    })
-}
-
-/// Inserts a row that is in nobody's way. What fails is taken back here: a journal of each row would make a load a quarter
-/// slower.
-fn insert_new(shared: &Shared, rowid: Option<i64>, checked: &Checked) -> Result<i64> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
-    let rowid = storage.insert_row(conn, rowid, &checked.values)?;
-    let mut logged = None;
-    let mut index = || {
-        put_new_vectors(shared, rowid, &checked.vectors)?;
-        storage.log_append(conn, LogOp::Add, rowid)?;
-        logged = Some(conn.last_insert_rowid());
-        shared.wrote()
-    };
-    if let Err(error) = index() {
-        shared.take_back(&error, || {
-            storage.delete_row(conn, rowid)?;
-            logged.map_or(Ok(()), |seq| storage.log_remove(conn, seq))
-        });
-        return Err(error);
-    }
-    Ok(rowid)
+    writer(shared).insert(rowid, &row, conflict == Conflict::Replace)
 }
 
 /// Deletes a row; nothing happens when it is not there.
 pub fn delete(shared: &Shared, rowid: i64) -> Result<()> {
-    shared.atomically(|| {
-        remove(shared, &[rowid])?;
-        shared.wrote()
-    })
-}
-
-fn remove(shared: &Shared, rowids: &[i64]) -> Result<()> {
-    for rowid in rowids {
-        unindex(shared, *rowid)?;
-        shared.storage.delete_row(shared.host.connection(), *rowid)?;
-    }
-    Ok(())
+    writer(shared).delete(rowid)
 }
 
 /// Changes a row, its rowid included.
 pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: Conflict) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
-    let Some(before) = storage.row(conn, old)? else {
-        return Err(Error::Value(format!("{}: row {old} is gone", storage.table)));
+    let on = shared.on();
+    let Some(before) = on.storage.row(on.conn, old)? else {
+        return Err(Error::Value(format!("{}: row {old} is gone", shared.table())));
     };
     refuse_hidden(shared, values, true)?;
-    let mut vectors = storage.vectors(conn, old)?;
-    let mut row = before.values.clone();
+    let mut row = Row { values: before.values, vectors: on.storage.vectors(on.conn, old)? };
     let mut indexed = false;
     let mut new = new;
     let (mut stored, mut vector) = (0, 0);
-    for (at, column) in shared.schema.columns.iter().enumerate() {
+    for (at, column) in on.schema.columns.iter().enumerate() {
         let unchanged = values.nochange(at);
         match &column.kind {
             ColumnKind::Vector(spec) => {
                 if !unchanged {
                     let bytes = check_vector(shared, column, values, at)?.map(|v| encode_vector(spec, &v));
-                    indexed |= bytes != vectors[vector];
-                    vectors[vector] = bytes;
+                    indexed |= bytes != row.vectors[vector];
+                    row.vectors[vector] = bytes;
                 }
                 vector += 1;
             }
@@ -122,138 +71,38 @@ pub fn update(shared: &Shared, old: i64, new: i64, values: &Args<'_>, conflict: 
                 if !unchanged {
                     let value = check_value(shared, column, values.value(at))?;
                     let plain = matches!(kind, ColumnKind::Unindexed | ColumnKind::Key(_));
-                    indexed |= !plain && value != row[stored];
-                    row[stored] = value;
+                    indexed |= !plain && value != row.values[stored];
+                    row.values[stored] = value;
                 }
                 stored += 1;
             }
         }
     }
-    let clashes = clashes(shared, Some(new), &row, Some(old), conflict)?;
-    if new == old && !indexed && clashes.is_empty() {
-        // One statement, which SQLite itself does as a whole or not at all.
-        return storage.update_row(conn, old, &row);
-    }
-    shared.atomically(|| {
-        remove(shared, &clashes)?;
-        if new != old {
-            remove(shared, &[old])?;
-            storage.insert_row(conn, Some(new), &row)?;
-        } else {
-            if indexed {
-                unindex(shared, old)?;
-            }
-            storage.update_row(conn, old, &row)?;
-        }
-        if new != old || indexed {
-            put_vectors(shared, new, &vectors)?;
-            storage.log_append(conn, LogOp::Add, new)?;
-        }
-        shared.wrote()
-    })
+    writer(shared).update(old, new, &row, indexed, conflict == Conflict::Replace)
 }
 
-fn put_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
-    let slices: Vec<Option<&[u8]>> = vectors.iter().map(Option::as_deref).collect();
-    shared.storage.put_vectors(shared.host.connection(), rowid, &slices)
-}
-
-/// Stores the vectors of a new row. A slot of a tile may lie in two pieces.
-fn put_new_vectors(shared: &Shared, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
-    if vectors.is_empty() {
-        return Ok(());
-    }
-    if storage.is_tiled(conn, rowid)? {
-        return shared.atomically(|| put_vectors(shared, rowid, vectors));
-    }
-    let slices: Vec<Option<&[u8]>> = vectors.iter().map(Option::as_deref).collect();
-    storage.put_single(conn, rowid, &slices)
-}
-
-/// Takes a row out of the index: out of the delta, or dead in its segment.
-fn unindex(shared: &Shared, rowid: i64) -> Result<()> {
-    let (storage, conn) = (&shared.storage, shared.host.connection());
-    let view = shared.view()?;
-    let op = if view.delta.contains(rowid) {
-        LogOp::Remove
-    } else {
-        match view.find(storage, conn, &shared.schema, rowid)? {
-            Some((part, ord)) => LogOp::Kill { segment: view.segments[part].segment.record.seq, ord },
-            None => return Ok(()),
-        }
-    };
-    drop(view);
-    storage.log_append(conn, op, rowid)
-}
-
-/// The rows that the new row would collide with, which REPLACE removes.
-///
-/// # Errors
-/// Such a row, if the statement is no REPLACE.
-fn clashes(
-    shared: &Shared,
-    rowid: Option<i64>,
-    values: &[Value],
-    own: Option<i64>,
-    conflict: Conflict,
-) -> Result<Vec<i64>> {
-    let (storage, conn, schema) = (&shared.storage, shared.host.connection(), &shared.schema);
-    let mut clashes = Vec::new();
-    if let Some(rowid) = rowid
-        && Some(rowid) != own
-        && storage.row_exists(conn, rowid)?
-    {
-        let name = match schema.key_column() {
-            Some((at, ColumnType::Integer)) => schema.columns[at].name.as_str(),
-            _ => "rowid",
-        };
-        clashes.push((rowid, name, rowid.to_string()));
-    }
-    if let Some((at, ColumnType::Text)) = schema.key_column() {
-        let stored = schema.columns[..at].iter().filter(|c| !matches!(c.kind, ColumnKind::Vector(_))).count();
-        if let Some(key) = values.get(stored)
-            && let Some(found) = storage.rowid_of_key(conn, key)?
-            && Some(found) != own
-        {
-            clashes.push((
-                found,
-                schema.columns[at].name.as_str(),
-                format!("'{}'", key.as_text().unwrap_or("")),
-            ));
-        }
-    }
-    match clashes.first() {
-        Some((_, column, value)) if conflict != Conflict::Replace => {
-            let table = &storage.table;
-            Err(Error::Constraint(format!(
-                "UNIQUE constraint failed: {table}.{column}: {value} exists already"
-            )))
-        }
-        _ => Ok(clashes.into_iter().map(|(rowid, ..)| rowid).collect()),
-    }
-}
-
-fn check(shared: &Shared, values: &Args<'_>) -> Result<Checked> {
-    let mut checked = Checked { values: Vec::new(), vectors: Vec::new(), key_rowid: None };
-    for (at, column) in shared.schema.columns.iter().enumerate() {
+/// The row, and the rowid that an INTEGER key asks for.
+fn check(shared: &Shared, values: &Args<'_>) -> Result<(Row, Option<i64>)> {
+    let mut row = Row { values: Vec::new(), vectors: Vec::new() };
+    let mut rowid = None;
+    for (at, column) in shared.collection.schema.columns.iter().enumerate() {
         match &column.kind {
             ColumnKind::Vector(spec) => {
                 let vector = check_vector(shared, column, values, at)?;
-                checked.vectors.push(vector.map(|v| encode_vector(spec, &v)));
+                row.vectors.push(vector.map(|v| encode_vector(spec, &v)));
             }
             ColumnKind::Key(ColumnType::Integer) => {
-                checked.key_rowid = check_rowid(shared, column, values.value(at))?;
+                rowid = check_rowid(shared, column, values.value(at))?;
             }
-            _ => checked.values.push(check_value(shared, column, values.value(at))?),
+            _ => row.values.push(check_value(shared, column, values.value(at))?),
         }
     }
-    Ok(checked)
+    Ok((row, rowid))
 }
 
 /// Hidden columns are for queries. (A value for the one named like the table is a command, of an INSERT only.)
 fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()> {
-    let columns = || hidden_columns(&shared.schema);
+    let columns = || hidden_columns(&shared.collection.schema);
     // UPDATE ... FROM hands every column over as it was read; else the ones that SET does not name are marked.
     if changes && !columns().any(|(at, ..)| values.nochange(at)) {
         return Ok(());
@@ -261,7 +110,7 @@ fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()
     match columns().find(|(at, ..)| values.value(*at) != ValueRef::Null && !values.nochange(*at)) {
         None => Ok(()),
         Some((_, hidden, name)) => {
-            let table = &shared.storage.table;
+            let table = shared.table();
             let name = if hidden == Hidden::Table { table } else { name };
             Err(Error::Value(format!("{table}.{name} is a hidden column for queries and cannot be written")))
         }
@@ -270,7 +119,7 @@ fn refuse_hidden(shared: &Shared, values: &Args<'_>, changes: bool) -> Result<()
 
 fn refuse_null(shared: &Shared, column: &Column) -> Result<()> {
     if column.not_null {
-        let table = &shared.storage.table;
+        let table = shared.table();
         return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
     }
     Ok(())
@@ -288,8 +137,8 @@ fn check_vector<'a>(
         refuse_null(shared, column)?;
         return Ok(None);
     }
-    let name = format!("{}.{}", shared.storage.table, column.name);
-    let model = shared.schema.model.as_deref();
+    let name = format!("{}.{}", shared.table(), column.name);
+    let model = shared.collection.schema.model.as_deref();
     let target = vector_value::Target { name: &name, dim: Some(spec.dim), model };
     let vector = vector_value::read(value, values.subtype(at), &target)?;
     if spec.store == Store::F16
@@ -328,7 +177,7 @@ fn check_value(shared: &Shared, column: &Column, value: ValueRef<'_>) -> Result<
     };
     if value.is_null() {
         if matches!(column.kind, ColumnKind::Key(_)) {
-            let table = &shared.storage.table;
+            let table = shared.table();
             return Err(Error::Constraint(format!("NOT NULL constraint failed: {table}.{}", column.name)));
         }
         refuse_null(shared, column)?;
@@ -355,5 +204,5 @@ fn wrong_type(shared: &Shared, column: &Column, kind: ColumnType, value: &Value)
         }
         _ => "",
     };
-    Error::Value(format!("{}.{}: expected {expected}, got {shown}{hint}", shared.storage.table, column.name))
+    Error::Value(format!("{}.{}: expected {expected}, got {shown}{hint}", shared.table(), column.name))
 }

@@ -15,7 +15,7 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     let Value::Text(table) = Value::from(args.value(0)) else {
         return Err(Error::Value("nearlite_warnings takes the name of a table and a text query".into()));
     };
-    let (_, schema) = info::open(conn, &table)?;
+    let schema = info::open(conn, &table)?.schema;
     if schema.full_texts().next().is_none() {
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }

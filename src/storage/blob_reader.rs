@@ -1,7 +1,7 @@
 //! Reads blobs of one column row after row, straight to where they are wanted.
 //!
 //! A prepared SELECT hands out a copy of the whole value; a blob handle reads a range of it, large values by their
-//! pages without passing the page cache, and it is moved to another row without running a statement anew. A reader
+//! pages without passing the page cache, and it is moved to another row without running a statement again. A reader
 //! lives within one call: an open handle counts as a running statement and would hold up a VACUUM.
 
 use crate::error::Result;
@@ -24,7 +24,7 @@ impl<'a> BlobReader<'a> {
         Self { conn, database, table, column, handle: None, at: 0 }
     }
 
-    /// Goes to a row and answers the length of its blob; `None` when the row is missing or holds no blob.
+    /// Moves to a row and returns the length of its blob; `None` when the row is missing or holds no blob.
     pub fn open(&mut self, rowid: i64) -> Result<Option<usize>> {
         let moved = match &mut self.handle {
             Some(_) if self.at == rowid => Ok(()),

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tiles are made whenever the log has grown by so many entries.
+/// Tiles are made whenever the log has grown by this many entries.
 const PACK_EVERY: i64 = 256;
 
 /// What a tile says of a row.
@@ -106,7 +106,7 @@ impl Storage {
         Ok(self.is_tile(conn, place)?.then_some((tiling, place)))
     }
 
-    /// Writes the vectors of a row to its tile; answers false where there is none that can take them.
+    /// Writes the vectors of a row to its tile; returns false where no tile can take them.
     pub(super) fn put_in_tile(
         &self,
         conn: &Connection,

@@ -161,7 +161,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Removes everything that can be made anew from `t_rows` and `t_vectors`.
+    /// Removes everything that can be built again from `t_rows` and `t_vectors`.
     pub fn drop_index(&self, conn: &Connection) -> Result<()> {
         for suffix in ["segments", "chunks", "tombstones", "delta"] {
             run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;

@@ -4,7 +4,7 @@ use super::kind::check_kind;
 use super::run::Run;
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnKind, ColumnType, Schema, VectorSpec};
+use crate::schema::{Column, ColumnKind, ColumnType, Schema, VectorSpec};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
@@ -122,6 +122,11 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The columns of `t_rows`.
+fn stored(schema: &Schema) -> impl Iterator<Item = &Column> {
+    schema.columns.iter().enumerate().filter(|(at, _)| schema.is_stored(*at)).map(|(_, column)| column)
+}
+
 impl Storage {
     /// The shadow tables of a new collection.
     pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
@@ -140,8 +145,7 @@ impl Storage {
     fn of(database: &str, table: &str, schema: &Schema, tiled: bool, tile_rows: usize) -> Self {
         let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
         let (rows, vectors, delta, tiles) = (name("rows"), name("vectors"), name("delta"), name("tiles"));
-        let columns: Vec<String> =
-            schema.columns.iter().filter(|c| is_stored_value(&c.kind)).map(|c| quoted(&c.name)).collect();
+        let columns: Vec<String> = stored(schema).map(|column| quoted(&column.name)).collect();
         let listed = columns.iter().map(|c| format!(", {c}")).collect::<String>();
         let marks = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect::<String>();
         let sets = columns
@@ -218,7 +222,7 @@ impl Storage {
     /// Creates all shadow tables and stores `schema`.
     pub fn create(&self, conn: &Connection, schema: &Schema) -> Result<()> {
         let mut rows = String::from("rowid INTEGER PRIMARY KEY");
-        for column in schema.columns.iter().filter(|c| is_stored_value(&c.kind)) {
+        for column in stored(schema) {
             rows.push_str(", ");
             rows.push_str(&quoted(&column.name));
             if matches!(column.kind, ColumnKind::Key(_)) {
@@ -375,15 +379,15 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
                 check_kind(conn, database, table, suffix)?;
             }
         }
-        if let crate::Value::Text(name) = crate::Value::from(row.get_ref(0)?) {
-            found.insert(name, crate::Value::from(row.get_ref(1)?));
+        if let crate::value::Value::Text(name) = crate::value::Value::from(row.get_ref(0)?) {
+            found.insert(name, crate::value::Value::from(row.get_ref(1)?));
         }
     }
     let mut get = |name: &str| found.remove(name);
     let place = format!("{table}_config");
     let format = match get("format") {
-        Some(crate::Value::Integer(file @ FORMAT_WITHOUT_TILES..=FORMAT)) => file,
-        Some(crate::Value::Integer(file)) if file > FORMAT => {
+        Some(crate::value::Value::Integer(file @ FORMAT_WITHOUT_TILES..=FORMAT)) => file,
+        Some(crate::value::Value::Integer(file)) if file > FORMAT => {
             return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
         }
         _ => {
@@ -392,7 +396,7 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
             )));
         }
     };
-    let Some(crate::Value::Text(json)) = get("schema") else {
+    let Some(crate::value::Value::Text(json)) = get("schema") else {
         return Err(Error::corrupt(place, "the schema is missing"));
     };
     let schema: Schema =
@@ -400,9 +404,9 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
     schema.validate(table).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
     match (format, get("tile_rows")) {
         (FORMAT_WITHOUT_TILES, _) => Ok((false, schema, 0)),
-        (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::Value::Integer(0))) => Ok((true, schema, 0)),
-        (FORMAT, Some(crate::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
-        (_, Some(crate::Value::Integer(rows))) => {
+        (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::value::Value::Integer(0))) => Ok((true, schema, 0)),
+        (FORMAT, Some(crate::value::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
+        (_, Some(crate::value::Value::Integer(rows))) => {
             let rows = usize::try_from(rows)
                 .ok()
                 .filter(|rows| Tiling::new(&schema, *rows).is_some())
@@ -411,9 +415,4 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
         }
         _ => Err(Error::corrupt(place, "the rows of a tile are missing")),
     }
-}
-
-/// Whether a column lives in `t_rows`. An INTEGER key is the rowid itself and needs no column of its own.
-pub(super) fn is_stored_value(kind: &ColumnKind) -> bool {
-    !matches!(kind, ColumnKind::Vector(_) | ColumnKind::Key(ColumnType::Integer))
 }

@@ -199,7 +199,7 @@ impl Tiling {
         })
     }
 
-    /// Writes a slot; answers whether every vector has a form for it.
+    /// Writes a slot; returns whether every vector has a form for it.
     pub fn fill(&self, vectors: &[Option<&[u8]>], slot: &mut [u8]) -> bool {
         slot.fill(0);
         self.parts.iter().zip(vectors).all(|(part, vector)| {

@@ -140,7 +140,7 @@ pub(crate) fn gather_pages(values: &[f32]) {
 
 mod huge {
     #[cfg(target_os = "linux")]
-    fn say(start: *const u8, len: usize, advice: i32) {
+    fn call_madvise(start: *const u8, len: usize, advice: i32) {
         unsafe extern "C" {
             fn madvise(start: *mut std::ffi::c_void, len: usize, advice: i32) -> i32;
         }
@@ -153,14 +153,14 @@ mod huge {
     #[cfg(target_os = "linux")]
     pub fn advise(start: *const u8, len: usize) {
         const MADV_HUGEPAGE: i32 = 14;
-        say(start, len, MADV_HUGEPAGE);
+        call_madvise(start, len, MADV_HUGEPAGE);
     }
 
     /// For pages that were written; from Linux 6.1.
     #[cfg(target_os = "linux")]
     pub fn collapse(start: *const u8, len: usize) {
         const MADV_COLLAPSE: i32 = 25;
-        say(start, len, MADV_COLLAPSE);
+        call_madvise(start, len, MADV_COLLAPSE);
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -1,6 +1,7 @@
 //! Vectors: types, metrics, kernels and codes. A leaf: knows no index and no storage.
 
 pub(crate) mod aligned;
+pub(crate) mod background;
 pub(crate) mod codes;
 pub(crate) mod half;
 pub(crate) mod kernels;

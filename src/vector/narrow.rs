@@ -1,6 +1,6 @@
 //! A lossless form of f32 vectors in 29 bits a value.
 //!
-//! The values of one vector are of similar size, so 5 bits tell their exponents apart where f32 spends 8. A vector
+//! The values of one vector are of similar size, so 5 bits distinguish their exponents where f32 spends 8. A vector
 //! whose values span more than 31 binary orders of magnitude, zeros and subnormals aside, has no such form.
 //!
 //! ```text
@@ -11,7 +11,7 @@
 //! `i` in byte `i mod 4e` of `top`, in its upper half where `i >= 4e`. The sign is bit `i / e` of byte `i mod e` of
 //! `signs`. Planes instead of one bit stream let the compiler work on many values at once.
 
-/// Exponents that a code can tell apart, 0 aside.
+/// Exponents that a code can distinguish, 0 aside.
 const CODES: u32 = 31;
 
 /// Bytes that a vector of `dim` values takes.
@@ -19,7 +19,7 @@ pub(crate) const fn narrow_len(dim: usize) -> usize {
     1 + 3 * dim + 5 * dim.div_ceil(8)
 }
 
-/// Writes the narrow form of `values`, f32 in little-endian bytes, to `out` of [`narrow_len`] bytes; answers whether
+/// Writes the narrow form of `values`, f32 in little-endian bytes, to `out` of [`narrow_len`] bytes; returns whether
 /// there is one.
 pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
     let dim = values.len() / 4;
@@ -57,7 +57,7 @@ pub(crate) fn narrow(values: &[u8], out: &mut [u8]) -> bool {
     true
 }
 
-/// Writes the values of a narrow form; answers whether it is one. The values are finite.
+/// Writes the values of a narrow form; returns whether it is one. The values are finite.
 pub(crate) fn widen(bytes: &[u8], out: &mut [f32]) -> bool {
     let dim = out.len();
     let eighth = dim.div_ceil(8);

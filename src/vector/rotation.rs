@@ -34,6 +34,12 @@ impl Rotation {
         assert_eq!(x.len(), self.len, "the rotation is for other vectors");
         (kernels::get().loops.rotate)(x, &self.flips);
     }
+
+    /// Undoes [`Rotation::apply`].
+    pub fn invert(&self, x: &mut [f32]) {
+        assert_eq!(x.len(), self.len, "the rotation is for other vectors");
+        kernels::rotate_back(x, &self.flips);
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +58,8 @@ mod tests {
             rotation.apply(&mut rb);
             assert!((dot(&a, &a) - dot(&ra, &ra)).abs() < 1e-3 * len as f64, "{len}");
             assert!((dot(&a, &b) - dot(&ra, &rb)).abs() < 1e-3 * len as f64, "{len}");
+            rotation.invert(&mut ra);
+            assert!(a.iter().zip(&ra).all(|(x, y)| (x - y).abs() < 1e-4), "{len}");
             let mut spike = vec![0.0; len];
             spike[len / 3] = 1.0;
             rotation.apply(&mut spike);

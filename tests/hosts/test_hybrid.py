@@ -59,7 +59,7 @@ def fused(vector_leg, text_leg, k=60, weights=(1, 1), depth=None):
 
 
 # Deep enough for every row of the corpus, so that both legs are whole.
-ALL = {"depth": 1000}
+ALL = {"depth": 1000, "fusion": "rrf"}
 
 
 @pytest.mark.parametrize("where", ["1", "lang = 'en'", "year > 2004 AND free = 0", "rowid IN (1, 2, 3, 4, 5, 6, 7, 8)", "length(title) % 2 = 0"])
@@ -122,7 +122,7 @@ def test_the_default_depth_is_enough_for_the_first_page(corpus, query):
     """The default depth is 100: the head of the fused list equals the fusion of the legs cut there."""
     vector_leg, text_leg = legs(corpus, "falcon OR onyx", query)
     expected = fused(vector_leg, text_leg, depth=100)
-    got = hybrid(corpus.db, "falcon OR onyx", query, limit=10)
+    got = hybrid(corpus.db, "falcon OR onyx", query, {"fusion": "rrf"}, limit=10)
     best = sorted(((r, -s) for r, s in expected.items()), key=lambda item: item[1])
     model.same_ranking([(row["rowid"], row["rank"]) for row in got], best[:10], tolerance=1e-6)
 
@@ -135,6 +135,64 @@ def test_rrf_takes_k_and_weights(corpus, query, options):
     expected = fused(vector_leg, text_leg, options.get("k", 60), (vector_weight, text_weight))
     got = {row["rowid"]: row["score"] for row in hybrid(corpus.db, "falcon", query, {**ALL, **options})}
     assert {r: s for r, s in got.items() if s > 0} == pytest.approx({r: s for r, s in expected.items() if s > 0}, rel=1e-5)
+
+
+def convex(corpus, text, query, alpha=0.45, metric="cosine"):
+    """Every row's score: each leg from its background, 0 or the mean similarity of all rows, to its best, cut to 0 and 1."""
+    similarity = lambda distance: {"cosine": 1 - distance, "ip": -distance, "l2": -(distance**2)}[metric]
+    table = corpus.db.rows("SELECT rowid, embedding FROM docs WHERE embedding IS NOT NULL")
+    vectors = {rowid: similarity(model.distance(metric, model.floats(blob), query)) for rowid, blob in table}
+    texts = dict(corpus.db.rows("SELECT rowid, bm25 FROM docs WHERE docs MATCH ?", text))
+    background = sum(vectors.values()) / len(vectors)
+    scale = lambda raws, low, rowid: min(max((raws[rowid] - low) / (max(raws.values()) - low), 0), 1) if rowid in raws else 0
+    return {rowid: alpha * scale(vectors, background, rowid) + (1 - alpha) * scale(texts, 0, rowid) for rowid in {*vectors, *texts}}
+
+
+@pytest.mark.parametrize("options", [{}, {"fusion": "convex"}, {"alpha": 0.2}, {"weights": [3, 1]}])
+def test_the_default_scales_each_leg_from_its_background_to_its_best(corpus, query, options):
+    alpha = options.get("alpha", 0.75 if "weights" in options else 0.45)
+    expected = convex(corpus, "falcon OR onyx", query, alpha)
+    for where in ["1", "lang = 'en'"]:
+        got = hybrid(corpus.db, "falcon OR onyx", query, {"depth": 1000, **options}, where)
+        if where == "1":
+            assert {row["rowid"]: row["score"] for row in got} == pytest.approx(expected, abs=2e-5)
+        assert all(0 <= row["score"] <= 1 for row in got)
+    one = corpus.db.rows("SELECT rowid, score FROM docs WHERE docs MATCH 'falcon OR onyx' AND embedding MATCH ? ORDER BY rank LIMIT 5", model.blob(query))
+    plain = hybrid(corpus.db, "falcon OR onyx", query, None, "docs MATCH 'falcon OR onyx'", limit=5)
+    assert one == [(row["rowid"], row["score"]) for row in plain]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "ip"])
+@pytest.mark.parametrize("codes, dim", [("int8", 40), ("none", 40), ("bit", 320)])
+def test_scores_do_not_depend_on_how_the_rows_came_to_be(host, metric, codes, dim, rng):
+    """Inserted at once or in segments with updated and deleted rows: the background is that of the living rows."""
+    rows = rng.standard_normal((700, dim)).astype(np.float32) + np.linspace(-1, 1, dim, dtype=np.float32)
+    query = rng.standard_normal(dim).astype(np.float32) + rows[5]
+    asked = "SELECT rowid, score FROM docs WHERE docs MATCH hybrid_query('word', ?) ORDER BY rank LIMIT 40"
+
+    def table(changed):
+        db = host.open()
+        db.rows(f"CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, v VECTOR({dim}) METRIC {metric} CODES {codes})")
+        insert = "INSERT OR REPLACE INTO docs(rowid, body, v) VALUES(?, ?, ?)"
+        values = [(at + 1, "word" if at % 7 == 0 else "other", model.blob(row)) for at, row in enumerate(rows)]
+        if changed:
+            db.many_in_transaction(insert, [(rowid, body, model.blob(np.roll(rows[rowid - 1], 3) * 2)) for rowid, body, _ in values[:300]])
+            db.rows("INSERT INTO docs(docs) VALUES('flush')")
+            db.many_in_transaction(insert, [(rowid + 5000, "other", blob) for rowid, _, blob in values[:200]])
+            db.rows("INSERT INTO docs(docs) VALUES('flush')")
+            db.rows("DELETE FROM docs WHERE rowid > 5000")
+            db.many_in_transaction(insert, values[150:])
+            db.rows("INSERT INTO docs(docs) VALUES('flush')")
+            db.many_in_transaction(insert, values[:150])
+        else:
+            db.many_in_transaction(insert, values)
+            db.rows("INSERT INTO docs(docs) VALUES('optimize')")
+        return db
+
+    plain, grown = (dict(table(changed).rows(asked, model.blob(query))) for changed in (False, True))
+    assert grown == pytest.approx(plain, abs=5e-3 if codes == "bit" else 2e-4)
+    if codes != "bit":
+        assert list(grown) == list(plain)
 
 
 @pytest.mark.parametrize("fusion", ["convex", "dbsf"])
@@ -202,7 +260,7 @@ def test_the_column_of_several_vectors_is_named_in_the_options(db):
     assert "nocolumn" in db.failure("SELECT rowid FROM docs WHERE docs MATCH hybrid_query('x', '[0,0]', '{\"column\":\"nocolumn\"}')").message
 
 
-@pytest.mark.parametrize("options, word", [('{"fusion":"borda"}', "borda"), ('{"fusoin":"rrf"}', "fusoin"), ("{", "JSON"), ("[]", ""), ('{"k":-5}', "k"), ('{"alpha":7}', "alpha"), ('{"weights":[1]}', "weights"), ('{"depth":"deep"}', "depth")])
+@pytest.mark.parametrize("options, word", [('{"fusion":"borda"}', "borda"), ('{"fusoin":"rrf"}', "fusoin"), ("{", "JSON"), ("[]", ""), ('{"k":-5}', "k"), ('{"alpha":7}', "alpha"), ('{"weights":[1]}', "weights"), ('{"k":9,"alpha":0.3}', "alpha"), ('{"depth":"deep"}', "depth")])
 def test_a_wrong_option_is_named(corpus, query, options, word):
     failure = corpus.db.failure("SELECT rowid FROM docs WHERE docs MATCH hybrid_query('falcon', ?, ?) ORDER BY rank LIMIT 5", model.blob(query), options)
     assert failure.says(word), failure

@@ -3,7 +3,7 @@
 use super::data::{Data, Random, median};
 use super::{K, TENANT};
 use nearlite::rusqlite::{Connection, Statement};
-use nearlite::{Collection, Filter, Plan, Value as Cell, col};
+use nearlite::{Collection, Filter, PartPlan, Value as Cell, col};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::Path;
@@ -99,7 +99,7 @@ pub fn measure(table: &Collection, data: &Data, path: &Path, rounds: usize) -> R
                 let plan = search(&constants_again).explain()?.plan;
                 one[2] = plan["filter_us"].as_f64().unwrap_or(0.0);
                 one[3] = plan["search_us"].as_f64().unwrap_or(0.0);
-                let hits = search(&constants).plan(Plan::Scan).explain()?;
+                let hits = search(&constants).plan(PartPlan::Scan).explain()?;
                 one[4] = hits.plan["search_us"].as_f64().unwrap_or(0.0);
                 let same = hits.hits.iter().map(|hit| hit.hit.rowid).eq(ids.iter().copied());
                 different += usize::from(!same);

@@ -5,7 +5,7 @@
 
 use super::K;
 use super::data::{Data, Order, median, passing};
-use nearlite::{Collection, Error as SearchError, Plan};
+use nearlite::{Collection, Error as SearchError, PartPlan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -48,7 +48,7 @@ impl Way {
         table: &Collection,
         at: usize,
         query: &[f32],
-        plan: Option<Plan>,
+        plan: Option<PartPlan>,
         truth: &Truth<'_>,
     ) -> Result<(), SearchError> {
         let mut search = table.search().nearest("e", query).limit(K).columns(["id"]);
@@ -165,9 +165,9 @@ fn measure_one(
             unfiltered.run(table, at, query, None, &all)?;
             Way::default().run(table, 0, query, None, &truth)?;
             default.run(table, at, query, None, &truth)?;
-            scan.run(table, at, query, Some(Plan::Scan), &truth)?;
+            scan.run(table, at, query, Some(PartPlan::Scan), &truth)?;
             if walked {
-                walk.run(table, at, query, Some(Plan::FilteredGraph), &truth)?;
+                walk.run(table, at, query, Some(PartPlan::FilteredGraph), &truth)?;
             }
         }
     }

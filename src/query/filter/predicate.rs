@@ -2,10 +2,10 @@
 
 use super::{Filter, Target, target};
 use crate::bitmap::Bitmap;
-use crate::columns::{Columns, Op, affinity, starts_with};
+use crate::columns::{Columns, affinity, starts_with};
 use crate::error::Result;
 use crate::schema::{ColumnType, Schema};
-use crate::value::Value;
+use crate::value::{Op, Value};
 use std::fmt::Write;
 use std::sync::Arc;
 

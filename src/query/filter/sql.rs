@@ -1,9 +1,8 @@
 //! A filter as SQL: with parameters, to run; and as a short text, to show in a plan.
 
 use super::Filter;
-use crate::columns::Op;
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::value::Value;
+use crate::value::{Op, Value};
 
 /// Longest list written as single parameters; SQLite allows 32,766 in a statement.
 const MAX_PARAMETERS: usize = 64;

@@ -61,7 +61,7 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
             "fusion" => {
                 options.fusion = match value.as_str() {
                     Some("rrf") => Fusion::rrf(),
-                    Some("convex") => Fusion::convex(0.5),
+                    Some("convex") => Fusion::default(),
                     Some("dbsf") => Fusion::dbsf(),
                     _ => return wrong("\"rrf\", \"convex\" or \"dbsf\""),
                 };
@@ -103,8 +103,14 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
             }
         }
     }
-    if alpha.is_some() && !map.contains_key("fusion") {
-        return bad("\"alpha\" needs \"fusion\":\"convex\"".to_owned());
+    // Only one formula has a k, so it need not be named.
+    if k.is_some() && !map.contains_key("fusion") {
+        if alpha.is_some() {
+            return bad(
+                "\"k\" is for \"fusion\":\"rrf\", \"alpha\" for \"convex\"; name the one you mean".to_owned()
+            );
+        }
+        options.fusion = Fusion::rrf();
     }
     // Knobs of a formula that was not chosen are checked and unused, so that one word switches the formula.
     match &mut options.fusion {

@@ -4,6 +4,34 @@ fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
     list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
 }
 
+/// A fused row with what each of two legs gave.
+#[derive(Debug, PartialEq)]
+struct Row {
+    id: RowId,
+    score: f32,
+    vector: Option<LegScore>,
+    text: Option<LegScore>,
+}
+
+/// Raw scores of rows that the vector leg and the text leg did not return.
+#[derive(Clone, Default)]
+struct Fill {
+    vector: RowMap<f32>,
+    text: RowMap<f32>,
+}
+
+fn rows(list: &FusedList) -> Vec<Row> {
+    let row = |row: &Fused| {
+        let scores = list.scores(row);
+        Row { id: row.id, score: row.score, vector: scores[0], text: scores[1] }
+    };
+    list.rows.iter().map(row).collect()
+}
+
+fn leg<'a>(kind: LegKind, hits: &'a [LegHit], fill: &'a RowMap<f32>) -> FusedLeg<'a> {
+    FusedLeg { kind, weight: 1.0, hits, edge: None, background: Some(0.0), fill }
+}
+
 /// All rows of both lists, fused.
 fn fuse(
     fusion: &Fusion,
@@ -12,17 +40,13 @@ fn fuse(
     text: &[LegHit],
     fill: Option<&Fill>,
     tie: &dyn Fn(RowId) -> i64,
-) -> Vec<Fused> {
+) -> Vec<Row> {
     let fill = fill.cloned().unwrap_or_default();
-    super::fuse(
-        fusion,
-        metric,
-        &Legs { hits: [vector, text], edges: [None; 2], fill: &fill, listed: &|_| true },
-        tie,
-    )
+    let legs = [leg(LegKind::Vector(metric), vector, &fill.vector), leg(LegKind::Text, text, &fill.text)];
+    rows(&super::fuse(fusion, &legs, &|_| true, tie))
 }
 
-fn order(fused: &[Fused]) -> Vec<u32> {
+fn order(fused: &[Row]) -> Vec<u32> {
     fused.iter().map(|row| row.id.1).collect()
 }
 
@@ -55,18 +79,18 @@ fn rrf_adds_the_reciprocals_of_ranks_from_one() {
 }
 
 #[test]
-fn convex_scales_from_the_theoretical_minimum_and_fills_what_a_leg_missed() {
+fn convex_scales_from_the_background_and_fills_what_a_leg_missed() {
     let (vector, text) = (hits(&[(1, 0.2), (2, 0.6)]), hits(&[(2, 10.0), (3, 4.0)]));
     let fill = Fill {
         vector: RowMap::from_iter([((0, 3), 1.4), ((0, 1), 9.0)]),
         text: RowMap::from_iter([((0, 1), 2.0)]),
     };
     let fused = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, Some(&fill), &by_ord);
-    // Similarities 0.8, 0.4, filled -0.4 scale from -1 to 0.8: 1, 1.4/1.8, 0.6/1.8. BM25 from 0 to 10.
+    // Similarities 0.8, 0.4 and the filled -0.4 scale from the background, 0, to 0.8: 1, 0.5, and 0 for what is below it.
     assert_eq!(order(&fused), [2, 1, 3]);
-    close(fused[0].score, 0.5 * (1.4 / 1.8) + 0.5);
+    close(fused[0].score, 0.5 * 0.5 + 0.5);
     close(fused[1].score, 0.5 + 0.5 * 0.2);
-    close(fused[2].score, 0.5 * (0.6 / 1.8) + 0.5 * 0.4);
+    close(fused[2].score, 0.5 * 0.4);
     assert!(fused[2].vector.unwrap().filled && fused[2].vector.unwrap().rank.is_none());
     let bare = fuse(&Fusion::convex(0.5), Metric::Cosine, &vector, &text, None, &by_ord);
     close(bare[1].score, 0.5);
@@ -74,15 +98,30 @@ fn convex_scales_from_the_theoretical_minimum_and_fills_what_a_leg_missed() {
 }
 
 #[test]
-fn convex_bounds_every_metric() {
-    let (vector, text) = (hits(&[(1, 0.0), (2, 3.0)]), hits(&[(2, 1.0)]));
-    let fused = fuse(&Fusion::convex(1.0), Metric::L2, &vector, &text, None, &by_ord);
-    close(fused[0].score, 1.0);
-    close(fused[1].score, 0.25);
-    let vector = hits(&[(1, -6.0), (2, -1.0), (3, 2.0)]);
-    let fused = fuse(&Fusion::convex(1.0), Metric::Ip, &vector, &[], None, &by_ord);
-    close(fused[1].score, 3.0 / 8.0);
-    close(fused[2].score, 0.0);
+fn convex_scales_every_metric_by_similarities_that_have_a_mean() {
+    let score = |metric, raws: &[(u32, f32)], background| {
+        let (hits, fill) = (hits(raws), RowMap::default());
+        let legs = [FusedLeg { background, ..leg(LegKind::Vector(metric), &hits, &fill) }];
+        let list = super::fuse(&Fusion::convex(1.0), &legs, &|_| true, &by_ord);
+        list.rows.iter().map(|row| row.score).collect::<Vec<_>>()
+    };
+    // Squared distances 1, 9 and 36 where a typical row has 26.
+    let found = score(Metric::L2, &[(1, 1.0), (2, 3.0), (3, 6.0)], Some(-26.0));
+    close(found[1], 17.0 / 25.0);
+    assert_eq!((found[0], found[2]), (1.0, 0.0));
+    close(score(Metric::Ip, &[(1, -6.0), (2, -1.0), (3, 2.0)], Some(-2.0))[1], 3.0 / 8.0);
+    // Without a background the worst row stands for it; where nothing is above the background, nothing scores.
+    close(score(Metric::Ip, &[(1, -6.0), (2, -1.0), (3, 2.0)], None)[1], 3.0 / 8.0);
+    assert_eq!(score(Metric::Cosine, &[(1, 0.9), (2, 1.0)], Some(0.5)), [0.0, 0.0]);
+}
+
+#[test]
+fn rows_below_the_background_keep_the_order_of_their_scores_before_they_were_cut() {
+    let vector = hits(&[(9, 0.1), (8, 1.2), (7, 1.3), (6, 1.4)]);
+    let text = hits(&[(9, 4.0), (6, 3.0), (7, 3.0), (8, 3.0)]);
+    let fused = fuse(&Fusion::default(), Metric::Cosine, &vector, &text, None, &by_ord);
+    assert_eq!(order(&fused), [9, 8, 7, 6]);
+    assert_eq!(fused[1].score, fused[3].score);
 }
 
 #[test]
@@ -123,13 +162,11 @@ fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group
         .to_vec();
     let fill = Fill { text: RowMap::from_iter([((0, 2), 4.0), ((0, 3), 3.9)]), ..Fill::default() };
     for fusion in [Fusion::rrf(), Fusion::convex(0.5), Fusion::dbsf()] {
-        let legs = Legs {
-            hits: [&vector, &text],
-            edges: [None, Some(Edge { raw: 4.0, rank: 2 })],
-            fill: &fill,
-            listed: &|(_, ord)| ord != 8,
-        };
-        let fused = super::fuse(&fusion, Metric::Cosine, &legs, &by_ord);
+        let legs = [
+            leg(LegKind::Vector(Metric::Cosine), &vector, &fill.vector),
+            FusedLeg { edge: Some(Edge { raw: 4.0, rank: 2 }), ..leg(LegKind::Text, &text, &fill.text) },
+        ];
+        let fused = rows(&super::fuse(&fusion, &legs, &|(_, ord)| ord != 8, &by_ord));
         let text_of = |ord| fused.iter().find(|row| row.id.1 == ord).unwrap().text;
         let (drawn, computed) = (text_of(1).unwrap(), text_of(2).unwrap());
         assert_eq!(drawn, computed, "{fusion:?}");
@@ -137,6 +174,35 @@ fn a_row_of_the_group_at_which_a_leg_was_cut_counts_like_the_others_of_the_group
         assert_eq!(text_of(3).is_some(), fusion.fills_missing());
         assert!(fused.iter().all(|row| row.id.1 != 8), "{fusion:?}: a row that is not listed");
     }
+}
+
+#[test]
+fn every_formula_takes_any_number_of_legs() {
+    let (first, second, text) =
+        (hits(&[(1, 0.2), (2, 0.4)]), hits(&[(2, 1.0), (3, 3.0)]), hits(&[(3, 8.0), (1, 2.0)]));
+    let none = RowMap::default();
+    let legs = [
+        leg(LegKind::Vector(Metric::Cosine), &first, &none),
+        FusedLeg { weight: 3.0, background: Some(-13.0), ..leg(LegKind::Vector(Metric::L2), &second, &none) },
+        leg(LegKind::Text, &text, &none),
+    ];
+    let scores = |fusion: &Fusion, legs: &[FusedLeg<'_>]| {
+        let list = super::fuse(fusion, legs, &|_| true, &by_ord);
+        list.rows.iter().map(|row| (row.id.1, row.score)).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let rrf = scores(&Fusion::Rrf { k: 1.0, weights: [1.0, 2.0] }, &legs);
+    close(rrf[&1], 1.0 / 2.0 + 2.0 / 3.0);
+    close(rrf[&2], 1.0 / 3.0 + 3.0 / 2.0);
+    close(rrf[&3], 3.0 / 3.0 + 2.0 / 2.0);
+    // Of the 0.8 of the vector legs the first has a quarter; similarities scale from 0 to 0.8, squares from 13 to 1.
+    let convex = scores(&Fusion::convex(0.8), &legs);
+    close(convex[&1], 0.2 + 0.2 * 0.25);
+    close(convex[&2], 0.2 * 0.75 + 0.6);
+    close(convex[&3], 0.6 / 3.0 + 0.2);
+    // Without a text leg the vector legs have all of it.
+    close(scores(&Fusion::convex(0.8), &legs[..2])[&2], 0.25 * 0.75 + 0.75);
+    let dbsf = scores(&Fusion::dbsf(), &legs);
+    assert!(dbsf.values().all(|score| score.is_finite()) && dbsf.len() == 3);
 }
 
 #[test]
@@ -182,7 +248,8 @@ fn a_fusion_that_makes_no_sense_is_refused() {
 fn options_are_read_and_their_mistakes_explained() {
     let read = |json: &str| parse_options(json).unwrap();
     assert_eq!(read(""), HybridOptions::default());
-    assert_eq!(read("{}").fusion, Fusion::rrf());
+    assert_eq!(read("{}").fusion, Fusion::convex(0.45));
+    assert_eq!(read(r#"{"alpha":0.7}"#).fusion, Fusion::convex(0.7));
     assert_eq!(read(r#"{"k":5,"weights":[2,1]}"#).fusion, Fusion::Rrf { k: 5.0, weights: [2.0, 1.0] });
     assert_eq!(read(r#"{"alpha":0.7,"fusion":"convex"}"#).fusion, Fusion::convex(0.7));
     assert_eq!(read(r#"{"fusion":"convex","weights":[3,1]}"#).fusion, Fusion::convex(0.75));
@@ -208,7 +275,7 @@ fn options_are_read_and_their_mistakes_explained() {
     for wrong in [
         r#"{"k":-1}"#,
         r#"{"k":"60"}"#,
-        r#"{"alpha":0.5}"#,
+        r#"{"alpha":0.5,"k":9}"#,
         r#"{"fusion":"convex","alpha":1.5}"#,
         r#"{"weights":[1]}"#,
         r#"{"weights":[0,0]}"#,

@@ -113,8 +113,7 @@ impl<'a> Args<'a> {
             ffi::SQLITE_FLOAT => {
                 // SAFETY: as above.
                 let real = unsafe { ffi::sqlite3_value_double(raw) };
-                let whole = real as i64;
-                if whole as f64 == real && real.abs() < 9.2e18 { Ok(whole) } else { mismatch() }
+                Value::whole(real).map_or_else(mismatch, Ok)
             }
             _ => mismatch(),
         }

@@ -197,7 +197,7 @@ fn several_columns_and_halves_share_a_slot() {
         let b = (rowid % 50 != 0).then_some(half);
         let a = (rowid % 60 != 0).then(|| vector(rowid));
         table.model.insert(rowid, vec![None, None]);
-        table.storage.insert_row(&table.conn, Some(rowid), &[crate::Value::Null]).unwrap();
+        table.storage.insert_row(&table.conn, Some(rowid), &[crate::value::Value::Null]).unwrap();
         table.put(rowid, vec![a, b]);
     }
     table.check();

@@ -13,7 +13,7 @@ use crate::vector::{Codes, Metric};
 /// From this many dimensions 1-bit codes are kept beside the bytes, to pass over most of the rows that a walk meets.
 const SIGNS_FROM: usize = 192;
 
-/// From this many dimensions a row may be its signs alone; below, too little is left to tell neighbours apart.
+/// From this many dimensions a row may be its signs alone; below, too little is left to distinguish neighbours.
 const ONLY_SIGNS_FROM: usize = 256;
 
 /// Codes as made by a build: factors and heights are complete.
@@ -82,7 +82,7 @@ impl CodeSet {
             set.sums = set.codes.bytes().chunks_exact(set.quantizer.stride).take(rows).map(sum).collect();
         }
         if metric == Metric::Ip {
-            set.raise(data, present);
+            set.add_heights(data, present);
         }
         Ok(set)
     }
@@ -145,7 +145,7 @@ impl CodeSet {
                     if !present.contains(ord as u32) {
                         continue;
                     }
-                    let shortened = quantizer.bring(&data[ord * dim..][..dim], &mut buffer);
+                    let shortened = quantizer.into_code_space(&data[ord * dim..][..dim], &mut buffer);
                     let factor = factors.get_mut(at * 2..at * 2 + 2).unwrap_or_default();
                     let (lost, norm) = quantizer.write(&buffer, code, factor);
                     let mut found = [lost + shortened, norm, 0.0, 0.0];
@@ -180,7 +180,7 @@ impl CodeSet {
 
     /// Gives each row the height that makes all of them equally long (Bachrach et al., RecSys 2014): nearest by
     /// Euclid and by inner product then agree for a query of height 0, and a graph built by Euclid serves.
-    fn raise(&mut self, data: &[f32], present: &Bitmap) {
+    fn add_heights(&mut self, data: &[f32], present: &Bitmap) {
         let (dim, unit) = (self.quantizer.dim, f64::from(self.quantizer.unit));
         let mut squares = vec![0.0_f64; present.len()];
         for ord in present.iter() {

@@ -8,6 +8,7 @@
 //! Invariant: keys are finite, and a smaller key means a smaller distance by codes. The largest norm of
 //! `v - decoded(v)` over all rows is kept, so that the error of any distance has a provable bound.
 
+mod decode;
 mod encode;
 mod quantizer;
 mod query;

@@ -11,7 +11,7 @@ const FLOAT_BELOW: usize = 32;
 /// Largest number of a row in its unit; squares and sums of squares are floats up to there.
 const LONGEST: f64 = 1e15;
 
-/// Rows with a number that many times the middle row's largest have no part in the mean.
+/// Rows with a number beyond this many times the middle row's largest are left out of the mean.
 const USUAL: f64 = 100.0;
 
 /// What a row is stored as.
@@ -23,8 +23,8 @@ pub(crate) enum Kind {
     Bit = 2,
 }
 
-/// Residual and norm of usual rows. A row with one large number has a wide scale, and a set needs only one such row for
-/// its largest residual to say nothing of the others.
+/// Residual and norm that 99 rows in a hundred stay below. A row with one large number has a wide scale, and a single such
+/// row makes the largest residual useless as a measure of the others.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usual {
     residual: f32,
@@ -47,7 +47,7 @@ pub(crate) struct Quantizer {
     pub residual: f32,
     /// Largest `|decoded|` (of the centred vector).
     pub largest: f32,
-    /// What both stay below in 99 rows of a hundred.
+    /// Residual and norm of usual rows.
     pub usual: Usual,
     /// Subtracted before coding; as long as `dim`.
     pub mean: Vec<f32>,
@@ -79,9 +79,9 @@ impl Quantizer {
         }
     }
 
-    /// The vector as it is coded: normalised for cosine, in units otherwise; centred for bytes. A vector too long for
-    /// squares in f32 is shortened; returns by how much.
-    pub(super) fn bring(&self, vector: &[f32], out: &mut [f32]) -> f32 {
+    /// Writes the vector to `out` as it is coded: normalised for cosine, in units otherwise; centred for bytes. A vector too
+    /// long for squares in f32 is shortened; returns by how much.
+    pub(super) fn into_code_space(&self, vector: &[f32], out: &mut [f32]) -> f32 {
         out.copy_from_slice(vector);
         let mut lost = 0.0;
         if self.metric == Metric::Cosine {
@@ -103,8 +103,8 @@ impl Quantizer {
         lost
     }
 
-    /// The unit of rows of usual size: huge and tiny numbers have no squares. One row in a few may be of any size, so
-    /// it goes by the middle one. Returns the size up to which a row counts as usual.
+    /// Sets the unit from the middle row, because squares of huge and tiny numbers do not fit in f32 and single rows may have
+    /// any size. Returns the largest number up to which a row counts as usual.
     pub(super) fn choose_unit<'a>(&mut self, row: impl Fn(u32) -> &'a [f32], present: &Bitmap) -> f32 {
         if self.metric == Metric::Cosine {
             return f32::MAX;
@@ -201,7 +201,7 @@ impl Quantizer {
         let mut buffer = vec![0.0; self.dim];
         let mut count = 0.0;
         for ord in present.iter().step_by(step).filter(|ord| peak(row(*ord)) <= usual) {
-            self.bring(row(ord), &mut buffer);
+            self.into_code_space(row(ord), &mut buffer);
             sums.iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += f64::from(*x));
             count += 1.0;
         }
@@ -215,7 +215,7 @@ impl Quantizer {
         let mut buffer = vec![0.0; self.dim];
         let (mut top, mut sum, mut count) = (0.0_f32, 0.0_f64, 0_usize);
         for ord in present.iter() {
-            self.bring(row(ord), &mut buffer);
+            self.into_code_space(row(ord), &mut buffer);
             let reach = buffer.iter().fold(0.0_f32, |top, x| top.max(x.abs()));
             top = top.max(reach);
             sum += f64::from(reach);

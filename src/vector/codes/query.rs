@@ -1,4 +1,15 @@
-//! A query in the form of the codes.
+//! A query in the form of the codes, and the formula that turns code products into distances.
+//!
+//! Rows are compared by *keys*: numbers that order rows as their distances do and cost less to compute. For a row with the
+//! byte code `c` (unsigned, offset by 128), its own `scale` and its squared norm `|x|²`:
+//!
+//! ```text
+//! key      = by_dot * scale * (<q, c> - offset) + by_norm * |x|² + add + (height of the row - height)²
+//! distance = base + times * key             cosine, ip
+//! distance = times * sqrt(key)              l2 (`root`)
+//! ```
+//!
+//! `scale` is 1 where all rows share one, which then is part of `by_dot`. Heights exist only for ip while a graph is built.
 
 use super::quantizer::{Kind, Quantizer};
 use super::signs::SignQuery;
@@ -8,23 +19,41 @@ use crate::vector::{Metric, kernels, metric};
 /// What is computed once for a search.
 #[derive(Clone, Default)]
 pub(crate) struct Query {
+    /// The query as bytes (`Int8`, `Bit`) or floats (`Float`), as long as a row.
     pub(super) block: Block,
-    pub(super) offset: i32,
-    pub(super) by_dot: f32,
-    pub(super) by_norm: f32,
-    pub(super) add: f32,
+    /// How products of bytes become keys.
+    pub(super) key: KeyFormula,
+    /// The extra coordinate of the query that makes all vectors equally long; 0 unless a graph for ip is built.
     pub(super) height: f32,
+    /// Float codes only: keys are squared Euclidean distances instead of negated dot products.
     pub(super) squares: bool,
+    /// Distance of key 0; see the formula above.
     base: f64,
+    /// Distance for each unit of the key, or of its root.
     times: f64,
+    /// Whether the distance is a root of the key.
     root: bool,
-    /// Norm of the part of the query that its bytes do not express, and of the query.
+    /// Norm of the part of the query that its bytes do not express.
     pub(super) lost: f64,
+    /// Norm of the query, as it was coded.
     pub(super) norm: f64,
     /// The query for 1-bit codes, where there are any.
     pub(super) signs: Option<SignQuery>,
     /// Room to prepare in.
     floats: Vec<f32>,
+}
+
+/// The terms of the key that depend on the query alone.
+#[derive(Clone, Copy, Default)]
+pub(super) struct KeyFormula {
+    /// 128 times the sum of the query's bytes: what the offset of the row's bytes adds to the product.
+    pub offset: i32,
+    /// Factor of the product, the query's own scale included.
+    pub by_dot: f32,
+    /// Factor of the row's squared norm: 0 for cosine and ip.
+    pub by_norm: f32,
+    /// What every key has: the query's squared norm for l2.
+    pub add: f32,
 }
 
 impl Quantizer {
@@ -42,9 +71,8 @@ impl Quantizer {
         if query.block.bytes().len() != bytes.next_multiple_of(LINE).max(LINE) {
             query.block = Block::zeroed(bytes);
         }
-        query.offset = 0;
-        query.by_dot = -1.0;
-        (query.by_norm, query.add, query.height) = (0.0, 0.0, 0.0);
+        query.key = KeyFormula { offset: 0, by_dot: -1.0, by_norm: 0.0, add: 0.0 };
+        query.height = 0.0;
         query.squares = self.metric == Metric::L2;
         query.base = if self.metric == Metric::Cosine { 1.0 } else { 0.0 };
         query.times = match self.metric {
@@ -70,30 +98,30 @@ impl Quantizer {
         query.floats = q;
     }
 
-    /// Brings a query into the space of the rows, divided by the number that is returned: far outside the data,
-    /// squares of a query would overflow or vanish.
-    fn approach(&self, q: &mut [f32], centred: bool) -> f64 {
+    /// Scales and centres a query as rows are, then divides it by the number that is returned: far outside the data, squares
+    /// of a query would overflow or vanish.
+    fn into_row_space(&self, q: &mut [f32], centred: bool) -> f64 {
         if self.metric == Metric::Cosine {
             metric::normalize(q);
             return 1.0;
         }
         let unit = f64::from(self.unit);
-        let place = |x: f32, mean: f32| f64::from(x) / unit - if centred { f64::from(mean) } else { 0.0 };
+        let moved = |x: f32, mean: f32| f64::from(x) / unit - if centred { f64::from(mean) } else { 0.0 };
         let top = q.iter().zip(&self.mean).fold(0.0_f64, |top, (x, mean)| {
-            let x = place(*x, *mean).abs();
+            let x = moved(*x, *mean).abs();
             if x > top { x } else { top }
         });
         let shrink = if self.metric == Metric::Ip && top > 0.0 { top } else { top.max(1.0) };
-        q.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x = (place(*x, *mean) / shrink) as f32);
+        q.iter_mut().zip(&self.mean).for_each(|(x, mean)| *x = (moved(*x, *mean) / shrink) as f32);
         shrink
     }
 
     fn float_query(&self, q: &mut [f32], query: &mut Query) {
-        let shrink = self.approach(q, false);
+        let shrink = self.into_row_space(q, false);
         if self.metric == Metric::Ip {
             query.times *= shrink;
         }
-        // Keys by Euclid are of the rows as they are, so the query gets its length back, as far as squares allow.
+        // Squared distances are taken to the rows as they are, so the query gets its length back, as far as squares allow.
         let length = if self.metric == Metric::L2 { shrink } else { 1.0 };
         let floats = aligned::as_f32_mut(query.block.bytes_mut());
         floats[self.dim..].fill(0.0);
@@ -109,7 +137,7 @@ impl Quantizer {
     }
 
     fn int8_query(&self, q: &mut [f32], query: &mut Query) {
-        let shrink = self.approach(q, self.metric == Metric::L2);
+        let shrink = self.into_row_space(q, self.metric == Metric::L2);
         let kernels = kernels::get();
         if self.metric != Metric::L2 {
             let shared = f64::from(kernels.dot_f32(q, &self.mean)) * shrink;
@@ -128,29 +156,29 @@ impl Quantizer {
         let lost = f64::from(kernels.dot_f32(q, q)).sqrt();
         query.lost = lost * 1.0001 * shrink;
         query.norm = norm * shrink;
-        query.offset = sum * 128;
+        query.key.offset = sum * 128;
         match self.metric {
             Metric::L2 => {
-                query.by_dot = (f64::from(-2.0 * step) / shrink) as f32;
-                query.by_norm = (1.0 / (shrink * shrink)) as f32;
-                query.add = step * step * square as f32;
+                query.key.by_dot = (f64::from(-2.0 * step) / shrink) as f32;
+                query.key.by_norm = (1.0 / (shrink * shrink)) as f32;
+                query.key.add = step * step * square as f32;
                 query.times *= shrink;
             }
             Metric::Cosine | Metric::Ip => {
-                query.by_dot = -step;
+                query.key.by_dot = -step;
                 query.times *= shrink;
             }
         }
         if self.uniform > 0.0 && self.metric != Metric::L2 {
-            query.by_dot *= self.uniform;
+            query.key.by_dot *= self.uniform;
         }
         if let Some(signs) = &mut query.signs {
             let by_product = if self.metric == Metric::L2 { -2.0 / shrink } else { -1.0 };
-            signs.measure(by_product as f32, query.by_norm, query.add);
+            signs.set_formula(by_product as f32, query.key.by_norm, query.key.add);
             if self.kind == Kind::Bit {
                 if self.metric == Metric::L2 {
-                    query.add = (norm * norm) as f32;
-                    signs.measure(by_product as f32, query.by_norm, query.add);
+                    query.key.add = (norm * norm) as f32;
+                    signs.set_formula(by_product as f32, query.key.by_norm, query.key.add);
                 }
                 query.lost = f64::from(signs.lost) * 1.0001 * shrink;
             }

@@ -46,13 +46,13 @@ pub(crate) struct SignQuery {
 }
 
 impl SignQuery {
-    /// Sets how keys are made of estimates.
-    pub fn measure(&mut self, by_product: f32, by_norm: f32, add: f32) {
+    /// Sets how estimates become keys: `by_product * <q, y> + by_norm * |y|² + add`.
+    pub fn set_formula(&mut self, by_product: f32, by_norm: f32, add: f32) {
         (self.by_product, self.by_norm, self.add) = (by_product, by_norm, add);
     }
 }
 
-/// What [`Signs::write`] found out about a row.
+/// Norms that [`Signs::write`] returns for a row.
 pub(crate) struct Written {
     /// `|y - f s|`.
     pub lost: f32,
@@ -96,6 +96,11 @@ impl Signs {
         Written { lost: lost as f32 * 1.0001, kept: kept as f32 * 1.0001 }
     }
 
+    /// Undoes the rotation of a vector of `dims` dimensions.
+    pub fn rotate_back(&self, vector: &mut [f32]) {
+        self.rotation.invert(vector);
+    }
+
     fn rotate(&self, vector: impl Iterator<Item = f32>, buffer: &mut Vec<f32>) {
         buffer.clear();
         buffer.extend(vector.take(self.dims));
@@ -136,6 +141,23 @@ pub(crate) struct SignRows<'a> {
 }
 
 impl SignRows<'_> {
+    fn tail(&self, ord: u32) -> &[f32] {
+        let row = &self.table.bytes[ord as usize * self.table.stride..][..self.table.stride];
+        &aligned::as_f32(row)[self.shape.dims / 32..]
+    }
+
+    /// `|y|²` of a row.
+    pub fn square(&self, ord: u32) -> f64 {
+        f64::from(self.tail(ord)[2])
+    }
+
+    /// The rotated vector that a row stands for: `f` times its signs.
+    pub fn values(&self, ord: u32) -> impl Iterator<Item = f64> {
+        let row = &self.table.bytes[ord as usize * self.table.stride..][..self.table.stride];
+        let factor = f64::from(self.tail(ord)[0]);
+        (0..self.shape.dims).map(move |at| if row[at / 8] >> (at % 8) & 1 == 1 { factor } else { -factor })
+    }
+
     /// Keys of the rows `ids` by estimated inner products, each taken larger by `slack` standard deviations.
     #[inline]
     pub fn score(&self, query: &SignQuery, slack: f32, ids: &[u32], out: &mut [f32]) {
@@ -207,7 +229,7 @@ mod tests {
                 let norm = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>().sqrt();
                 let mut query = SignQuery::default();
                 shape.prepare(q.iter().copied(), &mut query);
-                query.measure(1.0, 0.0, 0.0);
+                query.set_formula(1.0, 0.0, 0.0);
                 let mut keys = vec![0.0; 200];
                 table.view(&shape).score(&query, 0.0, &ids, &mut keys);
                 for (row, key) in rows.iter().zip(&keys) {

@@ -9,17 +9,20 @@ use crate::vector::kernels::{self, Table};
 /// A set of codes, borrowed.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
+    /// The constants that the rows were coded with.
     pub quantizer: &'a Quantizer,
+    /// The rows: bytes or floats, `stride` bytes each.
     pub table: Table<'a>,
-    /// Empty when `key` is the dot product alone.
+    /// `scale, |x|²` of each row; empty where the key is a function of the product alone.
     pub factors: &'a [f32],
+    /// The 1-bit codes, where there are any.
     pub signs: Option<SignRows<'a>>,
+    /// For ip while a graph is built: each row's extra coordinate, which makes all vectors equally long. Else empty.
     pub heights: &'a [f32],
-    /// Only in builds.
+    /// Sum of each row's bytes less 128 each, which turns a row into a query. Only while a graph is built.
     pub sums: &'a [i32],
 }
 
-/// A query in the form of the codes.
 impl View<'_> {
     /// Keys of the rows `ids`; `out` is as long as `ids`.
     #[inline]
@@ -48,15 +51,15 @@ impl View<'_> {
                 (kernels.dot_i8_rows)(self.table, query.block.i8s(), ids, dots);
                 if self.factors.is_empty() {
                     for (key, dot) in out.iter_mut().zip(dots.iter()) {
-                        *key = query.by_dot * (dot - query.offset) as f32;
+                        *key = query.key.by_dot * (dot - query.key.offset) as f32;
                     }
                 } else {
                     for ((key, dot), id) in out.iter_mut().zip(dots.iter()).zip(ids) {
                         let (scale, norm) =
                             (self.factors[*id as usize * 2], self.factors[*id as usize * 2 + 1]);
-                        *key = query.by_dot * scale * (dot - query.offset) as f32
-                            + query.by_norm * norm
-                            + query.add;
+                        *key = query.key.by_dot * scale * (dot - query.key.offset) as f32
+                            + query.key.by_norm * norm
+                            + query.key.add;
                     }
                 }
             }
@@ -84,7 +87,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether [`View::estimate`] is of use.
+    /// Whether [`View::estimate`] can spare the bytes of rows.
     pub fn screens(&self) -> bool {
         self.signs.is_some() && self.quantizer.kind == Kind::Int8
     }
@@ -117,10 +120,10 @@ impl View<'_> {
         }
         bytes.iter_mut().zip(row).for_each(|(out, code)| *out = code ^ 0x80);
         let (scale, norm) = (self.factors[ord as usize * 2], self.factors[ord as usize * 2 + 1]);
-        query.offset = self.sums[ord as usize] * 128;
-        query.by_dot = -2.0 * scale;
-        query.by_norm = 1.0;
-        query.add = norm;
+        query.key.offset = self.sums[ord as usize] * 128;
+        query.key.by_dot = -2.0 * scale;
+        query.key.by_norm = 1.0;
+        query.key.add = norm;
     }
 
     /// Fills the 1-bit part of `query` for the row `ord` after [`View::row_query`].
@@ -129,7 +132,7 @@ impl View<'_> {
         let row = &self.table.bytes[ord as usize * self.table.stride..][..self.quantizer.dim];
         let scale = self.factors[ord as usize * 2];
         rows.shape.prepare(row.iter().map(|code| scale * (f32::from(*code) - 128.0)), signs);
-        signs.measure(-2.0, query.by_norm, query.add);
+        signs.set_formula(-2.0, query.key.by_norm, query.key.add);
     }
 
     /// A query for [`View::row_query`] to fill.

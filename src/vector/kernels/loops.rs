@@ -14,7 +14,7 @@ pub(crate) struct Loops {
     /// `round(x * inverse)` as signed bytes. Leaves what `step` times them does not express; gives the sum of the bytes and
     /// of their squares.
     pub to_bytes: ToBytes,
-    /// `round(x * inverse + 7.5)`, from 0 to 15, as bit planes of so many words each. Leaves what `step` times them does not
+    /// `round(x * inverse + 7.5)`, from 0 to 15, as bit planes of that many words each. Leaves what `step` times them does not
     /// express; gives their sum.
     pub to_planes: fn(&mut [f32], f32, f32, &mut [u64], usize) -> u32,
     /// [`Rotation::apply`](crate::vector::rotation::Rotation::apply) with its sign flips.
@@ -99,6 +99,31 @@ pub(super) fn rotate(x: &mut [f32], flips: &[u32]) {
                     (*a - *b) * std::f32::consts::FRAC_1_SQRT_2,
                 );
             }
+        }
+    }
+}
+
+/// Undoes [`rotate`]: its steps are their own inverses, taken from the last to the first.
+pub(crate) fn rotate_back(x: &mut [f32], flips: &[u32]) {
+    let len = x.len();
+    let block = if len == 0 { return } else { 1 << len.ilog2() };
+    let scale = 1.0 / (block as f32).sqrt();
+    for (round, flips) in flips.chunks_exact(len).enumerate().rev() {
+        if block < len {
+            let (low, high) = x.split_at_mut(len / 2);
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = (
+                    (*a + *b) * std::f32::consts::FRAC_1_SQRT_2,
+                    (*a - *b) * std::f32::consts::FRAC_1_SQRT_2,
+                );
+            }
+        }
+        let start = if round % 2 == 0 { 0 } else { len - block };
+        let part = &mut x[start..start + block];
+        hadamard(part);
+        part.iter_mut().for_each(|x| *x *= scale);
+        for (x, flip) in x.iter_mut().zip(flips) {
+            *x = f32::from_bits(x.to_bits() ^ flip);
         }
     }
 }

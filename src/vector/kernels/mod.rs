@@ -23,7 +23,7 @@ pub(crate) mod signs;
 mod tests;
 
 use super::aligned;
-pub(crate) use loops::Loops;
+pub(crate) use loops::{Loops, rotate_back};
 pub(crate) use prefetch::bytes as prefetch;
 use std::sync::OnceLock;
 

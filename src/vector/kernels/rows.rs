@@ -75,7 +75,7 @@ impl<L: Lanes, M: Measure<1>> Step for Floats<L, M> {
     }
 }
 
-/// From so many rows on a list is a scan, which reads memory in order.
+/// Lists this long are treated as sequential scans.
 const SCAN: usize = 65;
 
 /// Bytes that a scan asks the caches for in advance. Longer rows the processor finds early enough by itself.

@@ -134,7 +134,7 @@ impl Taker for Keyed<'_> {
     unsafe fn group(&mut self, at: usize, ids: &[u32], sums: __m256i) {
         let Weights { tail, each, by_set, more, by_product, by_norm, add } = *self.weights;
         let four = |id: u32| {
-            // SAFETY: the row lies in the table, and so many bytes of it follow.
+            // SAFETY: the row lies in the table, and at least that many bytes follow.
             unsafe {
                 let row = self.table.bytes.as_ptr().add(id as usize * self.table.stride);
                 _mm_loadu_ps(row.add(tail).cast())

@@ -1,0 +1,163 @@
+//! A collection at a snapshot: what every search and every change of the index starts from.
+//!
+//! [`Connected`] is a collection on a connection, [`Snapshot`] adds what the connection's snapshot sees. Both are borrowed
+//! for the length of one call. A running search keeps the [`Pinned`] half and gets the connection with each call.
+
+use super::resident::Resident;
+use super::view::{TextView, View};
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::storage::{Settings, Storage};
+use crate::value::Value;
+use crate::vector::metric;
+use rusqlite::Connection;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The tables and the declaration of a collection, on one connection.
+#[derive(Clone, Copy)]
+pub struct Connected<'a> {
+    /// Shadow tables.
+    pub storage: &'a Storage,
+    /// The caller's connection, inside a transaction.
+    pub conn: &'a Connection,
+    /// Declared columns.
+    pub schema: &'a Schema,
+}
+
+impl Connected<'_> {
+    /// Whether the user interrupted the statement that runs.
+    pub fn interrupted(self) -> bool {
+        self.storage.interrupted(self.conn)
+    }
+
+    /// Rowids of keys, for filters; keys that do not exist are left out.
+    pub fn resolve_keys(self, keys: &[String]) -> Result<Vec<i64>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
+        }
+        Ok(found)
+    }
+
+    /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
+    pub fn for_each_vector(
+        self,
+        column: usize,
+        rowids: impl IntoIterator<Item = i64>,
+        each: impl FnMut(Option<&[f32]>) -> Result<()>,
+    ) -> Result<()> {
+        let mut rowids = rowids.into_iter().peekable();
+        if rowids.peek().is_none() {
+            return Ok(());
+        }
+        self.storage.for_each_vector(self.conn, column, rowids, each)
+    }
+}
+
+/// What one snapshot sees, for as long as rows are taken from it.
+#[derive(Clone)]
+pub struct Pinned {
+    /// Segments, dead rows and delta.
+    pub view: Arc<View>,
+    /// Settings of the table.
+    pub settings: Arc<Settings>,
+}
+
+impl Pinned {
+    /// The snapshot on the connection that it was pinned on.
+    pub fn snapshot<'a>(&'a self, on: Connected<'a>) -> Snapshot<'a> {
+        Snapshot { on, view: &self.view, settings: &self.settings }
+    }
+}
+
+/// A collection at a snapshot.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// Tables, declaration and connection.
+    pub on: Connected<'a>,
+    /// What the snapshot sees.
+    pub view: &'a View,
+    /// Settings of the table.
+    pub settings: &'a Settings,
+}
+
+impl<'a> Deref for Snapshot<'a> {
+    type Target = Connected<'a>;
+
+    fn deref(&self) -> &Connected<'a> {
+        &self.on
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// Rowid of a row.
+    pub fn rowid(self, part: usize, ord: u32) -> Result<i64> {
+        self.view.rowid(self.on, part, ord)
+    }
+
+    /// Whether the rowids of a part ascend with the ords.
+    pub fn ascends(self, part: usize) -> Result<bool> {
+        self.view.ascends(self.on, part)
+    }
+
+    /// The text searcher, opened at first use.
+    pub fn text(self) -> Result<&'a Arc<TextView>> {
+        self.view.text(self.on)
+    }
+
+    /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.
+    pub fn predicate(
+        self,
+        part: usize,
+        key: Option<String>,
+        make: impl FnOnce(&Columns) -> Bitmap,
+    ) -> Result<Arc<Bitmap>> {
+        self.view.predicate(self.on, part, key, make)
+    }
+
+    fn resident(self, part: usize, column: usize) -> Result<Option<&'a Arc<Resident>>> {
+        if self.settings.resident_vectors == 0 {
+            return Ok(None);
+        }
+        self.view.resident(self.on, part, column)
+    }
+
+    /// Hands the exact distance of `query` to each row, given by part, ord and rowid, to `each`: to the vector in memory
+    /// where there is one, otherwise to that in the file. `None` where the row is gone or has no vector.
+    pub fn for_each_distance(
+        self,
+        column: usize,
+        query: &[f32],
+        rows: impl Iterator<Item = (u32, u32, i64)>,
+        mut each: impl FnMut(Option<f64>),
+    ) -> Result<()> {
+        let Some((_, spec)) = self.schema.vectors().nth(column) else { return Ok(()) };
+        let read = |rowids: &mut dyn Iterator<Item = i64>, each: &mut dyn FnMut(Option<f64>)| {
+            self.for_each_vector(column, rowids, |vector| {
+                each(vector.map(|vector| metric::distance(spec.metric, query, vector)));
+                Ok(())
+            })
+        };
+        // Rows that are not in memory, since the last one that is.
+        let mut elsewhere: Vec<i64> = Vec::new();
+        for (part, ord, rowid) in rows {
+            let held = if part as usize >= self.view.segments.len() {
+                self.view.delta.distance(spec.metric, column, query, ord)
+            } else {
+                let resident = self.resident(part as usize, column)?;
+                resident.and_then(|held| held.distance(spec.metric, query, ord))
+            };
+            match held {
+                Some(distance) => {
+                    read(&mut elsewhere.drain(..), &mut each)?;
+                    each(Some(distance));
+                }
+                None => elsewhere.push(rowid),
+            }
+        }
+        read(&mut elsewhere.into_iter(), &mut each)
+    }
+}

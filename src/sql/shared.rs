@@ -1,0 +1,215 @@
+//! What a virtual table and its cursors share: the open collection, and the state of SQLite's callbacks.
+
+use super::callers::Callers;
+use super::columns::Place;
+use super::ddl;
+use super::module::{Host, code_of, opening};
+use crate::collection::{self, Connected, Journal, OpenCollection, Pinned, Views};
+use crate::error::{Error, Result};
+use crate::query::{self, TextLeg};
+use crate::storage::{LogPosition, Settings, Storage};
+use rusqlite::{Connection, ffi};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal. Where that cannot
+/// be done, it is tried again after as many more.
+const SEAL_AT_ONCE: i64 = 262_144;
+
+/// What the table and its cursors share.
+pub struct Shared {
+    /// Connection and names.
+    pub host: Host,
+    /// The collection.
+    pub collection: Arc<OpenCollection>,
+    /// Whether the transaction has written to the table.
+    pub written: Cell<bool>,
+    /// Half of a statement that failed is still there.
+    pub broken: Cell<bool>,
+    /// Entries of the log at which the next seal in the middle of a transaction is due.
+    seal_at: Cell<i64>,
+    /// See [`Host::atomically`].
+    opening: String,
+    matching: RefCell<Option<Matched>>,
+    /// Whether a statement calls MATCH as a function: its column reads are then remembered.
+    pub match_called: Cell<bool>,
+    /// The statements that do.
+    pub callers: Callers,
+}
+
+/// State of the table, what was asked, rows that match it.
+type Matched = (([u8; 16], LogPosition), TextLeg, HashSet<i64>);
+
+impl Shared {
+    /// Nothing has happened to the table yet.
+    pub fn new(host: Host, collection: OpenCollection) -> Self {
+        let opening = opening(&collection.storage.name("delta"), "seq");
+        Self {
+            host,
+            collection: Arc::new(collection),
+            written: Cell::new(false),
+            broken: Cell::new(false),
+            seal_at: Cell::new(SEAL_AT_ONCE),
+            opening,
+            matching: RefCell::default(),
+            match_called: Cell::new(false),
+            callers: Callers::default(),
+        }
+    }
+
+    /// Name of the table.
+    pub fn table(&self) -> &str {
+        self.collection.table()
+    }
+
+    /// The connection.
+    pub fn conn(&self) -> &Connection {
+        self.host.connection()
+    }
+
+    /// The collection on the connection.
+    pub fn on(&self) -> Connected<'_> {
+        self.collection.on(self.conn())
+    }
+
+    /// What the current snapshot sees.
+    pub fn pin(&self) -> Result<Pinned> {
+        self.collection.pin(self.conn())
+    }
+
+    /// Settings of the table in the current snapshot. A damaged root must not keep 'rebuild' from healing it.
+    pub fn settings(&self) -> Result<Arc<Settings>> {
+        self.collection.settings_of_damaged(self.conn())
+    }
+
+    /// Meaning of a column number in this table.
+    pub fn place(&self, index: usize) -> Option<Place> {
+        Place::of(&self.collection.schema, i32::try_from(index).ok()?)
+    }
+
+    /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
+    pub fn row_matches(&self, leg: &TextLeg, rowid: i64) -> Result<bool> {
+        let pinned = self.pin()?;
+        let state = (pinned.view.nonce, pinned.view.position);
+        if let Some((of, last, rows)) = &*self.matching.borrow()
+            && *of == state
+            && last == leg
+        {
+            return Ok(rows.contains(&rowid));
+        }
+        let rows = query::matching_rowids(pinned.snapshot(self.on()), leg)?;
+        let found = rows.contains(&rowid);
+        *self.matching.borrow_mut() = Some((state, leg.clone(), rows));
+        Ok(found)
+    }
+
+    /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
+    /// connection's locks do not allow now is left for later, since the rows are stored and found without it. Reports whether
+    /// the log was sealed.
+    fn tidy(&self, on: Connected<'_>, settings: &Settings) -> Result<bool> {
+        let Connected { storage, conn, schema } = on;
+        let mut go_on = |_, _| !self.host.interrupted();
+        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
+        if postponed(sealed)?.is_none() {
+            return Ok(false);
+        }
+        let merged = self.atomically(|| collection::automerge(storage, conn, schema, settings, &mut go_on));
+        postponed(merged)?;
+        Ok(true)
+    }
+
+    /// Tidies the log if it has grown to its bound.
+    ///
+    /// The name and the table that has it may have changed since this object was made: by ALTER TABLE, by DROP TABLE, by a
+    /// rollback to a savepoint. What is tidied is the table that has the name now, and nothing if none has it.
+    pub fn tidy_if_due(&self) -> Result<()> {
+        let Connected { storage: own, conn, schema: columns } = self.on();
+        let nonce = own.nonce(conn);
+        if let Ok(nonce) = nonce
+            && let Some(settings) = self.collection.known_settings(nonce)
+        {
+            return self.tidy_if_long(self.on(), &settings);
+        }
+        if !own.declaration(conn)?.is_some_and(|sql| ddl::is_declaration(&sql)) {
+            return Ok(());
+        }
+        match nonce {
+            // A damaged root must not keep the log from being sealed, which heals it.
+            Ok(_) | Err(Error::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let (storage, schema) = Storage::open(conn, &own.database, &own.table)?;
+        if schema == *columns && storage.same_form(own) {
+            return self.tidy_if_long(self.on(), &*self.settings()?);
+        }
+        self.tidy_if_long(Connected { storage: &storage, conn, schema: &schema }, &storage.settings(conn)?)
+    }
+
+    /// Tidies the log if it has as many entries as the settings allow.
+    pub fn tidy_if_long(&self, on: Connected<'_>, settings: &Settings) -> Result<()> {
+        let bound = i64::try_from(settings.delta_rows).unwrap_or(i64::MAX);
+        if on.storage.log_end(on.conn)?.seq >= bound {
+            self.host.keeping_last_insert_rowid(|| self.tidy(on, settings))?;
+        }
+        Ok(())
+    }
+}
+
+impl Journal for Shared {
+    /// The log may have to be sealed before the commit.
+    fn wrote(&self) -> Result<()> {
+        self.written.set(true);
+        let Connected { storage, conn, .. } = self.on();
+        let bound = self.seal_at.get();
+        if conn.last_insert_rowid() < bound || storage.log_end(conn)?.seq < bound {
+            if storage.pack_due(conn) {
+                self.atomically(|| storage.pack_behind(conn))?;
+            }
+            return Ok(());
+        }
+        let sealed = self.tidy(self.on(), &*self.settings()?)?;
+        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
+        Ok(())
+    }
+
+    fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.host.atomically(&self.opening, work)
+    }
+
+    /// Where that fails, too, the transaction cannot be committed.
+    fn take_back(&self, error: &Error, undo: impl FnOnce() -> Result<()>) {
+        let ended = [ffi::SQLITE_IOERR, ffi::SQLITE_FULL, ffi::SQLITE_NOMEM, ffi::SQLITE_INTERRUPT];
+        // After these SQLite takes back the whole transaction.
+        if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
+            self.broken.set(true);
+        }
+    }
+}
+
+/// What work that can wait has given; `None` if it has to wait.
+fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The views of all tables of one connection. They outlive the table objects, which SQLite makes anew whenever it
+/// reads the schema again; a view that is not right any more is recognised by its nonce.
+#[derive(Default)]
+pub struct ConnectionViews(RefCell<HashMap<(String, String), Arc<Views>>>);
+
+impl ConnectionViews {
+    /// Those of a table.
+    pub fn of(&self, database: &str, table: &str) -> Arc<Views> {
+        let key = (database.to_owned(), table.to_owned());
+        Arc::clone(self.0.borrow_mut().entry(key).or_default())
+    }
+
+    /// The table is dropped.
+    pub fn forget(&self, database: &str, table: &str) {
+        self.0.borrow_mut().remove(&(database.to_owned(), table.to_owned()));
+    }
+}
