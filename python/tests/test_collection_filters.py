@@ -202,3 +202,6 @@ def test_a_filter_of_the_metadata_alone(db):
     assert docs.get(where={"$and": [{"id": "a"}, only({"id": "b"})]}).ids == ["a"]
     assert docs.get(where={"$not": only({"id": "b"})}).ids == ["b"]
     assert docs.get(where=only({"$or": [{"id": "c"}, {"body": 1}]})).ids == ["a", "b"]
+    # One call of json_matches, so the search can evaluate it.
+    nested = only({"$or": [only({"id": "c"}), only({"$not": only({"body": {"$gt": 0}})})]})
+    assert nearlite.filters.to_sql(nested, docs.schema)[0] == 'json_matches("meta", ?)' and docs.get(where=nested).ids == ["b"]

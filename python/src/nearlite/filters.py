@@ -120,8 +120,7 @@ def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
 
 def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any]]:
     """Conditions that are joined by AND."""
-    if isinstance(where, OfMetadata):
-        scope = scope._replace(columns={name: column for name, column in scope.columns.items() if column.kind in ("metadata", "stored")})
+    scope = _scope_of(where, scope)
     terms: list[str] = []
     params: list[Any] = []
     undeclared = {}
@@ -158,11 +157,18 @@ def _joined(filters: Sequence[Mapping[str, Any]], scope: _Scope, word: str) -> S
     return "(" + word.join(f"({part})" for part in parts) + ")", params
 
 
+def _scope_of(where: Mapping[str, Any], scope: _Scope) -> _Scope:
+    """What keys mean inside a filter."""
+    if not isinstance(where, OfMetadata):
+        return scope
+    return scope._replace(columns={name: column for name, column in scope.columns.items() if column.kind in ("metadata", "stored")})
+
+
 def _needs_sql(key: str, value: Any, scope: _Scope) -> bool:
     """Whether the condition reads a declared column, or an operator that ``json_matches`` does not have."""
     if key in ("$and", "$or", "$not"):
         filters = [value] if key == "$not" else value
-        return any(isinstance(each, OfMetadata) or _needs_sql(name, inner, scope) for each in filters for name, inner in each.items())
+        return any(_needs_sql(name, inner, _scope_of(each, scope)) for each in filters for name, inner in each.items())
     return key in scope.columns or _has_row_operator(value)
 
 
