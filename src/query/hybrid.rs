@@ -44,18 +44,18 @@ impl Hybrid {
         texts: Vec<Arc<TextQuery>>,
         trace: &mut Trace,
     ) -> Self {
-        let depth = request.depth();
-        // One row beyond the depth shows whether the depth cuts a group of equals.
-        let batch = depth.saturating_add(1);
         let mut texts = texts.into_iter();
         let mut legs = Vec::with_capacity(request.legs.len());
         for leg in &request.legs {
+            let depth = request.depth(leg);
+            // One row beyond the depth shows whether the depth cuts a group of equals.
+            let batch = depth.saturating_add(1);
             match &leg.query {
                 LegQuery::Vector(vector) => {
                     let spec = snapshot.schema.vectors().nth(vector.column);
                     let metric = spec.map_or(Metric::Cosine, |(_, spec)| spec.metric);
                     let nearest = Nearest::new(snapshot, request, vector, batch);
-                    legs.push(RunningLeg::nearest(nearest, metric, leg.weight, depth));
+                    legs.push(RunningLeg::nearest(nearest, metric, leg, depth));
                 }
                 LegQuery::Text(_) => {
                     let Some(query) = texts.next() else { continue };
@@ -65,7 +65,7 @@ impl Hybrid {
                         trace.degraded =
                             Some("the query text has forbidden words only: it restricts, the vector ranks");
                     }
-                    legs.push(RunningLeg::matching(Matching::new(query, batch), leg.weight, depth));
+                    legs.push(RunningLeg::matching(Matching::new(query, batch), leg, depth));
                 }
             }
         }
@@ -181,6 +181,7 @@ impl Hybrid {
                 }
             }
             let raws = leg.raws(snapshot, &missing)?;
+            let raws = raws.into_iter().map(|raw| raw.filter(|raw| leg.admits(*raw)));
             let known = missing.iter().zip(raws).filter_map(|((id, _), raw)| Some((*id, narrow(raw?))));
             draws[at].fill = known.collect();
         }

@@ -32,7 +32,10 @@ impl Diversity {
     /// The first stage picks the rows that the request wants.
     pub fn new(on: Connected<'_>, request: &Request, lambda: f32) -> Result<Self> {
         let Some(leg) = request.vectors().next() else {
-            return Err(Error::Value(format!("{}: rerank by MMR needs nearest", on.storage.table)));
+            return Err(Error::Value(format!(
+                "{}: MMR compares vectors, so it needs a vector leg",
+                on.storage.table
+            )));
         };
         let spec = on.schema.vectors().nth(leg.column).map(|(_, spec)| spec);
         let cosine = request.legs.len() == 1 && spec.is_some_and(|spec| spec.metric == Metric::Cosine);

@@ -33,6 +33,10 @@ pub struct Leg {
     pub query: LegQuery,
     /// How much it counts beside other legs of its kind.
     pub weight: f32,
+    /// Rows it contributes; `None` for what the request says.
+    pub depth: Option<usize>,
+    /// The greatest distance, or the least BM25, of the rows that it contributes.
+    pub bound: Option<f64>,
 }
 
 /// What a leg compares.
@@ -46,13 +50,13 @@ pub enum LegQuery {
 
 impl From<VectorLeg> for Leg {
     fn from(leg: VectorLeg) -> Self {
-        Self { query: LegQuery::Vector(leg), weight: 1.0 }
+        Self { query: LegQuery::Vector(leg), weight: 1.0, depth: None, bound: None }
     }
 }
 
 impl From<TextLeg> for Leg {
     fn from(leg: TextLeg) -> Self {
-        Self { query: LegQuery::Text(leg), weight: 1.0 }
+        Self { query: LegQuery::Text(leg), weight: 1.0, depth: None, bound: None }
     }
 }
 
@@ -118,6 +122,14 @@ impl Request {
         })
     }
 
+    /// The text legs.
+    pub fn texts(&self) -> impl Iterator<Item = &TextLeg> {
+        self.legs.iter().filter_map(|leg| match &leg.query {
+            LegQuery::Text(leg) => Some(leg),
+            LegQuery::Vector(_) => None,
+        })
+    }
+
     /// Rows the caller takes first, as far as is known.
     pub fn wanted(&self) -> usize {
         self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).max(1)
@@ -133,10 +145,10 @@ impl Request {
         self.candidates(self.wanted()).min(10_000)
     }
 
-    /// Rows that each leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
+    /// Rows that a leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
     /// is a `k`, on LIMIT, which some versions of SQLite do not show.
-    pub fn depth(&self) -> usize {
-        self.hybrid.depth_for(self.candidates(self.limit.or(self.page).unwrap_or(0)))
+    pub fn depth(&self, leg: &Leg) -> usize {
+        self.hybrid.depth_for(leg.depth, self.candidates(self.limit.or(self.page).unwrap_or(0)))
     }
 }
 

@@ -6,6 +6,7 @@ use super::explain::Trace;
 use super::fusion::{Edge, LegHit, LegKind, RowId};
 use super::matching::Matching;
 use super::nearest::Nearest;
+use super::request::Leg;
 use super::row_map::RowMap;
 use crate::collection::Snapshot;
 use crate::error::Result;
@@ -21,6 +22,8 @@ pub struct RunningLeg {
     pub weight: f32,
     /// Rows that it is drawn to.
     pub depth: usize,
+    /// The greatest distance, or the least BM25, of its rows.
+    bound: Option<f64>,
     /// What a row scores that has nothing to do with the query, where the formula asks for it.
     pub background: Option<f64>,
     pub drawn: Drawn,
@@ -33,15 +36,17 @@ enum Source {
 
 impl RunningLeg {
     /// A vector leg.
-    pub fn nearest(nearest: Nearest, metric: Metric, weight: f32, depth: usize) -> Self {
+    pub fn nearest(nearest: Nearest, metric: Metric, leg: &Leg, depth: usize) -> Self {
         let source = Source::Vector(Box::new(nearest), metric);
-        Self { source, weight, depth, background: None, drawn: Drawn::new(false) }
+        let Leg { weight, bound, .. } = *leg;
+        Self { source, weight, depth, bound, background: None, drawn: Drawn::new(false) }
     }
 
     /// A text leg.
-    pub fn matching(matching: Matching, weight: f32, depth: usize) -> Self {
+    pub fn matching(matching: Matching, leg: &Leg, depth: usize) -> Self {
         let source = Source::Text(Box::new(matching));
-        Self { source, weight, depth, background: None, drawn: Drawn::new(true) }
+        let Leg { weight, bound, .. } = *leg;
+        Self { source, weight, depth, bound, background: None, drawn: Drawn::new(true) }
     }
 
     /// Computes the background: for vectors the mean similarity of all rows to the query, for texts 0.
@@ -74,6 +79,11 @@ impl RunningLeg {
         }
     }
 
+    /// Whether a row with this distance or BM25 is within the leg's own bound.
+    pub fn admits(&self, raw: f64) -> bool {
+        self.bound.is_none_or(|bound| if self.is_text() { raw >= bound } else { raw <= bound })
+    }
+
     /// Whether it ranks rows at all; a text of forbidden words only does not.
     pub fn ranks(&self) -> bool {
         self.text().is_none_or(|query| query.ranks())
@@ -81,16 +91,19 @@ impl RunningLeg {
 
     /// Draws to the depth, and one row more. The rowids of the rows are noted in `rowids`.
     pub fn draw(&mut self, over: &Over<'_>, rowids: &mut RowMap<i64>, trace: &mut Trace) -> Result<()> {
-        let ranks = self.ranks();
-        let Self { source, depth, drawn, .. } = self;
+        let (ranks, text) = (self.ranks(), self.is_text());
+        let Self { source, depth, drawn, bound, .. } = self;
+        let admits = |raw: f64| bound.is_none_or(|bound| if text { raw >= bound } else { raw <= bound });
         drawn.take(*depth, || {
             let found = match source {
                 Source::Vector(nearest, _) => nearest
                     .next(over, trace)?
+                    .filter(|near| admits(near.distance))
                     .map(|near| ((near.part, near.ord), near.rowid, narrow(near.distance))),
                 Source::Text(_) if !ranks => None,
                 Source::Text(matching) => matching
                     .next(over, trace)?
+                    .filter(|found| admits(f64::from(found.score)))
                     .map(|found| ((found.part, found.ord), found.rowid, found.score)),
             };
             Ok(found.map(|(id, rowid, raw)| {

@@ -1,13 +1,14 @@
 //! `snippet()`, `highlight()` and `bm25()`: functions of the current row of a text search, called as in FTS5.
 
+use super::explain_row;
 use super::functions::TextValue;
 use super::module::{Args, AuxFunction, FunctionContext};
-use super::request::Asked;
+use super::request::{self, Asked};
 use super::row_match::{RowMatch, match_no_vector, match_vector};
 use super::shared::Shared;
 use crate::collection::{text_config, texts_of};
 use crate::error::{Error, Result};
-use crate::query::TextLeg;
+use crate::query::{Hit, Leg};
 use crate::text::{self, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
@@ -28,6 +29,8 @@ pub struct RowHandle {
     pub rowid: i64,
     /// Its score.
     pub bm25: Option<f32>,
+    /// What the search found out about it, and the legs of the search.
+    pub found: Option<(Hit, Rc<[Leg]>)>,
     /// The parsed text, where the query has one.
     pub text: Option<Arc<TextQuery>>,
     /// What was asked.
@@ -47,13 +50,14 @@ pub fn find(name: &str) -> Option<AuxFunction> {
         "snippet" => Some(snippet),
         "highlight" => Some(highlight),
         "bm25" => Some(bm25),
+        "explain_row" => Some(explain),
         "match" => Some(matches),
         _ => None,
     }
 }
 
 /// Names and argument counts to declare, so that SQL can call them at all.
-pub const NAMES: [&str; 3] = ["snippet", "highlight", "bm25"];
+pub const NAMES: [&str; 4] = ["snippet", "highlight", "bm25", "explain_row"];
 
 /// MATCH where SQLite has no index for it: under OR, NOT, in a SELECT list, over a LEFT JOIN. `args` are the query
 /// and the column's value. Every row with a vector matches a vector query.
@@ -70,8 +74,8 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             ));
         }
         handle.told.text_matched();
-        if let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) {
-            let leg = TextLeg { query, syntax, field: None };
+        if let Some(value) = TextValue::of(args, 0) {
+            let leg = request::text_leg(&handle.shared, value, None)?;
             out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
             return Ok(());
         }
@@ -97,7 +101,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             Ok(())
         }
         (_, ValueRef::Text(text)) => {
-            let Some(TextValue { text: query, syntax }) = TextValue::of(args, 0) else {
+            let Some(value) = TextValue::of(args, 0) else {
                 return match args.value(0) {
                     ValueRef::Null => Ok(()),
                     _ => Err(Error::QueryText(WRONG_MATCH.into())),
@@ -111,7 +115,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             if let Some(row) = read.row.upgrade() {
                 row.text_matched();
             }
-            let leg = TextLeg { query, syntax, field: Some(read.field) };
+            let leg = request::text_leg(&shared, value, Some(read.field))?;
             out.set_integer(i64::from(shared.row_matches(&leg, read.rowid)?));
             Ok(())
         }
@@ -251,6 +255,16 @@ fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     match &handle.text {
         Some(query) => out.set_text(&text::highlight(&config, query, field, &texts, &before, &after)),
         None => out.set_text(texts[field].as_deref().unwrap_or_default()),
+    }
+    Ok(())
+}
+
+/// What each leg gave to the row, as JSON; NULL where a row was found by no search.
+fn explain(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    if let Some(handle) = handle(args, "explain_row")?
+        && let Some((hit, legs)) = &handle.found
+    {
+        out.set_text(&explain_row::json(&handle.shared.collection.schema, legs, hit));
     }
     Ok(())
 }

@@ -184,7 +184,9 @@ impl TableCursor {
                 if let Some(row) = scan.rows.get(scan.at) {
                     let (shared, told) = (Rc::clone(&self.shared), Rc::clone(&self.told));
                     let asked = Rc::new(request::Asked::default());
-                    let handle = RowHandle { shared, rowid: row.rowid, bm25: None, text: None, asked, told };
+                    let rowid = row.rowid;
+                    let handle =
+                        RowHandle { shared, rowid, bm25: None, found: None, text: None, asked, told };
                     out.set_pointer(handle, RowHandle::NAME);
                 }
                 return Ok(());
@@ -222,6 +224,7 @@ impl TableCursor {
             Hidden::Table => {
                 let handle = RowHandle {
                     shared: Rc::clone(&self.shared),
+                    found: Some((scan.hit.clone(), Rc::clone(&scan.legs))),
                     rowid: scan.hit.rowid,
                     bm25: scan.hit.bm25,
                     text: scan.search.text_query().cloned(),

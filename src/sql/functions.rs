@@ -9,11 +9,15 @@
 
 mod each;
 mod hybrid;
+mod leg_options;
+mod near;
 mod quantize;
 mod vector;
 mod words;
 
-pub(crate) use hybrid::{HYBRID, HybridQuery};
+pub(crate) use hybrid::{HYBRID, HybridQuery, LegValue};
+pub(crate) use leg_options::LegOptions;
+pub(crate) use near::NearValue;
 pub(crate) use words::{TEXT, TextValue};
 
 use super::module::{AuxFunction, register_function, register_module};
@@ -21,7 +25,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 25] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 26] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -57,8 +61,9 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 25] = [
     ("vec_distance_ip", 2, vector::distance_ip),
     ("vec_quantize_binary", 1, quantize::binary),
     ("vec_quantize_int8", 2, quantize::int8),
-    ("hybrid_query", 2, hybrid::query),
-    ("hybrid_query", 3, hybrid::query),
+    ("hybrid_query", -1, hybrid::query),
+    ("near", 2, near::near),
+    ("near", 3, near::near),
     ("words", 1, words::words),
     ("text_query", 1, words::text_query),
     ("text_query", 2, words::text_query),

@@ -7,6 +7,7 @@ mod columns;
 mod commands;
 mod cursor;
 mod ddl;
+mod explain_row;
 mod functions;
 mod info;
 mod module;

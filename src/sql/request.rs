@@ -1,6 +1,6 @@
 //! From a plan and its argument values to a search request.
 
-use super::functions::{HYBRID, HybridQuery, TEXT, TextValue};
+use super::functions::{HYBRID, HybridQuery, LegOptions, LegValue, NearValue, TEXT, TextValue};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
@@ -9,7 +9,7 @@ use super::vector_value;
 use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::query::fusion::{self, HybridOptions};
-use crate::query::{Filter, Leg, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Grouping, Leg, LegQuery, Request, TextLeg, VectorLeg};
 use crate::schema::{ColumnKind, ColumnType, VectorSpec};
 use crate::text::Syntax;
 use crate::value::{Op, Value};
@@ -37,7 +37,7 @@ pub fn build(
             return Ok(None);
         }
     }
-    Ok(builder.finish())
+    builder.finish()
 }
 
 /// A request as far as the terms of the plan have been read.
@@ -45,9 +45,12 @@ struct RequestBuilder<'a> {
     shared: &'a Shared,
     request: Request,
     filters: Vec<Filter>,
+    /// The vector of MATCH.
     vector: Option<VectorLeg>,
-    /// The texts of MATCH; that of a hybrid query comes first.
+    /// The texts of MATCH.
     texts: Vec<TextLeg>,
+    /// The legs of a hybrid query.
+    legs: Vec<Leg>,
     hybrid: Option<HybridQuery>,
     limit: Option<usize>,
     offset: usize,
@@ -62,6 +65,7 @@ impl<'a> RequestBuilder<'a> {
             filters: Vec::new(),
             vector: None,
             texts: Vec::new(),
+            legs: Vec::new(),
             hybrid: None,
             limit: None,
             offset: 0,
@@ -129,7 +133,12 @@ impl<'a> RequestBuilder<'a> {
         }
         let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
         match (TextValue::of(args, position), args.value(position)) {
-            (Some(TextValue { text: query, syntax }), _) => self.texts.push(TextLeg { query, syntax, field }),
+            (Some(value), _) => {
+                if let Some(bound) = value.options.bound {
+                    self.bounds.push((Term::Bm25(Op::Ge), bound));
+                }
+                self.texts.push(text_leg(self.shared, value, field)?);
+            }
             (None, ValueRef::Null) => return Ok(false),
             (None, other) => {
                 let kind = Value::from(other).type_name();
@@ -156,7 +165,7 @@ impl<'a> RequestBuilder<'a> {
         if self.vector.is_some() {
             let table = self.shared.table();
             return Err(Error::Value(format!(
-                "{table}: one vector a search; join the table with itself to combine two"
+                "{table}: one vector MATCH a search; write hybrid_query(near('a', :a), near('b', :b)) to combine several"
             )));
         }
         self.vector = Some(leg);
@@ -164,42 +173,38 @@ impl<'a> RequestBuilder<'a> {
     }
 
     fn add_hybrid(&mut self, asked: &HybridQuery) -> Result<()> {
-        let (table, schema) = (self.shared.table(), &self.shared.collection.schema);
         let options: HybridOptions = match &asked.options {
             Some(json) => fusion::parse_options(json)?,
             None => HybridOptions::default(),
         };
-        let at = match &options.column {
-            Some(name) => match schema.find(name) {
-                Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => at,
-                _ => {
-                    return Err(Error::Unknown(format!(
-                        "{table}: hybrid_query: there is no vector column '{name}'"
-                    )));
+        let column = vector_column(self.shared, options.column.as_deref());
+        for leg in &asked.legs {
+            let leg = match leg {
+                LegValue::Near(near) => near_leg(self.shared, near, &column)?,
+                LegValue::Text(value) => {
+                    let mut value = value.clone();
+                    if options.syntax == Syntax::Words {
+                        value.options.syntax = Syntax::Words;
+                    }
+                    let LegOptions { weight, depth, bound, .. } = value.options;
+                    let leg = Leg::from(text_leg(self.shared, value, None)?);
+                    Some(Leg { weight, depth, bound, ..leg })
                 }
-            },
-            None => match schema.vectors().next() {
-                Some((at, _)) => at,
-                None => return Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
-            },
-        };
-        if let Some(value) = &asked.vector
-            && let Some(leg) = vector_leg(self.shared, at, value.as_ref(), asked.subtype)?
-        {
-            self.set_vector(leg)?;
+            };
+            self.legs.extend(leg);
         }
-        if let Some(text) = &asked.text {
-            let TextValue { text: query, syntax } = text.clone();
-            let syntax = if syntax == Syntax::Words { syntax } else { options.syntax };
-            self.texts.insert(0, TextLeg { query, syntax, field: None });
+        if options.column.is_some() {
+            column?;
         }
+        self.request.group = grouping(self.shared, &options)?;
+        self.request.mmr = options.mmr;
         self.request.ef = self.request.ef.or(options.ef_search);
         self.request.hybrid = options;
         self.hybrid = Some(asked.clone());
         Ok(())
     }
 
-    fn finish(mut self) -> Option<(Request, Asked)> {
+    fn finish(mut self) -> Result<Option<(Request, Asked)>> {
         self.request.hint = self.limit.map(|limit| limit.saturating_add(self.offset));
         self.request.page = self.limit;
         self.request.filter = match self.filters.len() {
@@ -207,48 +212,59 @@ impl<'a> RequestBuilder<'a> {
             1 => self.filters.pop(),
             _ => Some(Filter::And(std::mem::take(&mut self.filters))),
         };
-        let field = self.texts.first().and_then(|leg| leg.field);
-        self.add_legs();
+        self.add_legs()?;
         if self.request.legs.is_empty() || !self.add_bounds() {
-            return None;
+            return Ok(None);
         }
-        Some((self.request, Asked { field, hybrid: self.hybrid }))
+        let field = self.request.texts().next().and_then(|leg| leg.field);
+        Ok(Some((self.request, Asked { field, hybrid: self.hybrid })))
     }
 
-    /// The vector and one text are the legs; more texts must match besides. A text beside a vector MATCH must match, too.
-    fn add_legs(&mut self) {
-        let Self { request, texts, vector, .. } = self;
-        let (vector, mut texts) = (vector.take(), std::mem::take(texts));
+    /// The legs of a hybrid query rank, with a vector beside it; texts beside it must match. Without one the vector and the
+    /// first text rank, and more texts must match. A text beside a vector MATCH must match, too.
+    fn add_legs(&mut self) -> Result<()> {
+        let Self { request, texts, vector, legs, .. } = self;
+        let (vector, mut texts, legs) = (vector.take(), std::mem::take(texts), std::mem::take(legs));
+        if vector.is_some() && legs.iter().any(|leg| matches!(leg.query, LegQuery::Vector(_))) {
+            let table = self.shared.table();
+            return Err(Error::Value(format!(
+                "{table}: a hybrid_query with a vector takes no vector MATCH beside it; add near('column', vector) to its legs"
+            )));
+        }
+        let ranked = !legs.is_empty() || vector.is_some() && self.hybrid.is_some();
         let both = vector.is_some();
         request.legs.extend(vector.map(Leg::from));
-        let ranked = self.hybrid.as_ref().is_none_or(|asked| asked.text.is_some());
-        if both && !ranked || texts.is_empty() {
-            request.must_match = texts;
-            return;
+        request.legs.extend(legs);
+        if !ranked && !texts.is_empty() {
+            let first = texts.remove(0);
+            if both {
+                request.must_match.push(first.clone());
+            }
+            request.legs.push(first.into());
         }
-        let first = texts.remove(0);
-        request.must_match = texts;
-        if both && self.hybrid.is_none() {
-            request.must_match.push(first.clone());
-        }
-        request.legs.push(first.into());
+        request.must_match.extend(texts);
+        Ok(())
     }
 
     /// Bounds end a search, or narrow it by distance; SQLite checks them again. Of another column than the one that ranks
     /// they are left to it. `false`: nothing is within them, since the column is NULL in every row.
     fn add_bounds(&mut self) -> bool {
         let request = &mut self.request;
-        let vector = request.vectors().next().is_some();
-        let text = request.legs.len() > usize::from(vector);
+        let text = request.texts().next().is_some();
+        let several = request.legs.len() > 1;
+        if let [Leg { bound: Some(bound), .. }] = *request.legs {
+            let term = if text { Term::Bm25(Op::Ge) } else { Term::Distance(Op::Le) };
+            self.bounds.push((term, bound));
+        }
         for &(term, bound) in &self.bounds {
             match term {
                 Term::Distance(op) => request.within.push((op, bound)),
-                Term::Rank(op) if !text => request.within.push((op, bound)),
+                Term::Rank(op) if !text && !several => request.within.push((op, bound)),
                 Term::Rank(op) => request.until.push((op, bound)),
-                Term::Score(_) if !(vector && text) => return false,
+                Term::Score(_) if !several => return false,
                 Term::Bm25(_) if !text => return false,
                 Term::Score(op) => request.until.push((op.turned(), -bound)),
-                Term::Bm25(op) if !vector => request.until.push((op.turned(), -bound)),
+                Term::Bm25(op) if !several => request.until.push((op.turned(), -bound)),
                 _ => {}
             }
         }
@@ -274,6 +290,66 @@ pub fn vector_leg(
     let target = vector_value::Target { name: &name, dim: Some(dim), model };
     let query = vector_value::read(value, subtype, &target)?.into_owned();
     Ok(shared.collection.schema.vector_nth(at).map(|column| VectorLeg { column, query }))
+}
+
+/// Position in the schema of the VECTOR column of this name, or of the first one.
+fn vector_column(shared: &Shared, name: Option<&str>) -> Result<usize> {
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    match name {
+        Some(name) => match schema.find(name) {
+            Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => Ok(at),
+            _ => Err(Error::Unknown(format!("{table}: hybrid_query: there is no vector column '{name}'"))),
+        },
+        None => match schema.vectors().next() {
+            Some((at, _)) => Ok(at),
+            None => Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
+        },
+    }
+}
+
+/// The leg of `near(...)`; `column` is the default one.
+fn near_leg(shared: &Shared, near: &NearValue, column: &Result<usize>) -> Result<Option<Leg>> {
+    let at = match (&near.column, column) {
+        (Some(name), _) => vector_column(shared, Some(name))?,
+        (None, Ok(at)) => *at,
+        (None, Err(error)) => return Err(Error::Value(error.to_string())),
+    };
+    let LegOptions { weight, depth, bound, .. } = near.options;
+    let leg = vector_leg(shared, at, near.vector.as_ref(), near.subtype)?;
+    Ok(leg.map(|leg| Leg { weight, depth, bound, ..Leg::from(leg) }))
+}
+
+/// The text that `value` asks for; `field` is the FULLTEXT column on the left of MATCH, counted among them.
+pub fn text_leg(shared: &Shared, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    let named = match &value.options.column {
+        None => None,
+        Some(name) => match schema.find(name).and_then(|(at, _)| schema.full_text_nth(at)) {
+            Some(nth) => Some(nth),
+            None => {
+                return Err(Error::Unknown(format!(
+                    "{table}: text_query: there is no FULLTEXT column '{name}'"
+                )));
+            }
+        },
+    };
+    Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
+}
+
+/// The grouping that the options ask for.
+fn grouping(shared: &Shared, options: &HybridOptions) -> Result<Option<Grouping>> {
+    let Some(name) = &options.group_by else { return Ok(None) };
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    match schema.find(name) {
+        Some((column, _)) => Ok(Some(Grouping { column, rows: options.group_rows.unwrap_or(1) })),
+        None => {
+            let known: Vec<_> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            Err(Error::Unknown(format!(
+                "{table}: group_by: there is no column '{name}'; the columns are {}",
+                known.join(", ")
+            )))
+        }
+    }
 }
 
 /// A LIMIT or OFFSET as a hint; negative means none.

@@ -5,7 +5,7 @@ use super::plan::{Order, QueryPlan};
 use super::request::Asked;
 use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::query::{Hit, Request, Search};
+use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
 use std::cell::OnceCell;
 use std::cmp::{Ordering, Reverse};
@@ -20,6 +20,8 @@ const LARGEST_BATCH: usize = 1_024;
 pub struct SearchScan {
     /// The search.
     pub search: Search,
+    /// What ranks the rows.
+    pub legs: Rc<[Leg]>,
     /// All rows to come, where they come in another order than the search's own.
     sorted: Option<IntoIter<Hit>>,
     /// Rows of an unranked search that were fetched ahead, and how many are fetched next; 0 where rows are ranked.
@@ -50,7 +52,7 @@ impl SearchScan {
         let hybrid = request.vectors().next().is_some();
         request.unranked = plan.unranked && !hybrid && !calls.bm25 && !(plan.bare && calls.marks);
         request.descending = plan.order == Order::Descending;
-        let unranked = request.unranked;
+        let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));
         let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,
@@ -67,6 +69,7 @@ impl SearchScan {
         }
         let mut scan = SearchScan {
             search,
+            legs,
             sorted: sorted.map(Vec::into_iter),
             ahead: Vec::new().into_iter(),
             batch: if unranked { FIRST_BATCH } else { 0 },

@@ -21,17 +21,17 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     }
     let mut query = TextValue::of(args, 1);
     if let Some(hybrid) = args.pointer::<HybridQuery>(1, HYBRID) {
-        query.clone_from(&hybrid.text);
+        query = hybrid.text().cloned();
         let options = hybrid.options.as_deref().map(fusion::parse_options).transpose()?;
         if let (Some(query), Some(options)) = (&mut query, options)
             && options.syntax == Syntax::Words
         {
-            query.syntax = Syntax::Words;
+            query.options.syntax = Syntax::Words;
         }
     }
     let warnings = match query {
         Some(query) => {
-            TextQuery::parse(&text_config(&schema), &query.text, None, query.syntax)?.warnings().to_vec()
+            TextQuery::parse(&text_config(&schema), &query.text, None, query.syntax())?.warnings().to_vec()
         }
         None => Vec::new(),
     };

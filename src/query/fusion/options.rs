@@ -24,12 +24,18 @@ pub struct HybridOptions {
     pub syntax: Syntax,
     /// Breadth of the graph walk; `None` for the table's setting.
     pub ef_search: Option<usize>,
+    /// Column whose values group the rows.
+    pub group_by: Option<String>,
+    /// Rows of each group; `None` for 1.
+    pub group_rows: Option<usize>,
+    /// Lambda of maximal marginal relevance.
+    pub mmr: Option<f32>,
 }
 
 impl HybridOptions {
-    /// Rows each leg contributes to pages of `page` rows. It does not depend on the offset, so that pages fit together.
-    pub fn depth_for(&self, page: usize) -> usize {
-        self.depth.unwrap_or(DEPTH).max(page.min(MAX_DEPTH))
+    /// Rows a leg, whose own depth is `own`, contributes to pages of `page` rows. It does not depend on the offset, so that pages fit together.
+    pub fn depth_for(&self, own: Option<usize>, page: usize) -> usize {
+        own.or(self.depth).unwrap_or(DEPTH).max(page.min(MAX_DEPTH))
     }
 }
 
@@ -92,16 +98,31 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
                 Some(syntax) => options.syntax = syntax,
                 None => return wrong("\"query\" or \"words\""),
             },
+            "group_by" => match value.as_str() {
+                Some(text) => options.group_by = Some(text.to_owned()),
+                None => return wrong("the name of a column"),
+            },
+            "group_rows" => match count(crate::limits::MAX_K) {
+                Some(number) => options.group_rows = Some(number),
+                None => return wrong("a whole number of at least 1"),
+            },
+            "mmr" => match number(0.0, 1.0) {
+                Some(lambda) => options.mmr = Some(lambda),
+                None => return wrong("a number from 0 (unlike each other) to 1 (as ranked)"),
+            },
             "column" => match value.as_str() {
                 Some(text) => options.column = Some(text.to_owned()),
                 None => return wrong("the name of a vector column"),
             },
             _ => {
                 return bad(format!(
-                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax"
+                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax, group_by, group_rows, mmr"
                 ));
             }
         }
+    }
+    if options.group_rows.is_some() && options.group_by.is_none() {
+        return bad("\"group_rows\" needs \"group_by\", the name of a column".to_owned());
     }
     // Only one formula has a k, so it need not be named.
     if k.is_some() && !map.contains_key("fusion") {

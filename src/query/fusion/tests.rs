@@ -255,9 +255,9 @@ fn options_are_read_and_their_mistakes_explained() {
     assert_eq!(read(r#"{"fusion":"convex","weights":[3,1]}"#).fusion, Fusion::convex(0.75));
     let all = read(r#"{"fusion":"dbsf","weights":[1,2],"depth":50,"column":"e","ef_search":80}"#);
     assert_eq!((all.depth, all.column.as_deref(), all.ef_search), (Some(50), Some("e"), Some(80)));
-    assert_eq!((all.depth_for(10), all.depth_for(70)), (50, 70));
+    assert_eq!((all.depth_for(None, 10), all.depth_for(Some(60), 10), all.depth_for(None, 70)), (50, 60, 70));
     assert_eq!(
-        [0, 10, 30, 100, 300, 90_000].map(|page| read("{}").depth_for(page)),
+        [0, 10, 30, 100, 300, 90_000].map(|page| read("{}").depth_for(None, page)),
         [100, 100, 100, 100, 300, 10_000]
     );
     let every = r#"{"fusion":"rrf","k":60,"alpha":0.5,"weights":[1,1],"depth":100,"column":"embedding","ef_search":100}"#;
@@ -266,7 +266,7 @@ fn options_are_read_and_their_mistakes_explained() {
     let error = |json: &str| parse_options(json).unwrap_err().to_string();
     assert_eq!(
         error(r#"{"fusoin":"rrf"}"#),
-        "hybrid_query options: unknown word \"fusoin\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax"
+        "hybrid_query options: unknown word \"fusoin\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax, group_by, group_rows, mmr"
     );
     assert_eq!(
         error(r#"{"fusion":"rff"}"#),

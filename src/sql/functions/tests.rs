@@ -182,15 +182,41 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
     })
     .unwrap();
     let shown = text(&c, "show(hybrid_query('words', vec_f32('[0]'), '{\"k\":60}'))");
+    let near = |column: Option<&str>, vector, subtype, options| {
+        LegValue::Near(NearValue { column: column.map(str::to_owned), vector, subtype, options })
+    };
+    let plain = LegOptions::default;
+    let text_of = |text: &str, options| LegValue::Text(TextValue { text: text.into(), options });
     let query = HybridQuery {
-        text: Some(TextValue { text: "words".into(), syntax: crate::text::Syntax::Query }),
-        vector: Some(Value::Blob(vec![0; 4])),
-        subtype: 223,
+        legs: vec![near(None, Value::Blob(vec![0; 4]), 223, plain()), text_of("words", plain())],
         options: Some("{\"k\":60}".into()),
     };
     assert_eq!(shown, format!("{:?}", Some(query)));
-    let empty = HybridQuery { text: None, vector: None, subtype: 0, options: None };
+    let empty = HybridQuery { legs: Vec::new(), options: None };
     assert_eq!(text(&c, "show(hybrid_query(NULL, NULL))"), format!("{:?}", Some(empty)));
+    let shown = text(
+        &c,
+        "show(hybrid_query(words('a'), near('t', '[1]', '{\"weight\":2,\"depth\":5,\"max_distance\":0.5}'), near(NULL, '[2]'),
+           near('u', NULL), text_query('b', '{\"column\":\"c\",\"min_bm25\":1}'), 'd', ' {\"mmr\":1}'))",
+    );
+    let bound = |bound| LegOptions { bound: Some(bound), ..plain() };
+    let legs = vec![
+        text_of("a", LegOptions { syntax: crate::text::Syntax::Words, ..plain() }),
+        near(Some("t"), "[1]".into(), 0, LegOptions { weight: 2.0, depth: Some(5), ..bound(0.5) }),
+        near(None, "[2]".into(), 0, plain()),
+        text_of("b", LegOptions { column: Some("c".into()), ..bound(1.0) }),
+        text_of("d", plain()),
+    ];
+    assert_eq!(shown, format!("{:?}", Some(HybridQuery { legs, options: Some(" {\"mmr\":1}".into()) })));
+    for (call, word) in [
+        ("hybrid_query()", "legs"),
+        ("hybrid_query(near('t', '[1]'), x'00')", "near('column', vector)"),
+        ("near('t', '[1]', '{\"wieght\":1}')", "wieght"),
+        ("near('t', 3)", "INTEGER"),
+        ("near('t', '[1]', '{\"min_bm25\":1}')", "max_distance"),
+    ] {
+        assert!(refused(&c, call).contains(word), "{call}");
+    }
     assert_eq!(text(&c, "show('nearlite_hybrid')"), "None");
     assert_eq!(one(&c, "hybrid_query('x', NULL)"), Value::Null, "to everyone else it is NULL");
 }

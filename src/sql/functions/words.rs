@@ -1,5 +1,6 @@
 //! `words(text)` and `text_query(text [, options])`: a text query that says how it is to be read.
 
+use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::text::Syntax;
@@ -9,11 +10,11 @@ use std::ffi::CStr;
 /// Name of the pointer value that carries a [`TextValue`] from the function to the table.
 pub(crate) const TEXT: &CStr = c"nearlite_text";
 
-/// A text query and its syntax.
+/// A text query, and what it says about itself as a leg.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TextValue {
     pub(crate) text: String,
-    pub(crate) syntax: Syntax,
+    pub(crate) options: LegOptions,
 }
 
 impl TextValue {
@@ -23,22 +24,27 @@ impl TextValue {
             return Some(value.clone());
         }
         match Value::from(args.value(index)) {
-            Value::Text(text) => Some(Self { text, syntax: Syntax::Query }),
+            Value::Text(text) => Some(Self { text, options: LegOptions::default() }),
             _ => None,
         }
+    }
+
+    /// How the text is read.
+    pub(crate) fn syntax(&self) -> Syntax {
+        self.options.syntax
     }
 }
 
 /// `words(text)`.
 pub(super) fn words(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    carry(out, args, "words", Syntax::Words)
+    carry(out, args, "words", LegOptions { syntax: Syntax::Words, ..LegOptions::default() })
 }
 
 /// `text_query(text [, options])`.
 pub(super) fn text_query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let syntax = match Value::from(args.value(1)) {
-        Value::Null => Syntax::Query,
-        Value::Text(json) => syntax_of(&json)?,
+    let options = match Value::from(args.value(1)) {
+        Value::Null => LegOptions::default(),
+        Value::Text(json) => LegOptions::parse("text_query", &json, true)?,
         other => {
             return Err(Error::Value(format!(
                 "text_query: the options must be TEXT, got {}",
@@ -46,43 +52,25 @@ pub(super) fn text_query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Resu
             )));
         }
     };
-    carry(out, args, "text_query", syntax)
+    carry(out, args, "text_query", options)
 }
 
-fn carry(out: &mut FunctionContext<'_>, args: &Args<'_>, function: &str, syntax: Syntax) -> Result<()> {
-    if let Some(TextValue { text, syntax: own }) = TextValue::of(args, 0) {
+fn carry(
+    out: &mut FunctionContext<'_>,
+    args: &Args<'_>,
+    function: &str,
+    mut options: LegOptions,
+) -> Result<()> {
+    if let Some(TextValue { text, options: own }) = TextValue::of(args, 0) {
         // A text that was said to be words stays words.
-        let syntax = if own == Syntax::Words { own } else { syntax };
-        out.set_pointer(TextValue { text, syntax }, TEXT);
+        if own.syntax == Syntax::Words {
+            options.syntax = own.syntax;
+        }
+        out.set_pointer(TextValue { text, options }, TEXT);
         return Ok(());
     }
     match Value::from(args.value(0)) {
         Value::Null => Ok(()),
         other => Err(Error::Value(format!("{function}: the text must be TEXT, got {}", other.type_name()))),
     }
-}
-
-fn syntax_of(json: &str) -> Result<Syntax> {
-    let bad = |why: String| Err(Error::Value(format!("text_query options: {why}")));
-    if json.trim().is_empty() {
-        return Ok(Syntax::Query);
-    }
-    let map = match serde_json::from_str(json) {
-        Ok(serde_json::Value::Object(map)) => map,
-        Ok(other) => {
-            return bad(format!("expected a JSON object like {{\"syntax\":\"words\"}}, got {other}"));
-        }
-        Err(error) => return bad(format!("not valid JSON: {error}")),
-    };
-    let mut syntax = Syntax::Query;
-    for (name, value) in &map {
-        if name != "syntax" {
-            return bad(format!("unknown word \"{name}\"; allowed is syntax"));
-        }
-        match value.as_str().and_then(Syntax::from_name) {
-            Some(known) => syntax = known,
-            None => return bad(format!("\"syntax\" must be \"query\" or \"words\", got {value}")),
-        }
-    }
-    Ok(syntax)
 }

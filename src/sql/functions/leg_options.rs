@@ -1,0 +1,83 @@
+//! The JSON options of one leg: `near(column, vector, options)` and `text_query(text, options)`.
+
+use crate::error::{Error, Result};
+use crate::text::Syntax;
+use serde_json::Value as Json;
+
+/// Largest depth and weight of a leg.
+const MAX_DEPTH: u64 = 10_000;
+const MAX_WEIGHT: f64 = 1e6;
+
+/// What a leg says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LegOptions {
+    /// Column of a text leg; a vector leg has it as an argument.
+    pub(crate) column: Option<String>,
+    /// How a text is read.
+    pub(crate) syntax: Syntax,
+    /// How much the leg counts beside others of its kind.
+    pub(crate) weight: f32,
+    /// Rows it contributes.
+    pub(crate) depth: Option<usize>,
+    /// The greatest distance, or the least BM25, of its rows.
+    pub(crate) bound: Option<f64>,
+}
+
+impl Default for LegOptions {
+    fn default() -> Self {
+        Self { column: None, syntax: Syntax::Query, weight: 1.0, depth: None, bound: None }
+    }
+}
+
+impl LegOptions {
+    /// Parses the options of `function`; `text` for those of a text leg. An empty text means the defaults.
+    ///
+    /// # Errors
+    /// [`Error::Value`] that shows the word or value and what is allowed there.
+    pub(crate) fn parse(function: &str, json: &str, text: bool) -> Result<Self> {
+        let bad = |why: String| Err(Error::Value(format!("{function} options: {why}")));
+        let mut options = Self::default();
+        if json.trim().is_empty() {
+            return Ok(options);
+        }
+        let map = match serde_json::from_str(json) {
+            Ok(Json::Object(map)) => map,
+            Ok(other) => return bad(format!("expected a JSON object like {{\"weight\":2}}, got {other}")),
+            Err(error) => return bad(format!("not valid JSON: {error}")),
+        };
+        for (name, value) in &map {
+            let wrong = |allowed: &str| bad(format!("\"{name}\" must be {allowed}, got {value}"));
+            match (name.as_str(), text) {
+                ("syntax", true) => match value.as_str().and_then(Syntax::from_name) {
+                    Some(known) => options.syntax = known,
+                    None => return wrong("\"query\" or \"words\""),
+                },
+                ("column", true) => match value.as_str() {
+                    Some(column) => options.column = Some(column.to_owned()),
+                    None => return wrong("the name of a FULLTEXT column"),
+                },
+                ("weight", _) => match value.as_f64().filter(|weight| (0.0..=MAX_WEIGHT).contains(weight)) {
+                    Some(weight) => options.weight = weight as f32,
+                    None => return wrong("a number from 0 to 1000000"),
+                },
+                ("depth", _) => match value.as_u64().filter(|depth| (1..=MAX_DEPTH).contains(depth)) {
+                    Some(depth) => options.depth = usize::try_from(depth).ok(),
+                    None => return wrong("a whole number from 1 to 10000"),
+                },
+                ("max_distance", false) | ("min_bm25", true) => match value.as_f64() {
+                    Some(bound) => options.bound = Some(bound),
+                    None => return wrong("a number"),
+                },
+                _ => {
+                    let known = if text {
+                        "syntax, column, weight, depth, min_bm25"
+                    } else {
+                        "weight, depth, max_distance"
+                    };
+                    return bad(format!("unknown word \"{name}\"; allowed are {known}"));
+                }
+            }
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,58 @@
+//! `near(column, vector [, options])`: a vector leg of `hybrid_query`.
+
+use super::leg_options::LegOptions;
+use crate::error::{Error, Result};
+use crate::sql::module::{Args, FunctionContext};
+use crate::value::Value;
+use rusqlite::types::ValueRef;
+use std::ffi::CStr;
+
+/// Name of the pointer value that carries a [`NearValue`] to `hybrid_query`.
+pub(super) const NEAR: &CStr = c"nearlite_near";
+
+/// A vector leg, not yet checked against a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NearValue {
+    /// Name of the VECTOR column; `None` for the one that the options of the query name, or the first.
+    pub(crate) column: Option<String>,
+    /// A BLOB or JSON, as given.
+    pub(crate) vector: Value,
+    /// Its subtype.
+    pub(crate) subtype: u32,
+    pub(crate) options: LegOptions,
+}
+
+/// `near(column, vector [, options])`; NULL where the vector is NULL.
+pub(super) fn near(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let text = |at: usize, what: &str| match Value::from(args.value(at)) {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(text)),
+        other => Err(Error::Value(format!("near: {what} must be TEXT, got {}", other.type_name()))),
+    };
+    let column = text(0, "the name of the column")?;
+    let options = match text(2, "the options")? {
+        Some(json) => LegOptions::parse("near", &json, false)?,
+        None => LegOptions::default(),
+    };
+    match vector(args.value(1), "near")? {
+        Some(vector) => {
+            out.set_pointer(NearValue { column, vector, subtype: args.subtype(1), options }, NEAR)
+        }
+        None => out.set_null(),
+    }
+    Ok(())
+}
+
+/// A vector as it was given; `None` for NULL.
+pub(super) fn vector(value: ValueRef<'_>, function: &str) -> Result<Option<Value>> {
+    match value {
+        ValueRef::Null => Ok(None),
+        ValueRef::Blob(_) | ValueRef::Text(_) => Ok(Some(Value::from(value))),
+        other => {
+            let kind = Value::from(other).type_name();
+            Err(Error::Value(format!(
+                "{function}: the vector is a BLOB of little-endian f32 or a JSON array, got {kind}"
+            )))
+        }
+    }
+}
