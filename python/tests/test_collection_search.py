@@ -179,3 +179,21 @@ def test_rows_like_a_row(docs, rows):
     assert docs.similar("r7", k=3, offset=2).ids == [other["id"] for other in like[2:5]]
     with pytest.raises(nearlite.InputError, match="there is no row 'nobody'"):
         docs.similar("nobody")
+
+
+def test_several_legs(db):
+    docs = nearlite.Collection(db, "docs").create(dim={"a": 2, "b": 2}, text=["title", "body"])
+    docs.add(
+        ids=["x", "y", "z"],
+        texts={"title": ["owl", "wolf", "pike"], "body": ["night", "owl", "owl"]},
+        vectors={"a": [[1, 0], [0, 1], [1, 1]], "b": [[0, 1], [1, 0], [1, 1]]},
+    )
+    both = docs.search({"a": [0, 1], "b": [1, 0]})
+    assert both.ids[0] == "y" and both[0].score > both[1].score
+    assert docs.search({"a": [1, 0]}).ids == docs.search([1, 0], column="a").ids
+    assert docs.search({"a": [1, 0.1], "b": [1, 0]}, mmr=0.5, k=2).ids
+    title = docs.search([0, 1], column="a", words="owl", text_column="title", alpha=0.1, k=1)
+    assert title.ids == ["x"] and title[0].bm25
+    shown = docs.explain({"a": [0, 1], "b": [1, 0]}, words="owl")
+    assert [leg["kind"] for leg in shown.legs[0]["legs"] if leg] and len(shown.legs) == len(shown.hits)
+    assert docs.explain(where="1").legs == [{}, {}, {}]

@@ -124,6 +124,13 @@ def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: boo
     return found
 
 
+def compared(schema: Schema, request: Request) -> Column:
+    """The vector column by which ``mmr`` compares rows: that of the query, of several the first."""
+    if isinstance(request.vector, Mapping):
+        return schema.vector(next(iter(request.vector), None))
+    return schema.vector(request.column)
+
+
 def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Sequence[Any]) -> filters.Sql:
     """The SQL of ``where``, "" for None, and its parameters."""
     if where is None:
@@ -139,7 +146,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
     """The statement, its parameters and the shape of its rows. ``limit`` None is for those who take rows as long as they like."""
     columns = returned(schema, request.columns, request.include_vectors)
     if request.mmr is not None:
-        of_query = schema.vector(request.column)
+        of_query = compared(schema, request)
         if of_query not in columns:
             columns.append(of_query)
     if request.group_by is not None:
@@ -174,6 +181,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
         selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
         params[:0] = request.snippet
     if explain:
+        selected.append(f"explain_row({quote(schema.table)})" if searches else "NULL")
         selected.append('"explain"')
     sql = f"SELECT {', '.join(selected)} FROM {schema.target}"
     if terms:
@@ -199,16 +207,36 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
             return [], []
         left = quote(schema.table if request.text_column is None else schema.text(request.text_column).name)
         return [f"{left} MATCH {query}"], [text]
+    if isinstance(request.vector, Mapping) or (text is not None and request.text_column is not None):
+        return _legs(schema, request, text, limit)
     column = schema.vector(request.column)
     blob = _blobs.one(request.vector, column, schema.table)
     if text is None:
         return [f"{column.quoted} MATCH ?"], [blob]
-    if request.text_column is not None:
-        raise InputError("text_column is for searches by text alone: in a hybrid search all text columns count")
     options = _hybrid(request, limit)
     if request.column is not None:
         options["column"] = column.name
     return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [text, blob, json.dumps(options)]
+
+
+def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
+    """A hybrid query of any number of legs: a vector for each column of a dictionary, and a text of one column or of all."""
+    legs: list[str] = []
+    params: list[Any] = []
+    if text is not None:
+        options = {} if request.words is None else {"syntax": "words"}
+        if request.text_column is not None:
+            options["column"] = schema.text(request.text_column).name
+        legs.append("text_query(?, ?)")
+        params += [text, json.dumps(options)]
+    vectors = request.vector if isinstance(request.vector, Mapping) else {request.column: request.vector}
+    if not vectors:
+        raise InputError("vector: a dictionary of columns and their vectors is empty")
+    for name, vector in vectors.items():
+        column = schema.vector(name)
+        legs.append("near(?, ?)")
+        params += [column.name, _blobs.one(vector, column, schema.table)]
+    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, json.dumps(_hybrid(request, limit))]
 
 
 def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:

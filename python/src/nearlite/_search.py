@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple
 from . import _metadata, _mmr
 from ._errors import InputError
 from ._hits import Hits, Shape
-from ._query import CANDIDATES, Request, statement
+from ._query import CANDIDATES, Request, compared, statement
 from ._schema import Schema
 from ._session import Session
 
@@ -26,6 +26,8 @@ class Explain(NamedTuple):
     sql: str
     params: list[Any]
     hits: Hits
+    #: For each hit what each leg of the search gave to it.
+    legs: list[dict[str, Any]]
 
 
 def run(session: Session, schema: Schema, request: Request) -> Hits:
@@ -52,7 +54,8 @@ def explain(session: Session, schema: Schema, request: Request) -> Explain:
     sql, params, shape = statement(schema, request, request.k, explain=True)
     rows = session.rows(sql, params)
     plan = json.loads(rows[-1][-1]) if rows and rows[-1][-1] else {}
-    return Explain(plan, sql, params, Hits(shape, [row[:-1] for row in rows]))
+    legs = [json.loads(row[-2]) if row[-2] else {} for row in rows]
+    return Explain(plan, sql, params, Hits(shape, [row[:-2] for row in rows]), legs)
 
 
 def iterate(session: Session, schema: Schema, request: Request) -> Iterator[tuple[Shape, tuple[Any, ...]]]:
@@ -128,9 +131,9 @@ def _at_path(metadata: Any, name: str, path: list[str]) -> Any:
 
 def _diverse(rows: list[tuple[Any, ...]], shape: Shape, request: Request, wanted: int) -> list[tuple[Any, ...]]:
     assert request.mmr is not None
-    column = shape.schema.vector(request.column)
+    column = compared(shape.schema, request)
     at, measure = shape.at[column.name], shape.measures
-    if request.text is None and request.words is None and column.metric == "cosine":
+    if request.text is None and request.words is None and not isinstance(request.vector, dict) and column.metric == "cosine":
         # The paper's own measure: both terms of the sum are cosines.
         relevance = [1.0 - (row[measure] if row[measure] is not None else 1.0) for row in rows]
     else:

@@ -127,8 +127,8 @@ class Collection(Writer):
         """The best rows: by distance with ``vector``, by BM25 with a text, by their fused score with both; without either by rowid.
 
         ``vector``: ``dim`` numbers (a list, an array of shape ``(dim,)``, a BLOB of 32-bit floats), or a text where there is an embedding
-        function. ``text`` is read as the text query language (``+must -not "a phrase" pre*``), ``words=`` as plain words, which is
-        right for what a person typed. Options:
+        function, or a dictionary of columns and vectors, each of which is a leg of the search. ``text`` is read as the text query language
+        (``+must -not "a phrase" pre*``), ``words=`` as plain words, which is right for what a person typed. Options:
 
         - ``where``: a filter as a dictionary (see ``nearlite.filters``), or SQL with ``params`` for its question marks.
         - ``k`` (10), ``offset``; ``within``, the greatest distance; ``min_score``, the least score.
@@ -179,7 +179,7 @@ class Collection(Writer):
                 yield hit
 
     def explain(self, vector: Any = None, text: str | None = None, **options: Unpack[SearchOptions]) -> Explain:
-        """What a search does: ``plan``, ``sql``, ``params`` and its ``hits``."""
+        """What a search does: ``plan``, ``sql``, ``params``, its ``hits``, and in ``legs`` what each leg gave to each of them."""
         return _search.explain(self._session, self.schema, self._request(vector, text, options))
 
     def _request(self, vector: Any, text: str | None, options: Any) -> _query.Request:
