@@ -8,8 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-# The folder of a package with these dependencies beside nearlite. The workspace's own lock file is where resolving starts from, so
-# that what the library's tests have compiled is compiled already.
+# The folder of a package with these dependencies beside nearlite. Nothing is optimised, because compiling is all the work here.
 package() {
   local name=$1 folder=$root/target/interop/$1
   shift
@@ -18,20 +17,20 @@ package() {
     printf '[package]\nname = "interop-%s"\nversion = "0.0.0"\nedition = "2024"\npublish = false\n\n[workspace]\n\n' "$name"
     printf '[dependencies]\nnearlite = { path = "%s" }\nserde = { version = "1", features = ["derive"] }\n' "$root"
     printf '%s\n' "$@"
-    printf '\n[profile.dev]\nopt-level = 1\ndebug = "line-tables-only"\n\n[profile.dev.package."*"]\nopt-level = 2\ndebug = false\n'
+    printf '\n[profile.dev]\ndebug = false\n'
   } >"$folder/Cargo.toml"
   if [ -e "$root/scripts/interop/${name//-/_}.rs" ]; then
     cp "$root/scripts/interop/${name//-/_}.rs" "$folder/src/main.rs"
   else
     printf 'fn main() {}\n' >"$folder/src/main.rs"
   fi
-  cp "$root/Cargo.lock" "$folder/Cargo.lock"
   printf '%s\n' "$folder"
 }
 
 version_of() { sed -n "/^name = \"$2\"\$/{n;s/version = \"\(.*\)\"/\1/p}" "$1/Cargo.lock" | head -1; }
 
 failed=0
+# As in a new program: the newest versions that all of it allows.
 resolve() {
   local name=$1 folder
   folder=$(package "$@")

@@ -43,8 +43,9 @@ wheel=$(scripts/wheel.sh dist/nearlite.so "$platform" dist)
 version=$(basename "$wheel" | cut -d- -f2)
 scripts/integrations.sh dist
 mv dist/nearlite.so "dist/nearlite-$version-linux-$(uname -m).so"
-(cd dist && sha256sum ./* | sed 's|\./||' >SHA256SUMS)
+(cd dist && sha256sum -- * >SHA256SUMS)
 
 scripts/wheel_test.sh --smoke "$wheel"
 echo "newest symbol of glibc: $newest"
 ls -l dist | awk 'NR > 1 { print $5, $9 }'
+cat dist/SHA256SUMS

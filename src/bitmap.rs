@@ -18,8 +18,8 @@ impl Bitmap {
     /// As [`empty`](Self::empty), for a length that nothing has borne out yet.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`].
-    pub fn try_empty(len: usize) -> crate::Result<Self> {
+    /// [`crate::error::Error::OutOfMemory`].
+    pub fn try_empty(len: usize) -> crate::error::Result<Self> {
         Ok(Self { words: crate::memory::filled(len.div_ceil(64), 0)?, len })
     }
 

@@ -105,6 +105,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// A vector of the wrong length; `model` is the embedding model of the table.
+    pub(crate) fn dimension(column: String, expected: usize, got: usize, model: Option<&str>) -> Self {
+        Self::Dimension { column, expected, got, hint: Self::model_hint(model) }
+    }
+
+    /// What an error about a vector says of the embedding model.
+    pub(crate) fn model_hint(model: Option<&str>) -> String {
+        model.map_or(String::new(), |model| format!(" (model is {model})"))
+    }
+
+    /// Checks that every element of a vector is a finite number; `column` names the vector.
+    pub(crate) fn check_finite(vector: &[f32], column: impl FnOnce() -> String) -> Result<()> {
+        // Without a branch in the loop it compiles to SIMD; the culprit is looked for only when there is one.
+        let finite = vector.iter().fold(true, |finite, element| finite & element.is_finite());
+        if !finite && let Some(index) = vector.iter().position(|element| !element.is_finite()) {
+            return Err(Self::NotFinite { column: column(), index, value: vector[index].to_string() });
+        }
+        Ok(())
+    }
+
     /// Remembers an error that is reported to SQLite.
     pub(crate) fn report(self) {
         // SQLite's own errors come back from it as they are. A thread that ends has nobody to remember for.

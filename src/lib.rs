@@ -112,7 +112,7 @@ mod value;
 mod vector;
 
 pub use api::{
-    Collection, CollectionBuilder, Database, Door, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
+    Access, Collection, CollectionBuilder, Database, Explain, ExplainedHit, Hit, Hits, Info, Iter, Key, Mmr,
     OpenOptions, Search, Synchronous, Transaction,
 };
 pub use error::{Error, Result};

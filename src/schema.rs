@@ -33,6 +33,11 @@ pub(crate) fn check_name(table: &str) -> Result<()> {
     Err(Error::Schema(format!("the name {table} is reserved for {why}; choose another for the collection")))
 }
 
+/// `name` quoted as an SQL identifier.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Type of a metadata column or of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ColumnType {
@@ -259,6 +264,11 @@ impl Schema {
             ColumnKind::Key(kind) => Some((at, kind)),
             _ => None,
         })
+    }
+
+    /// Whether rows are identified by a text.
+    pub(crate) fn has_text_key(&self) -> bool {
+        matches!(self.key_column(), Some((_, ColumnType::Text)))
     }
 
     /// Positions and settings of the vector columns, in declared order.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use nearlite::rusqlite::{Connection, params};
-use nearlite::{Collection, Database, Door, Error, Fusion, Key, Metric, Mmr, Schema, col};
+use nearlite::{Access, Collection, Database, Error, Fusion, Key, Metric, Mmr, Schema, col};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -81,7 +81,7 @@ fn filled(count: usize) -> (Database, Collection) {
     (db, collection)
 }
 
-fn keys<D: Door>(search: nearlite::Search<'_, D>) -> Vec<String> {
+fn keys<D: Access>(search: nearlite::Search<'_, D>) -> Vec<String> {
     search.run().unwrap().iter().map(|hit| hit.key().to_string()).collect()
 }
 
@@ -539,8 +539,12 @@ fn several_vectors_are_fused_by_their_ranks() {
     assert!((hits[0].score - 2.0 / 62.0).abs() < 1e-6);
     let hits = search().text("d").limit(1).run().unwrap();
     assert_eq!((hits[0].key().to_string().as_str(), hits[0].text_rank), ("d", Some(1)));
-    assert!(matches!(search().fuse(Fusion::dbsf()).run(), Err(Error::Value(_))));
-    assert!(search().iter().is_err());
+    for fusion in [Fusion::convex(0.5), Fusion::dbsf()] {
+        assert_eq!(search().fuse(fusion).limit(4).run().unwrap().len(), 4);
+    }
+    let one_by_one: Vec<_> = search().iter().unwrap().map(|hit| hit.unwrap().key().to_string()).collect();
+    assert_eq!(one_by_one[0], "b");
+    assert_eq!(one_by_one.len(), 4);
 }
 
 #[test]

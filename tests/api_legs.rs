@@ -74,8 +74,7 @@ fn both_interfaces_search_several_legs_alike() {
                     options["mmr"] = lambda.into();
                 }
                 let hits = search.run().unwrap();
-                let expected: Vec<(i64, f32)> =
-                    hits.iter().map(|hit| (hit.rowid, hit.score)).collect();
+                let expected: Vec<(i64, f32)> = hits.iter().map(|hit| (hit.rowid, hit.score)).collect();
                 let words = if text { "'falcon onyx'" } else { "NULL" };
                 let sql = format!(
                     "SELECT rowid, score FROM docs WHERE docs MATCH

@@ -1,21 +1,23 @@
 //! The answers of a search that was said in full: checked, then run at once, for many queries, or row by row.
 
+use super::access::Access;
+use super::atomic::reading;
+use super::catalog::explain_missing;
 use super::collection::Collection;
-use super::database::{Database, gone};
-use super::door::{Door, reading};
+use super::database::Database;
 use super::feed::Feed;
 use super::hits::{Explain, ExplainedHit, Hit, Hits, unknown_text};
 use super::prepared::Prepared;
 use super::read_row::{Columns, unknown_column};
 use super::search::Search;
-use super::statement::{target, told};
+use super::statement::{error_of, target};
 use crate::error::{Error, Result};
 use crate::query::{Filter, Grouping, Leg, Request, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
 use crate::value::Op;
 use rusqlite::Connection;
 
-impl<'c, D: Door> Search<'c, D> {
+impl<'c, D: Access> Search<'c, D> {
     /// Runs the search.
     ///
     /// ```
@@ -118,9 +120,10 @@ impl<'c, D: Door> Search<'c, D> {
             if let (Some(first), Some(leg)) = (prepared.request.legs.first_mut(), legs.get(at)) {
                 *first = leg.clone().into();
             }
-            reading(conn, || Ok(prepared.run(inner, conn, None)?.0)).map_err(|error| gone(conn, inner, error))
+            reading(conn, || Ok(prepared.run(inner, conn, None)?.0))
+                .map_err(|error| explain_missing(conn, inner, error))
         };
-        collection.door.spread(legs.len(), &work)
+        collection.access.spread(legs.len(), &work)
     }
 
     /// Rows one by one, best first, for as long as you take them: the limit only sizes the first batch. Every row
@@ -148,7 +151,7 @@ impl<'c, D: Door> Search<'c, D> {
     /// Those of [`run`](Self::run).
     pub fn iter(self) -> Result<Iter<'c, D>> {
         let collection = self.collection;
-        let held = collection.door.hold()?;
+        let held = collection.access.hold()?;
         let feed = held.with(|conn| {
             let begun = conn.is_autocommit();
             if begun {
@@ -161,7 +164,7 @@ impl<'c, D: Door> Search<'c, D> {
                 }
                 Ok(feed)
             });
-            let started = started.map_err(|error| gone(conn, &collection.inner, error));
+            let started = started.map_err(|error| explain_missing(conn, &collection.inner, error));
             if begun && (started.is_err() || !held.keeps_snapshot()) {
                 conn.execute_batch("COMMIT")?;
             }
@@ -181,7 +184,7 @@ impl<'c, D: Door> Search<'c, D> {
         for (expression, run) in self.sql {
             let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.inner));
             let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
-                Error::Sqlite(error) => told(error),
+                Error::Sqlite(error) => error_of(error),
                 other => other,
             })?);
             filter = Some(match filter {
@@ -256,7 +259,7 @@ fn of_query(mut error: Error, at: usize) -> Error {
     error
 }
 
-fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
+fn vector_leg<D: Access>(collection: &Collection<D>, column: &str, query: &[f32]) -> Result<VectorLeg> {
     let nth = collection.vector_column(column)?;
     let schema = &collection.inner.schema;
     let Some((at, VectorSpec { dim, .. })) = schema.vectors().nth(nth) else {
@@ -264,28 +267,21 @@ fn vector_leg<D: Door>(collection: &Collection<D>, column: &str, query: &[f32]) 
     };
     let place = || format!("{}.{}", collection.name(), schema.columns[at].name);
     if query.len() != *dim {
-        return Err(Error::Dimension {
-            column: place(),
-            expected: *dim,
-            got: query.len(),
-            hint: schema.model.as_ref().map_or(String::new(), |model| format!(" (model is {model})")),
-        });
+        return Err(Error::dimension(place(), *dim, query.len(), schema.model.as_deref()));
     }
-    if let Some(index) = query.iter().position(|x| !x.is_finite()) {
-        return Err(Error::NotFinite { column: place(), index, value: query[index].to_string() });
-    }
+    Error::check_finite(query, place)?;
     Ok(VectorLeg { column: nth, query: query.to_vec() })
 }
 
 /// Rows of a search one by one; made by [`Search::iter`].
-pub struct Iter<'c, D: Door = Database> {
+pub struct Iter<'c, D: Access = Database> {
     collection: &'c Collection<D>,
-    held: super::door::Held<'c>,
+    held: super::access::Held<'c>,
     feed: Feed,
     done: bool,
 }
 
-impl<D: Door> Iterator for Iter<'_, D> {
+impl<D: Access> Iterator for Iter<'_, D> {
     type Item = Result<Hit>;
 
     fn next(&mut self) -> Option<Result<Hit>> {
@@ -306,7 +302,7 @@ impl<D: Door> Iterator for Iter<'_, D> {
                     }
                 }
             };
-            next().map_err(|error| gone(conn, inner, error))
+            next().map_err(|error| explain_missing(conn, inner, error))
         });
         self.done = !matches!(next, Ok(Some(_)));
         next.transpose()

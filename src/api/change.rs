@@ -1,17 +1,18 @@
 //! Changes to rows that are there, and their end.
 
+use super::access::Access;
 use super::collection::Collection;
-use super::door::Door;
 use super::key::Key;
-use super::statement::{change, condition, quote, told};
+use super::statement::{change, condition, error_of};
 use super::write_row;
 use crate::error::{Error, Result};
 use crate::query::Filter;
+use crate::schema::quoted;
 use crate::value::Value;
 use rusqlite::Connection;
 use serde::Serialize;
 
-impl<D: Door> Collection<D> {
+impl<D: Access> Collection<D> {
     /// Changes the given columns of the row with this key; returns whether there is one.
     ///
     /// ```
@@ -110,14 +111,14 @@ impl<D: Door> Collection<D> {
     /// Writes the cells that are given into the row with this key; whether there is one.
     fn change(&self, conn: &Connection, key: &Key, cells: &[Option<Value>]) -> Result<bool> {
         let columns = &self.schema().columns;
-        let name = |at: usize| columns.get(at).map_or("rowid".to_owned(), |column| quote(&column.name));
+        let name = |at: usize| columns.get(at).map_or("rowid".to_owned(), |column| quoted(&column.name));
         let given = || cells.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.as_ref()?)));
         let sets: Vec<String> = given().map(|(at, _)| format!("{} = ?", name(at))).collect();
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
         let key = key.value();
         let values = given().map(|(_, value)| value).chain([&key]);
-        let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-        Ok(change(conn, statement.query(rusqlite::params_from_iter(values)).map_err(told)?)? > 0)
+        let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
+        Ok(change(conn, statement.query(rusqlite::params_from_iter(values)).map_err(error_of)?)? > 0)
     }
 
     /// Deletes the rows with these keys; returns how many there were. Text keys for a collection that has a text key,
@@ -139,10 +140,10 @@ impl<D: Door> Collection<D> {
         let keys: Vec<Key> = keys.into_iter().map(|key| self.check_key(key.into())).collect::<Result<_>>()?;
         let sql = format!("DELETE FROM {} WHERE {} = ?", self.target(), self.key_name());
         self.write(|conn| {
-            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
             let mut gone = 0;
             for key in &keys {
-                gone += change(conn, statement.query([key.value()]).map_err(told)?)?;
+                gone += change(conn, statement.query([key.value()]).map_err(error_of)?)?;
             }
             Ok(gone)
         })
@@ -168,8 +169,8 @@ impl<D: Door> Collection<D> {
             let (condition, params) = condition(&self.inner, conn, Some(&filter))?;
             let sql = format!("DELETE FROM {} WHERE {condition}", self.target());
             {
-                let mut statement = conn.prepare(&sql).map_err(told)?;
-                change(conn, statement.query(rusqlite::params_from_iter(&params)).map_err(told)?)
+                let mut statement = conn.prepare(&sql).map_err(error_of)?;
+                change(conn, statement.query(rusqlite::params_from_iter(&params)).map_err(error_of)?)
             }
         })
     }

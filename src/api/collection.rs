@@ -1,17 +1,19 @@
 //! A collection: rows in and out by key. What changes and deletes rows is in `change`, searching in `search`, what keeps a
 //! collection in order in `upkeep`.
 
-use super::database::{self, Database, has_text_key};
-use super::door::{Door, reading};
+use super::access::Access;
+use super::atomic::reading;
+use super::catalog;
+use super::database::Database;
 use super::key::Key;
 use super::read_row::{self, Columns};
 use super::search::Search;
-use super::statement::{change, quote, target, told};
+use super::statement::{change, error_of, target};
 use super::write_row;
 use crate::collection::{OpenCollection, Snapshot};
 use crate::error::{Error, Result};
 use crate::query::{self, Filter};
-use crate::schema::Schema;
+use crate::schema::{Schema, quoted};
 use crate::value::Value;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -46,8 +48,8 @@ use std::sync::Arc;
 /// # Ok::<(), nearlite::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Collection<D: Door = Database> {
-    pub(super) door: D,
+pub struct Collection<D: Access = Database> {
+    pub(super) access: D,
     pub(super) inner: Arc<OpenCollection>,
 }
 
@@ -74,7 +76,7 @@ impl<'c> Collection<&'c Connection> {
     /// # Errors
     /// [`Error::Unknown`] when there is no such collection.
     pub fn on(conn: &'c Connection, name: &str) -> Result<Self> {
-        Ok(Self { door: conn, inner: Arc::new(database::open(conn, "main", name)?) })
+        Ok(Self { access: conn, inner: Arc::new(catalog::open(conn, "main", name)?) })
     }
 
     /// The same in an attached database, or in `temp`.
@@ -82,23 +84,23 @@ impl<'c> Collection<&'c Connection> {
     /// # Errors
     /// [`Error::Unknown`] when there is no such collection there.
     pub fn on_database(conn: &'c Connection, database: &str, name: &str) -> Result<Self> {
-        Ok(Self { door: conn, inner: Arc::new(database::open(conn, database, name)?) })
+        Ok(Self { access: conn, inner: Arc::new(catalog::open(conn, database, name)?) })
     }
 }
 
 impl Collection {
     pub(super) fn new(database: Database, inner: OpenCollection) -> Self {
-        Self { door: database, inner: Arc::new(inner) }
+        Self { access: database, inner: Arc::new(inner) }
     }
 }
 
-impl<D: Door> std::fmt::Debug for Collection<D> {
+impl<D: Access> std::fmt::Debug for Collection<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Collection").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
-impl<D: Door> Collection<D> {
+impl<D: Access> Collection<D> {
     /// Name of the table.
     pub fn name(&self) -> &str {
         self.inner.table()
@@ -168,14 +170,14 @@ impl<D: Door> Collection<D> {
 
     fn put<T: Serialize + ?Sized>(&self, verb: &str, rows: &T) -> Result<Vec<i64>> {
         let schema = &self.inner.schema;
-        let mut names: Vec<String> = schema.columns.iter().map(|column| quote(&column.name)).collect();
+        let mut names: Vec<String> = schema.columns.iter().map(|column| quoted(&column.name)).collect();
         if schema.key_column().is_none() {
             names.push("rowid".to_owned());
         }
         let marks = vec!["?"; names.len()].join(", ");
         let sql = format!("{verb} INTO {}({}) VALUES({marks})", self.target(), names.join(", "));
         self.write(|conn| {
-            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
+            let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
             let mut rowids = Vec::new();
             write_row::write(self.name(), schema, rows, &mut |cells| {
                 for (at, cell) in cells.iter().enumerate() {
@@ -342,7 +344,8 @@ impl<D: Door> Collection<D> {
 
     /// Runs `work` as one unit of writing, also where the table is damaged.
     pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.write(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))
+        self.access
+            .write(|conn| work(conn).map_err(|error| catalog::explain_missing(conn, &self.inner, error)))
     }
 
     /// Position of a vector column among the vector columns.
@@ -360,47 +363,11 @@ impl<D: Door> Collection<D> {
 
     /// Runs `work` with a connection; an error that there is because the collection is gone says so.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.door.with(|conn| work(conn).map_err(|error| database::gone(conn, &self.inner, error)))
+        self.access
+            .with(|conn| work(conn).map_err(|error| catalog::explain_missing(conn, &self.inner, error)))
     }
 
     pub(super) fn target(&self) -> String {
         target(&self.inner)
-    }
-
-    pub(super) fn key_name(&self) -> String {
-        let schema = &self.inner.schema;
-        match schema.key_column() {
-            Some((at, _)) => quote(&schema.columns[at].name),
-            None => "rowid".to_owned(),
-        }
-    }
-
-    fn rowid_of(&self, conn: &Connection, key: &Key) -> Result<Option<i64>> {
-        match key {
-            Key::Rowid(rowid) => Ok(Some(*rowid)),
-            key => self.inner.storage.rowid_of_key(conn, &key.value()),
-        }
-    }
-
-    /// Whether there is a row with this key, which was checked.
-    pub(super) fn has(&self, conn: &Connection, key: &Key) -> Result<bool> {
-        match self.rowid_of(conn, key)? {
-            Some(rowid) => self.inner.storage.row_exists(conn, rowid),
-            None => Ok(false),
-        }
-    }
-
-    pub(super) fn check_key(&self, key: Key) -> Result<Key> {
-        match (&key, has_text_key(&self.inner.schema)) {
-            (Key::Text(_), true) | (Key::Rowid(_), false) => Ok(key),
-            (Key::Text(text), false) => Err(Error::Value(format!(
-                "{} has no text key: '{text}' cannot be one; use a rowid",
-                self.name()
-            ))),
-            (Key::Rowid(rowid), true) => Err(Error::Value(format!(
-                "{} has a text key: {rowid} cannot be one; use a text",
-                self.name()
-            ))),
-        }
     }
 }

@@ -1,16 +1,19 @@
 //! A database, and the collections in it.
 
+use super::access::{Access, Held, sealed};
+use super::atomic::{reading, writing};
+use super::catalog;
 use super::collection::Collection;
-use super::door::{Door, Held, reading, sealed, writing};
+use super::connection_pool::ConnectionPool;
+use super::loan;
 use super::options::OpenOptions;
-use super::pool::Pool;
 use super::queue::Use;
-use super::statement::{quote, told};
+use super::statement::error_of;
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::{Schema, quoted};
 use crate::sql;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +47,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// ```
 #[derive(Clone)]
 pub struct Database {
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
 }
 
 impl Database {
@@ -98,7 +101,7 @@ impl Database {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be read.
     pub fn collections(&self) -> Result<Vec<String>> {
-        self.with(tables)
+        self.with(catalog::collection_names)
     }
 
     /// Removes a collection with everything in it.
@@ -116,18 +119,38 @@ impl Database {
     /// [`Error::Unknown`] when there is no collection of this name.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         self.write(|conn| {
-            let table = existing(conn, "main", name)?.ok_or_else(|| unknown(conn, name))?;
-            Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table)))?)
+            let table = catalog::declared_name(conn, "main", name)?
+                .ok_or_else(|| catalog::no_such_collection(conn, name))?;
+            Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quoted(&table)))?)
         })
     }
 
     /// Opens with these options.
     pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
-        Ok(Self { pool: Pool::open(path, options, prepare)? })
+        Ok(Self { pool: ConnectionPool::open(path, options, prepare)? })
     }
 
-    pub(super) fn pool(&self) -> &Arc<Pool> {
+    pub(super) fn pool(&self) -> &Arc<ConnectionPool> {
         &self.pool
+    }
+}
+
+impl OpenOptions {
+    /// Opens a file, or creates it.
+    ///
+    /// # Errors
+    /// [`Error::Sqlite`] naming the file when it cannot be opened or is not a SQLite database, [`Error::Value`] for an
+    /// option that makes no sense, and those of a hook.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
+        Database::open_as(self, path.as_ref())
+    }
+
+    /// A database in memory, see [`Database::in_memory`].
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); [`Error::Value`] with [`read_only`](Self::read_only), since it would stay empty.
+    pub fn open_in_memory(&self) -> Result<Database> {
+        self.open(":memory:")
     }
 }
 
@@ -139,13 +162,13 @@ impl std::fmt::Debug for Database {
 
 impl sealed::Sealed for Database {}
 
-impl Door for Database {
+impl Access for Database {
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        work(Pool::lease(&self.pool)?.get()?)
+        work(ConnectionPool::lease(&self.pool)?.get()?)
     }
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let _turn = self.pool.turn(Use::Call)?;
+        let _turn = loan::turn(&self.pool, Use::Call)?;
         self.with(|conn| writing(conn, || work(conn)))
     }
 
@@ -155,9 +178,9 @@ impl Door for Database {
 
     fn hold(&self) -> Result<Held<'_>> {
         if self.pool.is_private() {
-            return Ok(Held::Shared(self.clone()));
+            return Ok(Held::OnlyOne(Arc::clone(&self.pool)));
         }
-        Pool::lease(&self.pool).map(Held::Lease)
+        ConnectionPool::lease(&self.pool).map(Held::Lease)
     }
 
     fn spread<T: Send>(
@@ -227,7 +250,7 @@ impl CollectionBuilder {
     /// # Errors
     /// [`Error::Unknown`] naming the collections there are.
     pub fn open(&self) -> Result<Collection> {
-        let opened = self.database.with(|conn| open(conn, "main", &self.name))?;
+        let opened = self.database.with(|conn| catalog::open(conn, "main", &self.name))?;
         Ok(Collection::new(self.database.clone(), opened))
     }
 
@@ -262,28 +285,28 @@ impl CollectionBuilder {
         if may_exist {
             // The usual case needs no write lock.
             let found = self.database.with(|conn| {
-                reading(conn, || match existing(conn, "main", &self.name)? {
+                reading(conn, || match catalog::declared_name(conn, "main", &self.name)? {
                     Some(table) => OpenCollection::open(conn, "main", &table).map(Some),
                     None => Ok(None),
                 })
             })?;
             if let Some(opened) = found {
-                same(&opened, &schema)?;
+                check_same(&opened, &schema)?;
                 return Ok(Collection::new(self.database.clone(), opened));
             }
         }
         let opened = self.database.write(|conn| {
-            if let Some(table) = existing(conn, "main", &self.name)? {
+            if let Some(table) = catalog::declared_name(conn, "main", &self.name)? {
                 if !may_exist {
                     return Err(Error::Schema(format!(
                         "there is a collection {table} already; open it instead"
                     )));
                 }
                 let opened = OpenCollection::open(conn, "main", &table)?;
-                same(&opened, &schema)?;
+                check_same(&opened, &schema)?;
                 return Ok(opened);
             }
-            if let Some(kind) = taken(conn, &self.name)? {
+            if let Some(kind) = catalog::other_object(conn, &self.name)? {
                 let name = &self.name;
                 return Err(Error::Schema(format!(
                     "there is {kind} {name} already; choose another name for the collection"
@@ -292,75 +315,17 @@ impl CollectionBuilder {
             let columns = sql::write_schema(&schema);
             conn.execute_batch(&format!(
                 "CREATE VIRTUAL TABLE main.{} USING nearlite({columns})",
-                quote(&self.name)
+                quoted(&self.name)
             ))
-            .map_err(told)?;
+            .map_err(error_of)?;
             OpenCollection::open(conn, "main", &self.name)
         })?;
         Ok(Collection::new(self.database.clone(), opened))
     }
 }
 
-pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<OpenCollection> {
-    reading(conn, || {
-        let table = existing(conn, database, name)?.ok_or_else(|| unknown(conn, name))?;
-        OpenCollection::open(conn, database, &table)
-    })
-}
-
-/// The table `t_root` tells our tables from those of other modules in whose declaration our name occurs.
-const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%' \
-     AND name || '_root' COLLATE NOCASE IN (SELECT name FROM";
-
-/// Name, as it was declared, of the collection called `name`.
-fn existing(conn: &Connection, database: &str, name: &str) -> Result<Option<String>> {
-    let sql = format!(
-        "SELECT name FROM {0}.sqlite_schema \
-          WHERE name = ?1 COLLATE NOCASE AND {NEARLITE_TABLES} {0}.sqlite_schema)",
-        quote(database)
-    );
-    Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
-}
-
-/// What else is called `name`.
-fn taken(conn: &Connection, name: &str) -> Result<Option<&'static str>> {
-    let sql = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'trigger'";
-    let kind: Option<String> = conn.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()?;
-    Ok(kind.map(|kind| match kind.as_str() {
-        "index" => "an index",
-        "view" => "a view",
-        _ => "a table",
-    }))
-}
-
-/// The error of work on a collection that is not there any more, said plainly; any other error as it is.
-pub(super) fn gone(conn: &Connection, collection: &OpenCollection, error: Error) -> Error {
-    let (database, table) = (&collection.storage.database, &collection.storage.table);
-    if matches!(error, Error::Sqlite(_)) && matches!(existing(conn, database, table), Ok(None)) {
-        return Error::Unknown(format!(
-            "there is no collection {table} any more: it was dropped or renamed; open or create it again"
-        ));
-    }
-    error
-}
-
-fn tables(conn: &Connection) -> Result<Vec<String>> {
-    let sql = format!("SELECT name FROM sqlite_schema WHERE {NEARLITE_TABLES} sqlite_schema) ORDER BY name");
-    let mut statement = conn.prepare_cached(&sql)?;
-    let names = statement.query_map([], |row| row.get(0))?;
-    Ok(names.collect::<rusqlite::Result<_>>()?)
-}
-
-fn unknown(conn: &Connection, name: &str) -> Error {
-    let known = tables(conn).unwrap_or_default();
-    Error::Unknown(match known.as_slice() {
-        [] => format!("there is no collection {name}; create it first"),
-        known => format!("there is no collection {name}; collections are {}", known.join(", ")),
-    })
-}
-
 /// Whether the stored schema is the one asked for.
-fn same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
+fn check_same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
     let (table, stored) = (&collection.storage.table, &collection.schema);
     if sql::write_schema(stored) == sql::write_schema(asked) {
         return Ok(());
@@ -385,9 +350,4 @@ fn same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
         return differs(format!("its tokenizer is {old}, asked for is {new}"));
     }
     differs(format!("its model is {}, asked for is {}", option(&stored.model), option(&asked.model)))
-}
-
-/// Whether rows are identified by a text.
-pub(super) fn has_text_key(schema: &Schema) -> bool {
-    schema.columns.iter().any(|column| column.kind == ColumnKind::Key(ColumnType::Text))
 }

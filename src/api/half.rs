@@ -3,11 +3,8 @@
 //! They derive `Serialize` as newtypes of their bits, so without a look at the name of the type `1.0` would be stored as
 //! the number 15360.
 
-use super::write_cell::Cell;
-use crate::error::Result;
 use crate::value::Value;
 use crate::vector::half::{from_f16, to_f16};
-use serde::Serialize;
 
 /// A 16-bit float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +25,14 @@ impl Half {
         }
     }
 
-    /// The number in a newtype on its way into `cell`.
-    pub fn number<T: Serialize + ?Sized>(self, cell: Cell<'_>, inner: &T) -> Result<f32> {
-        let value = inner.serialize(Cell { column: None, blob: false, ..cell })?;
-        let bits = if let Value::Integer(bits) = value { u16::try_from(bits).ok() } else { None };
-        match (bits, &value) {
+    /// The number whose bits are `value`, what the newtype serializes; the error says what else it is made of.
+    pub fn number(self, value: &Value) -> std::result::Result<f32, String> {
+        let bits = if let Value::Integer(bits) = value { u16::try_from(*bits).ok() } else { None };
+        match (bits, value) {
             (Some(bits), _) => Ok(self.value_of(bits)),
             // A type of the same name that gives its number.
             (None, Value::Real(number)) => Ok(*number as f32),
-            _ => Err(cell.wrong(format_args!("a {} made of {}", self.name(), value.type_name()))),
+            _ => Err(format!("a {} made of {}", self.name(), value.type_name())),
         }
     }
 

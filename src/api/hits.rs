@@ -2,12 +2,11 @@
 
 use super::key::Key;
 use super::read_row::{self, Cell, Columns};
-use crate::collection::text_config;
 use crate::error::Result;
 use crate::query::fusion::LegScore;
 use crate::query::{self, LegQuery, Request};
 use crate::schema::{ColumnType, Schema};
-use crate::text::{self, TextQuery};
+use crate::text::{self, TextConfig, TextQuery};
 use crate::value::Value;
 use crate::vector::metric::narrow;
 use serde::de::DeserializeOwned;
@@ -126,16 +125,18 @@ impl Hit {
         let (Some(query), Some(Some(_))) = (&self.context.text, self.texts.get(field)) else {
             return Ok(None);
         };
-        let config = text_config(schema);
+        let config = TextConfig::of(schema);
         Ok(Some(text::snippet(&config, query, field, &self.texts, before, after, "…", words.clamp(1, 1_000))))
     }
 }
 
 /// No such FULLTEXT column.
-pub(super) fn unknown_text(table: &str, schema: &Schema, column: &str) -> crate::Error {
+pub(super) fn unknown_text(table: &str, schema: &Schema, column: &str) -> crate::error::Error {
     let known: Vec<_> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
     let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-    crate::Error::Unknown(format!("{table} has no FULLTEXT column {column}; FULLTEXT columns: {known}"))
+    crate::error::Error::Unknown(format!(
+        "{table} has no FULLTEXT column {column}; FULLTEXT columns: {known}"
+    ))
 }
 
 impl std::fmt::Debug for Hit {

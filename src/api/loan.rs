@@ -10,7 +10,8 @@
 //! Which connections a thread has on loan is known to the thread, so that a write which would wait for its own
 //! transaction is an error at once.
 
-use super::pool::Pool;
+use super::connection_pool::ConnectionPool;
+use super::queue::{Turn, Use};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, TransactionState};
 use std::cell::{Cell, RefCell};
@@ -20,11 +21,19 @@ use std::time::Duration;
 
 thread_local! {
     /// The connections that this thread has on loan, with their pools.
-    static LENT: RefCell<Vec<(Arc<Pool>, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
+    static LENT: RefCell<Vec<(Arc<ConnectionPool>, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The turn to write to the database of `pool`.
+///
+/// # Errors
+/// A thread that would wait for itself: for the turn that it has, or for a transaction on a connection that it has on loan.
+pub(super) fn turn(pool: &ConnectionPool, kind: Use) -> Result<Turn<'_>> {
+    pool.turn(kind, writes(pool))
 }
 
 /// Whether this thread has a connection to the database of `pool` on loan on which it writes.
-pub(super) fn writes(pool: &Pool) -> bool {
+fn writes(pool: &ConnectionPool) -> bool {
     let writes =
         |conn: &Connection| matches!(conn.transaction_state(Some("main")), Ok(TransactionState::Write));
     LENT.try_with(|lent| lent.borrow().iter().any(|(of, conn)| of.same_file(pool) && writes(conn)))
@@ -35,14 +44,14 @@ pub(super) fn writes(pool: &Pool) -> bool {
 pub(super) struct Loan {
     conn: Option<Rc<Connection>>,
     touched: Cell<bool>,
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
 }
 
 impl Loan {
-    pub fn new(pool: &Arc<Pool>) -> Result<Self> {
+    pub fn new(pool: &Arc<ConnectionPool>) -> Result<Self> {
         // It would wait for this very thread, whoever else writes.
         let hopeless = writes(pool);
-        let conn = Rc::new(Pool::take(pool)?);
+        let conn = Rc::new(ConnectionPool::take(pool)?);
         let (kept, touched) = (Some(Rc::clone(&conn)), Cell::new(hopeless));
         let loan = Self { conn: kept, touched, pool: Arc::clone(pool) };
         if hopeless {

@@ -2,24 +2,28 @@
 //!
 //! Writes are SQL statements on the virtual table, so transactions, conflicts and checks are SQLite's and the table's
 //! own. Reads call the query engine directly, on the same connection inside a read transaction. A [`Collection`] runs
-//! on the pool of a [`Database`] or on a connection of the caller's ([`Collection::on`]); the [`Door`] is that choice.
+//! on the pool of a [`Database`] or on a connection of the caller's ([`Collection::on`]); the [`Access`] is that choice.
 //! Nothing here touches shadow tables by itself.
 
+mod access;
 mod answer;
+mod atomic;
+mod by_key;
+mod catalog;
 mod change;
 mod collection;
+mod connection_pool;
 mod database;
-mod door;
 mod feed;
 mod half;
 mod hits;
 mod key;
 mod loan;
 mod options;
-mod pool;
 mod prepared;
 mod queue;
 mod read_row;
+mod restrict;
 mod search;
 mod session;
 mod statement;
@@ -28,10 +32,10 @@ mod upkeep;
 mod write_cell;
 mod write_row;
 
+pub use access::Access;
 pub use answer::Iter;
 pub use collection::Collection;
 pub use database::{CollectionBuilder, Database};
-pub use door::Door;
 pub use hits::{Explain, ExplainedHit, Hit, Hits};
 pub use key::Key;
 pub use options::{OpenOptions, Synchronous};

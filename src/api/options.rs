@@ -1,6 +1,5 @@
 //! How a database is opened: what every connection of its pool has in common.
 
-use super::database::Database;
 use crate::error::{Error, Result};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
@@ -181,23 +180,6 @@ impl OpenOptions {
     ) -> &mut Self {
         self.on_connect.push(Arc::new(hook));
         self
-    }
-
-    /// Opens a file, or creates it.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] naming the file when it cannot be opened or is not a SQLite database, [`Error::Value`] for an
-    /// option that makes no sense, and those of a hook.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
-        Database::open_as(self, path.as_ref())
-    }
-
-    /// A database in memory, see [`Database::in_memory`].
-    ///
-    /// # Errors
-    /// Those of [`open`](Self::open); [`Error::Value`] with [`read_only`](Self::read_only), since it would stay empty.
-    pub fn open_in_memory(&self) -> Result<Database> {
-        self.open(":memory:")
     }
 
     /// Refuses what no database can be opened with.

@@ -3,7 +3,7 @@
 use super::feed::{Feed, Rows};
 use super::hits::Hits;
 use super::read_row::Columns;
-use super::statement::{condition, target, told};
+use super::statement::{condition, error_of, target};
 use crate::collection::OpenCollection;
 use crate::error::Result;
 use crate::query::{self, Request};
@@ -33,10 +33,11 @@ impl Prepared {
                 String::new()
             };
             let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(inner));
-            let mut statement = conn.prepare_cached(&sql).map_err(told)?;
-            let ids =
-                statement.query_map(rusqlite::params_from_iter(&params), |row| row.get(0)).map_err(told)?;
-            let ids = ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(told)?;
+            let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
+            let ids = statement
+                .query_map(rusqlite::params_from_iter(&params), |row| row.get(0))
+                .map_err(error_of)?;
+            let ids = ids.collect::<rusqlite::Result<Vec<i64>>>().map_err(error_of)?;
             Rows::Plain(ids.into_iter(), request.group.map(query::Groups::new))
         } else {
             let search = query::Search::start(inner.on(conn), inner.pin(conn)?, request.clone())?;

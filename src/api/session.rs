@@ -3,8 +3,8 @@
 //! Pragmas, attached databases and temporary tables are as they were when the connection was opened. Functions,
 //! collations and hooks stay: SQLite does not tell all of them, and there is no other connection that would lack them.
 
-use super::statement::quote;
 use crate::error::Result;
+use crate::schema::quoted;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -67,12 +67,12 @@ impl Session {
         for (kind, name) in temporary(conn).unwrap_or_default() {
             // An index or a trigger of a table that is gone is gone with it.
             if !self.temporary.iter().any(|(_, old)| *old == name) {
-                let _ = conn.execute_batch(&format!("DROP {kind} IF EXISTS temp.{}", quote(&name)));
+                let _ = conn.execute_batch(&format!("DROP {kind} IF EXISTS temp.{}", quoted(&name)));
             }
         }
         for name in attached(conn).unwrap_or_default() {
             if !self.attached.contains(&name) {
-                let _ = conn.execute_batch(&format!("DETACH {}", quote(&name)));
+                let _ = conn.execute_batch(&format!("DETACH {}", quoted(&name)));
             }
         }
     }

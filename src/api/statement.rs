@@ -3,17 +3,13 @@
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
 use crate::query::{self, Filter};
+use crate::schema::quoted;
 use crate::value::Value;
 use rusqlite::{Connection, ErrorCode, Rows};
 
-/// A name in quotes.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Qualified, quoted name of the table.
 pub(super) fn target(inner: &OpenCollection) -> String {
-    format!("{}.{}", quote(&inner.storage.database), quote(&inner.storage.table))
+    format!("{}.{}", quoted(&inner.storage.database), quoted(&inner.storage.table))
 }
 
 /// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
@@ -40,12 +36,12 @@ pub(super) fn condition(
 /// Runs a statement that writes to its end, and returns the number of rows it changed. Under `PRAGMA count_changes` such a
 /// statement returns a row, which rusqlite's `execute` takes for a mistake of its caller.
 pub(super) fn change(conn: &Connection, mut rows: Rows<'_>) -> Result<usize> {
-    while rows.next().map_err(told)?.is_some() {}
+    while rows.next().map_err(error_of)?.is_some() {}
     Ok(usize::try_from(conn.changes()).unwrap_or(usize::MAX))
 }
 
 /// SQLite's error as ours, where it is a rule of the table that was broken.
-pub(super) fn told(error: rusqlite::Error) -> Error {
+pub(super) fn error_of(error: rusqlite::Error) -> Error {
     if let Some(reported) = Error::reported(&error) {
         return reported;
     }

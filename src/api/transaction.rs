@@ -1,9 +1,9 @@
 //! Work of the user's on a connection of the pool: as one transaction, or as he likes.
 
+use super::atomic::writing;
 use super::collection::Collection;
 use super::database::Database;
-use super::door::writing;
-use super::loan::Loan;
+use super::loan::{self, Loan};
 use super::queue::Use;
 use crate::error::{Error, Result};
 use rusqlite::Connection;
@@ -102,7 +102,7 @@ impl Database {
     /// call that has not ended; [`Error::Sqlite`] when the database stays locked or the commit fails.
     pub fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let pool = self.pool();
-        let turn = pool.turn(Use::Closure)?;
+        let turn = loan::turn(pool, Use::Closure)?;
         let loan = Loan::new(pool)?;
         let conn = loan.get()?;
         let done = writing(conn, || {

@@ -1,11 +1,12 @@
 //! What a collection weighs, how good its searches are, and what keeps it in order.
 
+use super::access::Access;
 use super::collection::Collection;
-use super::door::Door;
-use super::statement::{change, quote, told};
+use super::statement::{change, error_of};
 use crate::collection::{self, Connected};
 use crate::error::{Error, Result};
 use crate::query;
+use crate::schema::quoted;
 use rusqlite::config::DbConfig;
 
 /// What a collection holds and weighs.
@@ -24,7 +25,7 @@ pub struct Info {
     pub index_bytes: u64,
 }
 
-impl<D: Door> Collection<D> {
+impl<D: Access> Collection<D> {
     /// What the collection holds and weighs.
     ///
     /// ```
@@ -190,20 +191,20 @@ impl<D: Door> Collection<D> {
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
     pub fn set(&self, setting: &str, value: i64) -> Result<()> {
-        let (target, name) = (self.target(), quote(self.name()));
+        let (target, name) = (self.target(), quoted(self.name()));
         self.write_unchecked(|conn| {
             let sql = format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)");
-            let mut statement = conn.prepare(&sql).map_err(told)?;
-            change(conn, statement.query((setting, value)).map_err(told)?)?;
+            let mut statement = conn.prepare(&sql).map_err(error_of)?;
+            change(conn, statement.query((setting, value)).map_err(error_of)?)?;
             Ok(())
         })
     }
 
     fn command(&self, command: &str) -> Result<()> {
-        let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quote(self.name()));
+        let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quoted(self.name()));
         self.write_unchecked(|conn| {
-            let mut statement = conn.prepare(&sql).map_err(told)?;
-            change(conn, statement.query([command]).map_err(told)?)?;
+            let mut statement = conn.prepare(&sql).map_err(error_of)?;
+            change(conn, statement.query([command]).map_err(error_of)?)?;
             Ok(())
         })
     }

@@ -82,6 +82,12 @@ impl Cell<'_> {
         }
     }
 
+    /// The number in a newtype of a 16-bit float.
+    fn half<T: Serialize + ?Sized>(self, half: Half, inner: &T) -> Result<f32> {
+        let value = inner.serialize(Cell { column: None, blob: false, ..self })?;
+        half.number(&value).map_err(|what| self.wrong(what))
+    }
+
     fn text(self, value: &str) -> Result<Value> {
         match self.kind() {
             // A vector may be the JSON text that SQL accepts too; the table reads it.
@@ -170,7 +176,7 @@ impl<'a> ser::Serializer for Cell<'a> {
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<Value> {
         match Half::named(name) {
-            Some(half) => self.real(half.number(self, value)?.into()),
+            Some(half) => self.real(self.half(half, value)?.into()),
             None => value.serialize(self),
         }
     }
@@ -259,12 +265,9 @@ impl List<Cell<'_>> {
         let Self { cell, bytes, count, odd } = self;
         match cell.column.map(|column| &column.kind) {
             Some(ColumnKind::Vector(_)) if cell.blob => Ok(Value::Blob(bytes)),
-            Some(ColumnKind::Vector(spec)) if spec.dim != count => Err(Error::Dimension {
-                column: cell.place(),
-                expected: spec.dim,
-                got: count,
-                hint: cell.model.map_or(String::new(), |model| format!(" (model is {model})")),
-            }),
+            Some(ColumnKind::Vector(spec)) if spec.dim != count => {
+                Err(Error::dimension(cell.place(), spec.dim, count, cell.model))
+            }
             Some(ColumnKind::Vector(_)) => Ok(Value::Blob(bytes)),
             Some(ColumnKind::Unindexed) => match odd {
                 None => Ok(Value::Blob(bytes)),
@@ -340,7 +343,7 @@ impl ser::Serializer for Number<'_> {
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<f32> {
         match Half::named(name) {
-            Some(half) => half.number(self.0, value),
+            Some(half) => self.0.half(half, value),
             None => value.serialize(self),
         }
     }

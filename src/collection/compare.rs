@@ -3,13 +3,13 @@
 //! Nothing computed in floats is expected to come out equal to the bit: a vector only has to lie where its codes say,
 //! within their error, so a file is sound on every machine.
 
+use super::connected::Connected;
 use super::delta::{metadata_of, texts_of};
-use super::snapshot::Connected;
-use super::view::{SegmentView, text_config};
+use super::view::SegmentView;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::schema::ColumnType;
-use crate::text::{self, TextPayload, TextSearcher};
+use crate::text::{self, TextConfig, TextPayload, TextSearcher};
 use crate::value::Value;
 use crate::vector::metric;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Compared<'_> {
         self.vectors(defects)
     }
 
-    fn tell(&self, defects: &mut Vec<String>, column: &str, wrong: Vec<i64>) {
+    fn report(&self, defects: &mut Vec<String>, column: &str, wrong: Vec<i64>) {
         let table = &self.on.storage.table;
         let shown = wrong.iter().take(NAMED);
         defects.extend(
@@ -83,7 +83,7 @@ impl Compared<'_> {
             let wrong =
                 rows.filter(|(nth, (ord, _))| stored.value(at, *nth as u32) != indexed.value(at, *ord));
             let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
-            self.tell(defects, &self.on.schema.columns[column].name, wrong);
+            self.report(defects, &self.on.schema.columns[column].name, wrong);
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Compared<'_> {
         if self.on.schema.full_texts().next().is_none() {
             return Ok(());
         }
-        let config = text_config(self.on.schema);
+        let config = TextConfig::of(self.on.schema);
         let mut failed = None;
         let read = |_, values: Vec<Value>| texts_of(self.on.schema, Some(values));
         let indexed = self.part.segment.text(self.on)?;
@@ -111,7 +111,7 @@ impl Compared<'_> {
         let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
         let names: Vec<_> =
             self.on.schema.full_texts().map(|(at, _)| self.on.schema.columns[at].name.as_str()).collect();
-        self.tell(defects, &names.join("|"), wrong);
+        self.report(defects, &names.join("|"), wrong);
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Compared<'_> {
                 }
                 Ok(())
             })?;
-            self.tell(defects, &self.on.schema.columns[column].name, wrong);
+            self.report(defects, &self.on.schema.columns[column].name, wrong);
         }
         Ok(())
     }

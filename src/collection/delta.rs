@@ -3,7 +3,7 @@
 //! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
 //! from full blocks of slots (text blocks) stays valid while the delta grows.
 
-use super::snapshot::Connected;
+use super::connected::Connected;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
@@ -152,7 +152,10 @@ impl Delta {
         let Connected { storage, conn, schema } = on;
         let place = || format!("{} row {rowid}", storage.table);
         let Some(row) = storage.row(conn, rowid)? else {
-            return Err(crate::Error::corrupt(place(), "the log names a row that t_rows does not have"));
+            return Err(crate::error::Error::corrupt(
+                place(),
+                "the log names a row that t_rows does not have",
+            ));
         };
         let metadata = metadata_of(schema, &row.values);
         let vectors = storage.vectors(conn, rowid)?;
@@ -198,7 +201,7 @@ impl Delta {
                 documents.push(texts_of(on.schema, row.map(|row| row.values)));
             }
             let bytes = text::build(config, &mut documents.into_iter())?;
-            TextPayload::decode(bytes).map(Arc::new).map_err(crate::Error::Text)
+            TextPayload::decode(bytes).map(Arc::new).map_err(crate::error::Error::Text)
         };
         if blocks.len() < complete {
             while blocks.len() < complete {

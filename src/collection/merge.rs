@@ -4,7 +4,7 @@
 //! tokenising again, unless older rules made one of the indexes. Inside a commit the number of rows inserted is bounded; `optimize` has no bound.
 
 use super::payloads::{LoadedVectors, Progress, threads, write_text};
-use super::view::{SegmentView, View, text_config};
+use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
 use crate::collection::Views;
@@ -14,7 +14,7 @@ use crate::hnsw::VectorIndex;
 use crate::memory;
 use crate::schema::{ColumnType, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, Settings, Storage};
-use crate::text;
+use crate::text::{self, TextConfig};
 use rusqlite::Connection;
 
 /// Rows that a merge inside a commit may insert into a graph: about one to two seconds of work.
@@ -194,6 +194,6 @@ fn merged_text(
     memory::check(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
-    let bytes = text::merge(&text_config(schema), &pairs)?;
+    let bytes = text::merge(&TextConfig::of(schema), &pairs)?;
     storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -7,9 +7,11 @@
 //! [`view::View`] holds the segments of a snapshot, their dead rows and the delta. Views are found again by the root nonce
 //! and the position in the log, both read in the query's own snapshot ([`views`]).
 
+mod accept;
 mod background;
 pub mod cache;
 mod compare;
+mod connected;
 mod delta;
 mod merge;
 mod open_collection;
@@ -18,17 +20,19 @@ mod resident;
 mod seal;
 mod sealed;
 mod snapshot;
+mod typical;
 mod verify;
 mod view;
 mod views;
 mod write;
 
+pub use connected::Connected;
 pub use delta::texts_of;
 pub use merge::{automerge, optimize};
 pub use open_collection::OpenCollection;
 pub use seal::{rebuild, seal};
-pub use snapshot::{Connected, Pinned, Snapshot};
+pub use snapshot::{Pinned, Snapshot};
 pub use verify::verify;
-pub use view::{SegmentView, TextView, text_config};
+pub use view::{SegmentView, TextView};
 pub use views::Views;
 pub use write::{Journal, Row, Writer};

@@ -4,7 +4,8 @@
 //! setting, so one object serves many connections to the same file. No lock is held while the file is read: what stands
 //! in place of a shadow table may lead back here.
 
-use super::snapshot::{Connected, Pinned};
+use super::connected::Connected;
+use super::snapshot::Pinned;
 use super::views::Views;
 use crate::error::{Error, Result};
 use crate::schema::Schema;

@@ -1,7 +1,6 @@
 //! Builds the payloads of a new segment from rows and writes them.
 
 use super::delta::{metadata_of, texts_of};
-use super::view::text_config;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -9,7 +8,7 @@ use crate::hnsw::{Rows, VectorIndex};
 use crate::memory;
 use crate::schema::{ColumnType, Schema, VectorSpec};
 use crate::storage::{PayloadEntry, PayloadKind, Storage};
-use crate::text;
+use crate::text::{self, TextConfig};
 use rusqlite::Connection;
 
 /// Called with (done, total) while long work runs; answering false stops it.
@@ -123,7 +122,7 @@ pub fn write_text(
             None
         }
     });
-    let bytes = text::build(&text_config(schema), &mut documents)?;
+    let bytes = text::build(&TextConfig::of(schema), &mut documents)?;
     if let Some(error) = failed {
         return Err(error);
     }

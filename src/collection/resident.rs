@@ -4,7 +4,7 @@
 //! in the current snapshot are read, since `t_vectors` may tell of others what they became later; for those a reader goes
 //! to the file.
 
-use super::snapshot::Connected;
+use super::connected::Connected;
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::schema::VectorSpec;

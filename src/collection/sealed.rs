@@ -2,8 +2,8 @@
 
 use super::background::DeadRows;
 use super::cache::{self, Part, Payload, SegmentColumns};
+use super::connected::Connected;
 use super::resident::Resident;
-use super::snapshot::Connected;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;

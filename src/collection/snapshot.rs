@@ -1,61 +1,18 @@
-//! A collection at a snapshot: what every search and every change of the index starts from.
+//! A collection at a snapshot: what every search starts from.
 //!
-//! [`Connected`] is a collection on a connection, [`Snapshot`] adds what the connection's snapshot sees. Both are borrowed
-//! for the length of one call. A running search keeps the [`Pinned`] half and gets the connection with each call.
+//! A [`Snapshot`] is borrowed for the length of one call. A running search keeps the [`Pinned`] half and gets the
+//! connection with each call.
 
+use super::connected::Connected;
 use super::resident::Resident;
 use super::view::{TextView, View};
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::schema::Schema;
-use crate::storage::{Settings, Storage};
-use crate::value::Value;
+use crate::storage::Settings;
 use crate::vector::metric;
-use rusqlite::Connection;
 use std::ops::Deref;
 use std::sync::Arc;
-
-/// The tables and the declaration of a collection, on one connection.
-#[derive(Clone, Copy)]
-pub struct Connected<'a> {
-    /// Shadow tables.
-    pub storage: &'a Storage,
-    /// The caller's connection, inside a transaction.
-    pub conn: &'a Connection,
-    /// Declared columns.
-    pub schema: &'a Schema,
-}
-
-impl Connected<'_> {
-    /// Whether the user interrupted the statement that runs.
-    pub fn interrupted(self) -> bool {
-        self.storage.interrupted(self.conn)
-    }
-
-    /// Rowids of keys, for filters; keys that do not exist are left out.
-    pub fn resolve_keys(self, keys: &[String]) -> Result<Vec<i64>> {
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
-        }
-        Ok(found)
-    }
-
-    /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
-    pub fn for_each_vector(
-        self,
-        column: usize,
-        rowids: impl IntoIterator<Item = i64>,
-        each: impl FnMut(Option<&[f32]>) -> Result<()>,
-    ) -> Result<()> {
-        let mut rowids = rowids.into_iter().peekable();
-        if rowids.peek().is_none() {
-            return Ok(());
-        }
-        self.storage.for_each_vector(self.conn, column, rowids, each)
-    }
-}
 
 /// What one snapshot sees, for as long as rows are taken from it.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use super::Views;
 use super::compare::Compared;
-use super::snapshot::Connected;
+use super::connected::Connected;
 use super::view::View;
 use crate::error::Result;
 use crate::storage::{PayloadKind, Settings};
@@ -13,7 +13,7 @@ pub fn verify(on: Connected<'_>, settings: &Settings) -> Result<Vec<String>> {
     let mut defects = Vec::new();
     let view = match Views::default().current(on, settings) {
         Ok(view) => view,
-        Err(error @ crate::Error::Corrupt { .. }) => return Ok(vec![error.to_string()]),
+        Err(error @ crate::error::Error::Corrupt { .. }) => return Ok(vec![error.to_string()]),
         Err(error) => return Err(error),
     };
     check_payloads(on, &view, &mut defects)?;
@@ -23,7 +23,7 @@ pub fn verify(on: Connected<'_>, settings: &Settings) -> Result<Vec<String>> {
     }
     if let Err(error) = check_rows(on, &view, &mut defects) {
         match error {
-            crate::Error::Corrupt { .. } => defects.push(error.to_string()),
+            crate::error::Error::Corrupt { .. } => defects.push(error.to_string()),
             other => return Err(other),
         }
     }
@@ -36,7 +36,7 @@ fn check_payloads(on: Connected<'_>, view: &View, defects: &mut Vec<String>) -> 
             let place = on.storage.place(part.segment.record.id, entry.kind);
             match on.storage.read_payload(on.conn, entry, &place) {
                 Ok(_) => {}
-                Err(error @ crate::Error::Corrupt { .. }) => defects.push(error.to_string()),
+                Err(error @ crate::error::Error::Corrupt { .. }) => defects.push(error.to_string()),
                 Err(error) => return Err(error),
             }
         }

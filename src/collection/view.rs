@@ -1,16 +1,15 @@
 //! What one snapshot of a collection sees. Immutable once shared.
 
 use super::background::Backgrounds;
+use super::connected::Connected;
 use super::delta::Delta;
 use super::resident::Resident;
 use super::sealed::Segment;
-use super::snapshot::Connected;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::schema::Schema;
 use crate::storage::LogPosition;
-use crate::text::{Field, TextConfig, TextSearcher};
+use crate::text::{TextConfig, TextSearcher};
 use std::sync::{Arc, OnceLock};
 
 /// A segment with the rows that are dead in this view.
@@ -179,7 +178,7 @@ impl View {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let config = text_config(on.schema);
+        let config = TextConfig::of(on.schema);
         let mut inputs = Vec::with_capacity(self.segments.len() + 1);
         for view in &self.segments {
             inputs.push((Arc::clone(view.segment.text(on)?), view.dead.clone()));
@@ -189,13 +188,4 @@ impl View {
         let searcher = TextSearcher::open(&config, &inputs)?;
         Ok(self.text.get_or_init(|| Arc::new(TextView { searcher, segments: self.segments.len(), docs })))
     }
-}
-
-/// Settings of the text layer that `schema` asks for.
-pub fn text_config(schema: &Schema) -> TextConfig {
-    let fields = schema
-        .full_texts()
-        .map(|(at, weight)| Field { name: schema.columns[at].name.clone(), weight })
-        .collect();
-    TextConfig { fields, tokenizer: schema.tokenizer.clone() }
 }

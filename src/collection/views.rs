@@ -2,9 +2,9 @@
 
 use super::background::Backgrounds;
 use super::cache;
+use super::connected::Connected;
 use super::delta::Delta;
 use super::sealed::Segment;
-use super::snapshot::Connected;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};

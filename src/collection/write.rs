@@ -2,8 +2,8 @@
 //!
 //! All writes of a row are made together or not at all; how, is the caller's matter ([`Journal`]).
 
+use super::connected::Connected;
 use super::open_collection::OpenCollection;
-use super::snapshot::Connected;
 use crate::error::{Error, Result};
 use crate::schema::ColumnType;
 use crate::storage::LogOp;

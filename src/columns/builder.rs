@@ -89,6 +89,38 @@ impl Builder {
         self.len += 1;
     }
 
+    /// The rows of each part at its ords, one part after the other. A missing column is NULL throughout.
+    pub fn merge(kind: ColumnType, parts: &[(Option<&Column>, &[u32])]) -> Column {
+        let mut builder = Self::new(kind);
+        for (column, ords) in parts {
+            let Some(Column { data: Data::Texts { dictionary, codes, .. }, nulls, .. }) = column else {
+                for ord in *ords {
+                    builder.push(column.map_or(Value::Null, |column| column.value(*ord as usize)));
+                }
+                continue;
+            };
+            // Each distinct text is looked up once.
+            let mut known: Vec<Option<u32>> = vec![None; dictionary.len()];
+            for ord in *ords {
+                if nulls.as_ref().is_some_and(|nulls| nulls.contains(*ord)) {
+                    builder.push(Value::Null);
+                    continue;
+                }
+                let code = codes.get(*ord as usize) as usize;
+                match known.get(code).copied().flatten() {
+                    Some(id) => builder.push_text_id(id),
+                    None => {
+                        let id = builder.push(Value::Text(dictionary.get(code).to_owned()));
+                        if let Some(slot) = known.get_mut(code) {
+                            *slot = id;
+                        }
+                    }
+                }
+            }
+        }
+        builder.finish()
+    }
+
     pub fn finish(mut self) -> Column {
         let len = self.len;
         let nulls = (!self.nulls.is_empty()).then(|| {

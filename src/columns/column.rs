@@ -1,6 +1,5 @@
 //! One typed column: integers, floats or text, with its NULL rows.
 
-use super::builder::Builder;
 use super::dictionary::Dictionary;
 use super::ints::{Ints, exact_int};
 use super::packed::{Packed, from_words, words_where};
@@ -167,38 +166,6 @@ impl Column {
                     .is_some_and(|text| starts_with(text, prefix, nocase))
             }),
         })
-    }
-
-    /// The rows of each part at its ords, one part after the other. A missing column is NULL throughout.
-    pub fn merge(kind: ColumnType, parts: &[(Option<&Self>, &[u32])]) -> Self {
-        let mut builder = Builder::new(kind);
-        for (column, ords) in parts {
-            let Some(Self { data: Data::Texts { dictionary, codes, .. }, nulls, .. }) = column else {
-                for ord in *ords {
-                    builder.push(column.map_or(Value::Null, |column| column.value(*ord as usize)));
-                }
-                continue;
-            };
-            // Each distinct text is looked up once.
-            let mut known: Vec<Option<u32>> = vec![None; dictionary.len()];
-            for ord in *ords {
-                if nulls.as_ref().is_some_and(|nulls| nulls.contains(*ord)) {
-                    builder.push(Value::Null);
-                    continue;
-                }
-                let code = codes.get(*ord as usize) as usize;
-                match known.get(code).copied().flatten() {
-                    Some(id) => builder.push_text_id(id),
-                    None => {
-                        let id = builder.push(Value::Text(dictionary.get(code).to_owned()));
-                        if let Some(slot) = known.get_mut(code) {
-                            *slot = id;
-                        }
-                    }
-                }
-            }
-        }
-        builder.finish()
     }
 }
 

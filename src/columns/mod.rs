@@ -86,7 +86,7 @@ impl Columns {
                     .zip(&ords)
                     .map(|((columns, _), ords)| (columns.columns.get(at), ords.as_slice()))
                     .collect();
-                Column::merge(*kind, &parts)
+                Builder::merge(*kind, &parts)
             })
             .collect();
         Self::assemble(Ints::from_values(&rowids), columns)

@@ -5,8 +5,9 @@
 //! Invariant: between batches every row of links is sorted by key and holds no node twice.
 
 use super::frontier::{key_of, node_of};
-use super::graph::{Breadth, Layer, NONE, Scratch, descend, search_layer};
+use super::graph::{Layer, NONE, Scratch, descend, search_layer};
 use super::neighbors::{Link, choose};
+use super::stop::Breadth;
 use super::{SearchStats, parallel};
 use crate::error::{Error, Result};
 use crate::memory;

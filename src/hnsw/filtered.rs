@@ -5,10 +5,11 @@
 //! only, and those skipped are not marked as seen (Weaviate's PathSeer rule). Where nothing near the query passes, a
 //! graph has no path to follow: the walk notices that early and gives up, and the caller scans. Deterministic.
 
+use super::filtered_beam::FilteredBeam;
 use super::frontier::{node_of, pack};
-use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, Stop, TWO_UNTIL};
+use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, TWO_UNTIL};
 use super::index::VectorIndex;
-use super::pool::Pool;
+use super::stop::Stop;
 use super::{Outcome, SearchStats};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::{Query, View};
@@ -93,7 +94,7 @@ impl VectorIndex {
         &self,
         query: &Query,
         goal: &Goal<'_>,
-        pool: &mut Pool,
+        pool: &mut FilteredBeam,
         scratch: &mut Scratch,
         stats: &mut SearchStats,
     ) -> bool {
@@ -174,7 +175,7 @@ impl VectorIndex {
 #[inline]
 fn settle(
     (codes, layer, query): (View<'_>, Layer<'_>, &Query),
-    pool: &mut Pool,
+    pool: &mut FilteredBeam,
     passes: impl Fn(u32) -> bool + Copy,
     limit: u64,
     scratch: &mut Scratch,
@@ -190,7 +191,7 @@ fn settle(
 }
 
 /// Looks at the nodes nearest to the query. Where none of them passes, the walk is at a loss.
-fn worthwhile(pool: &Pool, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
+fn worthwhile(pool: &FilteredBeam, bounds: &Bounds, passes: impl Fn(u32) -> bool) -> bool {
     let nearest = pool.nearest().get(..bounds.sample).filter(|nearest| !nearest.is_empty());
     nearest.is_none_or(|nearest| nearest.iter().any(|entry| passes(node_of(*entry))))
 }

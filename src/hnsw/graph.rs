@@ -6,8 +6,9 @@
 //! Invariant: a row holds nodes of its own layer, without repetition, then `NONE` to its end.
 
 use super::SearchStats;
+use super::filtered_beam::FilteredBeam;
 use super::frontier::{Beam, key_of, node_of, pack};
-use super::pool::Pool;
+use super::stop::Breadth;
 use super::visited::Visited;
 use crate::vector::codes::{Query, View};
 use crate::vector::{aligned, kernels};
@@ -65,7 +66,7 @@ pub(super) struct Scratch {
     pub query: Option<Query>,
     pub beam: Beam,
     /// The beam of a filtered search.
-    pub pool: Pool,
+    pub pool: FilteredBeam,
     /// Entries that a scan has found, and those that it has only estimated.
     pub found: Vec<u64>,
     pub pile: Vec<u64>,
@@ -183,62 +184,6 @@ pub(super) fn descend(
         if best == before {
             return node_of(best);
         }
-    }
-}
-
-/// Where a search stops before its beam is used up: nodes farther than the one at rank `wanted` by a factor are not
-/// expanded any more, nor taken in (adaptive beam search: Al-Jazzazi et al. 2025).
-///
-/// The factor grows with the breadth that the caller asks for, so a broader search still finds more: at breadth 200, on
-/// clusters with gaps between them, nearly as much as a plain beam search in half its time.
-#[derive(Clone, Copy)]
-pub(super) struct Stop {
-    wanted: usize,
-    factor: f64,
-    /// Distances this near to each other may be equal.
-    error: f64,
-}
-
-impl Stop {
-    /// The stop of a search of breadth `ef` for `wanted` rows whose distances by codes deviate by `error`.
-    pub fn new(wanted: usize, ef: usize, error: f64) -> Option<Self> {
-        const NARROW: f64 = 32.0;
-        const GROWTH: f64 = 0.06;
-        let factor = 1.0 + GROWTH * (ef as f64 / NARROW - 1.0);
-        (factor > 1.0 && wanted > 0).then_some(Self { wanted, factor, error })
-    }
-
-    /// The first entry that is of no use.
-    #[inline]
-    fn bound(self, beam: &Beam, query: &Query) -> u64 {
-        let Some(entry) = beam.at(self.wanted - 1) else { return u64::MAX };
-        self.beyond(entry, query).min(beam.worst())
-    }
-
-    /// Rows wanted, at least 1.
-    pub fn wanted(self) -> usize {
-        self.wanted
-    }
-
-    /// The first entry that is of no use when `entry` is the one at the rank wanted.
-    #[inline]
-    pub fn beyond(self, entry: u64, query: &Query) -> u64 {
-        pack(query.beyond(key_of(entry), self.factor, self.error), 0)
-    }
-}
-
-/// How far a search goes.
-#[derive(Clone, Copy)]
-pub(super) struct Breadth {
-    /// Nodes in the beam.
-    pub ef: usize,
-    pub stop: Option<Stop>,
-}
-
-impl Breadth {
-    /// A beam of `ef` nodes, used up.
-    pub fn full(ef: usize) -> Self {
-        Self { ef, stop: None }
     }
 }
 

@@ -6,7 +6,8 @@
 use super::SearchStats;
 use super::build::{Draft, LayerDraft};
 use super::frontier::{key_of, node_of};
-use super::graph::{Breadth, Layer, NONE, Scratch, search_layer};
+use super::graph::{Layer, NONE, Scratch, search_layer};
+use super::stop::Breadth;
 use crate::bitmap::Bitmap;
 use crate::vector::codes::View;
 

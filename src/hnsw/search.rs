@@ -1,8 +1,9 @@
 //! Search of the graph without a filter, and what all searches of a graph share.
 
 use super::frontier::{key_of, node_of};
-use super::graph::{Breadth, Scratch, Stop, descend, search_layer};
+use super::graph::{Scratch, descend, search_layer};
 use super::index::VectorIndex;
+use super::stop::{Breadth, Stop};
 use super::{Candidate, Outcome, SearchStats};
 use crate::bitmap::Bitmap;
 use crate::vector::Metric;

@@ -436,7 +436,7 @@ fn a_flat_index_scans_and_progress_can_stop_a_build() {
     assert!(out.complete && out.candidates[0].ord == 0);
     let rows = Rows { dim: 40, data: &data, present: None };
     let stopped = VectorIndex::build(&spec(40, Metric::Cosine), &rows, 2, &mut |done, _| done < 100);
-    assert!(matches!(stopped, Err(crate::Error::Interrupted)));
+    assert!(matches!(stopped, Err(crate::error::Error::Interrupted)));
 }
 
 #[test]

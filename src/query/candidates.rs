@@ -1,10 +1,10 @@
 //! Where the candidates of a vector search come from: for each part of the view a walk of its graph, wider each time
 //! more rows are asked for, or once and for all every qualifying row by its codes.
 
+use super::candidate_heap::Coded;
 use super::explain::Trace;
 use super::masks::Masks;
 use super::planner::{self, PartPlan};
-use super::pool::Coded;
 use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};

@@ -1,5 +1,6 @@
 //! Queries: the filter, the plan, the legs, their fusion, and rows handed out one by one.
 
+mod candidate_heap;
 mod candidates;
 mod drawn;
 pub mod explain;
@@ -13,7 +14,6 @@ mod matching;
 mod mmr;
 mod nearest;
 pub mod planner;
-mod pool;
 mod recall;
 mod request;
 mod row_map;

@@ -5,10 +5,10 @@
 //! much as a scan; the last holds every qualifying row by code. There a row is given by the provable error bound of the
 //! codes, so the order is exact and no row is ever left out.
 
+use super::candidate_heap::CandidateHeap;
 use super::candidates::{Candidates, Over};
 use super::explain::Trace;
 use super::planner;
-use super::pool::Pool;
 use super::request::{Request, VectorLeg, holds};
 use super::row_map::RowId;
 use crate::collection::Snapshot;
@@ -63,7 +63,7 @@ pub struct Nearest {
     /// Whether the caller said how many rows it will take.
     hinted: bool,
     exact: bool,
-    pool: Pool,
+    pool: CandidateHeap,
     /// Reranked rows that were not given yet.
     ready: BinaryHeap<Reverse<Near>>,
     /// The row given last, and rows nearer than it that only a later stage found: they come at the very end.
@@ -112,7 +112,7 @@ impl Nearest {
             hinted: request.hint.is_some(),
             within,
             exact: request.exact,
-            pool: Pool::default(),
+            pool: CandidateHeap::default(),
             ready: BinaryHeap::new(),
             last: None,
             late: Vec::new(),

@@ -5,11 +5,11 @@ use super::functions::TextValue;
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::{self, Asked};
 use super::row_match::{RowMatch, match_no_vector, match_vector};
-use super::shared::Shared;
-use crate::collection::{text_config, texts_of};
+use super::table_state::TableState;
+use crate::collection::texts_of;
 use crate::error::{Error, Result};
 use crate::query::{Hit, Leg};
-use crate::text::{self, TextQuery};
+use crate::text::{self, TextConfig, TextQuery};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ type Texts = Vec<Option<Cow<'static, str>>>;
 /// What the column named like the table carries: the current row and the query.
 pub struct RowHandle {
     /// The table.
-    pub shared: Rc<Shared>,
+    pub shared: Rc<TableState>,
     /// Current row.
     pub rowid: i64,
     /// Its score.
@@ -35,8 +35,8 @@ pub struct RowHandle {
     pub text: Option<Arc<TextQuery>>,
     /// What was asked.
     pub asked: Rc<Asked>,
-    /// What MATCH as a function told about the row.
-    pub told: Rc<RowMatch>,
+    /// What MATCH as a function found out about the row.
+    pub row_match: Rc<RowMatch>,
 }
 
 impl RowHandle {
@@ -73,7 +73,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 "a hybrid query works as a term of WHERE or ON, not under OR or NOT".into(),
             ));
         }
-        handle.told.text_matched();
+        handle.row_match.text_matched();
         if let Some(value) = TextValue::of(args, 0) {
             let leg = request::text_leg(&handle.shared, value, None)?;
             out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
@@ -129,7 +129,7 @@ const WRONG_MATCH: &str = "MATCH takes a text for a FULLTEXT column, a vector fo
 /// A FULLTEXT column that a cursor handed out.
 #[derive(Clone)]
 struct Read {
-    shared: Weak<Shared>,
+    shared: Weak<TableState>,
     row: Weak<RowMatch>,
     rowid: i64,
     field: usize,
@@ -146,7 +146,7 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out the text of a FULLTEXT column.
-pub fn remember(shared: &Rc<Shared>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
+pub fn remember(shared: &Rc<TableState>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
     READS.with_borrow_mut(|reads| {
         if reads.len() >= REMEMBERED {
             reads.pop_front();
@@ -208,7 +208,7 @@ fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, Te
         return Ok(texts.get(field).is_some_and(Option::is_some).then_some((field, texts)));
     }
     // The first column in which the query marks something, as FTS5 does for column -1.
-    let config = text_config(schema);
+    let config = TextConfig::of(schema);
     let mut first = None;
     for (field, text) in texts.iter().enumerate() {
         if text.is_none() {
@@ -235,7 +235,7 @@ fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
         ValueRef::Integer(tokens) => usize::try_from(tokens.clamp(1, 1_000)).unwrap_or(16),
         _ => 16,
     };
-    let config = text_config(&handle.shared.collection.schema);
+    let config = TextConfig::of(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => {
             out.set_text(&text::snippet(&config, query, field, &texts, &before, &after, &ellipsis, tokens));
@@ -251,7 +251,7 @@ fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
     let after = text_arg(args, 3, "");
-    let config = text_config(&handle.shared.collection.schema);
+    let config = TextConfig::of(&handle.shared.collection.schema);
     match &handle.text {
         Some(query) => out.set_text(&text::highlight(&config, query, field, &texts, &before, &after)),
         None => out.set_text(texts[field].as_deref().unwrap_or_default()),

@@ -4,7 +4,7 @@ use super::callers::Reads;
 use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{Order, QueryPlan, Term};
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::{Op, Value};
@@ -35,7 +35,7 @@ struct Used {
 }
 
 /// Answers SQLite's planner for one combination of usable constraints.
-pub fn best_index(shared: &Shared, info: &mut IndexInfo<'_>) -> Result<Verdict> {
+pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdict> {
     let (schema, table) = (&shared.collection.schema, shared.table());
     let constraints: Vec<_> = info.constraints().collect();
     let is_match = |op: ConstraintOp, place: Option<Place>| {

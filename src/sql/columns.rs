@@ -1,6 +1,6 @@
 //! The columns a table shows to SQLite: the user's, then the hidden ones in a fixed order.
 
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::{ColumnKind, ColumnType, Schema, quoted};
 
 /// A hidden column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,6 @@ pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, &
 ///
 /// A TEXT key is no PRIMARY KEY here: SQLite would believe in an index of it, which a virtual table does not have.
 pub fn declaration(schema: &Schema, table: &str) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let mut parts = Vec::new();
     for column in &schema.columns {
         let kind = match &column.kind {

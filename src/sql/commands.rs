@@ -1,6 +1,6 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::Settings;
@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", "flush"];
 
 /// Runs a command, or stores a setting when there is an argument.
-pub fn run(shared: &Shared, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
+pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
     let table = shared.table();
     let Ok(command) = command.as_str() else {
         return Err(Error::Unknown(format!(

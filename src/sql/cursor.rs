@@ -10,7 +10,7 @@ use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
 use super::search_options::SearchOptions;
 use super::search_scan::SearchScan;
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::Result;
 use crate::storage::VectorBytes;
 use crate::storage::decode_vector;
@@ -20,11 +20,11 @@ use std::rc::Rc;
 
 /// A cursor of a [`super::table::Table`].
 pub struct TableCursor {
-    shared: Rc<Shared>,
+    shared: Rc<TableState>,
     positions: Vec<Option<usize>>,
     scan: Scan,
     options: SearchOptions,
-    told: Rc<RowMatch>,
+    row_match: Rc<RowMatch>,
 }
 
 enum Scan {
@@ -35,9 +35,15 @@ enum Scan {
 
 impl TableCursor {
     /// A cursor that has no rows yet.
-    pub fn new(shared: Rc<Shared>) -> Self {
+    pub fn new(shared: Rc<TableState>) -> Self {
         let positions = shared.collection.schema.stored_positions().collect();
-        Self { shared, positions, scan: Scan::Done, options: SearchOptions::default(), told: Rc::default() }
+        Self {
+            shared,
+            positions,
+            scan: Scan::Done,
+            options: SearchOptions::default(),
+            row_match: Rc::default(),
+        }
     }
 
     fn start_search(&mut self, plan: &QueryPlan, calls: Calls, args: &Args<'_>) -> Result<()> {
@@ -107,7 +113,7 @@ impl TableCursor {
                 && let Value::Text(text) = value
                 && let Some(field) = schema.full_text_nth(at)
             {
-                remember(&self.shared, &self.told, self.rowid()?, field, text);
+                remember(&self.shared, &self.row_match, self.rowid()?, field, text);
             }
             return Ok(());
         }
@@ -117,7 +123,7 @@ impl TableCursor {
         };
         let remember = |bytes: Option<&[u8]>| {
             if self.shared.match_called.get() {
-                remember_vector(&self.shared, &self.told, at, bytes);
+                remember_vector(&self.shared, &self.row_match, at, bytes);
             }
         };
         let give = |out: &mut Output<'_>, vectors: &VectorBytes| -> Result<()> {
@@ -179,26 +185,25 @@ impl TableCursor {
 
     /// A hidden column of a scan of rows.
     fn row_column(&self, out: &mut Output<'_>, scan: &RowScan, hidden: Hidden) -> Result<()> {
-        let told = match hidden {
+        let known = match hidden {
             Hidden::Table => {
                 if let Some(row) = scan.rows.get(scan.at) {
-                    let (shared, told) = (Rc::clone(&self.shared), Rc::clone(&self.told));
+                    let (shared, row_match) = (Rc::clone(&self.shared), Rc::clone(&self.row_match));
                     let asked = Rc::new(request::Asked::default());
-                    let rowid = row.rowid;
-                    let handle =
-                        RowHandle { shared, rowid, bm25: None, found: None, text: None, asked, told };
+                    let (rowid, found) = (row.rowid, None);
+                    let handle = RowHandle { shared, rowid, bm25: None, found, text: None, asked, row_match };
                     out.set_pointer(handle, RowHandle::NAME);
                 }
                 return Ok(());
             }
-            Hidden::Distance => self.told.distance(&self.shared)?,
-            Hidden::Rank => self.told.rank(&self.shared)?,
-            Hidden::Bm25 => return self.told.bm25(&self.shared),
-            Hidden::K => return self.told.k(&self.shared),
+            Hidden::Distance => self.row_match.distance(&self.shared)?,
+            Hidden::Rank => self.row_match.rank(&self.shared)?,
+            Hidden::Bm25 => return self.row_match.bm25(&self.shared),
+            Hidden::K => return self.row_match.k(&self.shared),
             _ => None,
         };
-        if let Some(told) = told {
-            out.set_real(told);
+        if let Some(known) = known {
+            out.set_real(known);
         }
         Ok(())
     }
@@ -229,7 +234,7 @@ impl TableCursor {
                     bm25: scan.hit.bm25,
                     text: scan.search.text_query().cloned(),
                     asked: Rc::clone(&scan.query),
-                    told: Rc::clone(&self.told),
+                    row_match: Rc::clone(&self.row_match),
                 };
                 out.set_pointer(handle, RowHandle::NAME);
             }
@@ -252,16 +257,16 @@ impl VirtualCursor for TableCursor {
         let (calls, reads) = self.shared.callers.calls(idx_num);
         let plan = QueryPlan::read(idx_str)?;
         if plan.is_search() {
-            self.told.start(Default::default());
+            self.row_match.start(Default::default());
             self.start_search(&plan, calls, args)
         } else {
-            self.told.start((calls, reads));
+            self.row_match.start((calls, reads));
             self.start_rows(&plan, args)
         }
     }
 
     fn next(&mut self) -> Result<()> {
-        self.told.next_row();
+        self.row_match.next_row();
         let more = match &mut self.scan {
             Scan::Done => false,
             Scan::Rows(scan) => scan.next(&self.shared)?,

@@ -6,7 +6,7 @@ use super::table_name;
 use crate::collection::{OpenCollection, SegmentView, cache};
 use crate::error::{Error, Result};
 use crate::query;
-use crate::schema::ColumnKind;
+use crate::schema::{ColumnKind, quoted};
 use crate::storage::PayloadKind;
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension};
@@ -192,9 +192,9 @@ pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
 
 /// The name, as declared, of the collection `table` in `database`.
 fn find(conn: &Connection, database: &str, table: &str) -> Result<Option<String>> {
-    let quoted = database.replace('"', "\"\"");
     let sql = format!(
-        "SELECT name, sql FROM \"{quoted}\".sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
+        "SELECT name, sql FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+        quoted(database)
     );
     let mut statement = conn.prepare(&sql)?;
     let found: Option<(String, String)> =

@@ -17,9 +17,9 @@ mod row_match;
 mod row_scan;
 mod search_options;
 mod search_scan;
-mod shared;
 mod table;
 mod table_name;
+mod table_state;
 mod update;
 mod vector_hint;
 mod vector_value;
@@ -40,7 +40,7 @@ pub use module::set_host_routines;
 ///
 /// # Errors
 /// What SQLite reports, for example on a closed connection.
-pub fn register(conn: &rusqlite::Connection) -> crate::Result<()> {
+pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     functions::register(conn)?;
     functions::register_match(conn)?;
     for name in auxiliary::NAMES {

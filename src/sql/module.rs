@@ -13,11 +13,14 @@
 //! The `unsafe` code is in the submodules; they know SQLite and nothing of nearlite's tables.
 
 mod atomic;
+mod cursor_callbacks;
 mod depth;
 mod function;
+mod guard;
 mod host;
 mod index_info;
 mod trampoline;
+mod transaction_callbacks;
 mod value;
 
 pub(crate) use atomic::{opening, register as register_atomic};

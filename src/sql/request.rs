@@ -4,7 +4,7 @@ use super::functions::{HYBRID, HybridQuery, LegOptions, LegValue, NearValue, TEX
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
-use super::shared::Shared;
+use super::table_state::TableState;
 use super::vector_value;
 use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub struct Asked {
 
 /// Builds the request; `None` when a NULL says that nothing can match.
 pub fn build(
-    shared: &Shared,
+    shared: &TableState,
     plan: &QueryPlan,
     args: &Args<'_>,
     options: &mut SearchOptions,
@@ -42,7 +42,7 @@ pub fn build(
 
 /// A request as far as the terms of the plan have been read.
 struct RequestBuilder<'a> {
-    shared: &'a Shared,
+    shared: &'a TableState,
     request: Request,
     filters: Vec<Filter>,
     /// The vector of MATCH.
@@ -58,7 +58,7 @@ struct RequestBuilder<'a> {
 }
 
 impl<'a> RequestBuilder<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    fn new(shared: &'a TableState) -> Self {
         Self {
             shared,
             request: Request::default(),
@@ -275,7 +275,7 @@ impl<'a> RequestBuilder<'a> {
 
 /// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
 pub fn vector_leg(
-    shared: &Shared,
+    shared: &TableState,
     at: usize,
     value: ValueRef<'_>,
     subtype: u32,
@@ -293,7 +293,7 @@ pub fn vector_leg(
 }
 
 /// Position in the schema of the VECTOR column of this name, or of the first one.
-fn vector_column(shared: &Shared, name: Option<&str>) -> Result<usize> {
+fn vector_column(shared: &TableState, name: Option<&str>) -> Result<usize> {
     let (table, schema) = (shared.table(), &shared.collection.schema);
     match name {
         Some(name) => match schema.find(name) {
@@ -308,7 +308,7 @@ fn vector_column(shared: &Shared, name: Option<&str>) -> Result<usize> {
 }
 
 /// The leg of `near(...)`; `column` is the default one.
-fn near_leg(shared: &Shared, near: &NearValue, column: &Result<usize>) -> Result<Option<Leg>> {
+fn near_leg(shared: &TableState, near: &NearValue, column: &Result<usize>) -> Result<Option<Leg>> {
     let at = match (&near.column, column) {
         (Some(name), _) => vector_column(shared, Some(name))?,
         (None, Ok(at)) => *at,
@@ -320,7 +320,7 @@ fn near_leg(shared: &Shared, near: &NearValue, column: &Result<usize>) -> Result
 }
 
 /// The text that `value` asks for; `field` is the FULLTEXT column on the left of MATCH, counted among them.
-pub fn text_leg(shared: &Shared, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
+pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
     let (table, schema) = (shared.table(), &shared.collection.schema);
     let named = match &value.options.column {
         None => None,
@@ -337,7 +337,7 @@ pub fn text_leg(shared: &Shared, value: TextValue, field: Option<usize>) -> Resu
 }
 
 /// The grouping that the options ask for.
-fn grouping(shared: &Shared, options: &HybridOptions) -> Result<Option<Grouping>> {
+fn grouping(shared: &TableState, options: &HybridOptions) -> Result<Option<Grouping>> {
     let Some(name) = &options.group_by else { return Ok(None) };
     let (table, schema) = (shared.table(), &shared.collection.schema);
     match schema.find(name) {
@@ -357,11 +357,11 @@ fn count(value: ValueRef<'_>) -> Option<usize> {
     if let ValueRef::Integer(count) = value { usize::try_from(count).ok() } else { None }
 }
 
-fn column_name(shared: &Shared, at: usize) -> String {
+fn column_name(shared: &TableState, at: usize) -> String {
     shared.collection.schema.columns[at].name.clone()
 }
 
-fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
+fn filter_of(shared: &TableState, term: Term, value: Value) -> Option<Filter> {
     Some(match term {
         Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
         Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
@@ -387,7 +387,7 @@ fn filter_of(shared: &Shared, term: Term, value: Value) -> Option<Filter> {
     })
 }
 
-fn is_text(shared: &Shared, at: usize) -> bool {
+fn is_text(shared: &TableState, at: usize) -> bool {
     shared.collection.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
 }
 
@@ -397,7 +397,7 @@ fn is_number(value: &Value) -> bool {
     matches!(value, Value::Integer(_) | Value::Real(_))
 }
 
-fn list_filter(shared: &Shared, term: Term, values: Vec<Value>) -> Option<Filter> {
+fn list_filter(shared: &TableState, term: Term, values: Vec<Value>) -> Option<Filter> {
     Some(match term {
         Term::In(at) if is_text(shared, at) && values.iter().any(is_number) => return None,
         Term::In(at) => Filter::In { column: column_name(shared, at), values },

@@ -1,4 +1,4 @@
-//! What MATCH as a function told about the current row of a cursor.
+//! What MATCH as a function found out about the current row of a cursor.
 //!
 //! SQLite offers a MATCH to the table only where it may drive the scan. Elsewhere (in WHERE over the right side of a LEFT
 //! JOIN, under OR and NOT, in a SELECT list) it reads the column of each row and calls the function, and then the hidden
@@ -6,7 +6,7 @@
 
 use super::callers::{Calls, Reads};
 use super::request;
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::ColumnKind;
 use crate::value::Value;
@@ -66,7 +66,7 @@ impl RowMatch {
     }
 
     /// Distance of the row.
-    pub fn distance(&self, shared: &Shared) -> Result<Option<f64>> {
+    pub fn distance(&self, shared: &TableState) -> Result<Option<f64>> {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) => Ok(*distance),
             Vectors::None if !(self.called() && self.caller.get().1.vector) => Ok(None),
@@ -75,7 +75,7 @@ impl RowMatch {
     }
 
     /// Rank of the row: that of a vector search is the distance, another one only a search knows.
-    pub fn rank(&self, shared: &Shared) -> Result<Option<f64>> {
+    pub fn rank(&self, shared: &TableState) -> Result<Option<f64>> {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) if !self.text.get() => Ok(*distance),
             Vectors::None if !self.called() => Ok(None),
@@ -84,7 +84,7 @@ impl RowMatch {
     }
 
     /// Refuses to tell the score of a text that a function matched with the row, or may match yet.
-    pub fn bm25(&self, shared: &Shared) -> Result<()> {
+    pub fn bm25(&self, shared: &TableState) -> Result<()> {
         let maybe = matches!(*self.vector.borrow(), Vectors::None) && self.caller.get().1.text;
         if self.called() && (self.text.get() || maybe) {
             return Err(unknown(shared, "bm25"));
@@ -93,13 +93,13 @@ impl RowMatch {
     }
 
     /// Refuses to tell `k` where a MATCH is not the search that it cuts.
-    pub fn k(&self, shared: &Shared) -> Result<()> {
+    pub fn k(&self, shared: &TableState) -> Result<()> {
         if self.called() { Err(no_search(shared)) } else { Ok(()) }
     }
 }
 
 /// `k = ?` in a scan that is no search.
-pub fn no_search(shared: &Shared) -> Error {
+pub fn no_search(shared: &TableState) -> Error {
     Error::Value(format!(
         "{}: k cuts the rows of a search, and here is none: write it beside a MATCH, both in the ON clause of a join or in a \
          subquery, not under OR or NOT",
@@ -107,7 +107,7 @@ pub fn no_search(shared: &Shared) -> Error {
     ))
 }
 
-fn unknown(shared: &Shared, column: &str) -> Error {
+fn unknown(shared: &TableState, column: &str) -> Error {
     Error::Value(format!(
         "{}: {column} is not known here: SQLite calls this MATCH for single rows (over an outer join, under OR or NOT, in a \
          SELECT list); move it into the ON clause or into a subquery, where it is a search",
@@ -117,7 +117,7 @@ fn unknown(shared: &Shared, column: &str) -> Error {
 
 /// A vector that a cursor handed out.
 struct Read {
-    shared: Weak<Shared>,
+    shared: Weak<TableState>,
     row: Weak<RowMatch>,
     column: usize,
     bytes: Option<Vec<u8>>,
@@ -129,7 +129,7 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out a vector, or the NULL in its place.
-pub fn remember_vector(shared: &Rc<Shared>, row: &Rc<RowMatch>, column: usize, bytes: Option<&[u8]>) {
+pub fn remember_vector(shared: &Rc<TableState>, row: &Rc<RowMatch>, column: usize, bytes: Option<&[u8]>) {
     let (shared, row) = (Rc::downgrade(shared), Rc::downgrade(row));
     LAST.set(Some(Read { shared, row, column, bytes: bytes.map(<[u8]>::to_vec) }));
 }
@@ -163,7 +163,7 @@ pub fn match_vector(vector: &[u8], query: ValueRef<'_>, subtype: u32) -> Result<
 impl RowMatch {
     fn match_vector(
         &self,
-        shared: &Shared,
+        shared: &TableState,
         column: usize,
         vector: &[u8],
         given: ValueRef<'_>,
@@ -189,7 +189,7 @@ impl RowMatch {
 
     fn read(
         &self,
-        shared: &Shared,
+        shared: &TableState,
         column: usize,
         given: ValueRef<'_>,
         subtype: u32,

@@ -1,6 +1,6 @@
 //! A plain scan: rows in order of rowid, in batches, without a search.
 
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::columns::affinity::text_to_number;
 use crate::error::Result;
 use crate::storage::{Row, VectorBytes};
@@ -37,7 +37,7 @@ impl RowScan {
     }
 
     /// Goes on to the next row that is still there; false at the end.
-    pub fn next(&mut self, shared: &Shared) -> Result<bool> {
+    pub fn next(&mut self, shared: &TableState) -> Result<bool> {
         let (storage, conn) = (&shared.collection.storage, shared.conn());
         self.at += 1;
         while let Some(row) = self.rows.get_mut(self.at) {
@@ -56,7 +56,7 @@ impl RowScan {
     }
 
     /// Reads the next batch; false at the end.
-    pub fn fetch(&mut self, shared: &Shared) -> Result<bool> {
+    pub fn fetch(&mut self, shared: &TableState) -> Result<bool> {
         let (storage, conn) = (&shared.collection.storage, shared.conn());
         let last = loop {
             if !self.ended && self.range.0 <= self.range.1 {

@@ -1,7 +1,7 @@
 //! The options of a search: hidden columns that a query compares with a value, `k = ?`, `ef_search = ?`, `exact = ?`.
 
 use super::plan::Term;
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::value::Value;
@@ -19,7 +19,7 @@ pub struct SearchOptions {
 
 impl SearchOptions {
     /// Checks an option's value and notes it for reading back. NULL gives `None`.
-    pub fn read(&mut self, shared: &Shared, term: Term, value: &Value) -> Result<Option<usize>> {
+    pub fn read(&mut self, shared: &TableState, term: Term, value: &Value) -> Result<Option<usize>> {
         let table = shared.table();
         let (name, low, slot) = match term {
             Term::K => ("k", 0, &mut self.k),

@@ -3,7 +3,7 @@
 use super::callers::Calls;
 use super::plan::{Order, QueryPlan};
 use super::request::Asked;
-use super::shared::Shared;
+use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
@@ -42,7 +42,7 @@ pub struct SearchScan {
 impl SearchScan {
     /// Starts a search and moves to its first row; `None` when there is none.
     pub fn start(
-        shared: &Shared,
+        shared: &TableState,
         plan: &QueryPlan,
         calls: Calls,
         mut request: Request,
@@ -83,7 +83,7 @@ impl SearchScan {
     }
 
     /// Goes on to the next row that is still there; false at the end.
-    pub fn next(&mut self, shared: &Shared) -> Result<bool> {
+    pub fn next(&mut self, shared: &TableState) -> Result<bool> {
         self.row = OnceCell::new();
         self.vectors = OnceCell::new();
         loop {
@@ -104,7 +104,7 @@ impl SearchScan {
         }
     }
 
-    fn fetch(&mut self, shared: &Shared) -> Result<Option<Hit>> {
+    fn fetch(&mut self, shared: &TableState) -> Result<Option<Hit>> {
         if shared.host.interrupted() {
             return Err(Error::Interrupted);
         }
@@ -124,7 +124,7 @@ impl SearchScan {
 
 /// All rows of a search that comes in another order than SQLite was promised: a text turned out to be a hybrid query, or
 /// a function reads scores.
-fn rest(shared: &Shared, search: &mut Search) -> Result<Vec<Hit>> {
+fn rest(shared: &TableState, search: &mut Search) -> Result<Vec<Hit>> {
     let mut hits = Vec::new();
     while let Some(hit) = search.next(shared.on())? {
         if shared.host.interrupted() {

@@ -3,17 +3,18 @@
 use super::columns::{self, Hidden};
 use super::cursor::TableCursor;
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
-use super::shared::{ConnectionViews, Shared};
+use super::table_state::{ConnectionViews, TableState};
 use super::{auxiliary, best_index, commands, ddl, update};
-use crate::collection::{self, OpenCollection, text_config};
+use crate::collection::{self, OpenCollection};
 use crate::error::{Error, Result};
 use crate::schema::check_name;
 use crate::storage::{SHADOWS, Storage};
+use crate::text::TextConfig;
 use std::rc::Rc;
 
 /// One `USING nearlite(...)` table.
 pub struct Table {
-    shared: Rc<Shared>,
+    shared: Rc<TableState>,
 }
 
 impl VirtualTable for Table {
@@ -25,7 +26,7 @@ impl VirtualTable for Table {
         let (database, table) = (host.schema().to_owned(), host.table().to_owned());
         let (storage, schema) = if create {
             let schema = ddl::parse(&table, args.get(3..).unwrap_or_default())?;
-            text_config(&schema).validate()?;
+            TextConfig::of(&schema).validate()?;
             let storage = Storage::new(&database, &table, &schema);
             storage.create(conn, &schema)?;
             (storage, schema)
@@ -36,7 +37,7 @@ impl VirtualTable for Table {
         host.config_innocuous()?;
         let views = host.shared::<ConnectionViews>().of(&database, &table);
         let declaration = columns::declaration(&schema, &table);
-        let shared = Shared::new(host, OpenCollection::new(storage, schema, views));
+        let shared = TableState::new(host, OpenCollection::new(storage, schema, views));
         Ok((Self { shared: Rc::new(shared) }, declaration))
     }
 

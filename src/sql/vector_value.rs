@@ -47,7 +47,7 @@ pub(crate) fn read<'a>(value: ValueRef<'a>, subtype: u32, target: &Target<'_>) -
     };
     match target.dim {
         Some(expected) if expected != vector.len() => {
-            let mut hint = target.model.map_or(String::new(), |model| format!(" (model is {model})"));
+            let mut hint = Error::model_hint(target.model);
             if let ValueRef::Blob(bytes) = value {
                 hint.push_str(&advice(vector_hint::of(bytes, target.dim)));
             }
@@ -76,7 +76,7 @@ fn from_bytes<'a>(bytes: &'a [u8], target: &Target<'_>) -> Result<Cow<'a, [f32]>
     if !len.is_multiple_of(4) {
         let expected =
             target.dim.map_or(String::new(), |dim| format!(" ({} bytes for {dim} dimensions)", dim * 4));
-        let model = target.model.map_or(String::new(), |model| format!(" (model is {model})"));
+        let model = Error::model_hint(target.model);
         let hint = advice(vector_hint::of(bytes, target.dim));
         return bad(
             target,
@@ -97,11 +97,7 @@ fn from_bytes<'a>(bytes: &'a [u8], target: &Target<'_>) -> Result<Cow<'a, [f32]>
             bytes.as_chunks::<4>().0.iter().map(|element| f32::from_le_bytes(*element)).collect::<Vec<_>>(),
         ),
     };
-    // Without a branch in the loop it compiles to SIMD; the culprit is looked for only when there is one.
-    let finite = vector.iter().fold(true, |finite, element| finite & element.is_finite());
-    if !finite && let Some(index) = vector.iter().position(|element| !element.is_finite()) {
-        return not_finite(target, index, vector[index]);
-    }
+    Error::check_finite(&vector, || target.name.to_owned())?;
     Ok(vector)
 }
 

@@ -3,10 +3,9 @@
 use super::functions::{HYBRID, HybridQuery, TextValue};
 use super::info;
 use super::module::Args;
-use crate::collection::text_config;
 use crate::error::{Error, Result};
 use crate::query::fusion;
-use crate::text::{Syntax, TextQuery};
+use crate::text::{Syntax, TextConfig, TextQuery};
 use crate::value::Value;
 use rusqlite::Connection;
 
@@ -31,7 +30,7 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     }
     let warnings = match query {
         Some(query) => {
-            TextQuery::parse(&text_config(&schema), &query.text, None, query.syntax())?.warnings().to_vec()
+            TextQuery::parse(&TextConfig::of(&schema), &query.text, None, query.syntax())?.warnings().to_vec()
         }
         None => Vec::new(),
     };

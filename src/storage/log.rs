@@ -56,7 +56,7 @@ impl Storage {
             .optional()?
             .flatten();
         nonce.ok_or_else(|| {
-            crate::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes")
+            crate::error::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes")
         })
     }
 
@@ -111,12 +111,12 @@ impl Storage {
                 3 => LogOp::Kill {
                     segment: number(3)?,
                     ord: u32::try_from(number(4)?).map_err(|_| {
-                        crate::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
+                        crate::error::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
                     })?,
                 },
                 other => {
                     let what = format!("unknown operation {other}");
-                    return Err(crate::Error::corrupt(format!("{}_delta", self.table), what));
+                    return Err(crate::error::Error::corrupt(format!("{}_delta", self.table), what));
                 }
             };
             let position = LogPosition { seq: number(0)?, stamp: number(5)? };
@@ -126,8 +126,8 @@ impl Storage {
         Ok(entries)
     }
 
-    fn log_error(&self, error: rusqlite::Error) -> crate::Error {
-        crate::Error::reading(error, || format!("{}_delta", self.table))
+    fn log_error(&self, error: rusqlite::Error) -> crate::error::Error {
+        crate::error::Error::reading(error, || format!("{}_delta", self.table))
     }
 
     /// Appends one entry.

@@ -10,8 +10,8 @@
 use super::blob_reader::BlobReader;
 use super::run::Run;
 use super::shadow::longest_value;
+use super::stored::blob;
 use super::tiles::{PIECE, Place, Tiling};
-use super::vectors::blob;
 use super::{LogOp, Storage, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::Connection;

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::schema::VectorSpec;
 use crate::vector::{Store, f16_to_f32, f32_to_f16};
+use rusqlite::types::ValueRef;
 use std::fmt::Display;
 
 /// Bytes to store for `vector`.
@@ -39,4 +40,9 @@ pub fn decode_vector(spec: &VectorSpec, bytes: &[u8], out: &mut [f32], place: im
         return Err(Error::corrupt(place.to_string(), "a vector holds a value that is not a finite number"));
     }
     Ok(())
+}
+
+/// The bytes of a value, if it is a BLOB.
+pub(super) fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
+    if let ValueRef::Blob(bytes) = value { Some(bytes) } else { None }
 }

@@ -5,6 +5,7 @@
 
 use super::packing::{Found, TileReader};
 use super::run::Run;
+use super::stored::blob;
 use super::{Storage, decode_vector, encode_vector};
 use crate::error::{Error, Result};
 use rusqlite::Connection;
@@ -118,8 +119,4 @@ impl Storage {
         }
         Ok(())
     }
-}
-
-pub(super) fn blob(value: ValueRef<'_>) -> Option<&[u8]> {
-    if let ValueRef::Blob(bytes) = value { Some(bytes) } else { None }
 }

@@ -71,6 +71,12 @@ pub struct TextConfig {
 }
 
 impl TextConfig {
+    /// What the FULLTEXT columns of `schema` ask for.
+    pub fn of(schema: &crate::schema::Schema) -> Self {
+        let field = |(at, weight): (usize, f32)| Field { name: schema.columns[at].name.clone(), weight };
+        Self { fields: schema.full_texts().map(field).collect(), tokenizer: schema.tokenizer.clone() }
+    }
+
     /// Checks the name of the tokenizer and the number of columns.
     ///
     /// # Errors

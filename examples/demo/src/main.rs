@@ -129,7 +129,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::metadata(&path)?.len() as f64 / 1e6
     );
     println!("   recall@10 on 200 of its own rows: {:.1} %", packages.recall(200, 10)? * 100.0);
-    println!("\nThe same with SQL: sqlite3 {path}, .load sqlite-ext/dist/nearlite, then");
+    println!(
+        "\nThe same with SQL: sqlite-ext/build.sh, then sqlite3 {path}, .load sqlite-ext/dist/nearlite and"
+    );
     println!("  SELECT package, title FROM packages WHERE packages MATCH '{words}' ORDER BY rank LIMIT 5;");
     Ok(())
 }

@@ -1,16 +1,11 @@
 //! A filter as SQL: with parameters, to run; and as a short text, to show in a plan.
 
 use super::Filter;
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::{ColumnKind, ColumnType, Schema, quoted};
 use crate::value::{Op, Value};
 
 /// Longest list written as single parameters; SQLite allows 32,766 in a statement.
 const MAX_PARAMETERS: usize = 64;
-
-/// `name` as a quoted SQL identifier.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 impl Filter {
     /// The same filter as an SQL expression; its `?`s stand for the values appended to `params`, in order.
@@ -19,17 +14,17 @@ impl Filter {
             Self::All => "1".to_owned(),
             Self::Compare { column, op, value } => {
                 params.push(value.clone());
-                format!("{} {} ?", quote(column), op.symbol())
+                format!("{} {} ?", quoted(column), op.symbol())
             }
-            Self::In { column, values } => in_list(&quote(column), is_text(schema, column), values, params),
-            Self::IsNull { column } => format!("{} IS NULL", quote(column)),
+            Self::In { column, values } => in_list(&quoted(column), is_text(schema, column), values, params),
+            Self::IsNull { column } => format!("{} IS NULL", quoted(column)),
             Self::Prefix { column, prefix, ignore_case: true } => {
                 let escaped: String = prefix
                     .chars()
                     .flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c]))
                     .collect();
                 params.push(Value::Text(escaped + "%"));
-                format!("{} LIKE ? ESCAPE '\\'", quote(column))
+                format!("{} LIKE ? ESCAPE '\\'", quoted(column))
             }
             Self::Prefix { column, prefix, ignore_case: false } => {
                 let mut pattern = String::new();
@@ -40,7 +35,7 @@ impl Filter {
                     }
                 }
                 params.push(Value::Text(pattern + "*"));
-                format!("{} GLOB ?", quote(column))
+                format!("{} GLOB ?", quoted(column))
             }
             Self::RowidCompare(op, value) => {
                 params.push(Value::Integer(*value));
@@ -52,7 +47,7 @@ impl Filter {
             }
             Self::Keys(keys) => {
                 let column = schema.key_column().and_then(|(at, _)| schema.columns.get(at));
-                let name = column.map_or_else(|| "rowid".to_owned(), |column| quote(&column.name));
+                let name = column.map_or_else(|| "rowid".to_owned(), |column| quoted(&column.name));
                 let values: Vec<Value> = keys.iter().map(|key| Value::Text(key.clone())).collect();
                 in_list(&name, true, &values, params)
             }

@@ -1,8 +1,8 @@
 //! SQL functions written as plain Rust functions, registered through one guarded trampoline.
 #![expect(unsafe_code)]
 
+use super::guard::{failure_of, guard};
 use super::host::check;
-use super::trampoline::{failure_of, guard};
 use super::value::{Args, Output};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, ffi};

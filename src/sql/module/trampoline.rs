@@ -1,12 +1,12 @@
 //! The C callbacks of a [`VirtualTable`]: each runs one trait method under a guard and reports the outcome.
 #![expect(unsafe_code)]
 
-use super::depth::Level;
 use super::function::{as_data, c_name, call};
+use super::guard::{Caught, failure_of, guard};
 use super::host::{Host, ManyVariables, Shared, check};
 use super::index_info::alloc_text;
-use super::value::{Args, Output};
-use super::{Change, Conflict, IndexInfo, Verdict, VirtualCursor, VirtualTable, code_of};
+use super::value::Args;
+use super::{Change, Conflict, IndexInfo, Verdict, VirtualTable};
 use crate::error::{Error, Result};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -39,58 +39,6 @@ unsafe extern "C" fn drop_shared(data: *mut c_void) {
         catch_unwind(AssertUnwindSafe(|| drop(unsafe { Rc::from_raw(data.cast_const().cast::<Shared>()) })));
 }
 
-/// What a callback reports to SQLite.
-pub(super) struct Failure {
-    pub(super) code: c_int,
-    pub(super) message: String,
-}
-
-pub(super) enum Caught {
-    Error(Error),
-    Panic { place: &'static str, message: String },
-}
-
-/// Runs `work`; a panic in it becomes an error.
-pub(super) fn guard<R>(place: &'static str, work: impl FnOnce() -> Result<R>) -> Result<R, Caught> {
-    let _level = Level::enter().map_err(Caught::Error)?;
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome.map_err(Caught::Error),
-        Err(payload) => {
-            let message = payload
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| payload.downcast_ref::<&str>().copied())
-                .unwrap_or("no message")
-                .to_owned();
-            // A payload whose own destructor panics must not unwind from here.
-            std::mem::forget(payload);
-            Err(Caught::Panic { place, message })
-        }
-    }
-}
-
-pub(super) fn failure_of(caught: Caught) -> Failure {
-    match caught {
-        Caught::Error(error) => {
-            let failure = Failure { code: code_of(&error), message: message_of(&error) };
-            error.report();
-            failure
-        }
-        Caught::Panic { place, message } => Failure {
-            code: ffi::SQLITE_INTERNAL,
-            message: format!("nearlite: internal error in {place}: {message}; please report it"),
-        },
-    }
-}
-
-/// SQLite's own message without the decoration rusqlite adds.
-fn message_of(error: &Error) -> String {
-    match error {
-        Error::Sqlite(rusqlite::Error::SqliteFailure(_, Some(message))) => message.clone(),
-        _ => error.to_string(),
-    }
-}
-
 /// SQLite's table object followed by ours. `base` changes under our feet (SQLite counts references in it), so no
 /// Rust reference to the whole is ever made.
 #[repr(C)]
@@ -100,19 +48,11 @@ struct Table<T> {
     table: T,
 }
 
-/// SQLite's cursor object followed by ours.
-#[repr(C)]
-struct Cursor<C> {
-    base: ffi::sqlite3_vtab_cursor,
-    eof: bool,
-    cursor: C,
-}
-
 /// Reports `outcome` on the table at `vtab`.
 ///
 /// # Safety
 /// `vtab` must be null or valid.
-unsafe fn report<R>(vtab: *mut ffi::sqlite3_vtab, outcome: Result<R, Caught>) -> Result<R, c_int> {
+pub(super) unsafe fn report<R>(vtab: *mut ffi::sqlite3_vtab, outcome: Result<R, Caught>) -> Result<R, c_int> {
     outcome.map_err(|caught| {
         let failure = failure_of(caught);
         if !vtab.is_null() {
@@ -127,13 +67,13 @@ unsafe fn report<R>(vtab: *mut ffi::sqlite3_vtab, outcome: Result<R, Caught>) ->
     })
 }
 
-fn code<R>(outcome: Result<R, c_int>) -> c_int {
+pub(super) fn code<R>(outcome: Result<R, c_int>) -> c_int {
     outcome.err().unwrap_or(ffi::SQLITE_OK)
 }
 
 /// # Safety
 /// `text` must be null or NUL-terminated and live for `'a`.
-unsafe fn utf8<'a>(text: *const c_char) -> Result<&'a str> {
+pub(super) unsafe fn utf8<'a>(text: *const c_char) -> Result<&'a str> {
     if text.is_null() {
         return Ok("");
     }
@@ -142,7 +82,7 @@ unsafe fn utf8<'a>(text: *const c_char) -> Result<&'a str> {
     text.to_str().map_err(|_| Error::Value(format!("{} is not UTF-8", text.to_string_lossy())))
 }
 
-struct Callbacks<T>(PhantomData<T>);
+pub(super) struct Callbacks<T>(PhantomData<T>);
 
 impl<T: VirtualTable> Callbacks<T> {
     const MODULE: &'static ffi::sqlite3_module = &ffi::sqlite3_module {
@@ -185,7 +125,7 @@ impl<T: VirtualTable> Callbacks<T> {
     ///
     /// # Safety
     /// As for `table`.
-    unsafe fn on_table<R>(
+    pub(super) unsafe fn on_table<R>(
         vtab: *mut ffi::sqlite3_vtab,
         place: &'static str,
         work: impl FnOnce(&T) -> Result<R>,
@@ -198,7 +138,7 @@ impl<T: VirtualTable> Callbacks<T> {
     ///
     /// # Safety
     /// As for `table`.
-    unsafe fn writing<R>(
+    pub(super) unsafe fn writing<R>(
         vtab: *mut ffi::sqlite3_vtab,
         place: &'static str,
         work: impl FnOnce(&T) -> Result<R>,
@@ -207,22 +147,6 @@ impl<T: VirtualTable> Callbacks<T> {
         unsafe {
             let _many = ManyVariables::allow((*vtab.cast::<Table<T>>()).host.connection().handle());
             Self::on_table(vtab, place, work)
-        }
-    }
-
-    /// Runs `work` on a cursor and reports on its table.
-    ///
-    /// # Safety
-    /// `cursor` must be a live cursor of this module that no other callback is using.
-    unsafe fn on_cursor<R>(
-        cursor: *mut ffi::sqlite3_vtab_cursor,
-        place: &'static str,
-        work: impl FnOnce(&mut Cursor<T::Cursor>) -> Result<R>,
-    ) -> Result<R, c_int> {
-        // SAFETY: by the contract; SQLite writes to `base` only between callbacks of this cursor.
-        unsafe {
-            let vtab = (*cursor).pVtab;
-            report(vtab, guard(place, || work(&mut *cursor.cast::<Cursor<T::Cursor>>())))
         }
     }
 
@@ -361,87 +285,6 @@ impl<T: VirtualTable> Callbacks<T> {
         }
     }
 
-    unsafe extern "C" fn open(
-        vtab: *mut ffi::sqlite3_vtab,
-        place: *mut *mut ffi::sqlite3_vtab_cursor,
-    ) -> c_int {
-        // SAFETY: a live table.
-        let cursor = unsafe { Self::on_table(vtab, "xOpen", T::open) };
-        code(cursor.map(|cursor| {
-            let base = ffi::sqlite3_vtab_cursor { pVtab: vtab };
-            // SAFETY: the place SQLite gave for the result.
-            unsafe { *place = Box::into_raw(Box::new(Cursor { base, eof: true, cursor })).cast() };
-        }))
-    }
-
-    unsafe extern "C" fn close(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: made by `open`, closed once.
-            drop(unsafe { Box::from_raw(cursor.cast::<Cursor<T::Cursor>>()) });
-        }));
-        ffi::SQLITE_OK
-    }
-
-    unsafe extern "C" fn filter(
-        cursor: *mut ffi::sqlite3_vtab_cursor,
-        idx_num: c_int,
-        idx_str: *const c_char,
-        argc: c_int,
-        argv: *mut *mut ffi::sqlite3_value,
-    ) -> c_int {
-        // SAFETY: SQLite's own arguments; `idx_str` is what best_index set.
-        code(unsafe {
-            Self::on_cursor(cursor, "xFilter", |cursor| {
-                cursor.eof = true;
-                cursor.cursor.filter(idx_num, utf8(idx_str)?, &Args::new(argc, argv))?;
-                cursor.eof = cursor.cursor.eof();
-                Ok(())
-            })
-        })
-    }
-
-    unsafe extern "C" fn next(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
-        // SAFETY: a live cursor.
-        code(unsafe {
-            Self::on_cursor(cursor, "xNext", |cursor| {
-                cursor.cursor.next()?;
-                cursor.eof = cursor.cursor.eof();
-                Ok(())
-            })
-        })
-    }
-
-    unsafe extern "C" fn eof(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {
-        // SAFETY: a live cursor.
-        c_int::from(unsafe { (*cursor.cast::<Cursor<T::Cursor>>()).eof })
-    }
-
-    unsafe extern "C" fn column(
-        cursor: *mut ffi::sqlite3_vtab_cursor,
-        context: *mut ffi::sqlite3_context,
-        index: c_int,
-    ) -> c_int {
-        // SAFETY: a live cursor and context.
-        unsafe {
-            code(Self::on_cursor(cursor, "xColumn", |cursor| {
-                let index = usize::try_from(index).unwrap_or(usize::MAX);
-                cursor.cursor.column(&mut Output::new(context), index)
-            }))
-        }
-    }
-
-    unsafe extern "C" fn rowid(
-        cursor: *mut ffi::sqlite3_vtab_cursor,
-        place: *mut ffi::sqlite3_int64,
-    ) -> c_int {
-        // SAFETY: a live cursor and the place SQLite gave for the result.
-        unsafe {
-            code(
-                Self::on_cursor(cursor, "xRowid", |cursor| cursor.cursor.rowid()).map(|rowid| *place = rowid),
-            )
-        }
-    }
-
     unsafe extern "C" fn update(
         vtab: *mut ffi::sqlite3_vtab,
         argc: c_int,
@@ -494,41 +337,6 @@ impl<T: VirtualTable> Callbacks<T> {
             }
             Err(code) => code,
         }
-    }
-
-    unsafe extern "C" fn begin(vtab: *mut ffi::sqlite3_vtab) -> c_int {
-        // SAFETY: a live table, here and below.
-        code(unsafe { Self::on_table(vtab, "xBegin", T::begin) })
-    }
-
-    unsafe extern "C" fn sync(vtab: *mut ffi::sqlite3_vtab) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::writing(vtab, "xSync", T::sync) })
-    }
-
-    unsafe extern "C" fn commit(vtab: *mut ffi::sqlite3_vtab) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xCommit", T::commit) })
-    }
-
-    unsafe extern "C" fn rollback(vtab: *mut ffi::sqlite3_vtab) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xRollback", T::rollback) })
-    }
-
-    unsafe extern "C" fn savepoint(vtab: *mut ffi::sqlite3_vtab, level: c_int) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xSavepoint", |table| table.savepoint(level)) })
-    }
-
-    unsafe extern "C" fn release(vtab: *mut ffi::sqlite3_vtab, level: c_int) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xRelease", |table| table.release(level)) })
-    }
-
-    unsafe extern "C" fn rollback_to(vtab: *mut ffi::sqlite3_vtab, level: c_int) -> c_int {
-        // SAFETY: see `begin`.
-        code(unsafe { Self::on_table(vtab, "xRollbackTo", |table| table.rollback_to(level)) })
     }
 
     unsafe extern "C" fn rename(vtab: *mut ffi::sqlite3_vtab, new: *const c_char) -> c_int {

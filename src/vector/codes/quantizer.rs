@@ -139,11 +139,11 @@ impl Quantizer {
         let unit = f64::from(self.unit);
         let likely = match self.metric {
             Metric::L2 => {
-                let lost = query.lost.hypot(residual);
+                let lost = hypot(query.lost, residual);
                 unit * (lost * spread + lost * lost / (10.0 * at.max(f64::from(f32::MIN_POSITIVE)) / unit))
             }
-            Metric::Cosine => (query.norm * residual).hypot(query.lost * norm) * spread,
-            Metric::Ip => (query.norm * residual).hypot(query.lost * norm) * spread * unit * unit,
+            Metric::Cosine => hypot(query.norm * residual, query.lost * norm) * spread,
+            Metric::Ip => hypot(query.norm * residual, query.lost * norm) * spread * unit * unit,
         };
         bound.min(likely)
     }
@@ -231,4 +231,11 @@ impl Quantizer {
 /// The largest magnitude.
 fn peak(vector: &[f32]) -> f32 {
     vector.iter().fold(0.0, |top, x| top.max(x.abs()))
+}
+
+/// The length of a two-dimensional vector. Its parts are f32 or products of two such, so the squares stay far inside f64
+/// (`f32::MAX.powi(4) < 1e155`, and the fourth power of the smallest f32 is above `1e-180`). `f64::hypot` guards against what cannot
+/// be, is slower, and is a symbol of its own in new versions of glibc.
+fn hypot(a: f64, b: f64) -> f64 {
+    (a * a + b * b).sqrt()
 }

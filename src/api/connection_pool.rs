@@ -3,7 +3,6 @@
 //! Calls of this crate share the connections of the pool. A closure of the user's gets a connection to itself, see
 //! `loan`, because what it does to it cannot be undone one by one.
 
-use super::loan;
 use super::options::OpenOptions;
 use super::queue::{Queue, Turn, Use, waits_for_itself};
 use super::session::Session;
@@ -19,7 +18,7 @@ use std::time::Duration;
 /// them, in iterators.
 const MOMENT: Duration = Duration::from_millis(20);
 
-pub(super) struct Pool {
+pub struct ConnectionPool {
     place: PathBuf,
     options: OpenOptions,
     /// Makes a new connection ready for use.
@@ -47,7 +46,7 @@ struct State {
 
 type Prepare = fn(&Connection) -> Result<()>;
 
-impl Pool {
+impl ConnectionPool {
     /// Opens the first connection.
     pub fn open(path: &Path, options: &OpenOptions, prepare: Prepare) -> Result<Arc<Self>> {
         let private = is_private(path);
@@ -90,9 +89,9 @@ impl Pool {
     }
 
     /// Waits for the turn to write.
-    pub fn turn(&self, kind: Use) -> Result<Turn<'_>> {
+    pub(super) fn turn(&self, kind: Use, hopeless: bool) -> Result<Turn<'_>> {
         self.refuse_holder(&self.state.lock())?;
-        if loan::writes(self) {
+        if hopeless {
             return Err(waits_for_itself());
         }
         self.queue.turn(kind, self.options.busy_timeout)
@@ -195,7 +194,7 @@ impl Pool {
 #[doc(hidden)]
 pub struct Lease {
     conn: Option<Connection>,
-    pool: Arc<Pool>,
+    pool: Arc<ConnectionPool>,
 }
 
 impl Lease {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 const SEAL_AT_ONCE: i64 = 262_144;
 
 /// What the table and its cursors share.
-pub struct Shared {
+pub struct TableState {
     /// Connection and names.
     pub host: Host,
     /// The collection.
@@ -41,7 +41,7 @@ pub struct Shared {
 /// State of the table, what was asked, rows that match it.
 type Matched = (([u8; 16], LogPosition), TextLeg, HashSet<i64>);
 
-impl Shared {
+impl TableState {
     /// Nothing has happened to the table yet.
     pub fn new(host: Host, collection: OpenCollection) -> Self {
         let opening = opening(&collection.storage.name("delta"), "seq");
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-impl Journal for Shared {
+impl Journal for TableState {
     /// The log may have to be sealed before the commit.
     fn wrote(&self) -> Result<()> {
         self.written.set(true);

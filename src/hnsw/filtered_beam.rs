@@ -6,12 +6,12 @@
 //! Invariant: entries are those of [`super::frontier`]; no node is taken in twice.
 
 use super::frontier::{Beam, node_of};
-use super::graph::Stop;
+use super::stop::Stop;
 use crate::vector::codes::Query;
 
 /// The best nodes seen so far.
 #[derive(Default)]
-pub(super) struct Pool {
+pub(super) struct FilteredBeam {
     /// Not expanded yet, farthest first. New nodes are mostly near the one that led to them, so little is moved.
     open: Vec<u64>,
     nearest: Beam,
@@ -19,7 +19,7 @@ pub(super) struct Pool {
     breadth: usize,
 }
 
-impl Pool {
+impl FilteredBeam {
     /// Makes room for `breadth` nodes and `floor` nodes that pass; `sample` of the nearest nodes are kept to look at.
     pub fn reset(&mut self, breadth: usize, floor: usize, sample: usize) {
         self.open.clear();
@@ -87,7 +87,7 @@ mod tests {
     fn the_pool_keeps_its_breadth_and_beyond_it_what_the_floor_needs() {
         let odd = |node: u32| node % 2 == 1;
         let at = |node: u32| pack(node as f32, node);
-        let mut pool = Pool::default();
+        let mut pool = FilteredBeam::default();
         pool.reset(3, 2, 0);
         for node in [0, 2, 4, 6, 8] {
             pool.insert(at(node), u64::MAX, odd);

@@ -31,7 +31,7 @@ impl Coded {
 
 /// Candidates not drawn yet. Invariant: no row is drawn twice, however often the pool is filled.
 #[derive(Default)]
-pub struct Pool {
+pub struct CandidateHeap {
     rest: Vec<Coded>,
     /// The nearest candidates, sorted; those before `at` were drawn.
     run: Vec<Coded>,
@@ -39,7 +39,7 @@ pub struct Pool {
     drawn: RowSet,
 }
 
-impl Pool {
+impl CandidateHeap {
     /// Replaces the candidates; rows drawn before are left out.
     pub fn fill(&mut self, candidates: Vec<Coded>) {
         self.forget_run();
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn everything_is_drawn_once_and_in_order() {
         for count in [0, 1, 100, 128, 129, 3_001] {
-            let mut pool = Pool::default();
+            let mut pool = CandidateHeap::default();
             pool.fill(candidates(count));
             assert_eq!(pool.within(4.0), 15.min(count as usize));
             let mut drawn: Vec<Coded> = Vec::new();
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_drawn_does_not_come_back_when_the_pool_is_filled_anew() {
-        let mut pool = Pool::default();
+        let mut pool = CandidateHeap::default();
         let mut seen = RowSet::default();
         for round in 0..4 {
             pool.fill(candidates(1_000));

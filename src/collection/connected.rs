@@ -1,0 +1,48 @@
+//! A collection on a connection: what every read and every change of it starts from.
+
+use crate::error::Result;
+use crate::schema::Schema;
+use crate::storage::Storage;
+use crate::value::Value;
+use rusqlite::Connection;
+
+/// The tables and the declaration of a collection, on one connection.
+#[derive(Clone, Copy)]
+pub struct Connected<'a> {
+    /// Shadow tables.
+    pub storage: &'a Storage,
+    /// The caller's connection, inside a transaction.
+    pub conn: &'a Connection,
+    /// Declared columns.
+    pub schema: &'a Schema,
+}
+
+impl Connected<'_> {
+    /// Whether the user interrupted the statement that runs.
+    pub fn interrupted(self) -> bool {
+        self.storage.interrupted(self.conn)
+    }
+
+    /// Rowids of keys, for filters; keys that do not exist are left out.
+    pub fn resolve_keys(self, keys: &[String]) -> Result<Vec<i64>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
+        }
+        Ok(found)
+    }
+
+    /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.
+    pub fn for_each_vector(
+        self,
+        column: usize,
+        rowids: impl IntoIterator<Item = i64>,
+        each: impl FnMut(Option<&[f32]>) -> Result<()>,
+    ) -> Result<()> {
+        let mut rowids = rowids.into_iter().peekable();
+        if rowids.peek().is_none() {
+            return Ok(());
+        }
+        self.storage.for_each_vector(self.conn, column, rowids, each)
+    }
+}

@@ -1,0 +1,86 @@
+//! What can be set of a collection: names, ranges, defaults, and where they are stored.
+
+use super::shadow::Storage;
+use crate::error::{Error, Result};
+use rusqlite::Connection;
+
+/// Settings that live in `t_config` and can be changed by a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Breadth of a graph search; 0 means chosen by the engine.
+    pub ef_search: usize,
+    /// Segments of one size class that start a merge; 0 turns merging inside commits off.
+    pub automerge: usize,
+    /// Rows outside segments that start a seal.
+    pub delta_rows: usize,
+    /// Budget of the process-wide cache in MiB.
+    pub cache_mb: usize,
+    /// Whether stored vectors are kept in memory once a search needs them: 0 or 1.
+    pub resident_vectors: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048, resident_vectors: 0 }
+    }
+}
+
+impl Settings {
+    /// Names of all settings with their allowed ranges.
+    pub const RANGES: [(&'static str, usize, usize); 5] = [
+        ("ef_search", 0, 100_000),
+        ("automerge", 0, 64),
+        ("delta_rows", 1, 1_000_000),
+        ("cache_mb", 1, 1_048_576),
+        ("resident_vectors", 0, 1),
+    ];
+
+    fn field(&mut self, name: &str) -> Option<&mut usize> {
+        match name {
+            "ef_search" => Some(&mut self.ef_search),
+            "automerge" => Some(&mut self.automerge),
+            "delta_rows" => Some(&mut self.delta_rows),
+            "cache_mb" => Some(&mut self.cache_mb),
+            "resident_vectors" => Some(&mut self.resident_vectors),
+            _ => None,
+        }
+    }
+}
+
+impl Storage {
+    /// The stored settings, defaults where none is stored.
+    pub fn settings(&self, conn: &Connection) -> Result<Settings> {
+        let mut settings = Settings::default();
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows')",
+            self.name("config")
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (Ok(name), Ok(value)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };
+            if let (Some(field), Ok(value)) = (settings.field(&name), usize::try_from(value)) {
+                *field = value;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Stores one setting.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] lists the settings, [`Error::Value`] the allowed range.
+    pub fn set(&self, conn: &Connection, name: &str, value: i64) -> Result<()> {
+        let Some((name, low, high)) = Settings::RANGES.iter().find(|(known, ..)| *known == name) else {
+            let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+            return Err(Error::Unknown(format!(
+                "{}: unknown setting '{name}'; settings are {}",
+                self.table,
+                known.join(", ")
+            )));
+        };
+        if !usize::try_from(value).is_ok_and(|v| (*low..=*high).contains(&v)) {
+            return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));
+        }
+        self.set_config(conn, name, &rusqlite::types::Value::Integer(value))
+    }
+}
