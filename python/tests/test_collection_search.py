@@ -197,3 +197,20 @@ def test_several_legs(db):
     shown = docs.explain({"a": [0, 1], "b": [1, 0]}, words="owl")
     assert [leg["kind"] for leg in shown.legs[0]["legs"] if leg] and len(shown.legs) == len(shown.hits)
     assert docs.explain(where="1").legs == [{}, {}, {}]
+
+
+def test_groups_and_diversity_are_those_of_sql(docs):
+    vector = nearlite.serialize_float32(QUERY)
+
+    def in_sql(options, k, leg="near('embedding', ?)", values=(vector,)):
+        sql = f"SELECT id FROM docs WHERE docs MATCH hybrid_query({leg}, ?) AND k = {k} ORDER BY rank"
+        return [row[0] for row in docs.connection.execute(sql, [*values, options])]
+
+    for rows_of_each in (1, 3):
+        found = docs.search(QUERY, group_by="year", per_group=rows_of_each, k=9).ids
+        assert found == in_sql(f'{{"group_by": "year", "group_rows": {rows_of_each}}}', 9)
+    for weight in (0.2, 0.7):
+        assert docs.search(QUERY, mmr=weight, k=6).ids == in_sql(f'{{"mmr": {weight}}}', 6)
+    both = ("words(?), near('embedding', ?)", ("owl moon", vector))
+    assert docs.search(QUERY, words="owl moon", group_by="year", k=5).ids == in_sql('{"group_by": "year"}', 5, *both)
+    assert docs.search(QUERY, words="owl moon", mmr=0.5, k=5).ids == in_sql('{"mmr": 0.5}', 5, *both)
