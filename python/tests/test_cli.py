@@ -85,6 +85,15 @@ def test_an_import_that_fails_half_way_goes_on_later(run, tmp_path):
     assert opened("d").count() == 3000 and opened("d").schema.key_type is int
 
 
+def test_a_value_that_a_column_refuses_is_told_with_its_rows(run, tmp_path):
+    rows = [{"id": at, "text": "three words here", "n": at if at < 1500 else "many"} for at in range(2000)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = run("import", "d.jsonl", "--db", "x.db")
+    assert code == 1 and "rows 1001 to 2000: d.n: " in err and "a key that is not among --columns is metadata" in err
+    assert opened("d").count() == 1000
+    assert run("import", "d.jsonl", "--db", "y.db", "--columns", "")[0] == 0
+
+
 def test_csv(run, tmp_path):
     with open(tmp_path / "d.csv", "w", newline="") as file:
         writer = csv.writer(file)

@@ -57,8 +57,17 @@ def test_a_batch_with_one_mistake_is_not_written(docs, case, call):
 
 
 def test_what_the_engine_refuses_leaves_nothing(docs, db):
-    with pytest.raises(sqlite3.Error, match="year"):
+    with pytest.raises(nearlite.InputError, match="docs.year: "):
         docs.add(ids=["a", "b"], metadatas=[{}, {"year": "no number"}])
+    with pytest.raises(nearlite.InputError, match="a whole number is beyond 64 bits"):
+        docs.add(ids=["a", "b"], metadatas=[{}, {"year": 2**80}])
+    for bad in ({"texts": ["x", "\ud800"]}, {"metadatas": [{}, {"x": "\ud800"}]}, {"ids": ["a", "\ud800"]}):
+        with pytest.raises(nearlite.InputError, match="half of a surrogate pair"):
+            docs.add(**{"ids": ["a", "b"], **bad})
+    with pytest.raises(nearlite.InputError, match="docs: "):
+        docs.set("nothing", 1)
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        docs.count("nope = 1")
     with pytest.raises(nearlite.ExistsError, match="'there' exists already"):
         docs.add(ids=["a", "there"])
     with pytest.raises(nearlite.InputError, match="nothing to write"):
@@ -127,6 +136,8 @@ SEARCHES = [
     ({"vector": {"embedding": [1]}}, nearlite.InputError, "the query for docs.embedding: expected 3 numbers, got 1"),
     ({"vector": GOOD, "where": 3}, nearlite.FilterError, "a filter is a dictionary, got int"),
     ({"vector": GOOD, "where": "year = ?", "params": {"a": 1}}, nearlite.FilterError, "params: expected a list"),
+    ({"vector": GOOD, "text": "a", "fusion": "best"}, nearlite.InputError, "best"),
+    ({"vector": GOOD, "text": "a", "alpha": 3}, nearlite.InputError, "alpha"),
     ({"vector": GOOD, "column": "body"}, nearlite.SchemaError, "no vector column 'body'; its vector columns: embedding"),
 ]
 
@@ -147,9 +158,9 @@ CREATIONS = [
     ({"dim": 2.5}, nearlite.InputError, "whole number from 1 to 16384, got 2.5"),
     ({"dim": 3, "columns": {"x": list}}, nearlite.InputError, "the type of column 'x' is str, int, float, bool"),
     ({"dim": 3, "columns": {"x": "TEXT, y TEXT"}}, nearlite.InputError, "the type of column 'x' is str, int, float, bool"),
-    ({"dim": 3, "columns": {"score": int}}, nearlite.SchemaError, "score"),
+    ({"dim": 3, "columns": {"score": int}}, nearlite.InputError, "score"),
     ({"dim": 3, "metric": "cosine) --"}, nearlite.InputError, "metric is one word"),
-    ({"dim": 3, "metric": "manhattan"}, nearlite.SchemaError, "manhattan"),
+    ({"dim": 3, "metric": "manhattan"}, nearlite.InputError, "manhattan"),
     ({"dim": 3, "text": {"body": "heavy"}}, nearlite.InputError, "the weight of text column 'body' is a number"),
     ({"dim": 3, "key_type": float}, nearlite.InputError, "key_type is str or int"),
     ({"dim": 3, "index": "flat", "m": 3}, nearlite.InputError, "settings of index='hnsw'"),

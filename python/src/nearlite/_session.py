@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import _connect
-from ._errors import ClosedError, Error, ExistsError, LoadError, ThreadError
+from ._errors import ClosedError, Error, ExistsError, FilterError, InputError, LoadError, ThreadError
 
 Row = tuple[Any, ...]
+
+# The engine's errors begin with the table, the column or the function; SQLite's own do not.
+_OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: ")
 
 
 class _Turn:
@@ -169,4 +173,10 @@ class Session:
             )
         if name in ("IntegrityError", "ConstraintError") and ("UNIQUE" in message or "exists" in message):
             return ExistsError(message)
+        if isinstance(error, UnicodeEncodeError):
+            return InputError("a text holds half of a surrogate pair, which is no character: it cannot be stored")
+        if isinstance(error, OverflowError):
+            return InputError("a whole number is beyond 64 bits, which SQLite cannot store")
+        if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and _OF_ENGINE.match(message):
+            return FilterError(message) if message.startswith("json_matches: ") else InputError(message)
         return error

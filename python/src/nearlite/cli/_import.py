@@ -134,12 +134,10 @@ def _write(given: Any, target: Collection, batch: _read.Batch, plan: _infer.Plan
         try:
             target.upsert(new)
         except Error as error:
-            raise Failure(f"rows {batch.first} to {batch.first + len(batch.rows) - 1}: {error}") from None
-        except Exception as error:
-            if type(error).__module__ not in ("sqlite3", "apsw"):
-                raise
             where = f"rows {batch.first} to {batch.first + len(batch.rows) - 1}"
-            raise Failure(f"{where}: {error}; a key that is not among --columns is metadata, which takes any type") from None
+            declared = any(str(error).startswith(f"{schema.table}.{column.name}: ") for column in schema.declared)
+            hint = "; a key that is not among --columns is metadata, which takes any type" if declared else ""
+            raise Failure(f"{where}: {error}{hint}") from None
     return len(new), len(there)
 
 
