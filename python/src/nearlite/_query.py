@@ -144,18 +144,7 @@ def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Seq
 
 def statement(schema: Schema, request: Request, limit: int | None, explain: bool = False) -> tuple[str, list[Any], Shape]:
     """The statement, its parameters and the shape of its rows. ``limit`` None is for those who take rows as long as they like."""
-    columns = returned(schema, request.columns, request.include_vectors)
-    if request.mmr is not None:
-        of_query = compared(schema, request)
-        if of_query not in columns:
-            columns.append(of_query)
-    if request.group_by is not None:
-        of_group = schema.by_name.get(request.group_by.lower()) or schema.json
-        if of_group is None:
-            raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
-        if of_group not in columns and of_group.kind != "key":
-            columns.append(of_group)
-    shape = Shape(schema, columns, True, request.snippet is not None)
+    selected, shape = _selection(schema, request)
     terms, params = _match(schema, request, limit)
     searches = bool(terms)
     if request.matching is not None:
@@ -176,14 +165,12 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
         if limit is not None and request.vector is not None and len(terms) == 1:
             # Versions of SQLite before 3.41 do not show LIMIT to the table.
             terms.append(f"k = {limit + request.offset}")
-    selected = [schema.key_sql, *(column.quoted for column in columns), *MEASURES]
     if request.snippet is not None:
-        selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
         params[:0] = request.snippet
     if explain:
-        selected.append(f"explain_row({quote(schema.table)})" if searches else "NULL")
-        selected.append('"explain"')
-    sql = f"SELECT {', '.join(selected)} FROM {schema.target}"
+        selected += f", explain_row({quote(schema.table)})" if searches else ", NULL"
+        selected += ', "explain"'
+    sql = f"SELECT {selected} FROM {schema.target}"
     if terms:
         sql += f" WHERE {' AND '.join(terms)}"
     sql += " ORDER BY rank" if searches or request.matching is not None else " ORDER BY rowid"
@@ -192,6 +179,33 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
         if request.offset and request.mmr is None and request.group_by is None:
             sql += f" OFFSET {request.offset}"
     return sql, params, shape
+
+
+def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
+    """What a search selects, and the shape of its rows."""
+    plain = request.columns is None and request.mmr is None and request.group_by is None
+    kind = (request.include_vectors, request.snippet is not None)
+    if plain and kind in schema.selections:
+        known: tuple[str, Shape] = schema.selections[kind]
+        return known
+    columns = returned(schema, request.columns, request.include_vectors)
+    if request.mmr is not None:
+        of_query = compared(schema, request)
+        if of_query not in columns:
+            columns.append(of_query)
+    if request.group_by is not None:
+        of_group = schema.by_name.get(request.group_by.lower()) or schema.json
+        if of_group is None:
+            raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
+        if of_group not in columns and of_group.kind != "key":
+            columns.append(of_group)
+    selected = [schema.key_sql, *(column.quoted for column in columns), *MEASURES]
+    if request.snippet is not None:
+        selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
+    selection = ", ".join(selected), Shape(schema, columns, True, request.snippet is not None)
+    if plain:
+        schema.selections[kind] = selection
+    return selection
 
 
 def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[str], list[Any]]:

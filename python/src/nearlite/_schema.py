@@ -44,6 +44,8 @@ class Schema:
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")
         self.target = f"{quote(database)}.{quote(table)}"
+        #: What searches of this table select, by what they ask for: kept here, because it ends with the schema.
+        self.selections: dict[Any, Any] = {}
 
     @property
     def key_type(self) -> type:

@@ -18,6 +18,9 @@ from ._schema import Column, Schema, quote
 
 Sql = tuple[str, list[Any]]
 
+# Sets stand for lists.
+_encode = json.JSONEncoder(default=list, ensure_ascii=False, allow_nan=False).encode
+
 COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
@@ -144,7 +147,7 @@ def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any
         if scope.json is None:
             raise FilterError(f"where: {scope.table} has no column {_first_key(undeclared)!r} and no JSON column that could hold it")
         terms.append(f"json_matches({scope.json.quoted}, ?)")
-        params.append(json.dumps(undeclared, default=list, ensure_ascii=False, allow_nan=False))
+        params.append(_encode(undeclared))
     return terms, params
 
 
