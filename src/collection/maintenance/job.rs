@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
 use crate::storage::{Claim, LogPosition, PayloadEntry, Range, SegmentId};
+use crate::text::TextConfig;
 use crate::value::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -316,7 +317,7 @@ impl Reading {
             Some(input) => {
                 input.segment.columns(site.on)?;
                 if has_text {
-                    let current = input.segment.text(site.on)?.is_current();
+                    let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
                     self.read_texts |= !current;
                 }
             }
