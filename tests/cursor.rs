@@ -246,6 +246,8 @@ fn a_range_search_with_k_or_a_breadth_is_cut_from_the_walk() {
 fn rows_at_one_distance_come_in_order_of_rowid_across_the_stages() {
     let conn = open_memory();
     conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(v VECTOR(32) METRIC l2)").unwrap();
+    // In one segment: those of others may have the same vector at another distance by code.
+    set(&conn, "delta_rows", 1_000_000);
     let mut noise = Noise(10);
     let kinds: Vec<Vec<f32>> = (0..20).map(|_| noise.vector(DIM)).collect();
     for rowid in 1..=5_000_i64 {

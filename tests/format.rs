@@ -227,7 +227,7 @@ fn assert_version_3(conn: &Connection) {
 #[test]
 fn a_table_of_version_3_is_searched_as_it_is_and_its_columns_are_merged_with_new_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let path = fixture(dir.path(), "format3.db");
+    let path = fixture(dir.path(), "format3_columns.db");
     let bytes = std::fs::read(&path).unwrap();
     let conn = open(&path);
     assert_version_3(&conn);
@@ -241,6 +241,38 @@ fn a_table_of_version_3_is_searched_as_it_is_and_its_columns_are_merged_with_new
         assert_sound(&conn);
         assert_version_3(&open(&path));
     }
+}
+
+#[test]
+fn a_table_of_version_3_finds_what_it_found_until_its_texts_are_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture(dir.path(), "format3.db");
+    let bytes = std::fs::read(&path).unwrap();
+    let found = |conn: &Connection, text: &str| {
+        integers(conn, "SELECT rowid FROM docs WHERE docs MATCH ?1 ORDER BY rowid", [text])
+    };
+    let analyzer = |conn: &Connection| {
+        integers(conn, "SELECT analyzer FROM nearlite_info('docs') WHERE kind = 'full text'", [])
+    };
+    let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    nearlite::register(&reader).unwrap();
+    for conn in [reader, open(&path)] {
+        assert_eq!(found(&conn, "informação"), [1, 2]);
+        assert_eq!(found(&conn, "informacao"), [3]);
+        // The rows of the log are read by today's rules.
+        assert_eq!(found(&conn, "educacao"), [5]);
+        assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 3));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+    let conn = open(&path);
+    command(&conn, "flush");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], FORMAT));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "educacao")), (vec![3], vec![5]));
+    assert_sound(&conn);
+    command(&conn, "optimize");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![3], FORMAT));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "informação")), (vec![1, 3], vec![1, 2]));
+    assert_sound(&conn);
 }
 
 #[test]

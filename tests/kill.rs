@@ -2,7 +2,8 @@
 //!
 //! The writer is this test program itself, started as another process. What its n-th transaction does follows from the
 //! seed and n, so the state after any number of them is known without asking it. `NEARLITE_KILLS` is the number of
-//! kills in each journal mode, `NEARLITE_SEED` the seed.
+//! kills in each journal mode and size of the table, `NEARLITE_SEED` the seed. A small table is sealed and merged by its
+//! commits, a larger one is always in the middle of jobs.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,28 +19,32 @@ use std::time::Duration;
 /// Vector and word of each row.
 type Rows = BTreeMap<i64, ([f32; 2], i64)>;
 
+/// Rows of a small table.
+const SMALL: usize = 150;
+
 enum Step {
     Put(i64, [f32; 2], i64),
     Delete(i64),
     Maintain(&'static str),
 }
 
-/// What the transaction `at` does.
-fn steps(seed: u64, at: u64) -> Vec<Step> {
+/// What the transaction `at` does to a table of up to `most` rows.
+fn steps(seed: u64, most: usize, at: u64) -> Vec<Step> {
     let mut rng =
         Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (at + 1).wrapping_mul(0xd134_2543_de82_ef95) | 1);
     let mut steps = Vec::new();
     for _ in 0..1 + rng.below(12) {
-        let row = rng.below(150) as i64 + 1;
+        let row = rng.below(most) as i64 + 1;
         steps.push(match rng.below(10) {
             0..7 => Step::Put(row, [rng.below(1000) as f32, rng.below(1000) as f32], rng.below(20) as i64),
             _ => Step::Delete(row),
         });
     }
-    match rng.below(12) {
+    match rng.below(if most > SMALL { 240 } else { 12 }) {
         0 => steps.push(Step::Maintain("flush")),
         1 => steps.push(Step::Maintain("optimize")),
         2 => steps.push(Step::Maintain("merge")),
+        3..=20 => steps.push(Step::Maintain("maintain")),
         _ => {}
     }
     steps
@@ -79,10 +84,11 @@ fn execute(conn: &Connection, steps: &[Step]) -> nearlite::rusqlite::Result<()> 
 fn writer() {
     let Ok(path) = std::env::var("NEARLITE_KILL_FILE") else { return };
     let (seed, mut at) = (env_number("NEARLITE_SEED", 1), env_number("NEARLITE_KILL_FROM", 0));
+    let most = env_number("NEARLITE_KILL_ROWS", 0) as usize;
     let conn = open(Path::new(&path));
     conn.busy_timeout(Duration::from_secs(5)).unwrap();
     loop {
-        execute(&conn, &steps(seed, at)).unwrap();
+        execute(&conn, &steps(seed, most, at)).unwrap();
         at += 1;
         // Past the test runner, which would keep the line to itself.
         writeln!(std::io::stderr(), "done {at}").unwrap();
@@ -90,11 +96,12 @@ fn writer() {
 }
 
 /// Starts a writer at a transaction, kills it, and answers how many transactions it has told of.
-fn run_and_kill(path: &Path, seed: u64, from: u64, patience: Duration) -> u64 {
+fn run_and_kill(path: &Path, seed: u64, most: usize, from: u64, patience: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writer", "--nocapture", "--test-threads=1"])
         .env("NEARLITE_KILL_FILE", path)
         .env("NEARLITE_KILL_FROM", from.to_string())
+        .env("NEARLITE_KILL_ROWS", most.to_string())
         .env("NEARLITE_SEED", seed.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -154,11 +161,19 @@ fn check(conn: &Connection, rows: &Rows, what: &str) {
     }
 }
 
+/// Bytes of chunks that belong to no segment, and jobs in progress.
+fn left_over(conn: &Connection) -> (i64, i64) {
+    let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let indexed = one("SELECT disk_bytes FROM nearlite_info('docs') LIMIT 1");
+    let stored = one("SELECT ifnull(sum(length(data)), 0) FROM docs_chunks");
+    (stored - indexed, one("SELECT count(*) FROM docs_config WHERE name LIKE 'claim %'"))
+}
+
 #[test]
 fn every_acknowledged_commit_survives() {
     let (seed, kills) = (env_number("NEARLITE_SEED", 1), env_number("NEARLITE_KILLS", 8));
     println!("seed {seed}, {kills} kills");
-    for mode in ["delete", "wal"] {
+    for (mode, most) in [("delete", SMALL), ("wal", SMALL), ("delete", 3_000), ("wal", 3_000)] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("killed.db");
         let conn = open(&path);
@@ -167,25 +182,35 @@ fn every_acknowledged_commit_survives() {
             "CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, word INTEGER, body TEXT FULLTEXT, v VECTOR(2) METRIC l2)",
         )
         .unwrap();
-        common::set(&conn, "delta_rows", 64);
+        // Few enough for the commits to seal it, or just too many.
+        common::set(&conn, "delta_rows", if most > SMALL { 257 } else { 64 });
         drop(conn);
         let mut rng = Rng(seed | 1);
-        let (mut rows, mut at) = (Rows::new(), 0);
+        let (mut rows, mut at, mut in_progress) = (Rows::new(), 0, 0);
         for kill in 0..kills {
-            let told = run_and_kill(&path, seed, at, Duration::from_micros(rng.below(60_000) as u64));
-            let what = format!("{mode}, seed {seed}, kill {kill}: {told} transactions told of");
-            (at..told).for_each(|at| apply(&mut rows, &steps(seed, at)));
+            let moment = rng.below(if most > SMALL { 300_000 } else { 60_000 });
+            let told = run_and_kill(&path, seed, most, at, Duration::from_micros(moment as u64));
+            let what = format!("{mode}, {most} rows, seed {seed}, kill {kill}: {told} transactions told of");
+            (at..told).for_each(|at| apply(&mut rows, &steps(seed, most, at)));
             at = told;
             let conn = open(&path);
             let found = stored(&conn);
             if found != rows {
                 // The commit that was not told of any more.
-                apply(&mut rows, &steps(seed, at));
+                apply(&mut rows, &steps(seed, most, at));
                 at += 1;
                 assert!(found == rows, "{what}: the rows are those of no transaction");
             }
             check(&conn, &rows, &what);
+            in_progress += left_over(&conn).1;
+            // What a dead process has begun is collected by the next one that is asked to.
+            if kill % 2 == 1 {
+                common::command(&conn, "maintain");
+                assert_eq!(left_over(&conn), (0, 0), "{what}");
+                check(&conn, &rows, &what);
+            }
         }
         assert!(at > kills, "the writer was killed before it wrote anything");
+        assert!(most == SMALL || in_progress > 0, "no kill has met a job");
     }
 }

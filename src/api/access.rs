@@ -16,6 +16,12 @@ pub trait Access: Clone + sealed::Sealed {
     #[doc(hidden)]
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T>;
 
+    /// A collection was written.
+    #[doc(hidden)]
+    fn wrote(&self, table: &str) {
+        let _ = table;
+    }
+
     /// Connections that can work at the same time.
     #[doc(hidden)]
     fn width(&self) -> usize;

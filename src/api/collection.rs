@@ -344,8 +344,11 @@ impl<D: Access> Collection<D> {
 
     /// Runs `work` as one unit of writing, also where the table is damaged.
     pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.access
-            .write(|conn| work(conn).map_err(|error| catalog::explain_missing(conn, &self.inner, error)))
+        let done = self
+            .access
+            .write(|conn| work(conn).map_err(|error| catalog::explain_missing(conn, &self.inner, error)))?;
+        self.access.wrote(self.name());
+        Ok(done)
     }
 
     /// Position of a vector column among the vector columns.

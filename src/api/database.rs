@@ -5,6 +5,7 @@ use super::atomic::{reading, writing};
 use super::catalog;
 use super::collection::Collection;
 use super::connection_pool::ConnectionPool;
+use super::keeper::Keeper;
 use super::loan;
 use super::options::OpenOptions;
 use super::queue::Use;
@@ -47,6 +48,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// ```
 #[derive(Clone)]
 pub struct Database {
+    /// Before the pool, since its thread uses connections of the pool.
+    keeper: Option<Arc<Keeper>>,
     pool: Arc<ConnectionPool>,
 }
 
@@ -127,7 +130,9 @@ impl Database {
 
     /// Opens with these options.
     pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
-        Ok(Self { pool: ConnectionPool::open(path, options, prepare)? })
+        let pool = ConnectionPool::open(path, options, prepare)?;
+        let keeper = (options.keeps() && !pool.is_private()).then(Arc::default);
+        Ok(Self { keeper, pool })
     }
 
     pub(super) fn pool(&self) -> &Arc<ConnectionPool> {
@@ -170,6 +175,12 @@ impl Access for Database {
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let _turn = loan::turn(&self.pool, Use::Call)?;
         self.with(|conn| writing(conn, || work(conn)))
+    }
+
+    fn wrote(&self, table: &str) {
+        if let Some(keeper) = &self.keeper {
+            keeper.wrote(&self.pool, table);
+        }
     }
 
     fn width(&self) -> usize {

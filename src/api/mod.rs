@@ -17,6 +17,7 @@ mod database;
 mod feed;
 mod half;
 mod hits;
+mod keeper;
 mod key;
 mod loan;
 mod options;

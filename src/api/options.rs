@@ -35,6 +35,7 @@ pub struct OpenOptions {
     pub(super) pool_size: usize,
     synchronous: Synchronous,
     read_only: bool,
+    maintenance: bool,
     on_connect: Vec<Arc<Hook>>,
 }
 
@@ -68,6 +69,7 @@ impl std::fmt::Debug for OpenOptions {
             .field("pool_size", &self.pool_size)
             .field("synchronous", &self.synchronous)
             .field("read_only", &self.read_only)
+            .field("maintenance", &self.maintenance)
             .field("on_connect", &self.on_connect.len())
             .finish()
     }
@@ -82,6 +84,7 @@ impl OpenOptions {
             pool_size: 16,
             synchronous: Synchronous::default(),
             read_only: false,
+            maintenance: true,
             on_connect: Vec::new(),
         }
     }
@@ -158,6 +161,27 @@ impl OpenOptions {
     pub fn read_only(&mut self, read_only: bool) -> &mut Self {
         self.read_only = read_only;
         self
+    }
+
+    /// Whether a thread of the database goes on with seals and merges while nobody writes; it does when not said. It begins
+    /// with the first write, takes its turn among the writers for some milliseconds at a time, and ends with the last clone
+    /// of the database. Commits do their share in any case, see the setting `maintenance`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("notes.db");
+    /// let db = nearlite::OpenOptions::new().maintenance(false).open(path)?;
+    /// # assert!(db.collections()?.is_empty());
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    pub fn maintenance(&mut self, on: bool) -> &mut Self {
+        self.maintenance = on;
+        self
+    }
+
+    /// Whether the database has such a thread.
+    pub(super) fn keeps(&self) -> bool {
+        self.maintenance && !self.read_only
     }
 
     /// Runs `hook` on every connection when it is opened, after nearlite is registered on it: for SQL functions of your

@@ -1,8 +1,10 @@
 //! Merge: several segments become one, dead rows fall out.
 //!
 //! The graph of the largest input is kept and the rows of the others are inserted into it; text merges without
-//! tokenising again, unless older rules made one of the indexes. Inside a commit the number of rows inserted is bounded; `optimize` has no bound.
+//! tokenising again, unless older rules made one of the indexes. These merges are made as a whole, by commands and by large
+//! commits; `maintenance` makes the others.
 
+use super::maintenance::{self, Site};
 use super::payloads::{LoadedVectors, Progress, columns_of, threads, write_text};
 use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
@@ -17,52 +19,22 @@ use crate::storage::{PayloadEntry, PayloadKind, Settings, Storage};
 use crate::text::{self, TextConfig};
 use rusqlite::Connection;
 
-/// Rows that a merge inside a commit may insert into a graph: about one to two seconds of work.
-const COMMIT_ROWS: usize = 16_384;
-
 /// Below this share of live rows the old graph is not worth healing.
 const HEAL_SHARE: f32 = 0.6;
 
-/// Size class of a segment: powers of four.
-fn class(rows: usize) -> u32 {
-    (rows.max(1) / 256).max(1).ilog2() / 2
-}
-
-/// Merges size classes that hold `automerge` segments or more, smallest first, and rewrites segments that are
-/// mostly dead. Answers whether anything changed.
-pub fn automerge(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    settings: &Settings,
-    progress: Progress<'_>,
-) -> Result<bool> {
+/// Merges what the policy asks for, as long as a merge costs no more than inserting `limit` rows. The log is empty. Returns
+/// whether anything changed.
+pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Result<bool> {
+    let Connected { storage, conn, schema } = site.on;
     let mut changed = false;
-    if settings.automerge == 0 {
-        return Ok(false);
-    }
-    loop {
-        let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
-        let Some(chosen) = choose(&view, settings.automerge.max(2)) else { return Ok(changed) };
+    while let Some(chosen) = maintenance::at_once(site, limit)? {
+        let view = Views::default().current(site.on, site.settings)?;
+        let is_chosen = |at: &usize| chosen.contains(&view.segments[*at].segment.record.seq);
+        let chosen: Vec<usize> = (0..view.segments.len()).filter(is_chosen).collect();
         merge(storage, conn, schema, &view, &chosen, progress)?;
         changed = true;
     }
-}
-
-fn choose(view: &View, fan: usize) -> Option<Vec<usize>> {
-    let mut by_class: std::collections::BTreeMap<u32, Vec<usize>> = std::collections::BTreeMap::new();
-    for (at, segment) in view.segments.iter().enumerate() {
-        let live = segment.live();
-        if live * 2 < segment.segment.rows() && live <= COMMIT_ROWS {
-            return Some(vec![at]);
-        }
-        by_class.entry(class(live)).or_default().push(at);
-    }
-    by_class.into_values().find(|members| {
-        let total: usize = members.iter().map(|at| view.segments[*at].live()).sum();
-        let largest = members.iter().map(|at| view.segments[*at].live()).max().unwrap_or(0);
-        members.len() >= fan && total - largest <= COMMIT_ROWS
-    })
+    Ok(changed)
 }
 
 /// Seals the delta and merges everything into one segment without dead rows, whose text today's rules have read.
@@ -73,14 +45,15 @@ pub fn optimize(
     settings: &Settings,
     progress: Progress<'_>,
 ) -> Result<()> {
+    maintenance::settle(storage, conn)?;
     seal(storage, conn, schema, progress)?;
     let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
     if clean && schema.full_texts().next().is_some() {
+        let today = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
-            dated |=
-                segment.segment.text_edition(Connected { storage, conn, schema })? != Some(text::EDITION);
+            dated |= segment.segment.text_edition(Connected { storage, conn, schema })? != Some(today);
         }
     }
     if view.segments.len() > 1 || !clean || dated {
@@ -201,7 +174,8 @@ fn merged_text(
         .iter()
         .map(|s| s.segment.text(Connected { storage, conn, schema }))
         .collect::<Result<Vec<_>>>()?;
-    if !texts.iter().all(|text| text.is_current()) {
+    let config = TextConfig::of(schema);
+    if !texts.iter().all(|text| text.is_current(&config)) {
         return write_text(storage, conn, schema, rowids);
     }
     let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
@@ -209,6 +183,6 @@ fn merged_text(
     memory::check(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
-    let bytes = text::merge(&TextConfig::of(schema), &pairs)?;
+    let bytes = text::merge(&config, &pairs)?;
     storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -13,6 +13,7 @@ pub mod cache;
 mod compare;
 mod connected;
 mod delta;
+pub mod maintenance;
 mod merge;
 mod open_collection;
 mod payloads;

@@ -47,6 +47,11 @@ impl TextView {
         }
     }
 
+    /// Documents of one of the searcher's segments.
+    pub fn docs(&self, segment: usize) -> u32 {
+        self.docs.get(segment).map_or(0, |docs| *docs as u32)
+    }
+
     /// The searcher's address of a row of a part.
     pub fn document(&self, part: usize, ord: u32) -> (usize, u32) {
         if part < self.segments {

@@ -70,10 +70,7 @@ impl Masks {
                 masks.open = Some(predicate);
             }
         }
-        let parts = masks.parts.iter().enumerate();
-        masks.counts = parts
-            .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
-            .collect();
+        masks.counts = counts(snapshot, &masks.parts);
         Ok(masks)
     }
 
@@ -124,6 +121,16 @@ impl Masks {
         passes(on, predicate, rowid)
     }
 
+    /// Leaves matching rows only, where the masks leave so few rows that each is looked at; whether they do.
+    pub fn match_few(&mut self, snapshot: Snapshot<'_>, query: &TextQuery) -> Result<bool> {
+        if !are_few(snapshot, &self.parts) {
+            return Ok(false);
+        }
+        keep_matching(snapshot, snapshot.text()?, query, &mut self.parts)?;
+        self.counts = counts(snapshot, &self.parts);
+        Ok(true)
+    }
+
     /// Qualifying rows in all parts.
     pub fn total(&self) -> usize {
         self.counts.iter().sum()
@@ -148,6 +155,13 @@ fn open(mask: &Option<Arc<Bitmap>>, passing: &Option<Passing>) -> Option<Bitmap>
         open.and(mask);
     }
     (!open.is_empty()).then_some(open)
+}
+
+fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
+    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
+        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
+    };
+    parts.iter().enumerate().map(count).collect()
 }
 
 /// The living rows of a part that may qualify, and what the filter says of all its rows.
@@ -214,12 +228,7 @@ fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -
 fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
     let view = snapshot.view;
     let text = snapshot.text()?;
-    let few = |part: usize| view.part_len(part) / SPARSE;
-    if parts
-        .iter()
-        .enumerate()
-        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
-    {
+    if are_few(snapshot, parts) {
         return keep_matching(snapshot, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
@@ -244,6 +253,11 @@ fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<A
 
 /// Below one row in this many, each row is looked at instead of all that match.
 const SPARSE: usize = 64;
+
+fn are_few(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> bool {
+    let few = |part: usize| snapshot.view.part_len(part) / SPARSE;
+    parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+}
 
 /// Keeps of a few rows those that match.
 fn keep_matching(

@@ -79,13 +79,40 @@ impl Search {
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(over)?
+            && let Some(rowid) = listing.next(over, trace)?
         {
             if keeps(over, trace, rowid)? {
                 rowids.push(rowid);
             }
         }
         Ok(Some(rowids))
+    }
+
+    /// How many rows a ranked text search gives in all, found without ranking them. `None`: it is another search, or one
+    /// that ends before its rows do.
+    pub fn total(&self, on: Connected<'_>) -> Result<Option<usize>> {
+        let Self { request, ranking: Ranking { pinned, legs, .. }, .. } = self;
+        let Legs::Text(matching) = legs else { return Ok(None) };
+        if request.limit.is_some()
+            || !request.until.is_empty()
+            || request.group.is_some()
+            || request.mmr.is_some()
+        {
+            return Ok(None);
+        }
+        let matching = [Arc::clone(matching.query())];
+        Ok(Some(Masks::build(pinned.snapshot(on), request, &matching, true)?.total()))
+    }
+
+    /// The same search from its row number `given` on, counted from 0.
+    pub fn resumed(&self, on: Connected<'_>, given: usize) -> Result<Self> {
+        let mut request = self.request.clone();
+        request.hint = request.hint.max(Some(given.saturating_add(1)));
+        let mut search = Self::start(on, self.ranking.pinned.clone(), request)?;
+        for _ in 0..given {
+            search.next(on)?;
+        }
+        Ok(search)
     }
 
     /// The row given last is gone: it does not count against the limit.
@@ -125,10 +152,10 @@ impl Ranking {
         // Among several legs a text that ranks nothing, such as one of forbidden words only, restricts.
         let others = request.vectors().next().is_some() || texts.iter().any(|query| query.ranks());
         let several = request.legs.len() > 1 && others;
-        let restricts = |query: &&Arc<TextQuery>| unranked || several && !query.is_empty() && !query.ranks();
+        let restricts = |query: &&Arc<TextQuery>| several && !query.is_empty() && !query.ranks();
         let restricting: Vec<_> = texts.iter().filter(restricts).map(Arc::clone).collect();
         // The ranks of a fusion depend on all rows of a leg.
-        let masks = Masks::build(snapshot, request, &restricting, request.legs.len() > 1)?;
+        let mut masks = Masks::build(snapshot, request, &restricting, request.legs.len() > 1)?;
         trace.passing = masks.total();
         trace.passing_at_most = masks.is_open();
         trace.checked_by_row = masks.read();
@@ -145,7 +172,9 @@ impl Ranking {
                     trace.kind = "text";
                     let query = texts.remove(0);
                     if unranked {
-                        Legs::Listing(Box::new(Listing::new(query, request.descending)))
+                        trace.unranked = true;
+                        let matched = masks.match_few(snapshot, &query)?;
+                        Legs::Listing(Box::new(Listing::new(snapshot, query, request.descending, matched)?))
                     } else {
                         Legs::Text(Box::new(Matching::new(query, batch)))
                     }
@@ -156,10 +185,6 @@ impl Ranking {
                 Legs::Hybrid(Box::new(Hybrid::new(snapshot, request, texts, &mut trace)))
             }
         };
-        if unranked {
-            trace.unranked = true;
-            trace.text_hits = masks.total() as u64;
-        }
         let groups = request.group.map(Groups::new);
         Ok(Self { pinned, masks, legs, groups, trace, position: 0, ended: false })
     }
@@ -187,7 +212,7 @@ impl Ranking {
         let Self { pinned, masks, trace, .. } = self;
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         if let Legs::Listing(listing) = &mut self.legs {
-            while let Some(rowid) = listing.next(over)? {
+            while let Some(rowid) = listing.next(over, trace)? {
                 if keeps(over, trace, rowid)? {
                     return Ok(Some(Hit::bare(rowid)));
                 }

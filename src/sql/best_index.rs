@@ -308,8 +308,10 @@ fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut QueryPlan)
     let ranked = plan.terms.iter().any(|term| matches!(term, Term::Vector(_) | Term::K))
         || ranks.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden)));
     plan.bare = !ranked && !(0..schema.columns.len()).any(|at| info.reads(at));
-    plan.unranked = !ranked && (plan.bare || info.order_by().next().is_some());
-    plan.bare &= info.order_by().next().is_none();
+    let ordered = info.order_by().next().is_some();
+    plan.unranked = !ranked && (plan.bare || ordered);
+    plan.lazy = !ranked && !plan.unranked;
+    plan.bare &= !ordered;
 }
 
 fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan) {

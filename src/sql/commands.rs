@@ -1,13 +1,17 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
 use super::table_state::TableState;
+use crate::collection::maintenance::policy::Zeal;
+use crate::collection::maintenance::{self, Site};
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
-use crate::storage::Settings;
+use crate::storage::{Maintenance, Settings};
+use crate::value::Value;
 use rusqlite::types::ValueRef;
+use std::time::Duration;
 
 /// Commands without an argument.
-const COMMANDS: [&str; 5] = ["optimize", "merge", "rebuild", "integrity-check", "flush"];
+const COMMANDS: [&str; 6] = ["optimize", "merge", "maintain", "rebuild", "integrity-check", "flush"];
 
 /// Runs a command, or stores a setting when there is an argument.
 pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
@@ -22,6 +26,15 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
     let command = lower.as_str();
     if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
         let value = match argument {
+            ValueRef::Text(name) if command == "maintenance" => {
+                let known =
+                    Maintenance::NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+                let known = known.ok_or_else(|| {
+                    let names = Maintenance::NAMES.join(", ");
+                    Error::Value(format!("{table}: maintenance is one of {names}"))
+                })?;
+                known as i64
+            }
             ValueRef::Integer(value) => value,
             ValueRef::Null => {
                 return Err(Error::Value(format!(
@@ -48,9 +61,25 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
     match command {
         "flush" => shared.atomically(|| collection::seal(storage, conn, schema, &mut go_on).map(drop)),
         "merge" => shared.atomically(|| {
+            maintenance::settle(storage, conn)?;
             collection::seal(storage, conn, schema, &mut go_on)?;
-            collection::automerge(storage, conn, schema, &settings, &mut go_on).map(drop)
+            let site = Site { on: shared.on(), settings: &settings };
+            collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
         }),
+        "maintain" => {
+            let (zeal, budget) = match argument {
+                ValueRef::Null => (Zeal::Thorough, None),
+                ValueRef::Integer(-1) => (Zeal::Steady, Some(0)),
+                ValueRef::Integer(budget) if budget >= 0 => (Zeal::Thorough, Some(budget.unsigned_abs())),
+                other => {
+                    let shown = Value::from(other);
+                    return Err(Error::Value(format!(
+                        "{table}: maintain takes a number of milliseconds, got {shown:?}"
+                    )));
+                }
+            };
+            shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
+        }
         "optimize" => {
             shared.atomically(|| collection::optimize(storage, conn, schema, &settings, &mut go_on))
         }

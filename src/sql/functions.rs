@@ -7,6 +7,7 @@
 //! * `vec_to_json` writes the shortest digits that read back to the same `f32` (there six decimals);
 //! * a vector marked `int8` or `bit` is not taken for `f32`; distances are summed in `f64`.
 
+mod carried;
 mod each;
 mod hybrid;
 mod json;
@@ -16,11 +17,12 @@ mod quantize;
 mod vector;
 mod words;
 
-pub(crate) use hybrid::{HYBRID, HybridQuery, LegValue};
+pub(crate) use carried::Carried;
+pub(crate) use hybrid::{HybridQuery, LegValue};
 pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 pub(crate) use near::NearValue;
-pub(crate) use words::{TEXT, TextValue};
+pub(crate) use words::TextValue;
 
 use super::module::{AuxFunction, register_function, register_module};
 use crate::error::{Error, Result};

@@ -2,21 +2,22 @@
 //! graph is on its own rows.
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
-use super::table_name;
+use super::{table_name, upkeep};
 use crate::collection::{OpenCollection, SegmentView, cache};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::{ColumnKind, quoted};
 use crate::storage::PayloadKind;
+use crate::text::TextConfig;
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
-     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, \"table\" HIDDEN)";
+     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 9;
+const ARGUMENT: i32 = 10;
 
 /// The table-valued function.
 pub struct Info {
@@ -134,7 +135,12 @@ impl VirtualCursor for InfoCursor {
             return Err(Error::Value("nearlite_info takes the name of a table".into()));
         };
         let conn = self.host.connection();
-        self.rows = rows(&open(conn, name)?, conn)?;
+        let collection = open(conn, name)?;
+        self.rows = rows(&collection, conn)?;
+        let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            row.push(trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from));
+        }
         Ok(())
     }
 
@@ -228,7 +234,7 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
     if schema.full_texts().next().is_some() {
         let (disk, memory) = weigh(PayloadKind::Text);
         parts.push(row(Value::Null, "full text", disk, memory));
-        let mut oldest = crate::text::EDITION;
+        let mut oldest = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
             oldest = oldest.min(segment.segment.text_edition(collection.on(conn))?.unwrap_or(oldest));
         }

@@ -21,6 +21,7 @@ mod table;
 mod table_name;
 mod table_state;
 mod update;
+mod upkeep;
 mod vector_hint;
 mod vector_value;
 mod warnings;
@@ -57,6 +58,12 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
         out.set_text(&warnings::json(&out.connection()?, args)?);
         Ok(())
     })?;
+    for nargs in [1, 2] {
+        module::register_inner_function(conn, "nearlite_maintain", nargs, |out, args| {
+            out.set_text(&upkeep::maintain(&out.connection()?, args)?);
+            Ok(())
+        })?;
+    }
     module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;

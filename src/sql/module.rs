@@ -25,7 +25,8 @@ mod value;
 
 pub(crate) use atomic::{opening, register as register_atomic};
 pub(crate) use function::{
-    AuxFunction, FunctionContext, overload_function, register_function, register_reading_function,
+    AuxFunction, FunctionContext, overload_function, register_function, register_inner_function,
+    register_reading_function,
 };
 pub(crate) use host::Host;
 pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo};

@@ -178,6 +178,9 @@ pub struct QueryPlan {
     pub unranked: bool,
     /// Nor does anybody read a column of the row.
     pub bare: bool,
+    /// Nobody reads a rank or asks for an order, but a column is read or stands in a condition: rows come best first, if
+    /// anybody looks at one.
+    pub lazy: bool,
 }
 
 impl QueryPlan {
@@ -194,6 +197,8 @@ impl QueryPlan {
                 plan.unranked = true;
             } else if token == "bare" {
                 plan.bare = true;
+            } else if token == "lazy" {
+                plan.lazy = true;
             } else {
                 plan.terms.push(Term::read(token).ok_or_else(bad)?);
             }
@@ -224,6 +229,7 @@ impl QueryPlan {
         tokens.extend(self.order.token().map(str::to_owned));
         tokens.extend(self.unranked.then(|| "unranked".to_owned()));
         tokens.extend(self.bare.then(|| "bare".to_owned()));
+        tokens.extend(self.lazy.then(|| "lazy".to_owned()));
         // A NUL or a bracket in a column's name must not end the text early.
         let words = words.join(", ").replace(['\0', '[', ']'], "?");
         format!("nearlite: {words} [{}]", tokens.join(" "))
@@ -274,6 +280,7 @@ mod tests {
             order: Order::Descending,
             unranked: true,
             bare: true,
+            lazy: true,
         };
         assert_eq!(QueryPlan::read(&plan.write(&schema)).unwrap(), plan);
         assert!(QueryPlan::read("nearlite: [z9]").is_err());

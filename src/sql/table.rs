@@ -79,7 +79,7 @@ impl VirtualTable for Table {
         check_name(new)?;
         if shared.written.get() {
             // Before the commit another object will have the table, under its new name, which `sqlite_schema` has already.
-            shared.tidy_if_long(shared.on(), &*shared.settings()?)?;
+            shared.tidy(shared.on(), &*shared.settings()?)?;
         }
         conn.flush_prepared_statement_cache();
         shared.collection.storage.rename(conn, new)
@@ -104,8 +104,19 @@ impl VirtualTable for Table {
         if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) }
     }
 
+    fn commit(&self) -> Result<()> {
+        self.shared.upkeep.committed(self.shared.table());
+        Ok(())
+    }
+
     fn rollback(&self) -> Result<()> {
         self.shared.broken.set(false);
+        self.shared.upkeep.reverted();
+        Ok(())
+    }
+
+    fn rollback_to(&self, _: i32) -> Result<()> {
+        self.shared.upkeep.reverted();
         Ok(())
     }
 

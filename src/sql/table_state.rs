@@ -4,7 +4,8 @@ use super::callers::Callers;
 use super::columns::Place;
 use super::ddl;
 use super::module::{Host, code_of, opening};
-use crate::collection::{self, Connected, Journal, OpenCollection, Pinned, Views};
+use super::upkeep::Upkeep;
+use crate::collection::{Connected, Journal, OpenCollection, Pinned, Views};
 use crate::error::{Error, Result};
 use crate::query::{self, TextLeg};
 use crate::storage::{LogPosition, Settings, Storage};
@@ -12,10 +13,6 @@ use rusqlite::{Connection, ffi};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// Log entries after which rows are sealed in the middle of a transaction: bounds the memory of one seal. Where that cannot
-/// be done, it is tried again after as many more.
-const SEAL_AT_ONCE: i64 = 262_144;
 
 /// What the table and its cursors share.
 pub struct TableState {
@@ -27,8 +24,8 @@ pub struct TableState {
     pub written: Cell<bool>,
     /// Half of a statement that failed is still there.
     pub broken: Cell<bool>,
-    /// Entries of the log at which the next seal in the middle of a transaction is due.
-    seal_at: Cell<i64>,
+    /// What is known of its maintenance.
+    pub upkeep: Upkeep,
     /// See [`Host::atomically`].
     opening: String,
     matching: RefCell<Option<Matched>>,
@@ -45,12 +42,13 @@ impl TableState {
     /// Nothing has happened to the table yet.
     pub fn new(host: Host, collection: OpenCollection) -> Self {
         let opening = opening(&collection.storage.name("delta"), "seq");
+        let upkeep = Upkeep::new(&host, &collection.schema);
         Self {
             host,
             collection: Arc::new(collection),
             written: Cell::new(false),
             broken: Cell::new(false),
-            seal_at: Cell::new(SEAL_AT_ONCE),
+            upkeep,
             opening,
             matching: RefCell::default(),
             match_called: Cell::new(false),
@@ -104,22 +102,7 @@ impl TableState {
         Ok(found)
     }
 
-    /// Seals the log, then merges what the settings allow inside a commit. What the connection's limits or another
-    /// connection's locks do not allow now is left for later, since the rows are stored and found without it. Reports whether
-    /// the log was sealed.
-    fn tidy(&self, on: Connected<'_>, settings: &Settings) -> Result<bool> {
-        let Connected { storage, conn, schema } = on;
-        let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
-        if postponed(sealed)?.is_none() {
-            return Ok(false);
-        }
-        let merged = self.atomically(|| collection::automerge(storage, conn, schema, settings, &mut go_on));
-        postponed(merged)?;
-        Ok(true)
-    }
-
-    /// Tidies the log if it has grown to its bound.
+    /// Does what is due at a commit.
     ///
     /// The name and the table that has it may have changed since this object was made: by ALTER TABLE, by DROP TABLE, by a
     /// rollback to a savepoint. What is tidied is the table that has the name now, and nothing if none has it.
@@ -129,7 +112,7 @@ impl TableState {
         if let Ok(nonce) = nonce
             && let Some(settings) = self.collection.known_settings(nonce)
         {
-            return self.tidy_if_long(self.on(), &settings);
+            return self.tidy(self.on(), &settings);
         }
         if !own.declaration(conn)?.is_some_and(|sql| ddl::is_declaration(&sql)) {
             return Ok(());
@@ -141,18 +124,9 @@ impl TableState {
         }
         let (storage, schema) = Storage::open(conn, &own.database, &own.table)?;
         if schema == *columns && storage.same_form(own) {
-            return self.tidy_if_long(self.on(), &*self.settings()?);
+            return self.tidy(self.on(), &*self.settings()?);
         }
-        self.tidy_if_long(Connected { storage: &storage, conn, schema: &schema }, &storage.settings(conn)?)
-    }
-
-    /// Tidies the log if it has as many entries as the settings allow.
-    pub fn tidy_if_long(&self, on: Connected<'_>, settings: &Settings) -> Result<()> {
-        let bound = i64::try_from(settings.delta_rows).unwrap_or(i64::MAX);
-        if on.storage.log_end(on.conn)?.seq >= bound {
-            self.host.keeping_last_insert_rowid(|| self.tidy(on, settings))?;
-        }
-        Ok(())
+        self.tidy(Connected { storage: &storage, conn, schema: &schema }, &storage.settings(conn)?)
     }
 }
 
@@ -160,16 +134,13 @@ impl Journal for TableState {
     /// The log may have to be sealed before the commit.
     fn wrote(&self) -> Result<()> {
         self.written.set(true);
-        let Connected { storage, conn, .. } = self.on();
-        let bound = self.seal_at.get();
-        if conn.last_insert_rowid() < bound || storage.log_end(conn)?.seq < bound {
-            if storage.pack_due(conn) {
-                self.atomically(|| storage.pack_behind(conn))?;
-            }
-            return Ok(());
+        if self.upkeep.wrote() {
+            return self.seal_amid(&*self.settings()?);
         }
-        let sealed = self.tidy(self.on(), &*self.settings()?)?;
-        self.seal_at.set(if sealed { SEAL_AT_ONCE } else { bound + SEAL_AT_ONCE });
+        let Connected { storage, conn, .. } = self.on();
+        if storage.pack_due(conn) {
+            self.atomically(|| storage.pack_behind(conn))?;
+        }
         Ok(())
     }
 
@@ -184,15 +155,6 @@ impl Journal for TableState {
         if !ended.contains(&(code_of(error) & 0xff)) && self.atomically(undo).is_err() {
             self.broken.set(true);
         }
-    }
-}
-
-/// What work that can wait has given; `None` if it has to wait.
-fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

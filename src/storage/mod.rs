@@ -6,6 +6,7 @@
 
 mod blob_reader;
 mod blobs;
+mod claims;
 mod codec;
 mod kind;
 mod log;
@@ -19,10 +20,11 @@ mod stored;
 mod tiles;
 mod vectors;
 
+pub use claims::{Claim, Range, Token};
 pub use log::{LogEntry, LogOp, LogPosition};
 pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
-pub use settings::Settings;
+pub use settings::{Maintenance, Settings};
 pub use shadow::{SHADOWS, Storage};
 pub use stored::{decode_vector, encode_vector};
 pub use vectors::VectorBytes;

@@ -166,6 +166,7 @@ impl Storage {
         for suffix in ["segments", "chunks", "tombstones", "delta"] {
             run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;
         }
+        self.drop_claims(conn)?;
         self.renew_nonce(conn)
     }
 

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub struct Settings {
     /// Breadth of a graph search; 0 means chosen by the engine.
     pub ef_search: usize,
-    /// Segments of one size class that start a merge; 0 turns merging inside commits off.
+    /// Segments of one size class that start a merge; 0 turns merging off but for commands.
     pub automerge: usize,
     /// Rows outside segments that start a seal.
     pub delta_rows: usize,
@@ -17,23 +17,58 @@ pub struct Settings {
     pub cache_mb: usize,
     /// Whether stored vectors are kept in memory once a search needs them: 0 or 1.
     pub resident_vectors: usize,
+    /// Who keeps the table in few segments: the number of a [`Maintenance`].
+    pub maintenance: usize,
+}
+
+/// Who keeps a table in few segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    /// Commits, in slices; a thread builds.
+    Auto,
+    /// Commits alone, in slices.
+    Commit,
+    /// Nobody, until told.
+    Manual,
+}
+
+impl Maintenance {
+    /// Their names, by number.
+    pub const NAMES: [&'static str; 3] = ["auto", "commit", "manual"];
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ef_search: 0, automerge: 4, delta_rows: 1024, cache_mb: 2048, resident_vectors: 0 }
+        Self {
+            ef_search: 0,
+            automerge: 3,
+            delta_rows: 1024,
+            cache_mb: 2048,
+            resident_vectors: 0,
+            maintenance: 0,
+        }
     }
 }
 
 impl Settings {
     /// Names of all settings with their allowed ranges.
-    pub const RANGES: [(&'static str, usize, usize); 5] = [
+    pub const RANGES: [(&'static str, usize, usize); 6] = [
         ("ef_search", 0, 100_000),
         ("automerge", 0, 64),
         ("delta_rows", 1, 1_000_000),
         ("cache_mb", 1, 1_048_576),
         ("resident_vectors", 0, 1),
+        ("maintenance", 0, 2),
     ];
+
+    /// Who keeps the table in few segments.
+    pub fn maintenance(&self) -> Maintenance {
+        match self.maintenance {
+            0 => Maintenance::Auto,
+            1 => Maintenance::Commit,
+            _ => Maintenance::Manual,
+        }
+    }
 
     fn field(&mut self, name: &str) -> Option<&mut usize> {
         match name {
@@ -42,6 +77,7 @@ impl Settings {
             "delta_rows" => Some(&mut self.delta_rows),
             "cache_mb" => Some(&mut self.cache_mb),
             "resident_vectors" => Some(&mut self.resident_vectors),
+            "maintenance" => Some(&mut self.maintenance),
             _ => None,
         }
     }
@@ -52,7 +88,7 @@ impl Storage {
     pub fn settings(&self, conn: &Connection) -> Result<Settings> {
         let mut settings = Settings::default();
         let mut statement = conn.prepare_cached(&format!(
-            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows')",
+            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows') AND name NOT BETWEEN 'claim ' AND 'claim!'",
             self.name("config")
         ))?;
         let mut rows = statement.query([])?;

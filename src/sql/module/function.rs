@@ -36,8 +36,8 @@ pub(crate) fn register_reading_function(
     register(connection, name, nargs, function, 0)
 }
 
-/// As [`register_function`], for a function of the library's own statements: views and triggers cannot call it.
-pub(super) fn register_inner_function(
+/// As [`register_function`], for a function that does something: views and triggers cannot call it.
+pub(crate) fn register_inner_function(
     connection: &Connection,
     name: &str,
     nargs: i32,

@@ -105,6 +105,24 @@ impl Host {
         false
     }
 
+    /// Name of the file that a schema is in; empty where it is in none.
+    pub(crate) fn file(&self, schema: &str) -> String {
+        let Ok(schema) = std::ffi::CString::new(schema) else { return String::new() };
+        // SAFETY: the handle is open while a Host lives, and SQLite keeps the name at least as long as the file is attached.
+        let name = unsafe { ffi::sqlite3_db_filename(self.0.connection.handle(), schema.as_ptr()) };
+        if name.is_null() {
+            return String::new();
+        }
+        // SAFETY: a text that SQLite has ended with a NUL.
+        unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    }
+
+    /// A name that no other open connection of this process has.
+    pub(crate) fn private_name(&self, schema: &str) -> String {
+        // SAFETY: the handle is open while a Host lives.
+        format!("{:p} {schema}", unsafe { self.0.connection.handle() })
+    }
+
     /// Runs `work`, whose writes to shadow tables must not show in the user's `last_insert_rowid()`.
     pub(crate) fn keeping_last_insert_rowid<T>(&self, work: impl FnOnce() -> T) -> T {
         let kept = self.0.connection.last_insert_rowid();

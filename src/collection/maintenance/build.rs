@@ -1,0 +1,328 @@
+//! Builds the payloads of a segment on a thread that knows neither SQLite nor the table: everything it needs was read
+//! before, and what it makes is written later by others.
+//!
+//! A gate stands between the builder and whoever waits for it. Open, it lets the builder run; closed, the builder does one
+//! batch for each time that it is let through, which is how a commit does a bounded share of the work, counted in rows.
+
+use super::super::cache::SegmentColumns;
+use super::super::payloads::threads;
+use crate::bitmap::Bitmap;
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::hnsw::{Rows, VectorIndex};
+use crate::memory;
+use crate::schema::{ColumnType, IndexKind, Schema, VectorSpec};
+use crate::storage::PayloadKind;
+use crate::text::{self, TextConfig, TextPayload};
+use crate::value::Value;
+use parking_lot::{Condvar, Mutex};
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Segments that maintenance makes with fewer rows have no graph: they will soon be merged again, and to scan their codes
+/// takes no longer than to walk a graph (4 ns a row).
+const GRAPH_FROM: usize = 4_096;
+
+/// Below this share of living rows the old graph is not worth healing.
+const HEAL_SHARE: f32 = 0.6;
+
+/// Vectors of one column, row after row; some rows may have none.
+pub struct Vectors {
+    spec: VectorSpec,
+    data: Vec<f32>,
+    present: Vec<bool>,
+}
+
+impl Vectors {
+    /// Room for as many rows.
+    pub fn room(spec: &VectorSpec, rows: usize) -> Result<Self> {
+        let data = memory::room(rows.saturating_mul(spec.dim))?;
+        Ok(Self { spec: spec.clone(), data, present: Vec::with_capacity(rows) })
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, vector: Option<&[f32]>) {
+        match vector {
+            Some(vector) => self.data.extend_from_slice(vector),
+            None => self.data.resize(self.data.len() + self.spec.dim, 0.0),
+        }
+        self.present.push(vector.is_some());
+    }
+
+    /// Forgets all rows but the first ones.
+    pub fn truncate(&mut self, rows: usize) {
+        self.data.truncate(rows * self.spec.dim);
+        self.present.truncate(rows);
+    }
+}
+
+/// Texts of a row, one for each FULLTEXT column.
+pub type Texts = Vec<Option<Cow<'static, str>>>;
+
+/// Where columns and texts come from.
+pub enum Source {
+    /// Rows of the log.
+    Rows {
+        /// Metadata.
+        metadata: Vec<Vec<Value>>,
+        /// Texts.
+        texts: Vec<Texts>,
+    },
+    /// Segments, the largest first.
+    Segments {
+        /// Columns and which rows go on.
+        columns: Vec<(Arc<SegmentColumns>, Option<Bitmap>)>,
+        /// The metadata of the rows, where the columns cannot be merged.
+        metadata: Option<Vec<Vec<Value>>>,
+        /// Their text indexes, unless the texts are to be read anew.
+        indexes: Option<Vec<Arc<TextPayload>>>,
+        /// Otherwise the texts.
+        texts: Vec<Texts>,
+        /// The vector indexes of the largest; `None` where its graph is not worth keeping.
+        base: Option<Vec<Arc<VectorIndex>>>,
+    },
+}
+
+/// Everything that a segment is made of.
+pub struct Ingredients {
+    /// Declaration.
+    pub schema: Schema,
+    /// Rowids by ord.
+    pub rowids: Vec<i64>,
+    /// Each vector column.
+    pub vectors: Vec<Vectors>,
+    /// The rest.
+    pub source: Source,
+}
+
+/// A payload that was made.
+pub enum Bytes {
+    /// Bytes.
+    Plain(Vec<u8>),
+    /// A vector index, whose stored form is its form in memory.
+    Index(Arc<VectorIndex>),
+}
+
+impl Bytes {
+    /// The stored form.
+    pub fn get(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Index(index) => index.encode(),
+        }
+    }
+}
+
+/// The payloads of a segment.
+pub struct Built {
+    /// Kind, content and CRC-32 of each, in the order of the directory.
+    pub payloads: Vec<(PayloadKind, Bytes, u32)>,
+    /// The columns once more, for the cache.
+    pub columns: Arc<SegmentColumns>,
+}
+
+fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Result<Built> {
+    let Ingredients { schema, rowids, vectors, source } = from;
+    let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+    let config = TextConfig::of(&schema);
+    let has_text = schema.full_texts().next().is_some();
+    memory::check(rowids.len().saturating_mul((1 + types.len()) * 48))?;
+    let mut go_on = || if pass() { Ok(()) } else { Err(Error::Interrupted) };
+    go_on()?;
+    let (columns, text, base) = match source {
+        Source::Rows { metadata, texts } => {
+            let columns = Columns::build(&types, &mut rowids.iter().copied().zip(metadata));
+            let text = has_text.then(|| text::build(&config, &mut texts.into_iter())).transpose()?;
+            (columns, text, None)
+        }
+        Source::Segments { columns, metadata, indexes, texts, base } => {
+            let pairs: Vec<_> = columns.iter().map(|(c, alive)| (&c.columns, alive.as_ref())).collect();
+            let merged = match metadata {
+                Some(metadata) => Columns::build(&types, &mut rowids.iter().copied().zip(metadata)),
+                None => Columns::merge(&pairs, &types),
+            };
+            go_on()?;
+            let text = match indexes {
+                Some(indexes) if has_text => {
+                    let sizes = indexes.iter().map(|text| text.memory_bytes());
+                    // The engine writes the files in memory, then they are put together.
+                    memory::check(sizes.fold(0, usize::saturating_add).saturating_mul(3))?;
+                    let alive = columns.iter().map(|(_, alive)| alive.as_ref());
+                    let pairs: Vec<_> = indexes.iter().map(Arc::as_ref).zip(alive).collect();
+                    Some(text::merge(&config, &pairs)?)
+                }
+                _ if has_text => Some(text::build(&config, &mut texts.into_iter())?),
+                _ => None,
+            };
+            let map = columns.first().map(|(columns, alive)| map_of(columns.columns.len(), alive.as_ref()));
+            (merged, text, base.zip(map))
+        }
+    };
+    let mut payloads = vec![(PayloadKind::Columns, Bytes::Plain(columns.encode()))];
+    payloads.extend(text.map(|text| (PayloadKind::Text, Bytes::Plain(text))));
+    for (at, vectors) in vectors.into_iter().enumerate() {
+        let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
+        let missing = present.count() < present.len();
+        let mut spec = vectors.spec;
+        if rowids.len() < GRAPH_FROM {
+            spec.index = IndexKind::Flat;
+        }
+        let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };
+        let mut progress = |_, _| pass();
+        let index = match base.as_ref().and_then(|(base, map)| Some((base.get(at)?, map))) {
+            Some((base, map)) => VectorIndex::merge(&spec, &rows, base, map, threads, &mut progress)?,
+            None => VectorIndex::build(&spec, &rows, threads, &mut progress)?,
+        };
+        let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
+        payloads.push((kind, Bytes::Index(Arc::new(index))));
+    }
+    let checked = payloads.into_iter().map(|(kind, bytes)| {
+        let checksum = crc32fast::hash(bytes.get());
+        (kind, bytes, checksum)
+    });
+    Ok(Built { payloads: checked.collect(), columns: Arc::new(SegmentColumns::new(columns)) })
+}
+
+/// Whether the graph of a segment is kept when so many of its rows live.
+pub fn keeps_graph(live: usize, rows: usize) -> bool {
+    live as f32 >= HEAL_SHARE * rows as f32
+}
+
+/// The new ord of each row of the first input.
+fn map_of(rows: usize, alive: Option<&Bitmap>) -> Vec<Option<u32>> {
+    let mut next = 0_u32;
+    let number = |ord| {
+        let lives = alive.is_none_or(|alive| alive.contains(ord));
+        lives.then(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    (0..rows as u32).map(number).collect()
+}
+
+/// Builds that run at this moment in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// How many run at once; what the log becomes is made beyond that.
+const AT_ONCE: usize = 2;
+
+#[derive(Default)]
+struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    /// The builder may pass once.
+    let_through: bool,
+    /// The builder stands before the closed gate.
+    stands: bool,
+    stopped: bool,
+    ended: bool,
+    outcome: Option<Result<Built>>,
+}
+
+impl Gate {
+    /// The builder comes by. False: it is to stop.
+    fn pass(&self) -> bool {
+        let mut state = self.state.lock();
+        while !(state.open || state.let_through || state.stopped) {
+            state.stands = true;
+            self.changed.notify_all();
+            self.changed.wait(&mut state);
+        }
+        state.stands = false;
+        state.let_through = false;
+        !state.stopped
+    }
+}
+
+/// A build under way. It stops when this is dropped.
+pub struct Build {
+    gate: Arc<Gate>,
+    process: u32,
+}
+
+impl Build {
+    /// Whether another one may be started now.
+    pub fn has_room() -> bool {
+        RUNNING.load(Ordering::Relaxed) < AT_ONCE
+    }
+
+    /// Starts a build, which runs by itself if `free`, otherwise when [`help`](Self::help) lets it.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when the system has no more threads.
+    pub fn start(ingredients: Ingredients, free: bool) -> Result<Self> {
+        let gate = Arc::new(Gate::default());
+        gate.state.lock().open = free;
+        let (builder, others) = (Arc::clone(&gate), if free { threads().div_ceil(2) } else { threads() });
+        let run = move || {
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| make(ingredients, others, &mut || builder.pass())));
+            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            let mut state = builder.state.lock();
+            state.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
+            state.ended = true;
+            builder.changed.notify_all();
+        };
+        RUNNING.fetch_add(1, Ordering::Relaxed);
+        let started = std::thread::Builder::new().name("nearlite".into()).spawn(run);
+        if let Err(error) = started {
+            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::Value(format!("no thread for maintenance: {error}")));
+        }
+        Ok(Self { gate, process: std::process::id() })
+    }
+
+    /// Lets the builder do one batch, unless it runs freely, and waits until it is done with it.
+    pub fn help(&self) {
+        let mut state = self.gate.state.lock();
+        if state.open || state.ended || !self.is_ours() {
+            return;
+        }
+        while !state.stands && !state.ended {
+            self.gate.changed.wait(&mut state);
+        }
+        state.stands = false;
+        state.let_through = true;
+        self.gate.changed.notify_all();
+        while !state.stands && !state.ended {
+            self.gate.changed.wait(&mut state);
+        }
+    }
+
+    /// Waits until it has ended, but no longer than this.
+    pub fn wait(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let mut state = self.gate.state.lock();
+        while !state.ended && self.is_ours() {
+            if self.gate.changed.wait_until(&mut state, end).timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// What was built; `None` while it is being built.
+    pub fn take(&self) -> Option<Result<Built>> {
+        self.gate.state.lock().outcome.take()
+    }
+
+    /// Whether the thread that builds is one of this process: a fork does not have it.
+    pub fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        self.gate.state.lock().stopped = true;
+        self.gate.changed.notify_all();
+    }
+}

@@ -1,0 +1,118 @@
+//! The jobs of this process, by the token of their claim. Any connection to the file may go on with a job, whichever of
+//! them began it; the claim in the file says how far it is.
+
+use super::job::Job;
+use crate::storage::Token;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+/// A database as this process knows it. A copy of a file has the same tokens in it, and is another place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Place(pub String);
+
+struct Entry {
+    place: Place,
+    table: String,
+    process: u32,
+    job: Arc<Mutex<Job>>,
+}
+
+#[derive(Default)]
+struct Registry {
+    jobs: HashMap<Token, Entry>,
+    /// Connections to each place.
+    connections: HashMap<Place, usize>,
+    /// Why the last maintenance of a table gave up.
+    troubles: HashMap<(Place, String), String>,
+}
+
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+/// The job of this process that has the token.
+pub fn find(token: &Token, place: &Place) -> Option<Arc<Mutex<Job>>> {
+    let registry = REGISTRY.lock();
+    let entry = registry.jobs.get(token)?;
+    // A fork has the memory of its parent, and not its threads.
+    (entry.place == *place && entry.process == std::process::id()).then(|| Arc::clone(&entry.job))
+}
+
+/// Adds a job.
+pub fn add(token: Token, place: &Place, table: &str, job: Job) -> Arc<Mutex<Job>> {
+    let job = Arc::new(Mutex::new(job));
+    let (place, table, process) = (place.clone(), table.to_owned(), std::process::id());
+    let entry = Entry { place, table, process, job: Arc::clone(&job) };
+    REGISTRY.lock().jobs.insert(token, entry);
+    job
+}
+
+/// Forgets a job.
+pub fn remove(token: &Token) {
+    let gone = REGISTRY.lock().jobs.remove(token);
+    // A job is large, and its end may wake a thread.
+    drop(gone);
+}
+
+/// Forgets the jobs of a table whose claims are not there any more.
+pub fn keep(place: &Place, table: &str, is_claimed: impl Fn(&Token) -> bool) {
+    let mut registry = REGISTRY.lock();
+    let lost = |(token, entry): &(&Token, &Entry)| {
+        entry.place == *place && entry.table == table && !is_claimed(token)
+    };
+    let lost: Vec<Token> = registry.jobs.iter().filter(lost).map(|(token, _)| *token).collect();
+    let jobs: Vec<_> = lost.iter().filter_map(|token| registry.jobs.remove(token)).collect();
+    drop(registry);
+    drop(jobs);
+}
+
+/// Notes how the maintenance of a table went.
+pub fn set_trouble(place: &Place, table: &str, trouble: Option<String>) {
+    let mut registry = REGISTRY.lock();
+    let key = (place.clone(), table.to_owned());
+    match trouble {
+        Some(trouble) => drop(registry.troubles.insert(key, trouble)),
+        None => drop(registry.troubles.remove(&key)),
+    }
+}
+
+/// Why the last maintenance of a table gave up, if it did.
+pub fn trouble(place: &Place, table: &str) -> Option<String> {
+    REGISTRY.lock().troubles.get(&(place.clone(), table.to_owned())).cloned()
+}
+
+/// A connection to a place. When the last one goes, so do the jobs.
+#[derive(Debug)]
+pub struct Stay(Place);
+
+impl Stay {
+    /// Counts a connection.
+    pub fn at(place: Place) -> Self {
+        *REGISTRY.lock().connections.entry(place.clone()).or_default() += 1;
+        Self(place)
+    }
+
+    /// Where.
+    pub fn place(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let mut registry = REGISTRY.lock();
+        let left = registry.connections.get_mut(&self.0).map(|count| {
+            *count -= 1;
+            *count
+        });
+        if left != Some(0) {
+            return;
+        }
+        registry.connections.remove(&self.0);
+        registry.troubles.retain(|(place, _), _| *place != self.0);
+        let gone: Vec<Token> =
+            registry.jobs.iter().filter(|(_, e)| e.place == self.0).map(|(t, _)| *t).collect();
+        let jobs: Vec<_> = gone.iter().filter_map(|token| registry.jobs.remove(token)).collect();
+        drop(registry);
+        drop(jobs);
+    }
+}

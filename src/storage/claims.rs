@@ -1,0 +1,208 @@
+//! Claims: what a merge or a seal in progress has written ahead, and chunks that wait to be removed.
+//!
+//! A claim is a row of `t_config` called `claim` and its token in hexadecimal, with a [`Claim`] as its value. It reserves a
+//! range of `t_chunks` and says how much of the range is written; the range belongs to no segment until the claim is
+//! redeemed. Who has the token goes on where the claim says. Chunks of a claim that is given up, and of segments that were
+//! replaced, become *trash*: a claim whose range is only removed, slice by slice, by whoever writes next.
+
+use super::run::{Run, run};
+use super::shadow::longest_value;
+use super::{LogPosition, Storage, codec};
+use crate::error::{Error, Result};
+use crate::limits::CHUNK_BYTES;
+use crate::random;
+use roaring::RoaringBitmap;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Name of a claim among all claims of all tables.
+pub type Token = [u8; 16];
+
+/// Chunks are not made shorter than this, however little the connection allows.
+const LEAST_CHUNK: usize = 1024;
+
+/// Consecutive chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// `t_chunks.id` of the first one.
+    pub first: i64,
+    /// Their number.
+    pub chunks: u32,
+}
+
+/// Work in progress on one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who may go on with it.
+    pub token: Token,
+    /// Changes with every step, so that others see whether it goes on.
+    pub stamp: u64,
+    /// Whether it is the rows of the log that become a segment.
+    pub seal: bool,
+    /// Names of the segments that become one.
+    pub inputs: Vec<[u8; 16]>,
+    /// Where the payloads go; no chunks until they are known.
+    pub range: Range,
+    /// How many chunks of the range are written, from its front. Its last chunk is written first: it reserves the range.
+    pub written: u32,
+    /// Chunks to be removed.
+    pub trash: Vec<Range>,
+}
+
+impl Claim {
+    /// A claim of nothing yet.
+    pub fn new(seal: bool, inputs: Vec<[u8; 16]>) -> Self {
+        let range = Range { first: 0, chunks: 0 };
+        Self { token: random::bytes(), stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
+    }
+
+    /// Whether nobody goes on with it: what it has written is only to be removed.
+    pub fn is_trash(&self) -> bool {
+        !self.seal && self.inputs.is_empty()
+    }
+
+    /// Gives it up.
+    pub fn discard(&mut self) {
+        if self.range.chunks > 0 {
+            self.trash.push(self.range);
+        }
+        self.range.chunks = 0;
+        self.inputs.clear();
+        self.seal = false;
+    }
+
+    fn name(token: &Token) -> String {
+        let hex: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("claim {hex}")
+    }
+}
+
+impl Storage {
+    /// All claims, in the order of their names.
+    pub fn claims(&self, conn: &Connection) -> Result<Vec<Claim>> {
+        let sql =
+            format!("SELECT value FROM {} WHERE name > 'claim ' AND name < 'claim!'", self.name("config"));
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            // One that cannot be read is nobody's; its chunks go with the next rebuild.
+            if let Some(claim) = row.get_ref(0)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok()) {
+                found.push(claim);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores a claim, or its new state; one with nothing left to do is removed.
+    pub fn put_claim(&self, conn: &Connection, claim: &mut Claim) -> Result<()> {
+        claim.stamp = u64::from_le_bytes(random::bytes());
+        let name = Claim::name(&claim.token);
+        if claim.is_trash() && claim.trash.is_empty() {
+            let sql = format!("DELETE FROM {} WHERE name = ?1", self.name("config"));
+            return Ok(conn.prepare_cached(&sql)?.run([name])?);
+        }
+        let bytes = codec::encode(claim).map_err(Error::Value)?;
+        self.set_config(conn, &name, &rusqlite::types::Value::Blob(bytes))
+    }
+
+    /// Removes all claims, whose chunks are gone.
+    pub(super) fn drop_claims(&self, conn: &Connection) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE name > 'claim ' AND name < 'claim!'", self.name("config"));
+        Ok(run(conn, &sql, [])?)
+    }
+
+    /// How long the chunks are that this connection may write.
+    pub fn chunk_bytes(&self, conn: &Connection) -> Result<usize> {
+        Ok(longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES))
+    }
+
+    /// Reserves a range of chunks by writing its last one.
+    pub fn reserve(&self, conn: &Connection, chunks: u32, last: &[u8]) -> Result<Range> {
+        self.raise_format(conn)?;
+        let sql = format!("SELECT id FROM {} ORDER BY id DESC LIMIT 1", self.name("chunks"));
+        let end: Option<i64> = conn.query_row(&sql, [], |row| row.get(0)).optional()?;
+        let first = end.unwrap_or(0).checked_add(1);
+        let reserved = first.and_then(|first| Some((first, first.checked_add(i64::from(chunks))?)));
+        let Some((first, end)) = reserved else {
+            return Err(Error::corrupt(format!("{}_chunks", self.table), "its ids are used up"));
+        };
+        self.write_chunk(conn, end - 1, last)?;
+        Ok(Range { first, chunks })
+    }
+
+    /// Writes one chunk. As a SELECT, so that a full disk takes back this statement and not the transaction.
+    pub fn write_chunk(&self, conn: &Connection, id: i64, bytes: &[u8]) -> Result<()> {
+        let sql = format!("INSERT OR REPLACE INTO {}(id, data) SELECT ?1, ?2", self.name("chunks"));
+        Ok(conn.prepare_cached(&sql)?.run(params![id, bytes])?)
+    }
+
+    /// Whether every chunk of the range is there.
+    pub fn has_range(&self, conn: &Connection, range: Range) -> Result<bool> {
+        let sql = format!("SELECT count(*) FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
+        let end = range.first.saturating_add(i64::from(range.chunks) - 1);
+        let count: i64 = conn.prepare_cached(&sql)?.query_row([range.first, end], |row| row.get(0))?;
+        Ok(count == i64::from(range.chunks))
+    }
+
+    /// Removes up to `most` chunks from the ends of `trash`, and says how many were looked at.
+    pub fn remove_trash(&self, conn: &Connection, trash: &mut Vec<Range>, most: u32) -> Result<u32> {
+        let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut removed = 0;
+        while let Some(range) = trash.last_mut()
+            && removed < most
+        {
+            let count = range.chunks.min(most - removed);
+            range.chunks -= count;
+            let from = range.first.saturating_add(i64::from(range.chunks));
+            statement.run([from, from.saturating_add(i64::from(count) - 1)])?;
+            removed += count;
+            if range.chunks == 0 {
+                trash.pop();
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The first entry of the log; the default when it is empty.
+    pub fn log_begin(&self, conn: &Connection) -> Result<i64> {
+        let sql = format!("SELECT seq FROM {} ORDER BY seq LIMIT 1", self.name("delta"));
+        Ok(conn.prepare_cached(&sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    /// The rows of segments that the log says are dead, by `t_segments.seq`.
+    pub fn log_kills(&self, conn: &Connection) -> Result<BTreeMap<i64, RoaringBitmap>> {
+        let sql = format!("SELECT segment, ord FROM {} WHERE op = 3", self.name("delta"));
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut kills: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
+        let wrong =
+            || Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment");
+        while let Some(row) = rows.next()? {
+            let (Ok(segment), Ok(ord)) = (row.get(0), row.get(1)) else { return Err(wrong()) };
+            kills.entry(segment).or_default().insert(ord);
+        }
+        Ok(kills)
+    }
+
+    /// Removes the kills of a segment from the log; the caller has put them elsewhere and renews the nonce.
+    pub fn log_remove_kills(&self, conn: &Connection, segment: i64) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE op = 3 AND segment = ?1", self.name("delta"));
+        Ok(conn.prepare_cached(&sql)?.run([segment])?)
+    }
+
+    /// Removes the entries up to `position`; the caller renews the nonce.
+    pub fn log_remove_through(&self, conn: &Connection, position: LogPosition) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE seq <= ?1", self.name("delta"));
+        Ok(conn.prepare_cached(&sql)?.run([position.seq])?)
+    }
+
+    /// Removes a segment and its tombstones. Its chunks stay: they are returned as trash.
+    pub fn detach_segment(&self, conn: &Connection, record: &super::SegmentRecord) -> Result<Vec<Range>> {
+        run(conn, &format!("DELETE FROM {} WHERE segment = ?1", self.name("tombstones")), [record.seq])?;
+        run(conn, &format!("DELETE FROM {} WHERE seq = ?1", self.name("segments")), [record.seq])?;
+        Ok(record.directory.iter().map(|entry| Range { first: entry.first, chunks: entry.chunks }).collect())
+    }
+}
