@@ -5,7 +5,7 @@
 //! commits; `maintenance` makes the others.
 
 use super::maintenance::{self, Site};
-use super::payloads::{LoadedVectors, Progress, threads, write_text};
+use super::payloads::{LoadedVectors, Progress, columns_of, threads, write_text};
 use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
@@ -112,7 +112,11 @@ fn payloads(
     let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
-    let columns = Columns::merge(&pairs, &types);
+    let columns = if Columns::can_merge(&pairs.iter().map(|(columns, _)| *columns).collect::<Vec<_>>()) {
+        Columns::merge(&pairs, &types)
+    } else {
+        columns_of(storage, conn, schema, &live_rowids(&pairs))?
+    };
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
@@ -143,6 +147,17 @@ fn payloads(
         directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);
     }
     Ok(directory)
+}
+
+/// The rowids of the live rows, one input after the other.
+fn live_rowids(inputs: &[(&Columns, Option<&Bitmap>)]) -> Vec<i64> {
+    let lives = |alive: &Option<&Bitmap>, ord: u32| alive.is_none_or(|alive| alive.contains(ord));
+    inputs
+        .iter()
+        .flat_map(|(columns, alive)| {
+            (0..columns.len() as u32).filter(|ord| lives(alive, *ord)).map(|ord| columns.rowid(ord))
+        })
+        .collect()
 }
 
 /// Writes the text index of the rows `rowids`, the live ones of `inputs`. Where an input was made by older rules, the texts

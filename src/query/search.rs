@@ -81,7 +81,9 @@ impl Search {
         while rowids.len() < count
             && let Some(rowid) = listing.next(over, trace)?
         {
-            rowids.push(rowid);
+            if keeps(over, trace, rowid)? {
+                rowids.push(rowid);
+            }
         }
         Ok(Some(rowids))
     }
@@ -99,7 +101,7 @@ impl Search {
             return Ok(None);
         }
         let matching = [Arc::clone(matching.query())];
-        Ok(Some(Masks::build(pinned.snapshot(on), request, &matching)?.total()))
+        Ok(Some(Masks::build(pinned.snapshot(on), request, &matching, true)?.total()))
     }
 
     /// The same search from its row number `given` on, counted from 0.
@@ -152,8 +154,11 @@ impl Ranking {
         let several = request.legs.len() > 1 && others;
         let restricts = |query: &&Arc<TextQuery>| several && !query.is_empty() && !query.ranks();
         let restricting: Vec<_> = texts.iter().filter(restricts).map(Arc::clone).collect();
-        let mut masks = Masks::build(snapshot, request, &restricting)?;
+        // The ranks of a fusion depend on all rows of a leg.
+        let mut masks = Masks::build(snapshot, request, &restricting, request.legs.len() > 1)?;
         trace.passing = masks.total();
+        trace.passing_at_most = masks.is_open();
+        trace.checked_by_row = masks.read();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
         let legs = match request.legs.as_slice() {
@@ -207,10 +212,32 @@ impl Ranking {
         let Self { pinned, masks, trace, .. } = self;
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(over, trace)?.map(Hit::bare));
+            while let Some(rowid) = listing.next(over, trace)? {
+                if keeps(over, trace, rowid)? {
+                    return Ok(Some(Hit::bare(rowid)));
+                }
+            }
+            return Ok(None);
         }
         let clock = Instant::now();
-        let hit = match &mut self.legs {
+        let within = |hit: &Hit| request.until.iter().all(|bound| holds(bound, hit.rank()));
+        let hit = loop {
+            let hit = self.legs.next(over, request, trace)?.filter(within);
+            match &hit {
+                Some(found) if !keeps(over, trace, found.rowid)? => {}
+                _ => break hit,
+            }
+        };
+        self.ended = hit.is_none();
+        self.trace.search += clock.elapsed();
+        Ok(hit)
+    }
+}
+
+impl Legs {
+    /// The next row, of ranked legs.
+    fn next(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<Option<Hit>> {
+        Ok(match self {
             Legs::Vector(nearest) => nearest
                 .next(over, trace)?
                 .map(|near| Hit { distance: Some(near.distance), ..Hit::bare(near.rowid) }),
@@ -219,10 +246,19 @@ impl Ranking {
                 .map(|found| Hit { bm25: Some(found.score), ..Hit::bare(found.rowid) }),
             Legs::Hybrid(hybrid) => hybrid.next(over, request, trace)?,
             Legs::Listing(_) => None,
-        };
-        let hit = hit.filter(|hit| request.until.iter().all(|bound| holds(bound, hit.rank())));
-        self.ended = hit.is_none();
-        self.trace.search += clock.elapsed();
-        Ok(hit)
+        })
     }
+}
+
+/// Whether a row that was found qualifies, where the filter left that open.
+fn keeps(over: &Over<'_>, trace: &mut Trace, rowid: i64) -> Result<bool> {
+    if !over.masks.is_open() {
+        return Ok(true);
+    }
+    if over.snapshot.interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let keeps = over.masks.keeps(over.snapshot.on, rowid)?;
+    trace.checked_by_row = over.masks.read();
+    Ok(keeps)
 }

@@ -1,6 +1,8 @@
 //! From a plan and its argument values to a search request.
 
-use super::functions::{Carried, HybridQuery, LegOptions, LegValue, NearValue, TextValue};
+use super::functions::{
+    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, NearValue, TextValue, filter_text,
+};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
@@ -101,6 +103,12 @@ impl<'a> RequestBuilder<'a> {
             }
             Term::Limit => self.limit = count(value),
             Term::Offset => self.offset = count(value).unwrap_or(0),
+            Term::Json(at) => {
+                let column = column_name(self.shared, at);
+                let place = format!("{}.{column}: {JSON_MATCHES}", self.shared.table());
+                let Some(filter) = filter_text(&place, value)? else { return Ok(false) };
+                self.filters.push(Filter::Json { column, filter: filter.to_owned() });
+            }
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
                 self.filters.extend(list_filter(self.shared, term, args.in_values(position)?));
             }
