@@ -227,7 +227,7 @@ fn assert_version_3(conn: &Connection) {
 #[test]
 fn a_table_of_version_3_is_searched_as_it_is_and_its_columns_are_merged_with_new_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let path = fixture(dir.path(), "format3_columns.db");
+    let path = fixture(dir.path(), "format3_types.db");
     let bytes = std::fs::read(&path).unwrap();
     let conn = open(&path);
     assert_version_3(&conn);
@@ -266,11 +266,11 @@ fn a_table_of_version_3_finds_what_it_found_until_its_texts_are_read_again() {
     }
     let conn = open(&path);
     command(&conn, "flush");
-    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], FORMAT));
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 4));
     assert_eq!((found(&conn, "informacao"), found(&conn, "educacao")), (vec![3], vec![5]));
     assert_sound(&conn);
     command(&conn, "optimize");
-    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![3], FORMAT));
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![3], 4));
     assert_eq!((found(&conn, "informacao"), found(&conn, "informação")), (vec![1, 3], vec![1, 2]));
     assert_sound(&conn);
 }

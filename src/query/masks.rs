@@ -142,6 +142,13 @@ impl Masks {
     }
 }
 
+fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
+    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
+        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
+    };
+    parts.iter().enumerate().map(count).collect()
+}
+
 /// Whether a stored row passes the filter.
 fn passes(on: Connected<'_>, predicate: &Predicate, rowid: i64) -> Result<bool> {
     let Some(row) = on.storage.row(on.conn, rowid)? else { return Ok(false) };
@@ -155,13 +162,6 @@ fn open(mask: &Option<Arc<Bitmap>>, passing: &Option<Passing>) -> Option<Bitmap>
         open.and(mask);
     }
     (!open.is_empty()).then_some(open)
-}
-
-fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
-    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
-        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
-    };
-    parts.iter().enumerate().map(count).collect()
 }
 
 /// The living rows of a part that may qualify, and what the filter says of all its rows.

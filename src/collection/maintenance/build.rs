@@ -75,9 +75,9 @@ pub enum Source {
     Segments {
         /// Columns and which rows go on.
         columns: Vec<(Arc<SegmentColumns>, Option<Bitmap>)>,
-        /// The metadata of the rows, where the columns cannot be merged.
+        /// The metadata of their living rows, where the columns alone cannot be merged.
         metadata: Option<Vec<Vec<Value>>>,
-        /// Their text indexes, unless the texts are to be read anew.
+        /// Their text indexes, unless the texts are to be tokenized again.
         indexes: Option<Vec<Arc<TextPayload>>>,
         /// Otherwise the texts.
         texts: Vec<Texts>,

@@ -78,7 +78,7 @@ struct Reading {
     texts: Vec<Texts>,
     /// Whether texts are read from the rows.
     read_texts: bool,
-    /// Whether metadata are, for columns that cannot be merged.
+    /// Whether metadata is read from the rows, because the columns cannot be merged.
     read_metadata: bool,
     /// Rows read, and those of transactions that were committed.
     read: usize,
@@ -336,15 +336,16 @@ impl Reading {
                         base.segment.vector(site.on, at)?;
                     }
                 }
-                let loaded = inputs.iter().map(|input| Ok(&input.segment.columns(site.on)?.columns));
-                self.read_metadata = !Columns::can_merge(&loaded.collect::<Result<Vec<_>>>()?);
                 let rows = inputs.iter().map(Input::live).sum();
                 self.rowids = memory::room(rows)?;
+                let mut all = Vec::with_capacity(inputs.len());
                 for input in inputs {
                     let columns = &input.segment.columns(site.on)?.columns;
+                    all.push(columns);
                     let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
                     self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
                 }
+                self.read_metadata = !Columns::can_merge(&all);
             }
         }
         self.loaded += 1;
@@ -358,7 +359,8 @@ impl Reading {
             Work::Seal { .. } => Source::Rows { metadata: std::mem::take(&mut self.metadata), texts },
             Work::Merge { inputs } => {
                 let missing = || Error::Value("a payload of a merge was not loaded".into());
-                let columns = |input: &Input| Some((input.segment.loaded_columns()?, input.alive.clone()));
+                let columns =
+                    |input: &Input| Some((Arc::clone(input.segment.loaded_columns()?), input.alive.clone()));
                 let columns: Option<Vec<_>> = inputs.iter().map(columns).collect();
                 let has_text = schema.full_texts().next().is_some();
                 let indexes = (has_text && !self.read_texts).then(|| {
