@@ -416,6 +416,51 @@ fn paths_beyond_the_bound_are_checked_by_row_and_never_missed() {
     assert_sound(&conn);
 }
 
+/// Merges beside the writers make the same columns: some inputs keep a path that others left out.
+#[test]
+fn segments_merged_step_by_step_give_the_same() {
+    let conn = open_memory();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE docs USING nearlite(body FULLTEXT, meta JSON, e VECTOR(8) METRIC l2)",
+    )
+    .unwrap();
+    conn.execute_batch("INSERT INTO docs(docs, rank) VALUES('automerge', 2)").unwrap();
+    let mut model = Model::new();
+    let filters = [
+        json!({"often": {"$lt": 1000}}),
+        json!({"rare100": {"$exists": true}}),
+        json!({"$not": {"rare1100": 1}}),
+        json!({"nothing": null}),
+    ];
+    for batch in 0..6_i64 {
+        conn.execute_batch("BEGIN").unwrap();
+        for rowid in batch * 150..(batch + 1) * 150 {
+            let mut object = Map::new();
+            // Every second segment has too many paths.
+            for key in 0..if batch % 2 == 0 { 12 } else { 1 } {
+                object.insert(format!("rare{}", rowid * 12 + key), json!(key));
+            }
+            if rowid % 3 > 0 {
+                object.insert("often".into(), json!(rowid));
+            }
+            put(&conn, rowid, Some(&Value::Object(object.clone())));
+            model.insert(rowid, Some(Value::Object(object)));
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        command(&conn, "flush");
+        for _ in 0..20 {
+            conn.execute_batch("INSERT INTO docs(docs, rank) VALUES('maintain', 200)").unwrap();
+        }
+        check(&conn, &model, &filters, &format!("batch {batch}"));
+        assert_sound(&conn);
+    }
+    command(&conn, "maintain");
+    check(&conn, &model, &filters, "maintained");
+    assert_sound(&conn);
+    let segments = integers(&conn, "SELECT segments FROM nearlite_info('docs') LIMIT 1", []);
+    assert!(segments[0] < 4, "{segments:?}");
+}
+
 #[test]
 fn many_open_rows_are_read_as_the_search_finds_them() {
     let conn = open_memory();

@@ -9,13 +9,15 @@
 
 mod filter;
 mod like;
+mod node;
 mod parse;
 mod path;
 mod read;
 mod scalar;
 mod walk;
 
-pub use filter::{JsonFilter, Node, Order, Test};
+pub use filter::JsonFilter;
+pub use node::{Node, Order, Test};
 pub use parse::{Json, parse, parse_bytes};
 pub use scalar::{Scalar, write_text};
 pub use walk::{Leaf, is_ambiguous, walk};

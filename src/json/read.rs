@@ -9,8 +9,8 @@
 //!            | $not: { operator: operand, ... }
 //! ```
 
-use super::filter::{Node, Order, Test};
 use super::like::Pattern;
+use super::node::{Node, Order, Test};
 use super::parse::{Json, parse_unique};
 use super::path::MAX_PATH;
 use super::scalar::Scalar;
