@@ -8,6 +8,7 @@ mod common;
 
 use common::{Noise, Rng, assert_sound, blob, command, env_number, integers, open, open_memory, set};
 use nearlite::rusqlite::Connection;
+use nearlite::{Database, Metric, Schema, Synchronous};
 use std::collections::BTreeMap;
 
 const DIM: usize = 8;
@@ -283,4 +284,102 @@ fn a_table_may_be_renamed_or_dropped_while_work_is_in_progress() {
     }
     check(&conn, &rows, "made anew");
     assert_sound(&conn);
+}
+
+#[test]
+fn the_thread_of_a_database_brings_to_an_end_what_commits_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.db");
+    let db = Database::options().synchronous(Synchronous::Off).open(&path).unwrap();
+    let schema = Schema::new().integer_key("id").full_text("body").vector("v", DIM, Metric::L2);
+    let docs = db.collection("docs").create(schema).unwrap();
+    docs.set("delta_rows", 300).unwrap();
+    let mut noise = Noise(8);
+    for id in 0..2_000 {
+        let row = serde_json::json!({"id": id, "body": format!("all w{}", id % 9), "v": noise.vector(DIM)});
+        docs.insert(&row).unwrap();
+    }
+    // Nobody writes any more; what is due happens all the same.
+    let reader = open(&path);
+    let patience = std::time::Instant::now();
+    while claims(&reader) > 0 || info(&reader, "delta") >= 300 {
+        assert!(patience.elapsed().as_secs() < 120, "{} in the log", info(&reader, "delta"));
+        std::thread::yield_now();
+    }
+    assert_eq!(docs.search().text("w3").limit(1_000).run().unwrap().len(), 2_000 / 9 + 1);
+    assert!(docs.maintain(None).unwrap());
+    assert_eq!((docs.info().unwrap().segments, orphans(&reader)), (1, 0));
+    docs.verify().unwrap();
+    // The thread goes with the database, and its connections with it: the last one takes the -wal along.
+    drop((docs, reader));
+    drop(db);
+    assert!(!folder.path().join("kept.db-wal").exists());
+}
+
+#[test]
+fn a_full_disk_stops_maintenance_and_no_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = open(&folder.path().join("full.db"));
+    conn.execute_batch("PRAGMA synchronous = off").unwrap();
+    create(&conn, "auto");
+    let (mut rows, mut noise) = (Rows::new(), Noise(9));
+    for at in 1..=290 {
+        put(&conn, &mut rows, at, noise.vector(DIM), at % 9);
+    }
+    let pages =
+        |conn: &Connection| conn.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap();
+    let mut refused = 0;
+    for at in 291..=3_000 {
+        // Room for the row, never for a segment.
+        let most = pages(&conn) + 6;
+        conn.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+        put(&conn, &mut rows, at, noise.vector(DIM), at % 9);
+        let trouble: Option<String> = conn
+            .query_row("SELECT maintenance FROM nearlite_info('docs') LIMIT 1", [], |row| row.get(0))
+            .unwrap();
+        refused += i64::from(trouble.is_some_and(|why| why.contains("full")));
+    }
+    assert!(refused > 0, "nothing was refused");
+    conn.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
+    check(&conn, &rows, "after a full disk");
+    command(&conn, "maintain");
+    assert_eq!((orphans(&conn), claims(&conn), info(&conn, "segments")), (0, 0, 1));
+    check(&conn, &rows, "with room again");
+    assert_sound(&conn);
+}
+
+#[test]
+fn maintenance_on_demand_says_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = open(&folder.path().join("told.db"));
+    create(&conn, "manual");
+    let (mut rows, mut noise) = (Rows::new(), Noise(10));
+    conn.execute_batch("BEGIN").unwrap();
+    for at in 1..=700 {
+        put(&conn, &mut rows, at, noise.vector(DIM), at % 9);
+    }
+    let maintain = |budget: Option<i64>| -> serde_json::Value {
+        let told: String =
+            conn.query_row("SELECT nearlite_maintain('docs', ?1)", [budget], |row| row.get(0)).unwrap();
+        serde_json::from_str(&told).unwrap()
+    };
+    // Inside a transaction, one slice.
+    assert_eq!(maintain(None), serde_json::json!({"slices": 1, "segments": 0, "finished": false}));
+    conn.execute_batch("ROLLBACK").unwrap();
+    rows.clear();
+    assert_eq!(maintain(None)["finished"], true);
+    for at in 1..=700 {
+        put(&conn, &mut rows, at, noise.vector(DIM), at % 9);
+    }
+    assert_eq!(maintain(Some(0))["finished"], false);
+    let told = maintain(None);
+    assert_eq!((&told["segments"], &told["finished"]), (&1.into(), &true.into()));
+    check(&conn, &rows, "maintained");
+    assert_sound(&conn);
+    conn.execute_batch("CREATE VIEW sly AS SELECT nearlite_maintain('docs')").unwrap();
+    assert!(conn.query_row("SELECT * FROM sly", [], |_| Ok(())).is_err(), "a view may not call it");
+    for wrong in ["nearlite_maintain('nothing')", "nearlite_maintain('docs', 'soon')", "nearlite_maintain(1)"]
+    {
+        assert!(conn.query_row(&format!("SELECT {wrong}"), [], |_| Ok(())).is_err(), "{wrong}");
+    }
 }

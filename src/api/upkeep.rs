@@ -216,7 +216,8 @@ impl<D: Access> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb` or `resident_vectors`. With
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual) or
+    /// `resident_vectors`. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///
     /// ```

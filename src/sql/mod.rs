@@ -10,6 +10,7 @@ mod ddl;
 mod explain_row;
 mod functions;
 mod info;
+mod maintain;
 mod module;
 mod plan;
 mod request;
@@ -60,7 +61,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     })?;
     for nargs in [1, 2] {
         module::register_inner_function(conn, "nearlite_maintain", nargs, |out, args| {
-            out.set_text(&upkeep::maintain(&out.connection()?, args)?);
+            out.set_text(&maintain::maintain(&out.connection()?, args)?);
             Ok(())
         })?;
     }

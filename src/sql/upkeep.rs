@@ -1,20 +1,11 @@
-//! When the engine keeps a table in order: at commits, in the middle of large transactions, and when it is told to.
+//! What a table and its connection know of its maintenance.
 
-use super::info;
-use super::module::{Args, Host, code_of};
-use super::table_state::TableState;
-use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::{self, Done, Due, Memo, Place, Site, Stay};
-use crate::collection::{self, Connected, Journal};
-use crate::error::{Error, Result};
-use crate::schema::{Schema, quoted};
-use crate::storage::Settings;
-use crate::value::Value;
-use rusqlite::{Connection, TransactionState, ffi};
+use super::module::Host;
+use crate::collection::maintenance::{self, Memo, Place, Stay};
+use crate::schema::Schema;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 /// Memory that a seal in the middle of a transaction may take for vectors and values: so much is written, then it is due.
 /// Where it cannot be done, it is tried again after as many more.
@@ -23,12 +14,12 @@ const SEAL_ROWS: std::ops::RangeInclusive<usize> = 1 << 16..=1 << 20;
 
 /// What a table and its connection know of its maintenance.
 pub struct Upkeep {
-    memo: RefCell<Memo>,
+    pub(super) memo: RefCell<Memo>,
     /// Log entries of this transaction.
-    entries: Cell<usize>,
+    pub(super) entries: Cell<usize>,
     /// At so many of them the log is sealed in the middle of it.
-    seal_at: Cell<usize>,
-    seal_every: usize,
+    pub(super) seal_at: Cell<usize>,
+    pub(super) seal_every: usize,
     _stay: Rc<Stay>,
 }
 
@@ -92,162 +83,4 @@ impl Upkeep {
             memo.reverted();
         }
     }
-}
-
-impl TableState {
-    /// Seals the log in the middle of a transaction, whose memory it bounds.
-    pub(super) fn seal_amid(&self, settings: &Settings) -> Result<()> {
-        let upkeep = &self.upkeep;
-        self.seal_all(self.on(), settings, upkeep.entries.get())?;
-        upkeep.seal_at.set(upkeep.entries.get() + upkeep.seal_every);
-        Ok(())
-    }
-
-    /// Does what is due before a commit.
-    pub(super) fn tidy(&self, on: Connected<'_>, settings: &Settings) -> Result<()> {
-        let upkeep = &self.upkeep;
-        let entries = upkeep.entries.replace(0);
-        upkeep.seal_at.set(upkeep.seal_every);
-        let site = Site { on, settings };
-        let Ok(mut memo) = upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
-        let due = memo.due(&site, entries)?;
-        drop(memo);
-        match due {
-            Due::Nothing => Ok(()),
-            Due::Seal => self.host.keeping_last_insert_rowid(|| self.seal_all(on, settings, entries)),
-            Due::Slices(slices) => self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices)),
-        }
-    }
-
-    /// Seals the log, then merges what costs no more than the transaction. What the connection's limits or another
-    /// connection's locks do not allow now is left for later, since the rows are stored and found without it.
-    fn seal_all(&self, on: Connected<'_>, settings: &Settings, entries: usize) -> Result<()> {
-        let Connected { storage, conn, schema } = on;
-        let site = Site { on, settings };
-        let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
-        if postponed(sealed)?.is_none() {
-            return Ok(());
-        }
-        let merged = self.atomically(|| collection::automerge(&site, entries, &mut go_on));
-        postponed(merged)?;
-        let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
-        if slices > 0 { self.maintain(&site, slices) } else { Ok(()) }
-    }
-
-    /// Does slices of maintenance. Its failures are nobody's but its own, unless SQLite took back the transaction for them.
-    fn maintain(&self, site: &Site<'_>, slices: usize) -> Result<()> {
-        let outcome = self.atomically(|| match self.upkeep.memo.try_borrow_mut() {
-            Ok(mut memo) => memo.work(site, slices),
-            Err(_) => Err(Error::recursive()),
-        });
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(error) => self.gave_up(site, error),
-        }
-    }
-
-    fn gave_up(&self, site: &Site<'_>, error: Error) -> Result<()> {
-        if let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() {
-            memo.failed(&site.storage.table, &error);
-        }
-        let state = site.conn.transaction_state(Some(site.storage.database.as_str()));
-        if matches!(state, Ok(TransactionState::Write)) { Ok(()) } else { Err(error) }
-    }
-
-    /// The command `maintain`: slices until `budget` is over, or one slice inside an open transaction.
-    pub(super) fn maintain_for(
-        &self,
-        settings: &Settings,
-        zeal: Zeal,
-        budget: Option<Duration>,
-    ) -> Result<()> {
-        let site = Site { on: self.on(), settings };
-        let alone = site.conn.is_autocommit();
-        let began = Instant::now();
-        let left = || budget.map_or(Duration::MAX, |budget| budget.saturating_sub(began.elapsed()));
-        loop {
-            let outcome = self.atomically(|| match self.upkeep.memo.try_borrow_mut() {
-                Ok(mut memo) => memo.slice(&site, zeal),
-                Err(_) => Err(Error::recursive()),
-            });
-            let done = match outcome {
-                Ok(done) => done,
-                Err(error) => {
-                    return self.gave_up(&site, error);
-                }
-            };
-            if done == Done::Waits
-                && let Ok(mut memo) = self.upkeep.memo.try_borrow_mut()
-            {
-                memo.hurry();
-            }
-            if !alone || budget == Some(Duration::ZERO) {
-                return Ok(());
-            }
-            let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
-            // This statement has written nothing but its own slices.
-            memo.committed(self.table());
-            if done == Done::Waits {
-                memo.wait(&site, left().min(Duration::from_millis(50)))?;
-            }
-            if done == Done::Nothing || left().is_zero() {
-                return Ok(());
-            }
-            if self.host.interrupted() {
-                return Err(Error::Interrupted);
-            }
-        }
-    }
-}
-
-/// What work that can wait has given; `None` if it has to wait.
-fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// `nearlite_maintain(table, budget)`: slices, each in a transaction of its own, until nothing is left or the milliseconds
-/// are over; one slice inside an open transaction. Returns what was done as JSON.
-pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
-    let name = Value::from(args.value(0));
-    let Some(name) = name.as_text() else {
-        return Err(Error::Value("nearlite_maintain takes the name of a table and milliseconds".into()));
-    };
-    let budget = match (args.len() > 1).then(|| Value::from(args.value(1))) {
-        None | Some(Value::Null) => None,
-        Some(Value::Integer(budget)) => Some(Duration::from_millis(u64::try_from(budget).unwrap_or(0))),
-        Some(_) => {
-            return Err(Error::Value("nearlite_maintain: the budget is a number of milliseconds".into()));
-        }
-    };
-    let collection = info::open(conn, name)?;
-    let storage = &collection.storage;
-    let (database, table) = (quoted(&storage.database), quoted(&storage.table));
-    let sql = format!("INSERT INTO {database}.{table}({table}, rank) VALUES('maintain', 0)");
-    let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);
-    let mut done;
-    loop {
-        let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query([])?;
-        while rows.next()?.is_some() {}
-        drop(rows);
-        done = maintenance::last();
-        slices += usize::from(done == Done::Worked);
-        if !alone || done == Done::Nothing || budget.is_some_and(|budget| began.elapsed() >= budget) {
-            break;
-        }
-        if done == Done::Waits {
-            if storage.interrupted(conn) {
-                return Err(Error::Interrupted);
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-    let segments = storage.segments(conn)?.len();
-    let left = done != Done::Nothing;
-    Ok(format!("{{\"slices\":{slices},\"segments\":{segments},\"finished\":{}}}", !left))
 }

@@ -7,7 +7,7 @@
 use super::super::Connected;
 use super::super::cache::SegmentColumns;
 use super::Site;
-use super::job::{Input, Work};
+use super::work::{Input, Work};
 use crate::error::Result;
 use crate::storage::{Claim, LogEntry, LogOp, LogPosition, PayloadEntry, Range, SegmentId, SegmentRecord};
 use roaring::RoaringBitmap;

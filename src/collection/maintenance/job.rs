@@ -6,15 +6,15 @@
 
 use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
-use super::super::sealed::Segment;
-use super::build::{Build, Built, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::build::{Build, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::work::{Input, Step, Work};
+use super::writing::Writing;
 use super::{Site, install};
-use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
-use crate::storage::{Claim, LogPosition, PayloadEntry, Range, SegmentId};
+use crate::storage::{Claim, LogPosition, SegmentId};
 use crate::text::TextConfig;
 use crate::value::Value;
 use std::sync::Arc;
@@ -23,44 +23,6 @@ use std::time::Duration;
 /// Rows that a step reads, and the bytes of vectors at which it stops before.
 const READ_ROWS: usize = 256;
 const READ_BYTES: usize = 512 << 10;
-
-/// Chunks that a step writes.
-const WRITE_CHUNKS: u32 = 2;
-
-/// A segment that is merged.
-pub struct Input {
-    pub segment: Arc<Segment>,
-    /// The rows that lived when the merge was planned; all when `None`.
-    pub alive: Option<Bitmap>,
-}
-
-impl Input {
-    /// The rows that lived.
-    pub fn live(&self) -> usize {
-        self.alive.as_ref().map_or(self.segment.rows(), Bitmap::count)
-    }
-}
-
-/// What becomes a segment.
-pub enum Work {
-    /// The rows that the log names up to a position.
-    Seal { through: LogPosition },
-    /// Segments, the largest first.
-    Merge { inputs: Vec<Input> },
-}
-
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// It did a slice.
-    Worked,
-    /// It waits for its builder, or for a transaction to end.
-    Waits,
-    /// The segment is there.
-    Installed,
-    /// What it was made of is not there any more.
-    Lost,
-}
 
 enum Stage {
     Reading(Reading),
@@ -85,19 +47,13 @@ struct Reading {
     confirmed: usize,
 }
 
-/// Payloads on their way to the file.
-struct Writing {
-    built: Built,
-    /// Payload and bytes of each chunk.
-    chunks: Vec<(usize, std::ops::Range<usize>)>,
-    chunk_bytes: usize,
-}
-
 /// One seal or merge.
 pub struct Job {
     pub work: Work,
     schema: Schema,
     stage: Stage,
+    /// The connection whose transaction did the last steps, until it has ended.
+    holder: Option<u64>,
     /// Planned by a transaction that has not been committed.
     planned: bool,
     /// The segment that it became in a transaction that has not been committed.
@@ -135,7 +91,12 @@ impl Job {
             confirmed: 0,
         };
         let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
-        Self { work, schema, stage, planned: true, installed: None, free }
+        Self { work, schema, stage, holder: None, planned: true, installed: None, free }
+    }
+
+    /// A transaction of `connection` has planned it.
+    pub fn hold(&mut self, connection: u64) {
+        self.holder = Some(connection);
     }
 
     /// Whether it belongs to a table declared so.
@@ -160,11 +121,20 @@ impl Job {
         }
     }
 
-    /// Does a slice.
+    /// Does a slice in a transaction of `connection`.
     ///
     /// # Errors
     /// Then the job has failed and is of no use any more.
-    pub fn step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Step> {
+    pub fn step(&mut self, site: &Site<'_>, claim: &mut Claim, connection: u64) -> Result<Step> {
+        if self.holder.is_some_and(|holder| holder != connection) {
+            // SQLite lets the next writer in before it says that the last transaction has ended.
+            return Ok(Step::Waits);
+        }
+        self.holder = Some(connection);
+        if self.installed.is_some() {
+            // It has its place, unless this transaction is taken back.
+            return Ok(Step::Waits);
+        }
         self.finish_build()?;
         match &mut self.stage {
             Stage::Reading(reading) => {
@@ -212,7 +182,7 @@ impl Job {
     /// # Errors
     /// As [`step`](Self::step).
     pub fn confirm(&mut self, budget: usize) -> Result<bool> {
-        self.planned = false;
+        (self.planned, self.holder) = (false, None);
         if let Some(id) = self.installed.take() {
             self.fill_cache(id, budget);
             return Ok(true);
@@ -230,7 +200,7 @@ impl Job {
 
     /// The transaction of the last steps was taken back, at least in part. True: the job is not any more.
     pub fn revert(&mut self) -> bool {
-        self.installed = None;
+        (self.installed, self.holder) = (None, None);
         if let Stage::Reading(reading) = &mut self.stage {
             reading.read = reading.confirmed;
             reading.vectors.iter_mut().for_each(|vectors| vectors.truncate(reading.confirmed));
@@ -243,7 +213,7 @@ impl Job {
     fn finish_build(&mut self) -> Result<()> {
         let Stage::Building(build) = &self.stage else { return Ok(()) };
         if let Some(built) = build.take() {
-            self.stage = Stage::Writing(Writing { built: built?, chunks: Vec::new(), chunk_bytes: 0 });
+            self.stage = Stage::Writing(Writing::new(built?));
         }
         Ok(())
     }
@@ -381,78 +351,4 @@ impl Reading {
         let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
         Ok(Ingredients { schema: schema.clone(), rowids, vectors, source })
     }
-}
-
-impl Writing {
-    /// Writes some chunks; `None` when all of them are there.
-    fn step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Option<Step>> {
-        let Connected { storage, conn, .. } = site.on;
-        let allowed = storage.chunk_bytes(conn)?;
-        if claim.range.chunks == 0 {
-            self.cut(allowed);
-            let Some(last) = self.chunks.last().map(|_| self.chunks.len() - 1) else { return Ok(None) };
-            let count = u32::try_from(self.chunks.len()).map_err(|_| too_large())?;
-            claim.range = storage.reserve(conn, count, self.chunk(last))?;
-            claim.written = 0;
-            storage.put_claim(conn, claim)?;
-            return Ok(Some(Step::Worked));
-        }
-        if self.chunk_bytes > allowed {
-            // A connection that may not write what the others can.
-            return Ok(Some(Step::Waits));
-        }
-        if claim.range.chunks as usize != self.chunks.len() {
-            return Err(Error::Value("another range was reserved for a merge".into()));
-        }
-        let end = (claim.written + WRITE_CHUNKS).min(claim.range.chunks - 1);
-        if claim.written >= end {
-            return Ok(None);
-        }
-        for at in claim.written..end {
-            storage.write_chunk(conn, claim.range.first + i64::from(at), self.chunk(at as usize))?;
-        }
-        claim.written = end;
-        storage.put_claim(conn, claim)?;
-        Ok(Some(Step::Worked))
-    }
-
-    fn cut(&mut self, chunk_bytes: usize) {
-        self.chunk_bytes = chunk_bytes;
-        self.chunks.clear();
-        for (at, (_, bytes, _)) in self.built.payloads.iter().enumerate() {
-            let length = bytes.get().len();
-            let starts = (0..length).step_by(chunk_bytes);
-            self.chunks.extend(starts.map(|start| (at, start..(start + chunk_bytes).min(length))));
-        }
-    }
-
-    fn chunk(&self, at: usize) -> &[u8] {
-        let Some((payload, range)) = self.chunks.get(at) else { return &[] };
-        self.built
-            .payloads
-            .get(*payload)
-            .and_then(|(_, bytes, _)| bytes.get().get(range.clone()))
-            .unwrap_or(&[])
-    }
-
-    fn directory(&self, range: Range) -> Vec<PayloadEntry> {
-        let mut first = range.first;
-        let entry = |(at, (kind, bytes, checksum)): (usize, &(_, super::build::Bytes, u32))| {
-            let chunks = self.chunks.iter().filter(|(of, _)| *of == at).count() as u32;
-            let start = first;
-            first += i64::from(chunks);
-            PayloadEntry {
-                kind: *kind,
-                first: start,
-                chunks,
-                bytes: bytes.get().len() as u64,
-                checksum: *checksum,
-            }
-        };
-        self.built.payloads.iter().enumerate().map(entry).collect()
-    }
-}
-
-fn too_large() -> Error {
-    Error::Value("a segment has more chunks than can be counted".into())
 }

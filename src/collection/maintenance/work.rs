@@ -1,0 +1,41 @@
+//! What a job makes a segment of.
+
+use super::super::sealed::Segment;
+use crate::bitmap::Bitmap;
+use crate::storage::LogPosition;
+use std::sync::Arc;
+
+/// A segment that is merged.
+pub struct Input {
+    pub segment: Arc<Segment>,
+    /// The rows that lived when the merge was planned; all when `None`.
+    pub alive: Option<Bitmap>,
+}
+
+impl Input {
+    /// The rows that lived.
+    pub fn live(&self) -> usize {
+        self.alive.as_ref().map_or(self.segment.rows(), Bitmap::count)
+    }
+}
+
+/// What becomes a segment.
+pub enum Work {
+    /// The rows that the log names up to a position.
+    Seal { through: LogPosition },
+    /// Segments, the largest first.
+    Merge { inputs: Vec<Input> },
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It did a slice.
+    Worked,
+    /// It waits for its builder, or for a transaction to end.
+    Waits,
+    /// The segment is there.
+    Installed,
+    /// What it was made of is not there any more.
+    Lost,
+}
