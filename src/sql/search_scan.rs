@@ -64,7 +64,8 @@ impl SearchScan {
         // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
         let several = request.legs.len() > 1 || request.group.is_some();
         let hybrid = several || request.vectors().next().is_some();
-        let scored = calls.bm25 || plan.bare && calls.marks;
+        // A bound that the text brings with it is one on its score.
+        let scored = calls.bm25 || plan.bare && calls.marks || !request.until.is_empty();
         request.unranked = plan.unranked && !hybrid && !scored;
         request.descending = plan.order == Order::Descending;
         let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));
