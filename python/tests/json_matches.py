@@ -1,6 +1,5 @@
 """The meaning of ``json_matches``, written for clarity: what the tests compare the engine with."""
 
-import json
 import re
 
 
@@ -79,10 +78,3 @@ def _compare(a, name, b):
     if not isinstance(a, kinds[0]) or isinstance(a, bool) or isinstance(b, bool):
         return False
     return {"$gt": a > b, "$gte": a >= b, "$lt": a < b, "$lte": a <= b}[name]
-
-
-def function(text, where):
-    """``json_matches`` as an SQL function."""
-    if text is None:
-        return None
-    return int(matches(json.loads(text), json.loads(where)))

@@ -182,7 +182,7 @@ def test_info_recall_upkeep_and_sql(run, jsonl):
     out = run("recall", "x.db", "docs", "--ef", "1,8", "-k", 2)[1]
     assert "recall@2 of docs.embedding, 3 stored rows" in out and "█" in out and "exact" in out
     assert json.loads(run("recall", "x.db", "docs", "--json")[1].splitlines()[1])["recall"] == 1
-    for command, word in (("maintain", "merged"), ("check", "no damage"), ("rebuild", "rebuilt")):
+    for command, word in (("optimize", "merged"), ("maintain", "in order"), ("check", "no damage"), ("rebuild", "rebuilt")):
         code, _, err = run(command, "x.db", "docs")
         assert code == 0 and word in err and "docs: " in err and "3 rows in 1 segment in" in err
     assert run("check", "x.db")[0] == 0

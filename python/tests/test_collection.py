@@ -205,3 +205,18 @@ def test_upkeep(docs):
 def test_all_rows_batch_by_batch(docs):
     assert [rows.ids for rows in docs.batches(2)] == [["a", "b"], ["c"]]
     assert [rows.ids for rows in docs.batches(5, where={"year": 2004})] == [["a"]]
+
+
+def test_maintenance_in_slices_reports_and_can_be_stopped(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2)
+    docs.set("delta_rows", 10)
+    for at in range(30):
+        docs.add(ids=[f"{at}.{n}" for n in range(20)], vectors=[[at + 1, n] for n in range(20)])
+    reports = []
+    done = docs.maintain(progress=reports.append)
+    assert done["finished"] and reports[-1] == done and set(done) == {"slices", "segments", "finished"}
+    assert docs.info()["segments"] == done["segments"]
+    docs.verify()
+    assert len([None for _ in range(2) if docs.maintain(progress=lambda report: False)]) == 2
+    assert docs.maintain(budget=0)["finished"] in (True, False)
+    assert docs.count() == 600 and docs.search([1, 0], k=1).ids == ["0.0"]

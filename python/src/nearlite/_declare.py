@@ -10,7 +10,7 @@ from ._errors import InputError
 from ._schema import quote
 
 #: The type of the column that holds a row's metadata.
-METADATA = "JSON UNINDEXED"
+METADATA = "JSON"
 
 _TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bool: "BOOLEAN"}
 _TEXT_TYPE = re.compile(r"[A-Za-z]+( [A-Za-z]+)*\Z")

@@ -158,6 +158,15 @@ class Table:
         with self._session.write():
             self._session.rows(sql, [setting, value])
 
+    def maintain(self, budget: float | None = None, progress: _upkeep.Progress | None = None) -> dict[str, Any]:
+        """Seals and merges what is due, in slices that are a transaction each, so that others write in between.
+
+        Goes on until nothing is due, for ``budget`` seconds, or until ``progress`` returns False, which is called about ten times a
+        second with ``slices`` (done so far), ``segments`` and ``finished``. Returns the last of these reports. Inside a transaction that is
+        open it does one slice.
+        """
+        return _upkeep.maintain(self._session, self.schema, budget, progress)
+
     def optimize(self) -> None:
         """Merges everything into one segment without dead rows: the fastest state to search."""
         _upkeep.command(self._session, self.schema, "optimize")
@@ -177,6 +186,7 @@ class Table:
     acreate, acreate_if_missing, aopen, adrop = twin(create), twin(create_if_missing), twin(open), twin(drop)
     ainfo, arecall, aset = twin(info), twin(recall), twin(set)
     aoptimize, aflush, arebuild, averify = twin(optimize), twin(flush), twin(rebuild), twin(verify)
+    amaintain = twin(maintain)
 
 
 def collections(connection: Any, database: str = "main") -> list[str]:

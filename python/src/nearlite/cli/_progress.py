@@ -28,6 +28,12 @@ class Progress:
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
+    def note(self, text: str) -> None:
+        """Shows a text in place of the bar."""
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
     def end(self, rows: int, what: str) -> None:
         """Takes the bar away and says what was done."""
         spent = max(time.monotonic() - self._start, 1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .. import Collection, collections
@@ -10,7 +11,8 @@ from ._failure import Failure
 from ._progress import Progress
 
 COMMANDS = {
-    "maintain": "merges each collection into one segment without dead rows",
+    "maintain": "seals and merges what is due, in slices beside other writers",
+    "optimize": "merges each collection into one segment without dead rows, the fastest to search",
     "check": "compares every index with every row",
     "rebuild": "makes all indexes from the rows, which repairs damaged ones",
 }
@@ -25,11 +27,17 @@ def run(given: Any) -> None:
     for name in names:
         docs, progress = Collection(connection, name), Progress(0)
         if given.command == "maintain":
+            docs.maintain(progress=functools.partial(_shown, progress, name))
+        elif given.command == "optimize":
             docs.optimize()
         elif given.command == "rebuild":
             docs.rebuild()
         else:
             docs.verify()
         info = docs.info()
-        done = {"maintain": "merged", "check": "checked, no damage", "rebuild": "rebuilt"}[given.command]
+        done = {"maintain": "in order", "optimize": "merged", "check": "checked, no damage", "rebuild": "rebuilt"}[given.command]
         progress.end(0, f"{name}: {done}, {info['rows']:,} rows in {info['segments']} segment{'s' * (info['segments'] != 1)}")
+
+
+def _shown(progress: Progress, name: str, done: dict[str, Any]) -> None:
+    progress.note(f"{name}: {done['slices']} slices, {done['segments']} segments")

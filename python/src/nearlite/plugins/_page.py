@@ -138,7 +138,10 @@ def _steps(plan: dict[str, Any]) -> list[str]:
     if not plan:
         return []
     kinds = {"nearest": "by vector", "text": "by words", "hybrid": "by vector and words, fused"}
-    steps = [f"searched {kinds.get(plan['kind'], plan['kind'])}; {plan.get('passing', 0):,} rows pass the filter"]
+    bound = "at most " if plan.get("passing_at_most") else ""
+    steps = [f"searched {kinds.get(plan['kind'], plan['kind'])}; {bound}{plan.get('passing', 0):,} rows pass the filter"]
+    if plan.get("checked_by_row"):
+        steps.append(f"{plan['checked_by_row']:,} rows were read because of a path of the metadata that few rows have")
     how = {
         "graph": "walked the graph",
         "filtered_graph": "walked the graph among the rows that pass",
