@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What is given away, built for this machine's platform into dist/: the extension, a Python wheel of it, and their checksums.
+# What is given away, built for this machine's platform into dist/: the extension, a Python wheel of it, the wheels of integrations/,
+# and their checksums.
 #
 #     scripts/release.sh --host
 #
@@ -40,6 +41,7 @@ mkdir -p dist
 cp "$library" dist/nearlite.so
 wheel=$(scripts/wheel.sh dist/nearlite.so "$platform" dist)
 version=$(basename "$wheel" | cut -d- -f2)
+scripts/integrations.sh dist
 mv dist/nearlite.so "dist/nearlite-$version-linux-$(uname -m).so"
 (cd dist && sha256sum -- * >SHA256SUMS)
 

@@ -21,7 +21,7 @@ mod tests;
 pub use slim::Slim;
 
 use crate::error::{Error, Result};
-use crate::hnsw::{self, Candidate, Outcome, Rows, SearchStats, VectorIndex};
+use crate::hnsw::{Candidate, Outcome, Rows, SearchStats, VectorIndex};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
 use std::convert::Infallible;
@@ -137,17 +137,6 @@ impl Index {
         Ok(hits)
     }
 
-    /// A search that can be continued: each call of [`Walk::next`] goes on where the last one stopped. `ef` is the
-    /// breadth of the beam.
-    ///
-    /// # Errors
-    /// Those of [`Index::search`].
-    pub fn walk(&self, query: &[f32], ef: usize) -> Result<Walk<'_>> {
-        check(QUERY, query, self.spec.dim)?;
-        let (walk, query) = (self.index.walk(query, ef), query.to_vec());
-        Ok(Walk { walk, index: self, query, stats: SearchStats::default() })
-    }
-
     /// The `k` nearest rows by exact distance to every row.
     ///
     /// # Errors
@@ -213,26 +202,6 @@ fn rank<E>(
         best.truncate(k);
     }
     Ok(best.into_iter().map(Hit::new).collect())
-}
-
-/// A search in progress, see [`Index::walk`].
-pub struct Walk<'a> {
-    index: &'a Index,
-    walk: hnsw::Walk,
-    query: Vec<f32>,
-    stats: SearchStats,
-}
-
-impl Walk<'_> {
-    /// The next `count` rows in order of exact distance among them; empty when every row was given. A later batch can
-    /// hold a row nearer than an earlier one: what the beam had missed.
-    pub fn next(&mut self, count: usize) -> Vec<Hit> {
-        let found = self.walk.next(count, &mut self.stats);
-        let mut rows: Vec<(f64, u32)> =
-            found.iter().map(|c| (self.index.measure(&self.query, c.ord), c.ord)).collect();
-        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        rows.into_iter().map(Hit::new).collect()
-    }
 }
 
 /// Name of the instruction set whose kernels run on this machine.

@@ -82,7 +82,7 @@
 //! | open a file, make a collection | [`Database`], [`OpenOptions`], [`Schema`], [`VectorSpec`] |
 //! | write and read rows | [`Collection`], [`Key`], [`Transaction`] |
 //! | search | [`Search`], [`Hits`], [`Hit`], [`Iter`], [`Explain`] |
-//! | filters | [`col`], [`Filter`] |
+//! | filters | [`col`], [`json`](fn@json), [`Filter`] |
 //! | fusion and diversity | [`Fusion`], [`Mmr`] |
 //! | SQL on your own connection | [`register`], [`Collection::on`] |
 //! | an index in memory, without SQLite | [`ann`] |
@@ -101,6 +101,7 @@ mod columns;
 mod courier;
 mod error;
 mod hnsw;
+mod json;
 mod limits;
 mod memory;
 mod query;
@@ -117,7 +118,8 @@ pub use api::{
     OpenOptions, Search, Synchronous, Transaction,
 };
 pub use error::{Error, Result};
-pub use query::filter::{ColumnRef, Filter, col};
+pub use json::Scalar as JsonScalar;
+pub use query::filter::{ColumnRef, Filter, JsonFilterText, JsonPath, JsonRef, col, json};
 pub use query::fusion::{Fusion, LegScore};
 #[doc(hidden)]
 pub use query::planner::PartPlan;

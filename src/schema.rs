@@ -50,6 +50,8 @@ pub enum ColumnType {
     Real,
     /// 0 or 1.
     Boolean,
+    /// A JSON object as text; filtered by its paths. No key can have this type.
+    Json,
 }
 
 impl ColumnType {
@@ -60,6 +62,7 @@ impl ColumnType {
             Self::Integer => "INTEGER",
             Self::Real => "REAL",
             Self::Boolean => "BOOLEAN",
+            Self::Json => "JSON",
         }
     }
 }
@@ -240,6 +243,11 @@ impl Schema {
         self.with(name, ColumnKind::Metadata(ColumnType::Boolean))
     }
 
+    /// A column of JSON objects, whose paths can be filtered.
+    pub fn json(self, name: impl Into<String>) -> Self {
+        self.with(name, ColumnKind::Metadata(ColumnType::Json))
+    }
+
     /// A column that is stored and returned, of any type, and not indexed.
     pub fn unindexed(self, name: impl Into<String>) -> Self {
         self.with(name, ColumnKind::Unindexed)
@@ -394,7 +402,7 @@ impl Schema {
             return bad("this name is declared twice".into());
         }
         match &column.kind {
-            ColumnKind::Key(ColumnType::Real | ColumnType::Boolean) => {
+            ColumnKind::Key(ColumnType::Real | ColumnType::Boolean | ColumnType::Json) => {
                 bad("a PRIMARY KEY must be TEXT or INTEGER".into())
             }
             ColumnKind::FullText { weight } if !(weight.is_finite() && *weight > 0.0) => {

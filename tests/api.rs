@@ -532,7 +532,7 @@ fn several_vectors_are_fused_by_their_ranks() {
     things
         .insert(&[thing("a", 0.0, 9.0), thing("b", 1.0, 1.0), thing("c", 9.0, 0.0), thing("d", 5.0, 5.0)])
         .unwrap();
-    let search = || things.search().nearest("shape", [0.0]).nearest("colour", [0.0]);
+    let search = || things.search().nearest("shape", [0.0]).nearest("colour", [0.0]).fuse(Fusion::rrf());
     let hits = search().limit(2).run().unwrap();
     assert_eq!(hits[0].key(), "b", "second twice beats first once");
     assert_eq!(hits[0].vector_rank, Some(2));

@@ -8,6 +8,9 @@ use nearlite::rusqlite::types::Value;
 use nearlite::rusqlite::{Connection, OpenFlags, params};
 use std::path::{Path, PathBuf};
 
+/// The version that this build writes.
+const FORMAT: i64 = 4;
+
 /// The f32 values of a narrow vector, by the words of the page.
 fn narrow(bytes: &[u8], dim: usize) -> Vec<f32> {
     let e = dim.div_ceil(8);
@@ -140,7 +143,7 @@ fn a_table_of_version_1_is_read_and_written_as_it_is() {
         integers(&conn, "SELECT count(*) FROM docs", [])
     );
     // Its payloads are of this version now; tiles it has none.
-    assert_eq!(format_of(&conn), 3);
+    assert_eq!(format_of(&conn), FORMAT);
     assert_eq!(integers(&conn, "SELECT value FROM docs_config WHERE name = 'tile_rows'", []), [-1]);
     drop(conn);
     let conn = open(&dir.path().join("format1.db"));
@@ -194,7 +197,7 @@ fn a_table_of_version_2_is_searched_as_it_is_and_converted_when_a_payload_is_wri
     assert_eq!(format_of(&conn), 2);
     for step in ["flush", "optimize", "rebuild"] {
         command(&conn, step);
-        assert_eq!(format_of(&conn), 3);
+        assert_eq!(format_of(&conn), FORMAT);
         // A merge reads the texts again by today's rules; a flush leaves the old index as it is.
         assert_eq!(analyzer(&conn), [if step == "flush" { 1 } else { 2 }]);
         assert_version_2(&conn);
@@ -202,6 +205,74 @@ fn a_table_of_version_2_is_searched_as_it_is_and_converted_when_a_payload_is_wri
         let other = open(&path);
         assert_version_2(&other);
     }
+}
+
+/// Rows 1 to 80 of the table of version 3, of which 61 to 80 are in the log, with metadata of every type there was.
+fn assert_version_3(conn: &Connection) {
+    let alive: Vec<i64> = (1..81).filter(|rowid| *rowid != 3).collect();
+    assert_eq!(integers(conn, "SELECT rowid FROM docs WHERE docs MATCH 'all' ORDER BY rowid", []), alive);
+    let rowids = |filter: &str| {
+        let sql = format!("SELECT rowid FROM docs WHERE e MATCH ?1 AND {filter} ORDER BY rowid");
+        integers(conn, &sql, [blob(&vector(9))])
+    };
+    let kept =
+        |keep: &dyn Fn(i64) -> bool| alive.iter().copied().filter(|rowid| keep(*rowid)).collect::<Vec<_>>();
+    assert_eq!(rowids("lang = 'l2'"), kept(&|rowid| rowid % 4 == 2));
+    assert_eq!(rowids("n > 70"), kept(&|rowid| rowid > 70 || rowid == 7));
+    assert_eq!(rowids("r = 2.5"), [5]);
+    assert_eq!(rowids("b = 1 AND lang IS NOT NULL"), kept(&|rowid| rowid % 3 == 1));
+    assert_eq!(rowids("r IS NULL"), kept(&|rowid| rowid % 10 == 0));
+}
+
+#[test]
+fn a_table_of_version_3_is_searched_as_it_is_and_its_columns_are_merged_with_new_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture(dir.path(), "format3_types.db");
+    let bytes = std::fs::read(&path).unwrap();
+    let conn = open(&path);
+    assert_version_3(&conn);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    conn.execute_batch("UPDATE docs SET lang = lang || '' WHERE rowid = 8").unwrap();
+    assert_eq!(format_of(&conn), 3);
+    for step in ["flush", "optimize", "rebuild"] {
+        command(&conn, step);
+        assert_eq!(format_of(&conn), FORMAT);
+        assert_version_3(&conn);
+        assert_sound(&conn);
+        assert_version_3(&open(&path));
+    }
+}
+
+#[test]
+fn a_table_of_version_3_finds_what_it_found_until_its_texts_are_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = fixture(dir.path(), "format3.db");
+    let bytes = std::fs::read(&path).unwrap();
+    let found = |conn: &Connection, text: &str| {
+        integers(conn, "SELECT rowid FROM docs WHERE docs MATCH ?1 ORDER BY rowid", [text])
+    };
+    let analyzer = |conn: &Connection| {
+        integers(conn, "SELECT analyzer FROM nearlite_info('docs') WHERE kind = 'full text'", [])
+    };
+    let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    nearlite::register(&reader).unwrap();
+    for conn in [reader, open(&path)] {
+        assert_eq!(found(&conn, "informação"), [1, 2]);
+        assert_eq!(found(&conn, "informacao"), [3]);
+        // The rows of the log are read by today's rules.
+        assert_eq!(found(&conn, "educacao"), [5]);
+        assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 3));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+    let conn = open(&path);
+    command(&conn, "flush");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![2], 4));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "educacao")), (vec![3], vec![5]));
+    assert_sound(&conn);
+    command(&conn, "optimize");
+    assert_eq!((analyzer(&conn), format_of(&conn)), (vec![3], 4));
+    assert_eq!((found(&conn, "informacao"), found(&conn, "informação")), (vec![1, 3], vec![1, 2]));
+    assert_sound(&conn);
 }
 
 #[test]
@@ -254,7 +325,7 @@ fn long_payloads_of_version_2_are_read_and_merged() {
     conn.execute("INSERT INTO docs(rowid, e) VALUES(2000, ?1)", [blob(&vector(2000))]).unwrap();
     command(&conn, "optimize");
     all_are_found();
-    assert_eq!(format_of(&conn), 3);
+    assert_eq!(format_of(&conn), FORMAT);
     assert!(integers(&conn, "SELECT max(length(data)) FROM docs_chunks", [])[0] <= 256 * 1024);
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Types that any module may name.
-const LEAVES: [&str; 9] =
-    ["courier", "error", "limits", "memory", "random", "schema", "value", "bitmap", "vector"];
+const LEAVES: [&str; 10] =
+    ["courier", "error", "limits", "memory", "random", "schema", "value", "bitmap", "vector", "json"];
 
 /// Modules that `module` may name besides itself and the leaves.
 fn allowed(module: &str) -> &'static [&'static str] {

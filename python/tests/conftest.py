@@ -1,10 +1,13 @@
 """The tests import the installed package and run outside the repository, as a user's program does."""
 
 import pathlib
+import sys
 
 import pytest
 
 import nearlite
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 
 def pytest_report_header():

@@ -41,17 +41,22 @@ def other(request):
 
 
 def test_connect_uses_the_module_that_is_asked_for(path, other):
-    run(path, f"""
+    run(
+        path,
+        f"""
         import {other}
         db = nearlite.connect(path, using="{other}")
         assert isinstance(db, {other}.Connection)
         fill(db)
         assert found(db) == ["owl", "falcon"]
-    """)
+    """,
+    )
 
 
 def test_load_takes_a_connection_of_the_module(path, other):
-    run(path, f"""
+    run(
+        path,
+        f"""
         import {other}
         db = {other}.Connection(path) if "{other}" == "apsw" else {other}.connect(path)
         nearlite.load(db)
@@ -64,13 +69,16 @@ def test_load_takes_a_connection_of_the_module(path, other):
             assert "not authorized" in str(error)
         else:
             raise AssertionError("extension loading was left on")
-    """)
+    """,
+    )
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_two_libraries_work_side_by_side_on_different_files(path, other, first):
     order = ["sqlite3", other] if first else [other, "sqlite3"]
-    run(path, f"""
+    run(
+        path,
+        f"""
         pair = [nearlite.connect(path + name, using=name) for name in {order!r}]
         for db in pair:
             fill(db)
@@ -79,11 +87,14 @@ def test_two_libraries_work_side_by_side_on_different_files(path, other, first):
         third = nearlite.connect(path + "again", using="{other}")
         fill(third)
         assert found(third) == ["owl", "falcon"]
-    """)
+    """,
+    )
 
 
 def test_a_file_that_is_open_under_one_library_is_refused_to_another(path, other):
-    run(path, f"""
+    run(
+        path,
+        f"""
         import os
         db = nearlite.connect(path)
         fill(db)
@@ -93,22 +104,28 @@ def test_a_file_that_is_open_under_one_library_is_refused_to_another(path, other
             assert "sqlite3" in message and "{other}" in message and "locks" in message, message
         # Through the same library it can be opened again.
         assert found(nearlite.connect(path)) == ["owl", "falcon"]
-    """)
+    """,
+    )
 
 
 def test_load_refuses_a_file_that_another_library_has_open(path, other):
-    run(path, f"""
+    run(
+        path,
+        f"""
         import {other}
         db = nearlite.connect(path)
         fill(db)
         plain = {other}.Connection(path) if "{other}" == "apsw" else {other}.connect(path)
         assert "another SQLite library" in refusal(lambda: nearlite.load(plain))
-    """)
+    """,
+    )
 
 
 @pytest.mark.parametrize("how", ["db.close()", "del db"])
 def test_a_file_is_free_for_another_library_once_it_is_closed(path, other, how):
-    run(path, f"""
+    run(
+        path,
+        f"""
         db = nearlite.connect(path)
         fill(db)
         {how}
@@ -116,11 +133,15 @@ def test_a_file_is_free_for_another_library_once_it_is_closed(path, other, how):
         assert found(db) == ["owl", "falcon"]
         db.close()
         assert found(nearlite.connect(path)) == ["owl", "falcon"]
-    """)
+    """,
+    )
 
 
 def test_memory_is_never_a_file_that_two_share(path, other):
-    run(path, f"""
+    run(
+        path,
+        f"""
         one, two = nearlite.connect(":memory:"), nearlite.connect(":memory:", using="{other}")
         fill(one), fill(two)
-    """)
+    """,
+    )

@@ -50,6 +50,49 @@ def test_datasette_searches_and_hides_the_shadow_tables_only(filled):
     assert all(listed[name] for name in shadows) and not any(listed[name] for name in ["docs", *own])
 
 
+def test_the_search_page_of_datasette(path):
+    datasette = pytest.importorskip("datasette.app")
+    docs = nearlite.Collection(nearlite.connect(path), "docs").create(dim=2, text=["body"], columns={"year": int})
+    docs.add(
+        ids=["owl", "wolf", "<pike>"],
+        texts=["owls hunt at night", "wolves hunt in packs & run", "pikes <b>wait</b>"],
+        vectors=[[1, 0], [0.8, 0.6], [0, 1]],
+        metadatas=[{"year": 2004, "tags": ["bird"]}, {"year": 2010}, {"year": 2012}],
+    )
+    docs.connection.close()
+
+    async def ask(*queries):
+        app = datasette.Datasette([path], metadata={"databases": {"test": {"tables": {"docs": {}}}}})
+        await app.invoke_startup()
+        closed = datasette.Datasette([path], metadata={"databases": {"test": {"tables": {"docs": {"allow": False}}}}})
+        await closed.invoke_startup()
+        pages = [await app.client.get("/-/nearlite", params=query) for query in queries]
+        return [*pages, await closed.client.get("/-/nearlite", params={"in": "test/docs", "words": "hunt"})]
+
+    form, words, like, both, filtered, *wrong, hidden = asyncio.run(
+        ask(
+            {},
+            {"in": "test/docs", "words": "hunt"},
+            {"like": "owl"},
+            {"words": "packs", "vector": "[1, 0]", "k": "2"},
+            {"words": "hunt", "where": '{"year": {"$gt": 2005}}'},
+            {"vector": "[1]"},
+            {"where": "{"},
+            {"words": "x", "where": '{"year": {"$near": 1}}'},
+            {"like": "nobody"},
+        )
+    )
+    assert form.status_code == 200 and "test/docs" in form.text and "<table" not in form.text
+    assert "owls <mark>hunt</mark> at night" in words.text and "packs &amp; run" in words.text and "searched by words" in words.text
+    assert like.text.index("wolf") < like.text.index("&lt;pike&gt;") and "pikes &lt;b&gt;wait" in like.text and "<td>owl</td>" not in like.text
+    assert "in=test%2Fdocs&amp;like=%3Cpike%3E" in like.text
+    assert "by vector and words, fused" in both.text and "vector rank" in both.text and "text rank" in both.text
+    assert "<td>wolf</td>" in filtered.text and "<td>owl</td>" not in filtered.text
+    for page, message in zip(wrong, ["expected 2 numbers, got 1", "Expecting", "is not an operator", "no row &#39;nobody&#39;"]):
+        assert page.status_code == 200 and message in page.text and "message-error" in page.text
+    assert "test/docs" not in hidden.text and "owls" not in hidden.text
+
+
 def test_sqlite_utils_inserts_and_searches(path, tmp_path):
     pytest.importorskip("sqlite_utils")
 

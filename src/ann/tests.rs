@@ -36,7 +36,6 @@ fn what_no_index_can_answer_is_refused() {
         for query in [[f32::NAN, 0.0], [0.0, f32::NEG_INFINITY]] {
             assert!(matches!(index.search(&query, 5, 10), Err(Error::NotFinite { .. })));
             assert!(matches!(index.exact(&query, 5), Err(Error::NotFinite { .. })));
-            assert!(matches!(index.walk(&query, 10), Err(Error::NotFinite { .. })));
         }
         for query in [&[][..], &[1.0], &[1.0; 3]] {
             let wrong = |error: Error| {
@@ -45,7 +44,6 @@ fn what_no_index_can_answer_is_refused() {
             };
             wrong(index.search(query, 5, 10).unwrap_err());
             wrong(index.exact(query, 5).unwrap_err());
-            wrong(index.walk(query, 10).map(drop).unwrap_err());
         }
         for k in [0, 1, 300, 1000, usize::MAX] {
             let found = index.search(&[0.3, 0.1], k, 10).unwrap();
@@ -91,25 +89,4 @@ fn any_number_of_threads_builds_the_same_index() {
         assert_eq!(built(&spec, threads, rows()).index.encode(), one.index.encode(), "{threads}");
         assert!(built(&spec, threads, Vec::new()).is_empty());
     }
-}
-
-#[test]
-fn a_walk_gives_every_row_once_and_starts_with_the_nearest() {
-    let vectors: Vec<f32> = (0..2000).flat_map(|i| [(i as f32 * 0.7).sin(), i as f32 / 2000.0]).collect();
-    let index = Index::build(&VectorSpec::new(2, Metric::L2), vectors, 1).unwrap();
-    let query = [0.1, 0.5];
-    let mut walk = index.walk(&query, 64).unwrap();
-    let mut rows: Vec<u32> = Vec::new();
-    loop {
-        let batch = walk.next(150);
-        if batch.is_empty() {
-            break;
-        }
-        if rows.is_empty() {
-            assert_eq!(batch[0].row, index.exact(&query, 1).unwrap()[0].row);
-        }
-        rows.extend(batch.iter().map(|hit| hit.row));
-    }
-    rows.sort_unstable();
-    assert_eq!(rows, (0..2000).collect::<Vec<u32>>());
 }

@@ -18,6 +18,8 @@ pub enum Cell {
     Value(Value, bool),
     /// A vector.
     Vector(Vec<f32>),
+    /// The text of a JSON column.
+    Json(String),
 }
 
 /// Which columns to read, with their names; shared by all rows of an answer.
@@ -67,8 +69,12 @@ impl Columns {
                 ColumnKind::Key(ColumnType::Integer) => Cell::Value(Value::Integer(rowid), false),
                 kind => {
                     let value = stored[*at].and_then(|position| row.values.get(position)).cloned();
-                    let boolean = *kind == ColumnKind::Metadata(ColumnType::Boolean);
-                    Cell::Value(value.unwrap_or(Value::Null), boolean)
+                    match (kind, value.unwrap_or(Value::Null)) {
+                        (ColumnKind::Metadata(ColumnType::Json), Value::Text(text)) => Cell::Json(text),
+                        (kind, value) => {
+                            Cell::Value(value, *kind == ColumnKind::Metadata(ColumnType::Boolean))
+                        }
+                    }
                 }
             });
         }
@@ -203,6 +209,10 @@ macro_rules! floats {
     )*};
 }
 
+fn in_json<T>(read: serde_json::Result<T>) -> Result<T> {
+    read.map_err(|error| Error::Serde(error.to_string()))
+}
+
 /// The elements of a vector, each of which reads like a REAL.
 struct Elements<'a>(std::slice::Iter<'a, f32>);
 
@@ -225,6 +235,9 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.0 {
             Cell::Vector(vector) => visitor.visit_seq(Elements(vector.iter())),
+            Cell::Json(text) => {
+                in_json(serde_json::Deserializer::from_reader(text.as_bytes()).deserialize_any(visitor))
+            }
             Cell::Value(Value::Null, _) => visitor.visit_unit(),
             Cell::Value(Value::Integer(int), true) => visitor.visit_bool(*int != 0),
             Cell::Value(Value::Integer(int), false) => visitor.visit_i64(*int),
@@ -294,12 +307,28 @@ impl<'de> de::Deserializer<'de> for CellReader<'_> {
         match self.0 {
             _ if variants == ["Null", "Integer", "Real", "Text", "Blob"] => visitor.visit_enum(self),
             Cell::Value(Value::Text(text), _) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Cell::Json(text) => in_json(
+                serde_json::Deserializer::from_reader(text.as_bytes())
+                    .deserialize_enum("", variants, visitor),
+            ),
             _ => self.deserialize_any(visitor),
         }
     }
 
+    /// A field that is a text gets a JSON column as it is stored; any other one is read from it.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.0 {
+            Cell::Json(text) => visitor.visit_str(text),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_str(visitor)
+    }
+
     forward_to_deserialize_any! {
-        char str string unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        char unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -313,7 +342,7 @@ impl<'de> de::EnumAccess<'de> for CellReader<'_> {
             Cell::Value(Value::Null, _) => "Null",
             Cell::Value(Value::Integer(_), _) => "Integer",
             Cell::Value(Value::Real(_), _) => "Real",
-            Cell::Value(Value::Text(_), _) => "Text",
+            Cell::Value(Value::Text(_), _) | Cell::Json(_) => "Text",
         };
         let name: de::value::StrDeserializer<'_, Error> = name.into_deserializer();
         Ok((seed.deserialize(name)?, self))

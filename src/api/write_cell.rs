@@ -27,6 +27,7 @@ impl Cell<'_> {
     pub(super) fn wrong(&self, got: impl Display) -> Error {
         let expected = match self.column.map(|column| &column.kind) {
             None => "INTEGER".to_owned(),
+            Some(ColumnKind::Metadata(ColumnType::Json)) => "a JSON object or its text".to_owned(),
             Some(ColumnKind::Key(kind) | ColumnKind::Metadata(kind)) => kind.name().to_owned(),
             Some(ColumnKind::FullText { .. }) => "TEXT".to_owned(),
             Some(ColumnKind::Vector(spec)) => format!("a vector of {} numbers", spec.dim),

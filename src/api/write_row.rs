@@ -5,7 +5,7 @@
 
 use super::write_cell::Cell;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::Value;
 use serde::ser::{self, Impossible, Serialize};
 use std::fmt::Display;
@@ -77,8 +77,17 @@ impl Rows<'_, '_> {
         self.hint = at + 1;
         let column = self.schema.columns.get(at);
         let model = self.schema.model.as_deref();
-        self.cells[at] =
-            Some(value.serialize(Cell { table: self.table, name, column, model, blob: false })?);
+        let cell = value.serialize(Cell { table: self.table, name, column, model, blob: false });
+        self.cells[at] = Some(match (cell, column.map(|column| &column.kind)) {
+            // A JSON column takes its text, and what is an object in JSON.
+            (Err(error), Some(ColumnKind::Metadata(ColumnType::Json))) => {
+                match serde_json::to_string(value) {
+                    Ok(text) if text.starts_with('{') => Value::Text(text),
+                    _ => return Err(error),
+                }
+            }
+            (cell, _) => cell?,
+        });
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 use super::connected::Connected;
 use crate::columns::affinity;
 use crate::error::{Error, Result};
+use crate::json::{self, Json};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::value::Value;
 use crate::vector::{Store, fits_f16};
+use rusqlite::types::ValueRef;
 
 impl Connected<'_> {
     /// The value as the column stores it.
@@ -23,8 +25,48 @@ impl Connected<'_> {
             return Ok(value);
         }
         match expected {
+            Some(ColumnType::Json) => self.accept_json(column, value.as_ref()),
             Some(kind) => affinity::store(kind, value).map_err(|value| self.wrong_type(column, kind, &value)),
             None => Ok(value),
+        }
+    }
+
+    /// As [`accept`](Self::accept), of a value as SQLite has it: the bytes of a JSON text are read before they become one.
+    ///
+    /// # Errors
+    /// Those of [`accept`](Self::accept).
+    pub fn accept_ref(self, column: &Column, value: ValueRef<'_>) -> Result<Value> {
+        match column.kind {
+            ColumnKind::Metadata(ColumnType::Json) => self.accept_json(column, value),
+            _ => self.accept(column, Value::from(value)),
+        }
+    }
+
+    /// The text of a JSON object, as it is.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    fn accept_json(self, column: &Column, value: ValueRef<'_>) -> Result<Value> {
+        let place = || format!("{}.{}", self.storage.table, column.name);
+        let expected = |got: &str| {
+            let hint = if got == "null" { "; for no object insert NULL, not the text 'null'" } else { "" };
+            Err(Error::Value(format!("{}: expected a JSON object, got {got}{hint}", place())))
+        };
+        match value {
+            ValueRef::Null => {
+                self.accept_null(column)?;
+                Ok(Value::Null)
+            }
+            ValueRef::Text(text) => match json::parse_bytes(text) {
+                Ok(Json::Object(_)) => Ok(Value::from(value)),
+                Ok(other) => expected(other.kind()),
+                Err(why) => Err(Error::Value(format!("{}: not valid JSON: {why}", place()))),
+            },
+            ValueRef::Blob(bytes) => expected(&format!(
+                "a BLOB of {} bytes (of jsonb() take json(), which gives a text)",
+                bytes.len()
+            )),
+            other => expected(Value::from(other).type_name()),
         }
     }
 

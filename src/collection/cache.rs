@@ -4,8 +4,7 @@
 //! copied or attached meanwhile. Entries in use live on through their `Arc` when they are evicted.
 
 use super::resident::Resident;
-use crate::bitmap::Bitmap;
-use crate::columns::Columns;
+use crate::columns::{Columns, Passing};
 use crate::hnsw::VectorIndex;
 use crate::storage::{PayloadKind, SegmentId};
 use crate::text::TextPayload;
@@ -42,11 +41,11 @@ pub enum Payload {
     Stored(Arc<Resident>),
 }
 
-/// Columns of a segment with the bitmaps of predicates that were asked before.
+/// Columns of a segment with what predicates that were asked before gave.
 pub struct SegmentColumns {
     /// The columns.
     pub columns: Columns,
-    predicates: Mutex<HashMap<String, Arc<Bitmap>>>,
+    predicates: Mutex<HashMap<String, Passing>>,
 }
 
 /// Cached predicate bitmaps per segment; the cache starts over when it is full.
@@ -58,19 +57,24 @@ impl SegmentColumns {
         Self { columns, predicates: Mutex::default() }
     }
 
-    /// The bitmap stored under `key`, or the one `make` builds.
-    pub fn predicate(&self, key: Option<String>, make: impl FnOnce(&Columns) -> Bitmap) -> Arc<Bitmap> {
-        let Some(key) = key else { return Arc::new(make(&self.columns)) };
+    /// What is stored under `key`, or what `make` gives.
+    pub fn predicate(&self, key: Option<String>, make: impl FnOnce(&Columns) -> Passing) -> Passing {
+        let Some(key) = key else { return make(&self.columns) };
         if let Some(found) = self.predicates.lock().get(&key) {
-            return Arc::clone(found);
+            return found.clone();
         }
-        let made = Arc::new(make(&self.columns));
+        let made = make(&self.columns);
+        self.settled(key, made.clone());
+        made
+    }
+
+    /// Stores what is known under `key`.
+    pub fn settled(&self, key: String, passing: Passing) {
         let mut cache = self.predicates.lock();
         if cache.len() >= PREDICATES {
             cache.clear();
         }
-        cache.insert(key, Arc::clone(&made));
-        made
+        cache.insert(key, passing);
     }
 }
 

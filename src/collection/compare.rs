@@ -78,13 +78,32 @@ impl Compared<'_> {
             return Err(error);
         }
         let indexed = &self.part.segment.columns(self.on)?.columns;
-        for (at, (column, _)) in self.on.schema.metadata().enumerate() {
+        for (at, (column, kind)) in self.on.schema.metadata().enumerate() {
+            if kind == ColumnType::Json {
+                self.json(defects, indexed, at, column)?;
+                continue;
+            }
             let rows = self.rows.iter().enumerate();
             let wrong =
                 rows.filter(|(nth, (ord, _))| stored.value(at, *nth as u32) != indexed.value(at, *ord));
             let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
             self.report(defects, &self.on.schema.columns[column].name, wrong);
         }
+        Ok(())
+    }
+
+    /// The `at`-th metadata column, column `column` of the table, which is JSON.
+    fn json(&self, defects: &mut Vec<String>, indexed: &Columns, at: usize, column: usize) -> Result<()> {
+        let digests = indexed.json_digests(at).unwrap_or_default();
+        let mut wrong = Vec::new();
+        for (ord, rowid) in &self.rows {
+            let values = metadata_of(self.on.schema, &self.stored(*rowid)?);
+            let text = values.get(at).and_then(Value::as_text);
+            if indexed.json_digest_of(at, *ord, text) != digests.get(*ord as usize).copied() {
+                wrong.push(*rowid);
+            }
+        }
+        self.report(defects, &self.on.schema.columns[column].name, wrong);
         Ok(())
     }
 

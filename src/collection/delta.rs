@@ -41,6 +41,8 @@ pub struct Delta {
     metadata: Vec<Vec<Value>>,
     vectors: Vec<DeltaVectors>,
     columns: OnceLock<Arc<Columns>>,
+    /// The columns of fewer slots, from which parts can be kept.
+    before: Option<Arc<Columns>>,
     /// Complete blocks only; the open block at the end is rebuilt per view.
     text_blocks: Mutex<Vec<Arc<TextPayload>>>,
 }
@@ -54,6 +56,7 @@ impl Clone for Delta {
             metadata: self.metadata.clone(),
             vectors: self.vectors.clone(),
             columns: self.columns.clone(),
+            before: self.before.clone(),
             text_blocks: Mutex::new(self.text_blocks.lock().clone()),
         }
     }
@@ -69,6 +72,7 @@ impl Delta {
             metadata: Vec::new(),
             vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
             columns: OnceLock::new(),
+            before: None,
             text_blocks: Mutex::default(),
         }
     }
@@ -143,7 +147,7 @@ impl Delta {
             }
         }
         if touched {
-            self.columns = OnceLock::new();
+            self.before = self.columns.take().or_else(|| self.before.take());
         }
         Ok(())
     }
@@ -180,7 +184,7 @@ impl Delta {
         self.columns.get_or_init(|| {
             let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
             let mut rows = self.rowids.iter().copied().zip(self.metadata.iter().cloned());
-            Arc::new(Columns::build(&types, &mut rows))
+            Arc::new(Columns::build_after(&types, &mut rows, self.before.as_deref()))
         })
     }
 

@@ -5,7 +5,7 @@
 //! commits; `maintenance` makes the others.
 
 use super::maintenance::{self, Site};
-use super::payloads::{LoadedVectors, Progress, threads, write_text};
+use super::payloads::{LoadedVectors, Progress, columns_of, threads, write_text};
 use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
@@ -51,9 +51,9 @@ pub fn optimize(
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
     if clean && schema.full_texts().next().is_some() {
+        let today = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
-            dated |=
-                segment.segment.text_edition(Connected { storage, conn, schema })? != Some(text::EDITION);
+            dated |= segment.segment.text_edition(Connected { storage, conn, schema })? != Some(today);
         }
     }
     if view.segments.len() > 1 || !clean || dated {
@@ -112,7 +112,11 @@ fn payloads(
     let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
-    let columns = Columns::merge(&pairs, &types);
+    let columns = if Columns::can_merge(&pairs.iter().map(|(columns, _)| *columns).collect::<Vec<_>>()) {
+        Columns::merge(&pairs, &types)
+    } else {
+        columns_of(storage, conn, schema, &live_rowids(&pairs))?
+    };
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
@@ -145,6 +149,17 @@ fn payloads(
     Ok(directory)
 }
 
+/// The rowids of the live rows, one input after the other.
+fn live_rowids(inputs: &[(&Columns, Option<&Bitmap>)]) -> Vec<i64> {
+    let lives = |alive: &Option<&Bitmap>, ord: u32| alive.is_none_or(|alive| alive.contains(ord));
+    inputs
+        .iter()
+        .flat_map(|(columns, alive)| {
+            (0..columns.len() as u32).filter(|ord| lives(alive, *ord)).map(|ord| columns.rowid(ord))
+        })
+        .collect()
+}
+
 /// Writes the text index of the rows `rowids`, the live ones of `inputs`. Where an input was made by older rules, the texts
 /// are tokenized again; a merge inside a commit is small enough for that.
 fn merged_text(
@@ -159,7 +174,8 @@ fn merged_text(
         .iter()
         .map(|s| s.segment.text(Connected { storage, conn, schema }))
         .collect::<Result<Vec<_>>>()?;
-    if !texts.iter().all(|text| text.is_current()) {
+    let config = TextConfig::of(schema);
+    if !texts.iter().all(|text| text.is_current(&config)) {
         return write_text(storage, conn, schema, rowids);
     }
     let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
@@ -167,6 +183,6 @@ fn merged_text(
     memory::check(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
-    let bytes = text::merge(&TextConfig::of(schema), &pairs)?;
+    let bytes = text::merge(&config, &pairs)?;
     storage.write_payload(conn, PayloadKind::Text, &bytes)
 }

@@ -28,7 +28,7 @@ mod views;
 mod write;
 
 pub use connected::Connected;
-pub use delta::texts_of;
+pub use delta::{metadata_of, texts_of};
 pub use merge::{automerge, optimize};
 pub use open_collection::OpenCollection;
 pub use seal::{rebuild, seal};

@@ -69,28 +69,7 @@ pub fn write_new(
 ) -> Result<Vec<PayloadEntry>> {
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
-    // Columns are collected value by value, then laid out twice.
-    memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
-    let missing =
-        |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
-
-    let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-    let mut failed = None;
-    let mut rows = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
-        Ok(Some(row)) => Some((*rowid, metadata_of(schema, &row.values))),
-        Ok(None) => {
-            failed = Some(missing(*rowid));
-            None
-        }
-        Err(error) => {
-            failed = Some(error);
-            None
-        }
-    });
-    let columns = Columns::build(&types, &mut rows);
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    let columns = columns_of(storage, conn, schema, rowids)?;
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     if schema.full_texts().next().is_some() {
@@ -105,6 +84,32 @@ pub fn write_new(
         directory.push(storage.write_payload(conn, kind, index.encode())?);
     }
     Ok(directory)
+}
+
+/// Builds the columns of the rows `rowids`, in that order, from the rows.
+pub fn columns_of(storage: &Storage, conn: &Connection, schema: &Schema, rowids: &[i64]) -> Result<Columns> {
+    // Columns are collected value by value, then laid out twice.
+    memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
+    let missing =
+        |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
+    let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+    let mut failed = None;
+    let mut rows = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
+        Ok(Some(row)) => Some((*rowid, metadata_of(schema, &row.values))),
+        Ok(None) => {
+            failed = Some(missing(*rowid));
+            None
+        }
+        Err(error) => {
+            failed = Some(error);
+            None
+        }
+    });
+    let columns = Columns::build(&types, &mut rows);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(columns),
+    }
 }
 
 /// Tokenizes the texts of the rows `rowids`, in that order, and writes their index.

@@ -87,6 +87,11 @@ impl Segment {
         }
     }
 
+    /// The same, if they are loaded.
+    pub fn loaded_columns(&self) -> Option<&Arc<SegmentColumns>> {
+        self.columns.get()
+    }
+
     /// The full-text index.
     pub fn text(&self, on: Connected<'_>) -> Result<&Arc<TextPayload>> {
         if let Some(found) = self.text.get() {
@@ -167,11 +172,6 @@ impl Segment {
         let loaded = Arc::new(Resident::load(on, (at, spec), &alive, self.rows())?);
         cache::put(self.record.id, part, Payload::Stored(Arc::clone(&loaded)), self.budget());
         Ok(Some(slot.get_or_init(|| loaded)))
-    }
-
-    /// The columns, if they are loaded.
-    pub fn loaded_columns(&self) -> Option<Arc<SegmentColumns>> {
-        self.columns.get().cloned()
     }
 
     /// The full-text index, if it is loaded.

@@ -6,8 +6,7 @@
 use super::connected::Connected;
 use super::resident::Resident;
 use super::view::{TextView, View};
-use crate::bitmap::Bitmap;
-use crate::columns::Columns;
+use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::storage::Settings;
 use crate::vector::metric;
@@ -70,8 +69,8 @@ impl<'a> Snapshot<'a> {
         self,
         part: usize,
         key: Option<String>,
-        make: impl FnOnce(&Columns) -> Bitmap,
-    ) -> Result<Arc<Bitmap>> {
+        make: impl FnOnce(&Columns) -> Passing,
+    ) -> Result<Passing> {
         self.view.predicate(self.on, part, key, make)
     }
 

@@ -6,7 +6,7 @@ use super::delta::Delta;
 use super::resident::Resident;
 use super::sealed::Segment;
 use crate::bitmap::Bitmap;
-use crate::columns::Columns;
+use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::storage::LogPosition;
 use crate::text::{TextConfig, TextSearcher};
@@ -45,6 +45,11 @@ impl TextView {
         } else {
             (self.segments, Delta::text_base(segment - self.segments) + ord)
         }
+    }
+
+    /// Documents of one of the searcher's segments.
+    pub fn docs(&self, segment: usize) -> u32 {
+        self.docs.get(segment).map_or(0, |docs| *docs as u32)
     }
 
     /// The searcher's address of a row of a part.
@@ -165,11 +170,20 @@ impl View {
         on: Connected<'_>,
         part: usize,
         key: Option<String>,
-        make: impl FnOnce(&Columns) -> Bitmap,
-    ) -> Result<Arc<Bitmap>> {
+        make: impl FnOnce(&Columns) -> Passing,
+    ) -> Result<Passing> {
         match self.segments.get(part) {
             Some(view) => Ok(view.segment.columns(on)?.predicate(key, make)),
-            None => Ok(Arc::new(make(self.delta.columns(on.schema)))),
+            None => Ok(make(self.delta.columns(on.schema))),
+        }
+    }
+
+    /// Caches what is now known of the predicate `key` on a segment, whose columns are loaded.
+    pub fn settled(&self, part: usize, key: Option<String>, passing: Passing) {
+        if let (Some(view), Some(key)) = (self.segments.get(part), key)
+            && let Some(columns) = view.segment.loaded_columns()
+        {
+            columns.settled(key, passing);
         }
     }
 

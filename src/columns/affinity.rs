@@ -32,6 +32,7 @@ pub fn store(kind: ColumnType, value: Value) -> Result<Value, Value> {
         (ColumnType::Text, value @ Value::Text(_))
         | (ColumnType::Integer, value @ Value::Integer(_))
         | (ColumnType::Real, value @ Value::Real(_))
+        | (ColumnType::Json, value @ Value::Text(_))
         | (ColumnType::Boolean, value @ Value::Integer(0 | 1)) => Ok(value),
         // JavaScript has no integers: a whole number is one, as in a STRICT table.
         (ColumnType::Integer, Value::Real(real)) => {

@@ -4,6 +4,7 @@ use super::affinity;
 use super::column::{Column, Data};
 use super::dictionary::Dictionary;
 use super::ints::{Ints, exact_int};
+use super::json::{JsonBuilder, JsonColumn};
 use super::packed::Packed;
 use crate::bitmap::Bitmap;
 use crate::schema::ColumnType;
@@ -18,6 +19,7 @@ pub struct Builder {
     /// For each row the id of its text, in order of appearance.
     ids: Vec<u32>,
     texts: HashMap<String, u32>,
+    json: Option<JsonBuilder>,
     nulls: Vec<u32>,
     len: usize,
 }
@@ -30,9 +32,19 @@ impl Builder {
             reals: Vec::new(),
             ids: Vec::new(),
             texts: HashMap::new(),
+            json: (kind == ColumnType::Json).then(JsonBuilder::new),
             nulls: Vec::new(),
             len: 0,
         }
+    }
+
+    /// For a column of the log, which had the rows of `before` and has more now.
+    pub fn after(kind: ColumnType, before: Option<&Column>) -> Self {
+        let mut builder = Self::new(kind);
+        if kind == ColumnType::Json {
+            builder.json = Some(JsonBuilder::after(before.and_then(Column::json)));
+        }
+        builder
     }
 
     /// Appends a row; returns the id of its text, if it is text.
@@ -74,6 +86,13 @@ impl Builder {
                 self.push_text_id(id);
                 Some(id)
             }
+            ColumnType::Json => {
+                self.note_null(value.is_null());
+                if let Some(json) = &mut self.json {
+                    json.push(value.as_text());
+                }
+                None
+            }
         }
     }
 
@@ -91,6 +110,9 @@ impl Builder {
 
     /// The rows of each part at its ords, one part after the other. A missing column is NULL throughout.
     pub fn merge(kind: ColumnType, parts: &[(Option<&Column>, &[u32])]) -> Column {
+        if kind == ColumnType::Json {
+            return Column::merge_json(parts);
+        }
         let mut builder = Self::new(kind);
         for (column, ords) in parts {
             let Some(Column { data: Data::Texts { dictionary, codes, .. }, nulls, .. }) = column else {
@@ -138,6 +160,7 @@ impl Builder {
                 Data::Ints(Ints::from_values(&self.ints))
             }
             ColumnType::Real => Data::Reals(self.reals),
+            ColumnType::Json => Data::Json(self.json.map_or_else(JsonColumn::default, JsonBuilder::finish)),
             ColumnType::Text => {
                 let mut sorted: Vec<(&str, u32)> =
                     self.texts.iter().map(|(text, id)| (text.as_str(), *id)).collect();

@@ -1,23 +1,29 @@
 //! The bytes of a segment's columns. All numbers are little-endian.
 //!
 //! ```text
-//! columns    = version:u8 (1)  rows:u32  count:u32  ints (the rowids)  column*count
-//! column     = type:u8 (0 TEXT, 1 INTEGER, 2 REAL, 3 BOOLEAN)  nulls  data
+//! columns    = version:u8 (2)  rows:u32  count:u32  ints (the rowids)  column*count
+//! column     = type:u8 (0 TEXT, 1 INTEGER, 2 REAL, 3 BOOLEAN, 4 JSON)  nulls  data
 //! nulls      = 0:u8 | 1:u8 word:u64*ceil(rows/64)          bits beyond `rows` are zero
-//! data       = ints (INTEGER, BOOLEAN) | real:f64*rows (REAL, no NaN) | dictionary packed (TEXT)
+//! data       = ints (INTEGER, BOOLEAN) | real:f64*rows (REAL, no NaN) | dictionary packed (TEXT) | json (JSON)
 //! ints       = base:i64  packed                            value = base + code, within i64
 //! dictionary = count:u32  packed (the ends)  bytes         strictly ascending UTF-8 texts; the ends index `bytes`
 //! packed     = width:u8 (0, 1, 8, 16, 32, 64)  codes       as many codes of that many bits; width 1 in u64 words
 //! ```
-//! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL.
+//! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL. `json` stands in
+//! `json/codec.rs`. Version 1 is the same without JSON.
 
 use super::column::{Column, Data};
 use super::dictionary::Dictionary;
 use super::ints::Ints;
+use super::json;
 use super::packed::{Packed, from_words};
+use crate::bitmap::Bitmap;
 use crate::schema::ColumnType;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version before JSON.
+const VERSION_WITHOUT_JSON: u8 = 1;
 
 fn type_code(kind: ColumnType) -> u8 {
     match kind {
@@ -25,6 +31,7 @@ fn type_code(kind: ColumnType) -> u8 {
         ColumnType::Integer => 1,
         ColumnType::Real => 2,
         ColumnType::Boolean => 3,
+        ColumnType::Json => 4,
     }
 }
 
@@ -35,30 +42,39 @@ pub fn encode(rowids: &Ints, columns: &[Column]) -> Vec<u8> {
     put_ints(&mut out, rowids);
     for column in columns {
         out.push(type_code(column.kind));
-        out.push(u8::from(column.nulls.is_some()));
-        if let Some(nulls) = &column.nulls {
-            nulls.words().iter().for_each(|word| out.extend(word.to_le_bytes()));
-        }
-        match &column.data {
-            Data::Ints(ints) => put_ints(&mut out, ints),
-            Data::Reals(reals) => reals.iter().for_each(|real| out.extend(real.to_le_bytes())),
-            Data::Texts { dictionary, codes, .. } => {
-                out.extend((dictionary.len() as u32).to_le_bytes());
-                put_packed(&mut out, &dictionary.ends);
-                out.extend(dictionary.bytes.as_bytes());
-                put_packed(&mut out, codes);
-            }
-        }
+        put_nulls(&mut out, column.nulls.as_ref());
+        put_data(&mut out, &column.data);
     }
     out
 }
 
-fn put_ints(out: &mut Vec<u8>, ints: &Ints) {
+pub fn put_nulls(out: &mut Vec<u8>, nulls: Option<&Bitmap>) {
+    out.push(u8::from(nulls.is_some()));
+    if let Some(nulls) = nulls {
+        nulls.words().iter().for_each(|word| out.extend(word.to_le_bytes()));
+    }
+}
+
+pub fn put_data(out: &mut Vec<u8>, data: &Data) {
+    match data {
+        Data::Ints(ints) => put_ints(out, ints),
+        Data::Reals(reals) => reals.iter().for_each(|real| out.extend(real.to_le_bytes())),
+        Data::Texts { dictionary, codes, .. } => {
+            out.extend((dictionary.len() as u32).to_le_bytes());
+            put_packed(out, &dictionary.ends);
+            out.extend(dictionary.bytes.as_bytes());
+            put_packed(out, codes);
+        }
+        Data::Json(column) => json::codec::put(out, column),
+    }
+}
+
+pub fn put_ints(out: &mut Vec<u8>, ints: &Ints) {
     out.extend(ints.base.to_le_bytes());
     put_packed(out, &ints.codes);
 }
 
-fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
+pub fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
     match packed {
         Packed::Zero => out.push(0),
         Packed::Bits(words) => {
@@ -87,7 +103,7 @@ fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
 pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<(Ints, Vec<Column>), String> {
     let mut reader = Reader { rest: bytes };
     let version = reader.u8()?;
-    if version != VERSION {
+    if ![VERSION, VERSION_WITHOUT_JSON].contains(&version) {
         return Err(format!("columns have layout {version}, expected {VERSION}"));
     }
     let stored = reader.u32()? as usize;
@@ -106,12 +122,12 @@ pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<(Ints, 
     Ok((rowids, columns))
 }
 
-struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
             return Err(format!("columns end early: {count} bytes wanted, {} left", self.rest.len()));
         };
@@ -128,25 +144,30 @@ impl<'a> Reader<'a> {
     }
 
     /// `count` numbers of `N` bytes.
-    fn arrays<const N: usize>(&mut self, count: usize) -> Result<&'a [[u8; N]], String> {
+    pub fn arrays<const N: usize>(&mut self, count: usize) -> Result<&'a [[u8; N]], String> {
         let length = count.checked_mul(N).ok_or("a length overflows")?;
         Ok(self.take(length)?.as_chunks::<N>().0)
     }
 
-    fn u8(&mut self) -> Result<u8, String> {
+    /// Bytes that are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub fn u8(&mut self) -> Result<u8, String> {
         Ok(self.array::<1>()?[0])
     }
 
-    fn u32(&mut self) -> Result<u32, String> {
+    pub fn u32(&mut self) -> Result<u32, String> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    fn words(&mut self, rows: usize) -> Result<Vec<u64>, String> {
+    pub fn words(&mut self, rows: usize) -> Result<Vec<u64>, String> {
         Ok(self.arrays(rows.div_ceil(64))?.iter().map(|word| u64::from_le_bytes(*word)).collect())
     }
 
     /// The codes, and the largest of them.
-    fn packed(&mut self, rows: usize) -> Result<(Packed, u64), String> {
+    pub fn packed(&mut self, rows: usize) -> Result<(Packed, u64), String> {
         let packed = match self.u8()? {
             0 => Packed::Zero,
             1 => Packed::Bits(self.words(rows)?),
@@ -167,7 +188,7 @@ impl<'a> Reader<'a> {
         Ok((packed, max))
     }
 
-    fn ints(&mut self, rows: usize) -> Result<Ints, String> {
+    pub fn ints(&mut self, rows: usize) -> Result<Ints, String> {
         let base = i64::from_le_bytes(self.array()?);
         let (codes, max) = self.packed(rows)?;
         let max = i64::try_from(i128::from(base) + i128::from(max)).map_err(|_| "an integer overflows")?;
@@ -179,12 +200,21 @@ impl<'a> Reader<'a> {
         if stored != type_code(kind) {
             return Err(format!("a column of type {stored} stands where the schema has {}", kind.name()));
         }
-        let nulls = match self.u8()? {
-            0 => None,
-            1 => Some(from_words(rows, self.words(rows)?.into_iter())),
-            flag => return Err(format!("{flag} does not say whether there are NULLs")),
-        };
-        let data = match kind {
+        let nulls = self.nulls(rows)?;
+        let data = self.data(kind, rows, nulls.as_ref())?;
+        Ok(Column { kind, data, nulls })
+    }
+
+    pub fn nulls(&mut self, rows: usize) -> Result<Option<Bitmap>, String> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => Ok(Some(from_words(rows, self.words(rows)?.into_iter()))),
+            flag => Err(format!("{flag} does not say whether there are NULLs")),
+        }
+    }
+
+    pub fn data(&mut self, kind: ColumnType, rows: usize, nulls: Option<&Bitmap>) -> Result<Data, String> {
+        Ok(match kind {
             ColumnType::Integer | ColumnType::Boolean => Data::Ints(self.ints(rows)?),
             ColumnType::Real => {
                 let reals: Vec<f64> =
@@ -197,14 +227,14 @@ impl<'a> Reader<'a> {
             ColumnType::Text => {
                 let dictionary = self.dictionary()?;
                 let (codes, max) = self.packed(rows)?;
-                let all_null = nulls.as_ref().map_or(rows == 0, |nulls| nulls.count() == rows);
+                let all_null = nulls.map_or(rows == 0, |nulls| nulls.count() == rows);
                 if max as usize >= dictionary.len() && !(max == 0 && all_null) {
                     return Err(format!("text code {max} of {} texts", dictionary.len()));
                 }
                 Data::Texts { dictionary, codes, len: rows }
             }
-        };
-        Ok(Column { kind, data, nulls })
+            ColumnType::Json => Data::Json(json::codec::read(self, rows)?),
+        })
     }
 
     fn dictionary(&mut self) -> Result<Dictionary, String> {

@@ -2,6 +2,7 @@
 
 use super::dictionary::Dictionary;
 use super::ints::{Ints, exact_int};
+use super::json::{self, JsonColumn};
 use super::packed::{Packed, from_words, words_where};
 use super::{Op, affinity};
 use crate::bitmap::Bitmap;
@@ -18,6 +19,8 @@ pub enum Data {
     Reals(Vec<f64>),
     /// TEXT. Codes are below the dictionary's length; a NULL row holds code 0.
     Texts { dictionary: Dictionary, codes: Packed, len: usize },
+    /// JSON. A NULL row counts as an object without keys.
+    Json(JsonColumn),
 }
 
 /// One column.
@@ -35,6 +38,7 @@ impl Column {
             Data::Ints(ints) => ints.len(),
             Data::Reals(reals) => reals.len(),
             Data::Texts { len, .. } => *len,
+            Data::Json(column) => column.len(),
         }
     }
 
@@ -45,10 +49,12 @@ impl Column {
             Data::Texts { dictionary, codes, .. } => {
                 dictionary.bytes.len() + dictionary.ends.memory_bytes() + codes.memory_bytes()
             }
+            Data::Json(column) => column.memory_bytes(),
         };
         data + self.nulls.as_ref().map_or(0, Bitmap::memory_bytes)
     }
 
+    /// The value of a row; of a JSON column the texts are not kept.
     pub fn value(&self, at: usize) -> Value {
         if self.nulls.as_ref().is_some_and(|nulls| nulls.contains(at as u32)) {
             return Value::Null;
@@ -59,6 +65,7 @@ impl Column {
             Data::Texts { dictionary, codes, .. } => {
                 Value::Text(dictionary.get(codes.get(at) as usize).to_owned())
             }
+            Data::Json(_) => Value::Null,
         }
     }
 
@@ -103,6 +110,7 @@ impl Column {
                 }
                 rows
             }
+            Data::Json(_) => Bitmap::empty(self.len()),
         })
     }
 
@@ -134,7 +142,18 @@ impl Column {
                 found.dedup();
                 code_set(codes, *len, dictionary.len(), &found)
             }
+            Data::Json(_) => Bitmap::empty(self.len()),
         })
+    }
+
+    /// The rows whose text passes `test`, which is asked once for each distinct text.
+    pub fn texts_where(&self, test: &dyn Fn(&str) -> bool) -> Bitmap {
+        let Data::Texts { dictionary, codes, len } = &self.data else { return Bitmap::empty(self.len()) };
+        let found: Vec<u32> = (0..dictionary.len())
+            .filter(|code| test(dictionary.get(*code)))
+            .map(|code| code as u32)
+            .collect();
+        self.without_nulls(code_set(codes, *len, dictionary.len(), &found))
     }
 
     pub fn text_prefix(&self, prefix: &str, nocase: bool) -> Bitmap {
@@ -166,6 +185,29 @@ impl Column {
                     .is_some_and(|text| starts_with(text, prefix, nocase))
             }),
         })
+    }
+
+    /// As [`Builder::merge`](super::builder::Builder::merge), of JSON columns.
+    pub fn merge_json(parts: &[(Option<&Self>, &[u32])]) -> Self {
+        let mut nulls = Vec::new();
+        let mut len = 0_u32;
+        for (column, ords) in parts {
+            let own = column.map(|column| column.nulls.as_ref());
+            let null = |ord: u32| own.is_none_or(|nulls| nulls.is_some_and(|nulls| nulls.contains(ord)));
+            nulls.extend((len..).zip(*ords).filter(|(_, ord)| null(**ord)).map(|(at, _)| at));
+            len += ords.len() as u32;
+        }
+        let columns: Vec<(Option<&JsonColumn>, &[u32])> =
+            parts.iter().map(|(column, ords)| (column.and_then(|column| column.json()), *ords)).collect();
+        let mut set = Bitmap::empty(len as usize);
+        nulls.iter().for_each(|at| set.insert(*at));
+        let nulls = (!nulls.is_empty()).then_some(set);
+        Self { kind: ColumnType::Json, data: Data::Json(json::merge(&columns)), nulls }
+    }
+
+    /// The paths of a JSON column.
+    pub fn json(&self) -> Option<&JsonColumn> {
+        if let Data::Json(column) = &self.data { Some(column) } else { None }
     }
 }
 

@@ -9,16 +9,20 @@
 //! Called by `collection` and `query`. Knows neither SQLite nor storage.
 
 pub mod affinity;
+mod bounds;
 mod builder;
 mod codec;
 mod column;
 mod dictionary;
 mod ints;
+mod json;
 mod packed;
 
 use crate::bitmap::Bitmap;
+use crate::json::JsonFilter;
 use crate::schema::ColumnType;
 use crate::value::{Op, Value};
+pub use bounds::{Bounds, Passing};
 pub use column::starts_with;
 
 use builder::Builder;
@@ -51,8 +55,24 @@ impl Columns {
     /// A missing value is NULL. Values were checked on insert; one of another type is converted as SQLite's
     /// affinity would, and becomes NULL where that is impossible.
     pub fn build(types: &[ColumnType], rows: &mut dyn Iterator<Item = (i64, Vec<Value>)>) -> Self {
+        Self::collect(types.iter().map(|kind| Builder::new(*kind)).collect(), rows)
+    }
+
+    /// As [`build`](Self::build), for the log: it had the rows of `before` and has more now. What is known of those is used.
+    pub fn build_after(
+        types: &[ColumnType],
+        rows: &mut dyn Iterator<Item = (i64, Vec<Value>)>,
+        before: Option<&Self>,
+    ) -> Self {
+        let column = |at: usize| before.and_then(|before| before.columns.get(at));
+        Self::collect(
+            types.iter().enumerate().map(|(at, kind)| Builder::after(*kind, column(at))).collect(),
+            rows,
+        )
+    }
+
+    fn collect(mut builders: Vec<Builder>, rows: &mut dyn Iterator<Item = (i64, Vec<Value>)>) -> Self {
         let mut rowids = Vec::new();
-        let mut builders: Vec<Builder> = types.iter().map(|kind| Builder::new(*kind)).collect();
         for (rowid, values) in rows {
             rowids.push(rowid);
             let mut values = values.into_iter();
@@ -61,6 +81,16 @@ impl Columns {
             }
         }
         Self::assemble(Ints::from_values(&rowids), builders.into_iter().map(Builder::finish).collect())
+    }
+
+    /// Whether [`merge`](Self::merge) can make the columns of `inputs` one. Otherwise they have to be built from the rows:
+    /// a path that is kept in one JSON column may be among those that were left out of another.
+    pub fn can_merge(inputs: &[&Self]) -> bool {
+        let width = inputs.iter().map(|columns| columns.columns.len()).max().unwrap_or(0);
+        (0..width).all(|at| {
+            let json: Vec<_> = inputs.iter().filter_map(|columns| columns.columns.get(at)?.json()).collect();
+            json.is_empty() || json::can_merge(&json)
+        })
     }
 
     /// Concatenates the live rows of `inputs`, in order. `None` means that every row is alive.
@@ -183,6 +213,34 @@ impl Columns {
     /// The rows whose text starts with `prefix`; with `nocase`, ASCII letters match in either case.
     pub fn text_prefix(&self, column: usize, prefix: &str, nocase: bool) -> Bitmap {
         self.column(column, |column| column.text_prefix(prefix, nocase))
+    }
+
+    /// The rows whose JSON passes a filter; a NULL row is in neither bound.
+    pub fn json(&self, column: usize, filter: &JsonFilter, want: bool) -> Bounds {
+        let Some((column, json)) = self.columns.get(column).and_then(|column| Some((column, column.json()?)))
+        else {
+            return Bitmap::empty(self.len()).into();
+        };
+        let mut bounds = json.eval(filter);
+        if !want {
+            bounds.negate();
+        }
+        if let Some(nulls) = &column.nulls {
+            bounds.and_not(nulls);
+        }
+        bounds
+    }
+
+    /// A sum over what is known of each row; `None` for a column that is not JSON.
+    pub fn json_digests(&self, column: usize) -> Option<Vec<u64>> {
+        Some(self.columns.get(column)?.json()?.digests())
+    }
+
+    /// What [`json_digests`](Self::json_digests) should have for a row with this text.
+    pub fn json_digest_of(&self, column: usize, ord: u32, text: Option<&str>) -> Option<u64> {
+        let column = self.columns.get(column)?;
+        let null = column.nulls.as_ref().is_some_and(|nulls| nulls.contains(ord));
+        if null == text.is_some() { None } else { column.json()?.digest_of(ord, text) }
     }
 
     /// The rows where `rowid op value`.

@@ -148,8 +148,4 @@ impl VectorIndex {
             result
         })
     }
-
-    pub(super) fn prepare(&self, query: &[f32]) -> Query {
-        self.quantizer.query(query)
-    }
 }

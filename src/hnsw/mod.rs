@@ -28,12 +28,10 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod visited;
-mod walk;
 
 use crate::bitmap::Bitmap;
 pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
-pub(crate) use walk::Walk;
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]

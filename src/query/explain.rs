@@ -28,6 +28,12 @@ pub struct Trace {
     pub kind: &'static str,
     /// Rows that pass the filter, in all parts.
     pub passing: usize,
+    /// Whether `passing` counts rows that may not pass: they are read as the search finds them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub passing_at_most: bool,
+    /// Rows that were read because the columns do not know what the filter asks for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub checked_by_row: u64,
     /// Distances computed on codes or floats.
     pub distances: u64,
     /// Distances estimated from 1-bit codes.
@@ -85,6 +91,11 @@ impl Trace {
     pub fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

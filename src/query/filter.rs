@@ -4,16 +4,19 @@
 //! filter is true, and the NOT of a comparison with NULL is not true. [`Filter::bind`] resolves the names against a
 //! schema, once a query; the [`Predicate`] it gives is evaluated for whole segments and for single rows.
 
+mod json;
 mod predicate;
 mod sql;
 #[cfg(test)]
 mod tests;
 
+pub use json::{JsonFilterText, JsonPath, JsonRef, json};
 pub use predicate::Predicate;
 
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
+use crate::json::JsonFilter;
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::{Op, Value};
 use serde::{Deserialize, Serialize};
@@ -56,6 +59,13 @@ pub enum Filter {
         prefix: String,
         /// Whether ASCII letters match in either case, as in LIKE.
         ignore_case: bool,
+    },
+    /// The object in a JSON column passes a filter, as `json_matches(column, filter)`; NULL where the column is.
+    Json {
+        /// Name of a JSON column.
+        column: String,
+        /// The filter as a JSON text: `{"year": {"$gte": 2020}}`.
+        filter: String,
     },
     /// `rowid op value`.
     RowidCompare(Op, i64),
@@ -147,6 +157,18 @@ impl ColumnRef {
 }
 
 impl Filter {
+    /// The rows whose object in a JSON column passes `filter`, in the form that `json_matches()` takes, as a text or a
+    /// [`serde_json::Value`]. Whether it is a filter is checked when it is used.
+    ///
+    /// ```
+    /// # use nearlite::Filter;
+    /// let recent = Filter::json("meta", r#"{"year": {"$gte": 2020}, "tags": {"$contains": "db"}}"#);
+    /// # let _ = recent;
+    /// ```
+    pub fn json(column: impl Into<String>, filter: impl Into<JsonFilterText>) -> Self {
+        Self::Json { column: column.into(), filter: filter.into().0 }
+    }
+
     /// The rows with these rowids.
     pub fn rowids(ids: impl IntoIterator<Item = i64>) -> Self {
         Self::Rowids(ids.into_iter().collect())
@@ -239,13 +261,25 @@ impl Filter {
                 _ => Err(Error::Value(format!("{table} has no text key; filter by rowid or by a column"))),
             },
             Self::Compare { column, op, .. } => match target(table, schema, column)? {
+                Target::Metadata(_, ColumnType::Json) => Err(whole_json(table, column)),
                 Target::TextKey if !matches!(op, Op::Eq | Op::Ne) => Err(Error::Value(format!(
                     "{table}.{column}: a text key can be filtered by =, <> and IN, not by {}",
                     op.symbol()
                 ))),
                 _ => Ok(()),
             },
-            Self::In { column, .. } | Self::IsNull { column } => target(table, schema, column).map(drop),
+            Self::In { column, .. } => match target(table, schema, column)? {
+                Target::Metadata(_, ColumnType::Json) => Err(whole_json(table, column)),
+                _ => Ok(()),
+            },
+            Self::IsNull { column } => target(table, schema, column).map(drop),
+            Self::Json { column, filter } => match target(table, schema, column)? {
+                Target::Metadata(_, ColumnType::Json) => match JsonFilter::read(filter) {
+                    Ok(_) => Ok(()),
+                    Err(why) => Err(Error::Value(format!("{table}.{column}: json_matches: {why}"))),
+                },
+                _ => Err(Error::Value(format!("{table}.{column}: only a JSON column is filtered by paths"))),
+            },
             Self::Prefix { column, .. } => match target(table, schema, column)? {
                 Target::Metadata(_, ColumnType::Text) => Ok(()),
                 _ => Err(Error::Value(format!("{table}.{column}: only a TEXT column has a prefix"))),
@@ -283,8 +317,14 @@ impl Filter {
         schema: &Schema,
         resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
     ) -> Result<Bitmap> {
-        Ok(self.bind("table", schema, resolve_keys)?.eval(columns))
+        Ok(self.bind("table", schema, resolve_keys)?.eval(columns).sure)
     }
+}
+
+fn whole_json(table: &str, column: &str) -> Error {
+    Error::Value(format!(
+        "{table}.{column}: a JSON column is filtered by its paths, not as a whole; write json(\"{column}\").path(...)"
+    ))
 }
 
 /// What a column name of a filter stands for.

@@ -3,12 +3,13 @@
 use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
 use crate::bitmap::Bitmap;
-use crate::collection::{Snapshot, TextView};
-use crate::columns::Columns;
+use crate::collection::{Connected, Snapshot, TextView, metadata_of};
+use crate::columns::{Bounds, Columns, Passing};
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which rows qualify, part by part.
 pub struct Masks {
@@ -16,12 +17,25 @@ pub struct Masks {
     pub parts: Vec<Option<Arc<Bitmap>>>,
     /// Qualifying rows of each part.
     pub counts: Vec<usize>,
+    /// The filter, where rows in `parts` have still to be read before it is known whether they qualify.
+    open: Option<Predicate>,
+    /// Rows that were read for that.
+    read: AtomicU64,
 }
+
+/// Rows that are read before a search starts. Where more have to be, they are read as the search finds them.
+const READ_AHEAD: usize = 8_192;
 
 impl Masks {
     /// Evaluates the filter and the required texts of the request, and `restricting` besides: the texts of
-    /// legs that rank nothing, such as one of forbidden words only beside a vector.
-    pub fn build(snapshot: Snapshot<'_>, request: &Request, restricting: &[Arc<TextQuery>]) -> Result<Self> {
+    /// legs that rank nothing, such as one of forbidden words only beside a vector. Where the columns leave the filter
+    /// open for many rows, these are in the masks, unless `exact`, and [`keeps`](Self::keeps) has to be asked about each.
+    pub fn build(
+        snapshot: Snapshot<'_>,
+        request: &Request,
+        restricting: &[Arc<TextQuery>],
+        exact: bool,
+    ) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => Some(
                 filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
@@ -29,9 +43,11 @@ impl Masks {
             None => None,
         };
         let view = snapshot.view;
-        let mut parts = Vec::with_capacity(view.parts());
+        let (mut parts, mut passing) = (Vec::with_capacity(view.parts()), Vec::with_capacity(view.parts()));
         for part in 0..view.parts() {
-            parts.push(filtered(snapshot, predicate.as_ref(), part)?);
+            let (mask, own) = filtered(snapshot, predicate.as_ref(), part)?;
+            parts.push(mask);
+            passing.push(own);
         }
         for leg in &request.must_match {
             require_text(snapshot, &parse_text(snapshot, leg)?, &mut parts)?;
@@ -39,12 +55,80 @@ impl Masks {
         for query in restricting {
             require_text(snapshot, query, &mut parts)?;
         }
-        let counts = parts
-            .iter()
-            .enumerate()
-            .map(|(part, mask)| mask.as_ref().map_or_else(|| view.part_len(part), |mask| mask.count()))
-            .collect();
-        Ok(Self { parts, counts })
+        let open: Vec<Option<Bitmap>> =
+            parts.iter().zip(&passing).map(|(mask, own)| open(mask, own)).collect();
+        let unread: usize = open.iter().flatten().map(Bitmap::count).sum();
+        let mut masks = Self { parts, counts: Vec::new(), open: None, read: AtomicU64::new(0) };
+        if let Some(predicate) = predicate.filter(|_| unread > 0) {
+            if exact || unread <= READ_AHEAD {
+                for (part, open) in open.iter().enumerate() {
+                    if let (Some(open), Some(own)) = (open, &passing[part]) {
+                        masks.settle(snapshot, &predicate, part, open, own)?;
+                    }
+                }
+            } else {
+                masks.open = Some(predicate);
+            }
+        }
+        masks.counts = counts(snapshot, &masks.parts);
+        Ok(masks)
+    }
+
+    /// Reads the rows of a part for which the filter is open, and keeps those that pass.
+    fn settle(
+        &mut self,
+        snapshot: Snapshot<'_>,
+        predicate: &Predicate,
+        part: usize,
+        open: &Bitmap,
+        passing: &Passing,
+    ) -> Result<()> {
+        let Some(mask) = self.parts.get_mut(part).and_then(Option::as_mut) else { return Ok(()) };
+        let mask = Arc::make_mut(mask);
+        let mut possible = Bitmap::clone(&passing.possible);
+        let mut sure = passing.sure.as_ref().map_or_else(|| possible.clone(), |sure| Bitmap::clone(sure));
+        for (nth, ord) in open.iter().enumerate() {
+            if nth % 256 == 0 && snapshot.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if passes(*snapshot, predicate, snapshot.rowid(part, ord)?)? {
+                sure.insert(ord);
+            } else {
+                possible.remove(ord);
+                mask.remove(ord);
+            }
+            self.read.fetch_add(1, Ordering::Relaxed);
+        }
+        // What a living row of a segment holds never changes, so the next search need not read it again.
+        snapshot.view.settled(part, predicate.cache_key(), Bounds { possible: Some(possible), sure }.into());
+        Ok(())
+    }
+
+    /// Whether some rows of the masks may not qualify.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Rows that were read because the columns left the filter open for them.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Whether a row that a search over these masks has found qualifies.
+    pub fn keeps(&self, on: Connected<'_>, rowid: i64) -> Result<bool> {
+        let Some(predicate) = &self.open else { return Ok(true) };
+        self.read.fetch_add(1, Ordering::Relaxed);
+        passes(on, predicate, rowid)
+    }
+
+    /// Leaves matching rows only, where the masks leave so few rows that each is looked at; whether they do.
+    pub fn match_few(&mut self, snapshot: Snapshot<'_>, query: &TextQuery) -> Result<bool> {
+        if !are_few(snapshot, &self.parts) {
+            return Ok(false);
+        }
+        keep_matching(snapshot, snapshot.text()?, query, &mut self.parts)?;
+        self.counts = counts(snapshot, &self.parts);
+        Ok(true)
     }
 
     /// Qualifying rows in all parts.
@@ -58,26 +142,50 @@ impl Masks {
     }
 }
 
+fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
+    let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
+        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
+    };
+    parts.iter().enumerate().map(count).collect()
+}
+
+/// Whether a stored row passes the filter.
+fn passes(on: Connected<'_>, predicate: &Predicate, rowid: i64) -> Result<bool> {
+    let Some(row) = on.storage.row(on.conn, rowid)? else { return Ok(false) };
+    Ok(predicate.matches(rowid, &metadata_of(on.schema, &row.values)) == Some(true))
+}
+
+/// The rows of a mask for which the filter is open.
+fn open(mask: &Option<Arc<Bitmap>>, passing: &Option<Passing>) -> Option<Bitmap> {
+    let mut open = passing.as_ref()?.open()?;
+    if let Some(mask) = mask {
+        open.and(mask);
+    }
+    (!open.is_empty()).then_some(open)
+}
+
+/// The living rows of a part that may qualify, and what the filter says of all its rows.
 fn filtered(
     snapshot: Snapshot<'_>,
     predicate: Option<&Predicate>,
     part: usize,
-) -> Result<Option<Arc<Bitmap>>> {
+) -> Result<(Option<Arc<Bitmap>>, Option<Passing>)> {
     let view = snapshot.view;
     let alive = view.part_alive(part);
-    let Some(predicate) = predicate else { return Ok(alive.map(Arc::new)) };
+    let Some(predicate) = predicate else { return Ok((alive.map(Arc::new), None)) };
     if view.part_len(part) == 0 {
-        return Ok(Some(Arc::new(Bitmap::empty(0))));
+        return Ok((Some(Arc::new(Bitmap::empty(0))), None));
     }
-    let make = |columns: &Columns| predicate.eval(columns);
+    let make = |columns: &Columns| predicate.eval(columns).into();
     let passing = snapshot.predicate(part, predicate.cache_key(), make)?;
-    Ok(Some(match alive {
-        None => passing,
+    let mask = match alive {
+        None => Arc::clone(&passing.possible),
         Some(mut alive) => {
-            alive.and(&passing);
+            alive.and(&passing.possible);
             Arc::new(alive)
         }
-    }))
+    };
+    Ok((Some(mask), Some(passing)))
 }
 
 /// Parses a text leg against the view's searcher.
@@ -102,11 +210,11 @@ pub fn passing_rowids(snapshot: Snapshot<'_>, filter: &Filter) -> Result<Vec<i64
 /// Number of live rows that pass a filter.
 pub fn passing_count(snapshot: Snapshot<'_>, filter: &Filter) -> Result<usize> {
     let request = Request { filter: Some(filter.clone()), ..Request::default() };
-    Ok(Masks::build(snapshot, &request, &[])?.total())
+    Ok(Masks::build(snapshot, &request, &[], true)?.total())
 }
 
 fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -> Result<C> {
-    let masks = Masks::build(snapshot, request, &[])?;
+    let masks = Masks::build(snapshot, request, &[], true)?;
     let mut rowids = C::default();
     for (part, mask) in masks.parts.iter().enumerate() {
         let all = || Bitmap::full(snapshot.view.part_len(part));
@@ -120,12 +228,7 @@ fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -
 fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
     let view = snapshot.view;
     let text = snapshot.text()?;
-    let few = |part: usize| view.part_len(part) / SPARSE;
-    if parts
-        .iter()
-        .enumerate()
-        .all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
-    {
+    if are_few(snapshot, parts) {
         return keep_matching(snapshot, text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
@@ -150,6 +253,11 @@ fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<A
 
 /// Below one row in this many, each row is looked at instead of all that match.
 const SPARSE: usize = 64;
+
+fn are_few(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> bool {
+    let few = |part: usize| snapshot.view.part_len(part) / SPARSE;
+    parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
+}
 
 /// Keeps of a few rows those that match.
 fn keep_matching(

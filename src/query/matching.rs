@@ -4,7 +4,7 @@ use super::candidates::Over;
 use super::explain::Trace;
 use crate::collection::{Snapshot, TextView};
 use crate::error::Result;
-use crate::text::{Interrupt, Prepared, TextQuery};
+use crate::text::{Interrupt, Prepared, TextQuery, Ties};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Matching {
         if self.passes == 0 {
             trace.warnings.extend_from_slice(prepared.warnings());
         }
-        let hits = text.searcher.best(prepared, &allowed, self.limit, &interrupt)?;
+        let hits = text.searcher.best(prepared, &allowed, self.limit, &ByRowid { over, text }, &interrupt)?;
         self.passes += 1;
         trace.text_hits += hits.len() as u64;
         self.exhausted = hits.len() < self.limit;
@@ -116,10 +116,27 @@ impl Matching {
         self.next = 0;
         for hit in hits {
             let (part, ord) = text.locate(hit.segment, hit.ord);
-            let rowid = over.snapshot.rowid(part, ord)?;
-            self.found.push(Match { score: hit.score, rowid, part: part as u32, ord });
+            self.found.push(Match { score: hit.score, rowid: hit.tie, part: part as u32, ord });
         }
-        self.found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.rowid.cmp(&b.rowid)));
         Ok(())
+    }
+}
+
+/// Rows of one score come in order of rowid.
+struct ByRowid<'a> {
+    over: &'a Over<'a>,
+    text: &'a TextView,
+}
+
+impl Ties for ByRowid<'_> {
+    fn number(&self, segment: usize, ord: u32) -> Result<i64> {
+        let (part, ord) = self.text.locate(segment, ord);
+        self.over.snapshot.rowid(part, ord)
+    }
+
+    fn ascends(&self, segment: usize) -> Result<bool> {
+        let (part, _) = self.text.locate(segment, 0);
+        // Rows outside segments are indexed in blocks so small that there is nothing to skip.
+        Ok(part < self.over.snapshot.view.segments.len() && self.over.snapshot.ascends(part)?)
     }
 }

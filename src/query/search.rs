@@ -71,18 +71,48 @@ impl Search {
 
     /// The next rows of an unranked search, at most `count`; none after the last. `None`: take them by [`Self::next`].
     pub fn listed(&mut self, on: Connected<'_>, count: usize) -> Result<Option<Vec<i64>>> {
-        let Ranking { pinned, masks, legs: Legs::Listing(listing), groups: None, .. } = &mut self.ranking
+        let Ranking { pinned, masks, legs: Legs::Listing(listing), groups: None, trace, .. } =
+            &mut self.ranking
         else {
             return Ok(None);
         };
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         let mut rowids = Vec::with_capacity(count);
         while rowids.len() < count
-            && let Some(rowid) = listing.next(over)?
+            && let Some(rowid) = listing.next(over, trace)?
         {
-            rowids.push(rowid);
+            if keeps(over, trace, rowid)? {
+                rowids.push(rowid);
+            }
         }
         Ok(Some(rowids))
+    }
+
+    /// How many rows a ranked text search gives in all, found without ranking them. `None`: it is another search, or one
+    /// that ends before its rows do.
+    pub fn total(&self, on: Connected<'_>) -> Result<Option<usize>> {
+        let Self { request, ranking: Ranking { pinned, legs, .. }, .. } = self;
+        let Legs::Text(matching) = legs else { return Ok(None) };
+        if request.limit.is_some()
+            || !request.until.is_empty()
+            || request.group.is_some()
+            || request.mmr.is_some()
+        {
+            return Ok(None);
+        }
+        let matching = [Arc::clone(matching.query())];
+        Ok(Some(Masks::build(pinned.snapshot(on), request, &matching, true)?.total()))
+    }
+
+    /// The same search from its row number `given` on, counted from 0.
+    pub fn resumed(&self, on: Connected<'_>, given: usize) -> Result<Self> {
+        let mut request = self.request.clone();
+        request.hint = request.hint.max(Some(given.saturating_add(1)));
+        let mut search = Self::start(on, self.ranking.pinned.clone(), request)?;
+        for _ in 0..given {
+            search.next(on)?;
+        }
+        Ok(search)
     }
 
     /// The row given last is gone: it does not count against the limit.
@@ -122,10 +152,13 @@ impl Ranking {
         // Among several legs a text that ranks nothing, such as one of forbidden words only, restricts.
         let others = request.vectors().next().is_some() || texts.iter().any(|query| query.ranks());
         let several = request.legs.len() > 1 && others;
-        let restricts = |query: &&Arc<TextQuery>| unranked || several && !query.is_empty() && !query.ranks();
+        let restricts = |query: &&Arc<TextQuery>| several && !query.is_empty() && !query.ranks();
         let restricting: Vec<_> = texts.iter().filter(restricts).map(Arc::clone).collect();
-        let masks = Masks::build(snapshot, request, &restricting)?;
+        // The ranks of a fusion depend on all rows of a leg.
+        let mut masks = Masks::build(snapshot, request, &restricting, request.legs.len() > 1)?;
         trace.passing = masks.total();
+        trace.passing_at_most = masks.is_open();
+        trace.checked_by_row = masks.read();
         trace.filter = clock.elapsed();
         let batch = request.first_batch();
         let legs = match request.legs.as_slice() {
@@ -139,7 +172,9 @@ impl Ranking {
                     trace.kind = "text";
                     let query = texts.remove(0);
                     if unranked {
-                        Legs::Listing(Box::new(Listing::new(query, request.descending)))
+                        trace.unranked = true;
+                        let matched = masks.match_few(snapshot, &query)?;
+                        Legs::Listing(Box::new(Listing::new(snapshot, query, request.descending, matched)?))
                     } else {
                         Legs::Text(Box::new(Matching::new(query, batch)))
                     }
@@ -150,10 +185,6 @@ impl Ranking {
                 Legs::Hybrid(Box::new(Hybrid::new(snapshot, request, texts, &mut trace)))
             }
         };
-        if unranked {
-            trace.unranked = true;
-            trace.text_hits = masks.total() as u64;
-        }
         let groups = request.group.map(Groups::new);
         Ok(Self { pinned, masks, legs, groups, trace, position: 0, ended: false })
     }
@@ -181,10 +212,32 @@ impl Ranking {
         let Self { pinned, masks, trace, .. } = self;
         let over = &Over { snapshot: pinned.snapshot(on), masks };
         if let Legs::Listing(listing) = &mut self.legs {
-            return Ok(listing.next(over)?.map(Hit::bare));
+            while let Some(rowid) = listing.next(over, trace)? {
+                if keeps(over, trace, rowid)? {
+                    return Ok(Some(Hit::bare(rowid)));
+                }
+            }
+            return Ok(None);
         }
         let clock = Instant::now();
-        let hit = match &mut self.legs {
+        let within = |hit: &Hit| request.until.iter().all(|bound| holds(bound, hit.rank()));
+        let hit = loop {
+            let hit = self.legs.next(over, request, trace)?.filter(within);
+            match &hit {
+                Some(found) if !keeps(over, trace, found.rowid)? => {}
+                _ => break hit,
+            }
+        };
+        self.ended = hit.is_none();
+        self.trace.search += clock.elapsed();
+        Ok(hit)
+    }
+}
+
+impl Legs {
+    /// The next row, of ranked legs.
+    fn next(&mut self, over: &Over<'_>, request: &Request, trace: &mut Trace) -> Result<Option<Hit>> {
+        Ok(match self {
             Legs::Vector(nearest) => nearest
                 .next(over, trace)?
                 .map(|near| Hit { distance: Some(near.distance), ..Hit::bare(near.rowid) }),
@@ -193,10 +246,19 @@ impl Ranking {
                 .map(|found| Hit { bm25: Some(found.score), ..Hit::bare(found.rowid) }),
             Legs::Hybrid(hybrid) => hybrid.next(over, request, trace)?,
             Legs::Listing(_) => None,
-        };
-        let hit = hit.filter(|hit| request.until.iter().all(|bound| holds(bound, hit.rank())));
-        self.ended = hit.is_none();
-        self.trace.search += clock.elapsed();
-        Ok(hit)
+        })
     }
+}
+
+/// Whether a row that was found qualifies, where the filter left that open.
+fn keeps(over: &Over<'_>, trace: &mut Trace, rowid: i64) -> Result<bool> {
+    if !over.masks.is_open() {
+        return Ok(true);
+    }
+    if over.snapshot.interrupted() {
+        return Err(Error::Interrupted);
+    }
+    let keeps = over.masks.keeps(over.snapshot.on, rowid)?;
+    trace.checked_by_row = over.masks.read();
+    Ok(keeps)
 }

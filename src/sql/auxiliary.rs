@@ -1,7 +1,7 @@
 //! `snippet()`, `highlight()` and `bm25()`: functions of the current row of a text search, called as in FTS5.
 
 use super::explain_row;
-use super::functions::TextValue;
+use super::functions::{Carried, TextValue};
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::{self, Asked};
 use super::row_match::{RowMatch, match_no_vector, match_vector};
@@ -63,9 +63,9 @@ pub const NAMES: [&str; 4] = ["snippet", "highlight", "bm25", "explain_row"];
 /// and the column's value. Every row with a vector matches a vector query.
 fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     if let Some(handle) = args.pointer::<RowHandle>(1, RowHandle::NAME) {
-        if let Some(query) = args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID) {
+        if let Some(Carried::Hybrid(query)) = Carried::of(args, 0)? {
             // A term that SQLite checks again although the search found the row by it.
-            if handle.asked.hybrid.as_ref() == Some(query) {
+            if handle.asked.hybrid.as_ref() == Some(&query) {
                 out.set_integer(1);
                 return Ok(());
             }
@@ -74,7 +74,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             ));
         }
         handle.row_match.text_matched();
-        if let Some(value) = TextValue::of(args, 0) {
+        if let Some(value) = TextValue::of(args, 0)? {
             let leg = request::text_leg(&handle.shared, value, None)?;
             out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
             return Ok(());
@@ -89,19 +89,23 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             match_no_vector();
             Ok(())
         }
-        (_, ValueRef::Blob(_))
-            if args.pointer::<super::functions::HybridQuery>(0, super::functions::HYBRID).is_some() =>
-        {
-            Err(Error::QueryText("a hybrid query is for the column named like the table".into()))
-        }
         (query, ValueRef::Blob(vector)) => {
+            match Carried::of(args, 0)? {
+                Some(Carried::Hybrid(_)) => {
+                    return Err(Error::QueryText(
+                        "a hybrid query is for the column named like the table".into(),
+                    ));
+                }
+                Some(_) => return Err(Error::QueryText(WRONG_MATCH.into())),
+                None => {}
+            }
             if let Some(matched) = match_vector(vector, query, args.subtype(0))? {
                 out.set_integer(i64::from(matched));
             }
             Ok(())
         }
         (_, ValueRef::Text(text)) => {
-            let Some(value) = TextValue::of(args, 0) else {
+            let Some(value) = TextValue::of(args, 0)? else {
                 return match args.value(0) {
                     ValueRef::Null => Ok(()),
                     _ => Err(Error::QueryText(WRONG_MATCH.into())),

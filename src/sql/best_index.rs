@@ -3,7 +3,7 @@
 use super::callers::Reads;
 use super::columns::{Hidden, Place, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
-use super::plan::{Order, QueryPlan, Term};
+use super::plan::{MATCHES_JSON, Order, QueryPlan, Term};
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
@@ -197,6 +197,12 @@ fn user_term(
             // Taken whole: the check that SQLite makes value by value forgets the affinity of a subquery.
             Some((if in_list { Term::KeyIn } else { Term::Key }, false))
         }
+        ColumnKind::Metadata(ColumnType::Json) if search => match op {
+            ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
+            ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
+            ConstraintOp::Function(MATCHES_JSON) => Some((Term::Json(at), true)),
+            _ => None,
+        },
         ColumnKind::Metadata(kind) if search => match op {
             ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
             ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
@@ -302,8 +308,10 @@ fn see_what_is_read(schema: &Schema, info: &IndexInfo<'_>, plan: &mut QueryPlan)
     let ranked = plan.terms.iter().any(|term| matches!(term, Term::Vector(_) | Term::K))
         || ranks.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden)));
     plan.bare = !ranked && !(0..schema.columns.len()).any(|at| info.reads(at));
-    plan.unranked = !ranked && (plan.bare || info.order_by().next().is_some());
-    plan.bare &= info.order_by().next().is_none();
+    let ordered = info.order_by().next().is_some();
+    plan.unranked = !ranked && (plan.bare || ordered);
+    plan.lazy = !ranked && !plan.unranked;
+    plan.bare &= !ordered;
 }
 
 fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan) {

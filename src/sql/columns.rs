@@ -84,8 +84,9 @@ pub fn declaration(schema: &Schema, table: &str) -> String {
     let mut parts = Vec::new();
     for column in &schema.columns {
         let kind = match &column.kind {
+            // A type JSON would have NUMERIC affinity.
+            ColumnKind::FullText { .. } | ColumnKind::Metadata(ColumnType::Json) => "TEXT",
             ColumnKind::Key(kind) | ColumnKind::Metadata(kind) => kind.name(),
-            ColumnKind::FullText { .. } => "TEXT",
             ColumnKind::Unindexed => "",
             ColumnKind::Vector(_) => "BLOB",
         };

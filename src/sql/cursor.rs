@@ -95,9 +95,16 @@ impl TableCursor {
     fn user_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
         let schema = &self.shared.collection.schema;
         let (storage, conn) = (&self.shared.collection.storage, self.shared.conn());
+        if let Scan::Search(scan) = &self.scan
+            && let Some((_, value)) = scan.query.fixed.iter().find(|(column, _)| *column == at)
+        {
+            out.set_value(value);
+            return Ok(());
+        }
         if let Some(position) = self.positions.get(at).copied().flatten() {
             let value = match &self.scan {
                 Scan::Search(scan) => {
+                    let scan = scan.looked_at(&self.shared)?;
                     if scan.row.get().is_none() {
                         let row = storage.row(conn, scan.hit.rowid)?;
                         let _ = scan.row.set(row);
@@ -147,6 +154,7 @@ impl TableCursor {
         };
         match &self.scan {
             Scan::Search(scan) => {
+                let scan = scan.looked_at(&self.shared)?;
                 if scan.vectors.get().is_none() {
                     let vectors = storage.vectors(conn, scan.hit.rowid)?;
                     let _ = scan.vectors.set(vectors);
@@ -175,7 +183,7 @@ impl TableCursor {
             Hidden::EfSearch => option(out, &self.options.ef_search),
             Hidden::Exact => option(out, &self.options.exact),
             _ => match &self.scan {
-                Scan::Search(scan) => self.found_column(out, scan, hidden),
+                Scan::Search(scan) => self.found_column(out, scan.looked_at(&self.shared)?, hidden),
                 Scan::Rows(scan) => return self.row_column(out, scan, hidden),
                 Scan::Done => {}
             },
@@ -299,7 +307,7 @@ impl VirtualCursor for TableCursor {
 
     fn rowid(&self) -> Result<i64> {
         Ok(match &self.scan {
-            Scan::Search(scan) => scan.hit.rowid,
+            Scan::Search(scan) => scan.looked_at(&self.shared)?.hit.rowid,
             Scan::Rows(scan) => scan.rows.get(scan.at).map_or(0, |row| row.rowid),
             Scan::Done => 0,
         })

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! argument := column | option                        keywords in any case; comments and blanks between tokens
-//! column   := name (scalar | text | vector | stored)
+//! column   := name (scalar | json | text | vector | stored)
 //! scalar   := (TEXT | INTEGER | INT | REAL | DOUBLE | FLOAT | BOOLEAN | BOOL) { PRIMARY KEY | NOT NULL }
+//! json     := JSON { NOT NULL }
 //! text     := [TEXT] FULLTEXT { WEIGHT number | NOT NULL }
 //! vector   := (VECTOR '(' dim ')' | VECTOR '[' dim ']' | FLOAT '[' dim ']')
 //!             { METRIC (cosine | l2 | ip) | INDEX (flat | hnsw ['(' {(m | ef_construction) '=' int} ')'])
@@ -29,8 +30,8 @@ pub(crate) use self::write::{write, write_column};
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType, Schema};
 
-const TYPES: [&str; 9] =
-    ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "VECTOR(n)"];
+const TYPES: [&str; 10] =
+    ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "JSON", "VECTOR(n)"];
 const OPTIONS: [&str; 2] = ["tokenizer", "model"];
 
 /// Parses the declared arguments of the table called `table` and validates the result.
@@ -244,12 +245,13 @@ impl Parser<'_> {
             ("DOUBLE", ColumnType::Real),
             ("BOOLEAN", ColumnType::Boolean),
             ("BOOL", ColumnType::Boolean),
+            ("JSON", ColumnType::Json),
         ] {
             if self.take(word) {
                 return self.scalar(kind);
             }
         }
-        // A column that is only stored may have any type in front of UNINDEXED: JSON, BLOB, VARCHAR(20).
+        // A column that is only stored may have any type in front of UNINDEXED: BLOB, VARCHAR(20).
         let end = match &self.tokens[self.at..] {
             [Token::Word(_), next, ..] if is_keyword(next, "UNINDEXED") => Some(self.at + 1),
             [Token::Word(_), Token::Sign('('), ..] => {
@@ -307,7 +309,11 @@ impl Parser<'_> {
                 return self.joined(kind, not_null, later);
             } else {
                 let text: &[&str] = if kind == ColumnType::Text && !key { &["FULLTEXT"] } else { &[] };
-                let open: &[&str] = if key { &[] } else { &["PRIMARY KEY", "UNINDEXED"] };
+                let open: &[&str] = match kind {
+                    _ if key => &[],
+                    ColumnType::Json => &["UNINDEXED"],
+                    _ => &["PRIMARY KEY", "UNINDEXED"],
+                };
                 return self.unexpected(Some(Place::Scalar), &[open, text, &["NOT NULL"]].concat());
             }
         }

@@ -7,25 +7,29 @@
 //! * `vec_to_json` writes the shortest digits that read back to the same `f32` (there six decimals);
 //! * a vector marked `int8` or `bit` is not taken for `f32`; distances are summed in `f64`.
 
+mod carried;
 mod each;
 mod hybrid;
+mod json;
 mod leg_options;
 mod near;
 mod quantize;
 mod vector;
 mod words;
 
-pub(crate) use hybrid::{HYBRID, HybridQuery, LegValue};
+pub(crate) use carried::Carried;
+pub(crate) use hybrid::{HybridQuery, LegValue};
+pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 pub(crate) use near::NearValue;
-pub(crate) use words::{TEXT, TextValue};
+pub(crate) use words::TextValue;
 
 use super::module::{AuxFunction, register_function, register_module};
 use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 26] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -62,6 +66,7 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 26] = [
     ("vec_quantize_binary", 1, quantize::binary),
     ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", -1, hybrid::query),
+    (JSON_MATCHES, 2, json_matches),
     ("near", 2, near::near),
     ("near", 3, near::near),
     ("words", 1, words::words),

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::{ColumnKind, quoted};
 use crate::storage::PayloadKind;
+use crate::text::TextConfig;
 use crate::value::Value;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -233,7 +234,7 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
     if schema.full_texts().next().is_some() {
         let (disk, memory) = weigh(PayloadKind::Text);
         parts.push(row(Value::Null, "full text", disk, memory));
-        let mut oldest = crate::text::EDITION;
+        let mut oldest = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
             oldest = oldest.min(segment.segment.text_edition(collection.on(conn))?.unwrap_or(oldest));
         }

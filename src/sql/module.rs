@@ -125,8 +125,9 @@ pub(crate) trait VirtualTable: Sized + 'static {
         Ok(())
     }
 
-    /// The function that `name(table, ...)` means for this table, see [`overload_function`].
-    fn find_function(&self, name: &str, nargs: i32) -> Option<AuxFunction> {
+    /// The function that `name(table, ...)` means for this table, see [`overload_function`]. With a code of
+    /// [`index_info::FUNCTION_CODES`] beside it, `best_index` is offered `name(column, value)` as [`ConstraintOp::Function`].
+    fn find_function(&self, name: &str, nargs: i32) -> Option<(AuxFunction, Option<u8>)> {
         let _ = (name, nargs);
         None
     }

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::value::Op;
 
+/// The code of `json_matches(column, filter)` as a constraint.
+pub const MATCHES_JSON: u8 = 150;
+
 /// What one argument of `filter` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
@@ -25,6 +28,8 @@ pub enum Term {
     Null(usize, bool),
     /// LIKE pattern (`true`: GLOB); its literal prefix narrows the search, SQLite checks the rest.
     Pattern(usize, bool),
+    /// Filter over a JSON column.
+    Json(usize),
     /// Comparison of the rowid.
     Rowid(Op),
     /// Rowid in a list.
@@ -65,6 +70,7 @@ impl Term {
             Self::Null(at, false) => format!("m{at}"),
             Self::Pattern(at, false) => format!("p{at}"),
             Self::Pattern(at, true) => format!("g{at}"),
+            Self::Json(at) => format!("j{at}"),
             Self::Rowid(op) => format!("r{}", op.symbol()),
             Self::RowidIn => "R".into(),
             Self::Key => "q".into(),
@@ -96,6 +102,7 @@ impl Term {
             ("m", Some(at)) => Self::Null(at, false),
             ("p", Some(at)) => Self::Pattern(at, false),
             ("g", Some(at)) => Self::Pattern(at, true),
+            ("j", Some(at)) => Self::Json(at),
             ("r", None) => Self::Rowid(op?),
             ("R", None) => Self::RowidIn,
             ("q", None) => Self::Key,
@@ -121,6 +128,7 @@ impl Term {
             Self::Null(at, true) => format!("{} IS NULL", name(at)),
             Self::Null(at, false) => format!("{} IS NOT NULL", name(at)),
             Self::Pattern(at, glob) => format!("{} {} ?", name(at), if glob { "GLOB" } else { "LIKE" }),
+            Self::Json(at) => format!("json_matches({}, ?)", name(at)),
             Self::Rowid(op) => format!("rowid {} ?", op.symbol()),
             Self::RowidIn => "rowid IN (?)".into(),
             Self::Key => "key = ?".into(),
@@ -170,6 +178,9 @@ pub struct QueryPlan {
     pub unranked: bool,
     /// Nor does anybody read a column of the row.
     pub bare: bool,
+    /// Nobody reads a rank or asks for an order, but a column is read or stands in a condition: rows come best first, if
+    /// anybody looks at one.
+    pub lazy: bool,
 }
 
 impl QueryPlan {
@@ -186,6 +197,8 @@ impl QueryPlan {
                 plan.unranked = true;
             } else if token == "bare" {
                 plan.bare = true;
+            } else if token == "lazy" {
+                plan.lazy = true;
             } else {
                 plan.terms.push(Term::read(token).ok_or_else(bad)?);
             }
@@ -216,6 +229,7 @@ impl QueryPlan {
         tokens.extend(self.order.token().map(str::to_owned));
         tokens.extend(self.unranked.then(|| "unranked".to_owned()));
         tokens.extend(self.bare.then(|| "bare".to_owned()));
+        tokens.extend(self.lazy.then(|| "lazy".to_owned()));
         // A NUL or a bracket in a column's name must not end the text early.
         let words = words.join(", ").replace(['\0', '[', ']'], "?");
         format!("nearlite: {words} [{}]", tokens.join(" "))
@@ -248,6 +262,7 @@ mod tests {
                 Term::Null(0, true),
                 Term::Null(0, false),
                 Term::Pattern(0, true),
+                Term::Json(1),
                 Term::Rowid(Op::Lt),
                 Term::RowidIn,
                 Term::Key,
@@ -265,6 +280,7 @@ mod tests {
             order: Order::Descending,
             unranked: true,
             bare: true,
+            lazy: true,
         };
         assert_eq!(QueryPlan::read(&plan.write(&schema)).unwrap(), plan);
         assert!(QueryPlan::read("nearlite: [z9]").is_err());

@@ -1,6 +1,8 @@
 //! From a plan and its argument values to a search request.
 
-use super::functions::{HYBRID, HybridQuery, LegOptions, LegValue, NearValue, TEXT, TextValue};
+use super::functions::{
+    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, NearValue, TextValue, filter_text,
+};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
@@ -22,6 +24,8 @@ pub struct Asked {
     pub field: Option<usize>,
     /// The hybrid query.
     pub hybrid: Option<HybridQuery>,
+    /// Columns that have one value in every row found, because the search looks at such rows only.
+    pub fixed: Vec<(usize, Value)>,
 }
 
 /// Builds the request; `None` when a NULL says that nothing can match.
@@ -55,6 +59,7 @@ struct RequestBuilder<'a> {
     limit: Option<usize>,
     offset: usize,
     bounds: Vec<(Term, f64)>,
+    fixed: Vec<(usize, Value)>,
 }
 
 impl<'a> RequestBuilder<'a> {
@@ -70,6 +75,7 @@ impl<'a> RequestBuilder<'a> {
             limit: None,
             offset: 0,
             bounds: Vec::new(),
+            fixed: Vec::new(),
         }
     }
 
@@ -97,24 +103,41 @@ impl<'a> RequestBuilder<'a> {
             }
             Term::Limit => self.limit = count(value),
             Term::Offset => self.offset = count(value).unwrap_or(0),
+            Term::Json(at) => {
+                let column = column_name(self.shared, at);
+                let place = format!("{}.{column}: {JSON_MATCHES}", self.shared.table());
+                let Some(filter) = filter_text(&place, value)? else { return Ok(false) };
+                self.filters.push(Filter::Json { column, filter: filter.to_owned() });
+            }
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
                 self.filters.extend(list_filter(self.shared, term, args.in_values(position)?));
             }
-            _ => self.filters.extend(filter_of(self.shared, term, Value::from(value))),
+            _ => {
+                let value = Value::from(value);
+                if let (Term::Compare(at, Op::Eq), Value::Text(_)) = (term, &value)
+                    && is_text(self.shared, at)
+                {
+                    self.fixed.push((at, value.clone()));
+                }
+                self.filters.extend(filter_of(self.shared, term, value));
+            }
         }
         Ok(true)
     }
 
     fn add_vector(&mut self, at: usize, args: &Args<'_>, position: usize) -> Result<bool> {
         let table = self.shared.table();
-        if args.pointer::<HybridQuery>(position, HYBRID).is_some() {
-            return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
-        }
-        if args.pointer::<TextValue>(position, TEXT).is_some() {
-            let column = column_name(self.shared, at);
-            return Err(Error::Value(format!(
-                "{table}.{column}: a text query is for {table} or a FULLTEXT column"
-            )));
+        match Carried::of(args, position)? {
+            Some(Carried::Hybrid(_) | Carried::Near(_)) => {
+                return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
+            }
+            Some(Carried::Text(_)) => {
+                let column = column_name(self.shared, at);
+                return Err(Error::Value(format!(
+                    "{table}.{column}: a text query is for {table} or a FULLTEXT column"
+                )));
+            }
+            None => {}
         }
         let leg = vector_leg(self.shared, at, args.value(position), args.subtype(position))?;
         let Some(leg) = leg else { return Ok(false) };
@@ -124,27 +147,33 @@ impl<'a> RequestBuilder<'a> {
 
     fn add_text(&mut self, column: Option<usize>, args: &Args<'_>, position: usize) -> Result<bool> {
         let table = self.shared.table();
-        if let Some(asked) = args.pointer::<HybridQuery>(position, HYBRID) {
+        let carried = Carried::of(args, position)?;
+        if let Some(Carried::Hybrid(asked)) = carried {
             if self.hybrid.is_some() {
                 return Err(Error::Value(format!("{table}: one hybrid_query a search")));
             }
             self.add_hybrid(asked)?;
             return Ok(true);
         }
-        let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
-        match (TextValue::of(args, position), args.value(position)) {
-            (Some(value), _) => {
-                if let Some(bound) = value.options.bound {
-                    self.bounds.push((Term::Bm25(Op::Ge), bound));
-                }
-                self.texts.push(text_leg(self.shared, value, field)?);
+        let value = match (carried, Value::from(args.value(position))) {
+            (Some(Carried::Text(value)), _) => value,
+            (None, Value::Text(text)) => TextValue { text, options: LegOptions::default() },
+            (None, Value::Null) => return Ok(false),
+            (Some(_), _) => {
+                return Err(Error::QueryText(format!(
+                    "{table}: write {table} MATCH hybrid_query(near(...))"
+                )));
             }
-            (None, ValueRef::Null) => return Ok(false),
             (None, other) => {
-                let kind = Value::from(other).type_name();
+                let kind = other.type_name();
                 return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
             }
+        };
+        if let Some(bound) = value.options.bound {
+            self.bounds.push((Term::Bm25(Op::Ge), bound));
         }
+        let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
+        self.texts.push(text_leg(self.shared, value, field)?);
         Ok(true)
     }
 
@@ -172,7 +201,7 @@ impl<'a> RequestBuilder<'a> {
         Ok(())
     }
 
-    fn add_hybrid(&mut self, asked: &HybridQuery) -> Result<()> {
+    fn add_hybrid(&mut self, asked: HybridQuery) -> Result<()> {
         let options: HybridOptions = match &asked.options {
             Some(json) => fusion::parse_options(json)?,
             None => HybridOptions::default(),
@@ -200,7 +229,7 @@ impl<'a> RequestBuilder<'a> {
         self.request.mmr = options.mmr;
         self.request.ef = self.request.ef.or(options.ef_search);
         self.request.hybrid = options;
-        self.hybrid = Some(asked.clone());
+        self.hybrid = Some(asked);
         Ok(())
     }
 
@@ -217,7 +246,7 @@ impl<'a> RequestBuilder<'a> {
             return Ok(None);
         }
         let field = self.request.texts().next().and_then(|leg| leg.field);
-        Ok(Some((self.request, Asked { field, hybrid: self.hybrid })))
+        Ok(Some((self.request, Asked { field, hybrid: self.hybrid, fixed: self.fixed })))
     }
 
     /// The legs of a hybrid query rank, with a vector beside it; texts beside it must match. Without one the vector and the

@@ -7,7 +7,7 @@ use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::cmp::{Ordering, Reverse};
 use std::rc::Rc;
 use std::vec::IntoIter;
@@ -15,6 +15,9 @@ use std::vec::IntoIter;
 /// Rows of an unranked search that are fetched at once: few at first, for those who take few.
 const FIRST_BATCH: usize = 16;
 const LARGEST_BATCH: usize = 1_024;
+
+/// Rows that a ranked search finds first, at the least: so many are ranked even if nobody looks at them.
+const FIRST_RANKED: usize = 16;
 
 /// A search whose rows SQLite reads one by one.
 pub struct SearchScan {
@@ -35,6 +38,16 @@ pub struct SearchScan {
     pub row: OnceCell<Option<Row>>,
     /// Stored vectors of the current row, once they were read.
     pub vectors: OnceCell<VectorBytes>,
+    /// Whether somebody has looked at a row. Until then a ranked text search need not know which rows they are.
+    looked: Cell<bool>,
+    /// Rows that SQLite was moved to, the current one among them.
+    given: usize,
+    /// From this row on they are only counted, if nobody has looked at one.
+    ranked: usize,
+    /// How many rows there are, where they are only counted.
+    counted: Option<usize>,
+    /// The scan at the current row, once somebody looked at it although it was only counted.
+    resumed: OnceCell<Box<SearchScan>>,
     /// Changes of the connection when the search began: its rows are those of then.
     changes: u64,
 }
@@ -49,10 +62,15 @@ impl SearchScan {
         asked: Asked,
     ) -> Result<Option<Self>> {
         // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
-        let hybrid = request.vectors().next().is_some();
-        request.unranked = plan.unranked && !hybrid && !calls.bm25 && !(plan.bare && calls.marks);
+        let several = request.legs.len() > 1 || request.group.is_some();
+        let hybrid = several || request.vectors().next().is_some();
+        // A bound that the text brings with it is one on its score.
+        let scored = calls.bm25 || plan.bare && calls.marks || !request.until.is_empty();
+        request.unranked = plan.unranked && !hybrid && !scored;
         request.descending = plan.order == Order::Descending;
         let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));
+        let counts = plan.lazy && !unranked && !hybrid;
+        let ranked = request.first_batch().max(FIRST_RANKED);
         let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,
@@ -77,6 +95,11 @@ impl SearchScan {
             query: Rc::new(asked),
             row: OnceCell::new(),
             vectors: OnceCell::new(),
+            looked: Cell::new(!counts),
+            given: 0,
+            ranked,
+            counted: None,
+            resumed: OnceCell::new(),
             changes: shared.conn().total_changes(),
         };
         Ok(if scan.next(shared)? { Some(scan) } else { None })
@@ -84,8 +107,15 @@ impl SearchScan {
 
     /// Goes on to the next row that is still there; false at the end.
     pub fn next(&mut self, shared: &TableState) -> Result<bool> {
+        if let Some(scan) = self.resumed.take() {
+            *self = *scan;
+        }
         self.row = OnceCell::new();
         self.vectors = OnceCell::new();
+        if let Some(more) = self.count(shared)? {
+            return Ok(more);
+        }
+        self.given += 1;
         loop {
             let hit = match self.ahead.next() {
                 Some(rowid) => Some(Hit::bare(rowid)),
@@ -102,6 +132,72 @@ impl SearchScan {
             }
             self.search.skip_last();
         }
+    }
+
+    /// The scan to read the current row from.
+    pub fn looked_at(&self, shared: &TableState) -> Result<&Self> {
+        self.looked.set(true);
+        if self.counted.is_none() {
+            return Ok(self);
+        }
+        if self.resumed.get().is_none() {
+            let _ = self.resumed.set(Box::new(self.resume(shared)?));
+        }
+        Ok(self.resumed.get().map_or(self, |scan| scan))
+    }
+
+    /// Goes on to the next row without finding out which it is, where nobody has looked at one so far: `count(*)` never
+    /// does. `None` where rows are looked at.
+    fn count(&mut self, shared: &TableState) -> Result<Option<bool>> {
+        if self.looked.get() || self.given < self.ranked {
+            return Ok(None);
+        }
+        if shared.conn().total_changes() != self.changes {
+            // Rows may be gone: from here on each is looked up.
+            if self.counted.is_some() {
+                *self = self.resume(shared)?;
+            }
+            self.looked.set(true);
+            return Ok(None);
+        }
+        if shared.host.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if self.counted.is_none() {
+            self.counted = self.search.total(shared.on())?;
+        }
+        let Some(total) = self.counted else {
+            self.looked.set(true);
+            return Ok(None);
+        };
+        self.given += 1;
+        Ok(Some(self.given <= total))
+    }
+
+    /// The scan at the current row, for a scan that only counts.
+    fn resume(&self, shared: &TableState) -> Result<Self> {
+        let before = self.given.saturating_sub(1);
+        let mut search = self.search.resumed(shared.on(), before)?;
+        let hit = search.next(shared.on())?;
+        let hit =
+            hit.ok_or_else(|| Error::corrupt("the full-text index", "rows that match are not ranked"))?;
+        Ok(Self {
+            search,
+            legs: Rc::clone(&self.legs),
+            sorted: None,
+            ahead: Vec::new().into_iter(),
+            batch: 0,
+            hit,
+            query: Rc::clone(&self.query),
+            row: OnceCell::new(),
+            vectors: OnceCell::new(),
+            looked: Cell::new(true),
+            given: self.given,
+            ranked: self.ranked,
+            counted: None,
+            resumed: OnceCell::new(),
+            changes: self.changes,
+        })
     }
 
     fn fetch(&mut self, shared: &TableState) -> Result<Option<Hit>> {

@@ -2,7 +2,9 @@
 
 use super::columns::{self, Hidden};
 use super::cursor::TableCursor;
+use super::functions::{JSON_MATCHES, json_matches};
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
+use super::plan::MATCHES_JSON;
 use super::table_state::{ConnectionViews, TableState};
 use super::{auxiliary, best_index, commands, ddl, update};
 use crate::collection::{self, OpenCollection};
@@ -118,7 +120,10 @@ impl VirtualTable for Table {
         Ok(())
     }
 
-    fn find_function(&self, name: &str, _nargs: i32) -> Option<AuxFunction> {
+    fn find_function(&self, name: &str, nargs: i32) -> Option<(AuxFunction, Option<u8>)> {
+        if name.eq_ignore_ascii_case(JSON_MATCHES) && nargs == 2 {
+            return Some((json_matches, Some(MATCHES_JSON)));
+        }
         if name.eq_ignore_ascii_case("match") {
             self.shared.match_called.set(true);
         }
@@ -126,7 +131,7 @@ impl VirtualTable for Table {
         if function.is_some() {
             self.shared.callers.called(name);
         }
-        function
+        Some((function?, None))
     }
 }
 

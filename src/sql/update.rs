@@ -67,7 +67,7 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
             }
             kind => {
                 if !unchanged {
-                    let value = on.accept(column, Value::from(values.value(at)))?;
+                    let value = on.accept_ref(column, values.value(at))?;
                     let plain = matches!(kind, ColumnKind::Unindexed | ColumnKind::Key(_));
                     indexed |= !plain && value != row.values[stored];
                     row.values[stored] = value;
@@ -93,7 +93,7 @@ fn check(shared: &TableState, values: &Args<'_>) -> Result<(Row, Option<i64>)> {
             ColumnKind::Key(ColumnType::Integer) => {
                 rowid = on.accept_rowid(column, Value::from(values.value(at)))?;
             }
-            _ => row.values.push(on.accept(column, Value::from(values.value(at)))?),
+            _ => row.values.push(on.accept_ref(column, values.value(at))?),
         }
     }
     Ok((row, rowid))

@@ -1,6 +1,6 @@
 //! `nearlite_warnings(table, query)`: what a text query could not mean, read without searching.
 
-use super::functions::{HYBRID, HybridQuery, TextValue};
+use super::functions::{Carried, TextValue};
 use super::info;
 use super::module::Args;
 use crate::error::{Error, Result};
@@ -18,8 +18,8 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     if schema.full_texts().next().is_none() {
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
-    let mut query = TextValue::of(args, 1);
-    if let Some(hybrid) = args.pointer::<HybridQuery>(1, HYBRID) {
+    let mut query = TextValue::of(args, 1)?;
+    if let Some(Carried::Hybrid(hybrid)) = Carried::of(args, 1)? {
         query = hybrid.text().cloned();
         let options = hybrid.options.as_deref().map(fusion::parse_options).transpose()?;
         if let (Some(query), Some(options)) = (&mut query, options)

@@ -12,7 +12,10 @@ pub const SHADOWS: &[&str] =
     &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
 
 /// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 3;
+pub const FORMAT: i64 = 4;
+
+/// The version whose texts are read by the first two editions of the rules.
+const FORMAT_OF_TWO_EDITIONS: i64 = 3;
 
 /// The version whose chunks all have 1,048,576 bytes, but the last of a payload.
 const FORMAT_OF_EQUAL_CHUNKS: i64 = 2;
@@ -326,7 +329,7 @@ fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, 
     match (format, get("tile_rows")) {
         (FORMAT_WITHOUT_TILES, _) => Ok((false, schema, 0)),
         (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::value::Value::Integer(0))) => Ok((true, schema, 0)),
-        (FORMAT, Some(crate::value::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
+        (FORMAT_OF_TWO_EDITIONS.., Some(crate::value::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
         (_, Some(crate::value::Value::Integer(rows))) => {
             let rows = usize::try_from(rows)
                 .ok()

@@ -3,7 +3,8 @@
 //! | name | tokens |
 //! |---|---|
 //! | `default` | words: runs of letters and digits, lower-cased, accents folded (`Ångström` = `angstrom`) |
-//! | `en_stem`, `de_stem`, ... | the same, then the Snowball stemmer of the language |
+//! | `en_stem` | the same, then the Snowball stemmer |
+//! | `de_stem`, `fr_stem`, ... | lower-cased, the Snowball stemmer of the language, accents folded; and once more without accents |
 //! | `whitespace` | what stands between white space, exactly as written |
 //! | `raw` | the whole value as one token, exactly as written |
 //! | `trigram` (also `ngram`) | every three characters, lower-cased: finds any substring |
@@ -17,6 +18,7 @@
 
 use super::letters::{is_mark, is_unspaced};
 use super::scan::{Cut, Scan, Split};
+use super::unmarked::{Distinct, Unmarked};
 use crate::error::{Error, Result};
 use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream};
 
@@ -48,7 +50,10 @@ pub(super) enum Edition {
     /// Texts as they are written: a word in NFD is another word than in NFC.
     First,
     /// Texts in normal form (see `normal`), letters folded by way of their capitals (see `letters`).
-    Current,
+    Second,
+    /// The same; with a stemmer that knows accents, words with marks are indexed without them, too (see `unmarked`).
+    /// Queries are read as by the second.
+    Third,
 }
 
 impl Edition {
@@ -56,12 +61,13 @@ impl Edition {
     pub(super) fn number(self) -> u8 {
         match self {
             Self::First => 1,
-            Self::Current => 2,
+            Self::Second => 2,
+            Self::Third => 3,
         }
     }
 
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        [Self::First, Self::Current].into_iter().find(|edition| edition.number() == number)
+        [Self::First, Self::Second, Self::Third].into_iter().find(|edition| edition.number() == number)
     }
 }
 
@@ -105,8 +111,31 @@ impl Analysis {
         }
     }
 
+    /// The rules by which a tokenizer reads texts today: where the third are the second, the second.
+    pub(super) fn edition(self) -> Edition {
+        match self.language {
+            None | Some(Language::English) => Edition::Second,
+            Some(_) => Edition::Third,
+        }
+    }
+
     /// The analyzer that indexes documents.
     pub(super) fn analyzer(self) -> TextAnalyzer {
+        match self.language {
+            Some(language) if language != Language::English && self.cut.edition == Edition::Third => {
+                TextAnalyzer::builder(Scan::new(self.cut))
+                    .filter(Unmarked)
+                    .filter(Stemmer::new(language))
+                    .filter(AsciiFoldingFilter)
+                    .filter(Distinct)
+                    .build()
+            }
+            _ => self.query_analyzer(),
+        }
+    }
+
+    /// The analyzer that reads queries.
+    fn query_analyzer(self) -> TextAnalyzer {
         let scan = Scan::new(self.cut);
         match (self.cut.split, self.language) {
             // Folded first, so that `naïve` and `naive` have one stem; English has no accents to lose.
@@ -166,7 +195,7 @@ impl Analysis {
     /// The tokens of a piece of query text. The short grams at the end of a run are left out where a full one
     /// covers them (the text may go on in a document), and open where they are all there is.
     pub(super) fn query_tokens(self, text: &str) -> Vec<QueryToken> {
-        let mut analyzer = self.analyzer();
+        let mut analyzer = self.query_analyzer();
         // The offsets below are those of the normal text, which is its own normal form.
         let normal = self.cut.normal(text);
         let text = normal.text.as_ref();

@@ -1,7 +1,6 @@
 //! `snippet` and `highlight`: the words of a query, marked in text that comes from the row.
 
 use super::TextConfig;
-use super::analyzer::Edition;
 use super::query_text::{Leaf, Matcher, Node, TextQuery};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -21,26 +20,42 @@ struct Mark {
 
 /// The tokens of a text.
 struct Tokens {
+    /// One for each position.
     tokens: Vec<Token>,
+    /// The second token of a position.
+    also: HashMap<usize, String>,
+    /// The positions of each word.
     words: HashMap<String, Vec<usize>>,
 }
 
 impl Tokens {
     fn of(analyzer: &mut TextAnalyzer, text: &str) -> Self {
-        let mut tokens = Vec::new();
+        let mut tokens: Vec<Token> = Vec::new();
+        let mut also = HashMap::new();
         let mut words: HashMap<String, Vec<usize>> = HashMap::new();
         let mut stream = analyzer.token_stream(text);
         while stream.advance() {
             let token = stream.token();
+            let second = tokens.last().is_some_and(|last: &Token| last.position == token.position);
+            let at = tokens.len() - usize::from(second);
             match words.get_mut(&token.text) {
-                Some(places) => places.push(tokens.len()),
+                Some(places) => places.push(at),
                 None => {
-                    words.insert(token.text.clone(), vec![tokens.len()]);
+                    words.insert(token.text.clone(), vec![at]);
                 }
             }
-            tokens.push(token.clone());
+            if second {
+                also.insert(at, token.text.clone());
+            } else {
+                tokens.push(token.clone());
+            }
         }
-        Self { tokens, words }
+        Self { tokens, also, words }
+    }
+
+    /// Whether a token at a position is accepted.
+    fn says(&self, at: usize, accept: impl Fn(&str) -> bool) -> bool {
+        accept(&self.tokens[at].text) || self.also.get(&at).is_some_and(|text| accept(text))
     }
 
     /// Calls `found` with the first and last token of each occurrence of `matcher`.
@@ -66,12 +81,35 @@ impl Tokens {
             Matcher::Phrase { tokens: phrase, slop, prefix } => {
                 let Some((_, first)) = phrase.first() else { return };
                 for start in self.words.get(first).into_iter().flatten() {
-                    if let Some(end) = phrase_end(&self.tokens, *start, phrase, *slop as usize, *prefix) {
+                    if let Some(end) = self.phrase_end(*start, phrase, *slop as usize, *prefix) {
                         found(*start, end);
                     }
                 }
             }
         }
+    }
+
+    /// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
+    /// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found.
+    fn phrase_end(
+        &self,
+        start: usize,
+        phrase: &[(usize, String)],
+        slop: usize,
+        prefix: bool,
+    ) -> Option<usize> {
+        let mut at = start;
+        for (number, (_, wanted)) in phrase.iter().enumerate().skip(1) {
+            let step = phrase[number].0 - phrase[number - 1].0;
+            let last = number + 1 == phrase.len();
+            let found = (at + 1..self.tokens.len().min(at + step + slop + 1)).find(|next| {
+                self.says(*next, |text| {
+                    text == wanted || (last && prefix && text.starts_with(wanted.as_str()))
+                })
+            })?;
+            at = found;
+        }
+        Some(at)
     }
 
     fn has(&self, matcher: &Matcher) -> bool {
@@ -111,7 +149,7 @@ fn find(
     field: usize,
     texts: &[Option<impl AsRef<str>>],
 ) -> (Vec<Token>, Vec<Mark>) {
-    let Ok(analysis) = config.analysis(Edition::Current) else { return Default::default() };
+    let Ok(analysis) = config.analysis(config.edition()) else { return Default::default() };
     let text = text_at(texts, field);
     let mut analyzer = analysis.analyzer();
     let mut leaves = match &query.root {
@@ -147,28 +185,6 @@ fn find(
 
 fn text_at(texts: &[Option<impl AsRef<str>>], field: usize) -> &str {
     texts.get(field).and_then(Option::as_ref).map_or("", AsRef::as_ref)
-}
-
-/// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
-/// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found.
-fn phrase_end(
-    tokens: &[Token],
-    start: usize,
-    phrase: &[(usize, String)],
-    slop: usize,
-    prefix: bool,
-) -> Option<usize> {
-    let mut at = start;
-    for (number, (_, wanted)) in phrase.iter().enumerate().skip(1) {
-        let step = phrase[number].0 - phrase[number - 1].0;
-        let last = number + 1 == phrase.len();
-        let found = (at + 1..tokens.len().min(at + step + slop + 1)).find(|next| {
-            let text = &tokens[*next].text;
-            text == wanted || (last && prefix && text.starts_with(wanted.as_str()))
-        })?;
-        at = found;
-    }
-    Some(at)
 }
 
 /// Whether `word` is at most `max` insertions, deletions, replacements or swaps of neighbours away from `term`.

@@ -20,6 +20,7 @@ mod joined;
 mod letters;
 mod lexis;
 mod marks;
+mod matches;
 mod merged;
 mod misread;
 mod normal;
@@ -28,22 +29,25 @@ mod parser;
 mod payload;
 mod queries;
 mod query_text;
+mod ranking;
 mod scan;
 mod searcher;
 mod signature;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod unmarked;
 mod waiting;
 mod windows;
 mod writer;
 
+#[cfg(test)]
+pub use best::TextHit;
+pub use best::Ties;
 pub use interrupt::Interrupt;
 pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
 pub use query_text::{Syntax, TextQuery};
-#[cfg(test)]
-pub use searcher::TextHit;
 pub use searcher::{Prepared, TextSearcher};
 pub use writer::{build, build_like, merge};
 
@@ -82,11 +86,21 @@ impl TextConfig {
     /// # Errors
     /// [`Error::Schema`] that names the tokenizers there are.
     pub fn validate(&self) -> Result<()> {
-        self.analysis(Edition::Current)?;
+        self.analysis(Edition::Second)?;
         if self.fields.len() > usize::from(u16::MAX) {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
         Ok(())
+    }
+
+    /// The number of the rules by which texts are read today. Older indexes keep theirs.
+    pub fn edition_number(&self) -> u8 {
+        self.edition().number()
+    }
+
+    /// The rules by which texts are read today.
+    fn edition(&self) -> Edition {
+        self.analysis(Edition::Second).map_or(Edition::Second, Analysis::edition)
     }
 
     fn analysis(&self, edition: Edition) -> Result<Analysis> {
@@ -106,9 +120,6 @@ impl TextConfig {
         schema.build()
     }
 }
-
-/// The number of the rules by which texts are read today. Older indexes keep theirs.
-pub const EDITION: u8 = 2;
 
 /// The name under which tantivy knows the tokenizer of every table.
 const TOKENIZER: &str = "t";

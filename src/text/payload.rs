@@ -3,11 +3,12 @@
 //! ```text
 //! payload = magic:"NLTX" edition:u8 zero:u8 fields:u16 docs:u32 length:u64 x 6 file x 6        (little-endian)
 //! file    = one file of a tantivy segment with tantivy's own footer, in the order of FILES
-//! edition = the rules that made the tokens, 1 or 2 (see `analyzer`)
+//! edition = the rules that made the tokens, 1 to 3 (see `analyzer`)
 //! ```
 //! The lengths add up to the payload exactly. Without docs or without fields every length is 0. Checksums belong to the
 //! storage layer; the decoder proves the lengths, so that slicing the files cannot go out of bounds.
 
+use super::TextConfig;
 use super::analyzer::Edition;
 use std::ops::Range;
 use tantivy::directory::OwnedBytes;
@@ -62,7 +63,7 @@ impl TextPayload {
             return Err("it does not begin like a text index".into());
         }
         let Some(edition) = Edition::from_number(header[4]).filter(|_| header[5] == 0) else {
-            return Err(format!("text index version {} is neither 1 nor 2", header[4]));
+            return Err(format!("text index version {} is none of 1, 2 and 3", header[4]));
         };
         let fields = u16::from_le_bytes([header[6], header[7]]);
         let docs = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
@@ -100,8 +101,8 @@ impl TextPayload {
     }
 
     /// Whether today's rules made the index.
-    pub fn is_current(&self) -> bool {
-        self.edition == Edition::Current
+    pub fn is_current(&self, config: &TextConfig) -> bool {
+        self.edition == config.edition()
     }
 
     pub(super) fn edition(&self) -> Edition {

@@ -191,7 +191,7 @@ impl Node {
 }
 
 /// How a query text is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Syntax {
     /// As a query, with operators.
     #[default]
@@ -240,7 +240,7 @@ impl TextQuery {
                 limits::MAX_QUERY_BYTES,
             ));
         }
-        let (root, warnings) = read(config, Edition::Current, query, field, syntax)?;
+        let (root, warnings) = read(config, Edition::Second, query, field, syntax)?;
         let first = if config.analysis(Edition::First)?.may_differ(query) {
             Some(Tree { root: read(config, Edition::First, query, field, syntax)?.0 })
         } else {

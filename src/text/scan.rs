@@ -34,8 +34,8 @@ impl Cut {
     pub(super) fn normal(self, text: &str) -> Normal<'_> {
         let form = match (self.edition, self.split) {
             (Edition::First, _) => Form::AsWritten,
-            (Edition::Current, Split::Whitespace | Split::Raw) => Form::Canonical,
-            (Edition::Current, Split::Words | Split::Trigrams) => Form::Letters,
+            (_, Split::Whitespace | Split::Raw) => Form::Canonical,
+            (_, Split::Words | Split::Trigrams) => Form::Letters,
         };
         Normal::of(text, form)
     }
@@ -52,12 +52,12 @@ impl Cut {
         for c in slice.chars() {
             let mut stop = false;
             match self.edition {
-                Edition::Current => fold(c, self.turkish, |c| stop = push(c)),
                 Edition::First => {
                     for c in c.to_lowercase().filter(|c| !is_dropped(*c)) {
                         stop = push(c);
                     }
                 }
+                _ => fold(c, self.turkish, |c| stop = push(c)),
             }
             if stop {
                 break;

@@ -6,20 +6,22 @@
 
 use super::exact::{Exact, Place, Scorers};
 use super::interrupt::Interrupt;
+use crate::bitmap::Bitmap;
 use crate::error::Result;
+use std::ops::Range;
 use tantivy::query::{Occur, Scorer};
-use tantivy::{DocId, SegmentReader};
+use tantivy::{DocId, Score, SegmentReader};
 
 /// Documents of a window.
-pub(super) const WINDOW: u32 = 2048;
+const WINDOW: u32 = 2048;
 
 const WORDS: usize = WINDOW as usize / 64;
 
 /// One bit for each document of a window.
-pub(super) type Bits = [u64; WORDS];
+type Bits = [u64; WORDS];
 
 /// The tree of a query over one segment.
-pub(super) struct Windows<'a> {
+struct Windows<'a> {
     words: Vec<Word>,
     root: Branch,
     scoring: bool,
@@ -60,7 +62,7 @@ struct Found {
 
 impl<'a> Windows<'a> {
     /// Opens the tree over one segment; windows must be asked for in ascending order.
-    pub(super) fn open(
+    fn open(
         exact: &Exact,
         reader: &SegmentReader,
         scoring: bool,
@@ -77,7 +79,7 @@ impl<'a> Windows<'a> {
     }
 
     /// Calls `each` with the documents from `base` on that match, among those of `mask`, and their scores.
-    pub(super) fn visit(&mut self, base: DocId, mask: &Bits, each: &mut dyn FnMut(DocId, f32)) -> Result<()> {
+    fn visit(&mut self, base: DocId, mask: &Bits, each: &mut dyn FnMut(DocId, f32)) -> Result<()> {
         self.base = base;
         let root = std::mem::replace(&mut self.root, Branch::Word(0, 1.0));
         let found = self.eval(&root, mask);
@@ -236,6 +238,45 @@ impl<'a> Windows<'a> {
             self.spare.push(found.sums);
         }
     }
+}
+
+/// Calls `found` with the live matches of a heavy query in `range`, among those of `mask`.
+pub(super) fn each_window(
+    exact: &Exact,
+    reader: &SegmentReader,
+    range: Range<DocId>,
+    mask: Option<&Bitmap>,
+    scoring: bool,
+    interrupt: &Interrupt<'_>,
+    found: &mut dyn FnMut(DocId, Score),
+) -> Result<()> {
+    let mut windows = Windows::open(exact, reader, scoring, interrupt)?;
+    for base in (range.start - range.start % WINDOW..range.end).step_by(WINDOW as usize) {
+        let first = base as usize / 64;
+        let mut bits: Bits = std::array::from_fn(|at| match mask {
+            Some(mask) => mask.words().get(first + at).copied().unwrap_or(0),
+            None => u64::MAX,
+        });
+        for (at, word) in bits.iter_mut().enumerate() {
+            let start = base + 64 * at as u32;
+            let below = |end: DocId| match end.saturating_sub(start) {
+                count @ 0..64 => (1 << count) - 1,
+                _ => u64::MAX,
+            };
+            *word &= below(range.end) & !below(range.start);
+            if let Some(alive) = reader.alive_bitset() {
+                for bit in 0..64 {
+                    if *word & 1 << bit != 0 && !alive.is_alive(start + bit) {
+                        *word &= !(1 << bit);
+                    }
+                }
+            }
+        }
+        if bits.iter().any(|word| *word != 0) {
+            windows.visit(base, &bits, found)?;
+        }
+    }
+    Ok(())
 }
 
 impl Branch {

@@ -31,7 +31,7 @@ pub fn build<'a>(
     config: &TextConfig,
     docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
 ) -> Result<Vec<u8>> {
-    build_by(config, Edition::Current, docs)
+    build_by(config, config.edition(), docs)
 }
 
 /// The same by the rules that made `other`.
@@ -46,16 +46,8 @@ pub fn build_like<'a>(
     build_by(config, other.edition(), docs)
 }
 
-/// As a program of the first edition would have built it.
-#[cfg(test)]
-pub(super) fn build_first<'a>(
-    config: &TextConfig,
-    docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
-) -> Result<Vec<u8>> {
-    build_by(config, Edition::First, docs)
-}
-
-fn build_by<'a>(
+/// The same by the rules of an edition.
+pub(super) fn build_by<'a>(
     config: &TextConfig,
     edition: Edition,
     docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
@@ -114,7 +106,7 @@ pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) ->
         let mut parts = Vec::with_capacity(inputs.len());
         let mut alive_sets = Vec::with_capacity(inputs.len());
         let mut count = 0_u64;
-        let edition = inputs.first().map_or(Edition::Current, |(payload, _)| payload.edition());
+        let edition = inputs.first().map_or(config.edition(), |(payload, _)| payload.edition());
         if inputs.iter().any(|(payload, _)| payload.edition() != edition) {
             return Err(Error::Text("the inputs were made by different rules".into()));
         }

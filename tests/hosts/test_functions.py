@@ -80,7 +80,7 @@ def test_a_wrong_argument_is_an_error(db, call):
     assert db.failure(f"SELECT {call}").message
 
 
-@pytest.mark.parametrize("call", ["vec_f32()", "vec_length()", "vec_add('[1]')", "hybrid_query()", "hybrid_query('a')", "nearlite_version(1)"])
+@pytest.mark.parametrize("call", ["vec_f32()", "vec_length()", "vec_add('[1]')", "hybrid_query()", "nearlite_version(1)"])
 def test_a_wrong_number_of_arguments_is_an_error(db, call):
     assert db.failure(f"SELECT {call}").message
 

@@ -176,6 +176,19 @@ def test_a_search_whose_ranks_are_read_is_ranked(table, rest):
     assert not any("unranked" in one for one in told(table, f"SELECT {rest}"))
 
 
+def test_a_bound_that_a_text_brings_with_it_holds_where_nobody_reads_scores(table):
+    scores = dict(table.rows("SELECT rowid, bm25 FROM docs WHERE docs MATCH 'cat OR owl' ORDER BY rank"))
+    edge = sorted(scores.values())[len(scores) // 2]
+    kept = sorted(rowid for rowid, score in scores.items() if score >= edge)
+    assert 0 < len(kept) < len(scores)
+    query = f"text_query('cat OR owl', '{{\"min_bm25\":{edge!r}}}')"
+    assert table.one(f"SELECT count(*) FROM docs WHERE docs MATCH {query}") == len(kept)
+    assert table.one(f"SELECT count(*) FROM docs WHERE docs MATCH {query} AND year > 0") == len(kept)
+    for order in ("rowid", "rowid DESC", "year, rowid"):
+        got = table.column(f"SELECT rowid FROM docs WHERE docs MATCH {query} ORDER BY {order}")
+        assert sorted(got) == kept and (order == "rowid") <= (got == kept), order
+
+
 def test_scores_are_read_by_functions_in_any_order(table):
     scores = dict(table.rows("SELECT rowid, bm25 FROM docs WHERE docs MATCH 'cat' ORDER BY rank"))
     got = table.rows("SELECT rowid, -bm25(docs) FROM docs WHERE docs MATCH 'cat' ORDER BY rowid")

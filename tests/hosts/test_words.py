@@ -113,5 +113,102 @@ def test_a_word_is_found_in_either_normal_form_and_marked_as_it_is_stored(db, to
         for form in forms:
             found = db.column("SELECT highlight(f, 0, '[', ']') FROM f WHERE f MATCH ? ORDER BY rowid", form)
             assert found == [f"[{stored}]" for stored in forms], (tokenizer, state)
-    assert db.column("SELECT analyzer FROM nearlite_info('f') WHERE kind = 'full text'") == [2]
+    assert db.column("SELECT analyzer FROM nearlite_info('f') WHERE kind = 'full text'") == [3 if tokenizer == "pt_stem" else 2]
+    assert db.rows("INSERT INTO f(f) VALUES('integrity-check')") == []
+
+
+def carried(db, query):
+    """The same query on every way that a value can take to MATCH."""
+    db.rows("DROP TABLE IF EXISTS temp.kept")
+    db.rows(f"CREATE TEMP TABLE kept AS SELECT {query} AS q")
+    db.rows("DROP TABLE IF EXISTS typed")
+    db.rows("CREATE TABLE typed(q TEXT, i INTEGER)")
+    db.rows(f"INSERT INTO typed VALUES({query}, 1)")
+    stored = db.column("SELECT q FROM kept")[0]
+    for sql, params in [
+        (f"WITH c(q) AS MATERIALIZED (SELECT {query}) SELECT d.rowid FROM c, docs d WHERE d.docs MATCH c.q ORDER BY d.rank", []),
+        (f"WITH c(q) AS MATERIALIZED (SELECT {query} UNION SELECT {query}) SELECT d.rowid FROM c, docs d WHERE d.docs MATCH c.q ORDER BY d.rank", []),
+        (f"SELECT rowid FROM docs WHERE docs MATCH (SELECT {query}) ORDER BY rank", []),
+        (f"SELECT rowid FROM docs WHERE docs MATCH (SELECT q FROM (SELECT {query} AS q, 1 AS i UNION ALL SELECT NULL, 2 ORDER BY i) LIMIT 1) ORDER BY rank", []),
+        ("SELECT rowid FROM docs WHERE docs MATCH (SELECT q FROM kept) ORDER BY rank", []),
+        ("SELECT d.rowid FROM kept, docs d WHERE d.docs MATCH kept.q ORDER BY d.rank", []),
+        ("SELECT d.rowid FROM typed, docs d WHERE d.docs MATCH typed.q AND typed.i = 1 ORDER BY d.rank", []),
+        (f"SELECT rowid FROM docs WHERE docs MATCH (SELECT max(q) FROM (SELECT {query} AS q)) ORDER BY rank", []),
+        ("SELECT rowid FROM docs WHERE docs MATCH ? ORDER BY rank", [stored]),
+    ]:
+        yield sql, db.column(sql, *params)
+
+
+def test_a_query_keeps_its_meaning_wherever_sqlite_stores_it(docs):
+    """As a pointer value it was NULL there, and MATCH NULL silently finds nothing."""
+    for query, expected in [
+        ("words('git push --force')", [2]),
+        ("words('NOT NULL constraint failed')", [1, 3]),
+        ("text_query('git push -force')", []),
+        ("text_query('null -constraint')", [3]),
+        ("text_query('git \"push force\" --force', '{\"syntax\":\"words\"}')", [2]),
+        ("hybrid_query(words('push --force'), NULL)", [2]),
+        ("hybrid_query('null', '[1, 0]', '{\"depth\":3}')", None),
+        ("hybrid_query(words('--null'), vec_f32('[3, 0]'))", None),
+    ]:
+        direct = docs.column(f"SELECT rowid FROM docs WHERE docs MATCH {query} ORDER BY rank")
+        assert direct == expected or expected is None and len(direct) == 4, query
+        for sql, got in carried(docs, query):
+            assert got == direct, sql
+
+
+def test_a_stored_query_works_where_match_is_a_function_and_in_warnings(docs):
+    docs.rows("CREATE TEMP TABLE kept AS SELECT words('push --force') AS w, hybrid_query('a &&', '[1,0]') AS h")
+    assert sorted(docs.column("SELECT docs.rowid FROM docs, kept WHERE docs MATCH kept.w OR docs.rowid = 3")) == [2, 3]
+    assert sorted(docs.column("SELECT docs.rowid FROM docs, kept WHERE body MATCH kept.w OR docs.rowid = 3")) == [2, 3]
+    assert json.loads(docs.one("SELECT nearlite_warnings('docs', w) FROM kept")) == []
+    assert json.loads(docs.one("SELECT nearlite_warnings('docs', h) FROM kept")) != []
+    assert docs.column("SELECT typeof(w) FROM kept") == ["blob"]
+
+
+def test_a_query_that_was_changed_on_its_way_is_an_error_or_means_the_same(docs):
+    found = "SELECT rowid FROM docs WHERE docs MATCH {q} ORDER BY rank"
+    assert docs.column(found.format(q="CAST(words('push --force') AS TEXT)")) == [2]
+    for changed in ["substr(hybrid_query('x', '[1,0]'), 1, 30)", "CAST(hybrid_query('x', '[1,0]') AS TEXT) || 'y'"]:
+        assert docs.failure(found.format(q=changed)).says("changed on its way to MATCH"), changed
+    for wrong, message in [
+        ("v MATCH words('x')", "a text query is for docs"),
+        ("v MATCH hybrid_query('x', NULL)", "write docs MATCH hybrid_query"),
+        ("docs MATCH hybrid_query(hybrid_query('x', NULL), NULL)", "the query text must be TEXT"),
+        ("CASE WHEN v MATCH words('x') THEN 1 END", "MATCH takes a text for a FULLTEXT column"),
+        ("docs MATCH x'0102'", "a text query is TEXT, got BLOB"),
+    ]:
+        assert docs.failure(f"SELECT rowid FROM docs WHERE {wrong}").says(message), wrong
+    # A value in the place of a text is refused instead of being lost.
+    assert docs.failure("INSERT INTO docs(body) VALUES(words('x'))").says("body")
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 9, 12, 30])
+def test_with_trigrams_a_word_of_any_script_and_length_is_a_substring(db, length):
+    db.rows("CREATE VIRTUAL TABLE grams USING nearlite(body TEXT FULLTEXT, tokenizer = 'trigram')")
+    texts = ["東京都は日本の首都であり世界最大級の都市圏を形成している大都市である、とされる", "한국어는조사가붙는다데이터베이스를만든다그리고검색을한다빠르게", "ฐานข้อมูลเวกเตอร์ขนาดเล็กสำหรับทุกคน", "Donaudampfschifffahrtsgesellschaftskapitän", "🙂🙃🙂🙃😀😃😄😁😆😅😂🤣😊😇"]
+    for text in texts:
+        db.rows("INSERT INTO grams VALUES(?)", text)
+    for state in ("delta", "segment"):
+        for at, text in enumerate(texts, 1):
+            for start in range(0, len(text) - length, 5):
+                piece = text[start : start + length]
+                for query in ("words(?)", "?") if piece.isalnum() else ("words(?)",):
+                    expected = [rowid for rowid, other in enumerate(texts, 1) if piece.lower() in other.lower()]
+                    assert db.column(f"SELECT rowid FROM grams WHERE grams MATCH {query} ORDER BY rowid", piece) == expected, (piece, state)
+                # One letter more that is not there: nothing, however much of the rest is.
+                assert db.column("SELECT rowid FROM grams WHERE grams MATCH words(?)", piece + "字字") == [], (piece, at)
+        db.rows("INSERT INTO grams(grams) VALUES('flush')")
+
+
+def test_words_typed_without_marks_are_found_by_the_stemmers_of_languages(db):
+    db.rows("CREATE VIRTUAL TABLE f USING nearlite(body TEXT FULLTEXT, tokenizer = 'pt_stem')")
+    for state in ("delta", "segment", "merged"):
+        if state == "delta":
+            db.many_in_transaction("INSERT INTO f(rowid, body) VALUES(?, ?)", [(1, "a informação pública"), (2, "as informações"), (3, "informacao publica")])
+        else:
+            db.rows(f"INSERT INTO f(f) VALUES('{'flush' if state == 'segment' else 'optimize'}')")
+        for text, expected in [("informacao", [1, 3]), ("informação", [1, 2]), ("informações", [1, 2]), ("\"informacao publica\"", [1, 3])]:
+            assert db.column("SELECT rowid FROM f WHERE f MATCH ? ORDER BY rowid", text) == expected, (text, state)
+        assert db.one("SELECT highlight(f, 0, '[', ']') FROM f WHERE f MATCH 'informacao' AND rowid = 1") == "a [informação] pública"
     assert db.rows("INSERT INTO f(f) VALUES('integrity-check')") == []

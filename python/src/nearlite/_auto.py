@@ -11,18 +11,19 @@ import ctypes
 import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable
 
 from . import _library
 from ._errors import LoadError
 
-_Routines = Tuple[Any, Any, Any]
+_Routines = tuple[Any, Any, Any]
 
 # Held from the registration of the entry point to its cancelling. A factory may connect inside a connect.
 _lock = threading.RLock()
 _depth = 0
-_routines: Optional[_Routines] = None
+_routines: _Routines | None = None
 _for_good = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Optional, Union, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _auto, _files, _library
 from ._errors import LoadError
@@ -22,17 +22,16 @@ class Connection(sqlite3.Connection):
 
 
 @overload
-def connect(
-    database: Union[str, bytes, "os.PathLike[str]"], *, using: "Literal['sqlite3']" = "sqlite3", **arguments: Any
-) -> sqlite3.Connection: ...
+def connect(database: str | bytes | os.PathLike[str], *, using: Literal["sqlite3"] = "sqlite3", **arguments: Any) -> sqlite3.Connection: ...
 @overload
-def connect(database: Union[str, bytes, "os.PathLike[str]"], *, using: str, **arguments: Any) -> Any: ...
+def connect(database: str | bytes | os.PathLike[str], *, using: str, **arguments: Any) -> Any: ...
 
 
-def connect(database: Union[str, bytes, "os.PathLike[str]"], *, using: str = "sqlite3", **arguments: Any) -> Any:
+def connect(database: str | bytes | os.PathLike[str], *, using: str = "sqlite3", **arguments: Any) -> Any:
     """Opens a database and loads nearlite into the connection.
 
-    The arguments are those of ``sqlite3.connect()``. It works in Pythons that were built without extension loading too.
+    The arguments are those of ``sqlite3.connect()``, with ``check_same_thread=False`` unless it is given. It works in Pythons that
+    were built without extension loading too.
 
     ``using`` names another module to connect with: "pysqlite3", "sqlean" or "apsw" (whose arguments are those of
     ``apsw.Connection()``). Each brings an SQLite library of its own, which is why none is ever taken unasked. While a file
@@ -52,6 +51,8 @@ def connect(database: Union[str, bytes, "os.PathLike[str]"], *, using: str = "sq
     if using == "apsw":
         connection = module.Connection(os.fspath(database), **arguments)
     else:
+        # A collection lets threads take turns, and its async methods run in worker threads.
+        arguments.setdefault("check_same_thread", False)
         if using == "sqlite3":
             arguments.setdefault("factory", Connection)
         elif "factory" not in arguments:
@@ -99,8 +100,7 @@ def load(connection: Any) -> None:
     if not known or not hasattr(connection, "enable_load_extension"):
         if known:
             raise LoadError(
-                "this Python's sqlite3 was built without extension loading: open the connection with nearlite.connect(), "
-                "which works here"
+                "this Python's sqlite3 was built without extension loading: open the connection with nearlite.connect(), which works here"
             )
         raise TypeError(f"expected a connection of sqlite3, pysqlite3, sqlean or apsw, got {type(connection).__name__}")
     host = _host_of(connection)
@@ -138,7 +138,7 @@ def has_nearlite(connection: Any) -> bool:
     return any(row[0] in ("nearlite", b"nearlite") for row in _rows(connection, "PRAGMA module_list"))
 
 
-def _rows(connection: Any, sql: str) -> "list[Any]":
+def _rows(connection: Any, sql: str) -> list[Any]:
     """The rows as tuples, whatever a subclass overrides and whichever row factory is set."""
     owner: Any = next((base for base in type(connection).__mro__ if _top(base) in HOSTS), type(connection))
     cursor = owner.cursor(connection)
@@ -160,12 +160,12 @@ def _host_of(connection: Any) -> str:
     return next((_top(base) for base in type(connection).__mro__ if _top(base) in HOSTS), type(connection).__module__)
 
 
-def _files_of(connection: Any) -> "list[str]":
+def _files_of(connection: Any) -> list[str]:
     """The files of an open connection."""
     return [os.fsdecode(row[2]) for row in _rows(connection, "PRAGMA database_list") if row[2]]
 
 
-def _path_of(database: Any, uri: bool) -> Optional[str]:
+def _path_of(database: Any, uri: bool) -> str | None:
     """The path of the file, or None for a database in memory."""
     path = os.fsdecode(database)
     if uri and path.startswith("file:"):
@@ -182,7 +182,7 @@ def _is_closed(connection: Any) -> bool:
     """Whether the connection was closed, without running a statement."""
     try:
         if hasattr(connection, "total_changes") and not callable(connection.total_changes):
-            connection.total_changes
+            _ = connection.total_changes
         else:
             connection.total_changes()
     except Exception:

@@ -11,17 +11,17 @@ import gc
 import os
 import threading
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable
 
 from ._errors import LoadError
 
-_Identity = Tuple[int, int]
+_Identity = tuple[int, int]
 _lock = threading.Lock()
 # For each file: the SQLite, its connections, and how to see that one of them is closed.
-_open: Dict[_Identity, List[Tuple[str, "weakref.ref[Any]", Callable[[Any], bool]]]] = {}
+_open: dict[_Identity, list[tuple[str, weakref.ref[Any], Callable[[Any], bool]]]] = {}
 
 
-def identity(path: str) -> Optional[_Identity]:
+def identity(path: str) -> _Identity | None:
     """What tells a file from others, whatever it is called. None where there is no such file."""
     try:
         found = os.stat(path)
@@ -44,7 +44,7 @@ def refuse_second_library(path: str, host: str) -> None:
         )
 
 
-def _others(path: str, host: str) -> List[str]:
+def _others(path: str, host: str) -> list[str]:
     """The other modules through which the file is open. Forgets connections that are closed."""
     name = identity(path)
     with _lock:

@@ -12,13 +12,12 @@ import shutil
 import sys
 import tempfile
 import threading
-from typing import Dict
 
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nearlite" + _SUFFIX)
 
 _lock = threading.Lock()
-_copies: Dict[str, str] = {}
+_copies: dict[str, str] = {}
 
 
 def loadable_path() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, Iterable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy
@@ -37,7 +38,7 @@ def serialize_float32(vector: Iterable[float]) -> bytes:
         raise TypeError(f"a vector is a sequence of numbers: {error}") from None
 
 
-def to_numpy(blob: bytes) -> "numpy.ndarray[Any, Any]":
+def to_numpy(blob: bytes) -> numpy.ndarray[Any, Any]:
     """Returns the vector of a BLOB as a numpy array of float32.
 
     The array is a read-only view of the BLOB; ``.copy()`` gives one that can be written.

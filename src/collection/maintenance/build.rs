@@ -75,7 +75,9 @@ pub enum Source {
     Segments {
         /// Columns and which rows go on.
         columns: Vec<(Arc<SegmentColumns>, Option<Bitmap>)>,
-        /// Their text indexes, unless the texts are to be read anew.
+        /// The metadata of their living rows, where the columns alone cannot be merged.
+        metadata: Option<Vec<Vec<Value>>>,
+        /// Their text indexes, unless the texts are to be tokenized again.
         indexes: Option<Vec<Arc<TextPayload>>>,
         /// Otherwise the texts.
         texts: Vec<Texts>,
@@ -136,9 +138,12 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Re
             let text = has_text.then(|| text::build(&config, &mut texts.into_iter())).transpose()?;
             (columns, text, None)
         }
-        Source::Segments { columns, indexes, texts, base } => {
+        Source::Segments { columns, metadata, indexes, texts, base } => {
             let pairs: Vec<_> = columns.iter().map(|(c, alive)| (&c.columns, alive.as_ref())).collect();
-            let merged = Columns::merge(&pairs, &types);
+            let merged = match metadata {
+                Some(metadata) => Columns::build(&types, &mut rowids.iter().copied().zip(metadata)),
+                None => Columns::merge(&pairs, &types),
+            };
             go_on()?;
             let text = match indexes {
                 Some(indexes) if has_text => {

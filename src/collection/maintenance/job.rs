@@ -10,10 +10,12 @@ use super::build::{Build, Ingredients, Source, Texts, Vectors, keeps_graph};
 use super::work::{Input, Step, Work};
 use super::writing::Writing;
 use super::{Site, install};
+use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
 use crate::storage::{Claim, LogPosition, SegmentId};
+use crate::text::TextConfig;
 use crate::value::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,8 @@ struct Reading {
     texts: Vec<Texts>,
     /// Whether texts are read from the rows.
     read_texts: bool,
+    /// Whether metadata is read from the rows, because the columns cannot be merged.
+    read_metadata: bool,
     /// Rows read, and those of transactions that were committed.
     read: usize,
     confirmed: usize,
@@ -82,6 +86,7 @@ impl Job {
             metadata: Vec::new(),
             texts: Vec::new(),
             read_texts: false,
+            read_metadata: false,
             read: 0,
             confirmed: 0,
         };
@@ -126,6 +131,10 @@ impl Job {
             return Ok(Step::Waits);
         }
         self.holder = Some(connection);
+        if self.installed.is_some() {
+            // It has its place, unless this transaction is taken back.
+            return Ok(Step::Waits);
+        }
         self.finish_build()?;
         match &mut self.stage {
             Stage::Reading(reading) => {
@@ -254,14 +263,17 @@ impl Reading {
         let rowids = self.rowids.get(self.read..end).unwrap_or_default();
         storage.pack(conn, rowids.iter().copied())?;
         let is_seal = matches!(work, Work::Seal { .. });
-        if is_seal || self.read_texts {
+        let (metadata, texts) = (is_seal || self.read_metadata, is_seal || self.read_texts);
+        if metadata || texts {
             for rowid in rowids {
                 // A row that is gone since is dead in the new segment; what it holds does not matter.
                 let values = storage.row(conn, *rowid)?.map(|row| row.values);
-                if is_seal {
+                if metadata {
                     self.metadata.push(metadata_of(schema, values.as_deref().unwrap_or_default()));
                 }
-                self.texts.push(texts_of(schema, values));
+                if texts {
+                    self.texts.push(texts_of(schema, values));
+                }
             }
         }
         for (at, vectors) in self.vectors.iter_mut().enumerate() {
@@ -282,7 +294,7 @@ impl Reading {
             Some(input) => {
                 input.segment.columns(site.on)?;
                 if has_text {
-                    let current = input.segment.text(site.on)?.is_current();
+                    let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
                     self.read_texts |= !current;
                 }
             }
@@ -296,11 +308,14 @@ impl Reading {
                 }
                 let rows = inputs.iter().map(Input::live).sum();
                 self.rowids = memory::room(rows)?;
+                let mut all = Vec::with_capacity(inputs.len());
                 for input in inputs {
                     let columns = &input.segment.columns(site.on)?.columns;
+                    all.push(columns);
                     let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
                     self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
                 }
+                self.read_metadata = !Columns::can_merge(&all);
             }
         }
         self.loaded += 1;
@@ -314,7 +329,8 @@ impl Reading {
             Work::Seal { .. } => Source::Rows { metadata: std::mem::take(&mut self.metadata), texts },
             Work::Merge { inputs } => {
                 let missing = || Error::Value("a payload of a merge was not loaded".into());
-                let columns = |input: &Input| Some((input.segment.loaded_columns()?, input.alive.clone()));
+                let columns =
+                    |input: &Input| Some((Arc::clone(input.segment.loaded_columns()?), input.alive.clone()));
                 let columns: Option<Vec<_>> = inputs.iter().map(columns).collect();
                 let has_text = schema.full_texts().next().is_some();
                 let indexes = (has_text && !self.read_texts).then(|| {
@@ -325,6 +341,7 @@ impl Reading {
                 let base = base.map(|base| (0..count).map(|at| base.segment.loaded_vector(at)).collect());
                 Source::Segments {
                     columns: columns.ok_or_else(missing)?,
+                    metadata: self.read_metadata.then(|| std::mem::take(&mut self.metadata)),
                     indexes: indexes.map(|indexes| indexes.ok_or_else(missing)).transpose()?,
                     texts,
                     base: base.map(|base: Option<Vec<_>>| base.ok_or_else(missing)).transpose()?,

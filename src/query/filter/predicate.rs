@@ -2,8 +2,9 @@
 
 use super::{Filter, Target, target};
 use crate::bitmap::Bitmap;
-use crate::columns::{Columns, affinity, starts_with};
-use crate::error::Result;
+use crate::columns::{Bounds, Columns, affinity, starts_with};
+use crate::error::{Error, Result};
+use crate::json::{self, Json, JsonFilter};
 use crate::schema::{ColumnType, Schema};
 use crate::value::{Op, Value};
 use std::fmt::Write;
@@ -35,6 +36,7 @@ enum Node {
         prefix: String,
         ignore_case: bool,
     },
+    Json(usize, Arc<JsonTest>),
     Rowid(Op, Value),
     /// Sorted and distinct; a NULL in the list makes every row outside it NULL instead of false.
     Rowids {
@@ -46,6 +48,19 @@ enum Node {
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
+}
+
+/// A filter over JSON objects, and its text.
+#[derive(PartialEq)]
+struct JsonTest {
+    text: String,
+    filter: JsonFilter,
+}
+
+impl std::fmt::Debug for JsonTest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Predicate {
@@ -62,9 +77,9 @@ impl Predicate {
         self.root == Node::All
     }
 
-    /// The ords of a segment for which the filter is true.
-    pub fn eval(&self, columns: &Columns) -> Bitmap {
-        self.root.rows(columns, true)
+    /// The ords of a segment for which the filter is true, or may be.
+    pub fn eval(&self, columns: &Columns) -> Bounds {
+        self.root.bounds(columns, true)
     }
 
     /// The filter's value for one row, whose metadata values stand in the schema's metadata order; `None` is NULL.
@@ -165,6 +180,13 @@ fn node(
             }
             Target::Rowid | Target::TextKey => Node::Unknown,
         },
+        Filter::Json { column, filter: text } => match target("table", schema, column)? {
+            Target::Metadata(at, _) => {
+                let filter = JsonFilter::read(text).map_err(Error::Value)?;
+                Node::Json(at, Arc::new(JsonTest { text: text.clone(), filter }))
+            }
+            Target::Rowid | Target::TextKey => Node::Unknown,
+        },
         Filter::RowidCompare(op, value) => Node::Rowid(*op, Value::Integer(*value)),
         Filter::Rowids(ids) => Node::Rowids { ids: sorted(ids.clone()), null: false },
         Filter::Keys(names) => keys(names, false)?,
@@ -185,6 +207,30 @@ fn sorted(mut ids: Vec<i64>) -> Arc<[i64]> {
 impl Node {
     /// The rows where this is `want`. NOT is pushed down by asking for the other truth value, which leaves the rows
     /// where it is NULL out of both answers.
+    fn bounds(&self, columns: &Columns, want: bool) -> Bounds {
+        match self {
+            Self::Json(column, test) => columns.json(*column, &test.filter, want),
+            Self::Not(node) => node.bounds(columns, !want),
+            // AND is true where all are true and false where any is false; OR the other way round.
+            Self::And(nodes) | Self::Or(nodes) => {
+                let all = matches!(self, Self::And(_)) == want;
+                let mut nodes = nodes.iter();
+                let Some(first) = nodes.next() else {
+                    let len = columns.len();
+                    return if all { Bitmap::full(len) } else { Bitmap::empty(len) }.into();
+                };
+                let mut rows = first.bounds(columns, want);
+                for node in nodes {
+                    let more = node.bounds(columns, want);
+                    if all { rows.and(&more) } else { rows.or(&more) }
+                }
+                rows
+            }
+            _ => self.rows(columns, want).into(),
+        }
+    }
+
+    /// The same for all but JSON and what combines others.
     fn rows(&self, columns: &Columns, want: bool) -> Bitmap {
         let len = columns.len();
         let constant = |holds: bool| if holds { Bitmap::full(len) } else { Bitmap::empty(len) };
@@ -236,21 +282,7 @@ impl Node {
                 }
                 rows
             }
-            Self::Not(node) => node.rows(columns, !want),
-            // AND is true where all are true and false where any is false; OR the other way round.
-            Self::And(nodes) | Self::Or(nodes) => {
-                let all = matches!(self, Self::And(_)) == want;
-                let mut rows: Option<Bitmap> = None;
-                for node in nodes {
-                    let more = node.rows(columns, want);
-                    match &mut rows {
-                        None => rows = Some(more),
-                        Some(rows) if all => rows.and(&more),
-                        Some(rows) => rows.or(&more),
-                    }
-                }
-                rows.unwrap_or_else(|| constant(all))
-            }
+            Self::Json(..) | Self::Not(_) | Self::And(_) | Self::Or(_) => self.bounds(columns, want).sure,
         }
     }
 
@@ -279,6 +311,11 @@ impl Node {
                 let text = value(*column).as_text()?;
                 Some(starts_with(text, prefix, *ignore_case))
             }
+            Self::Json(column, test) => {
+                let text = value(*column).as_text()?;
+                // What is no JSON, in a file that was written by hand, has no keys.
+                Some(test.filter.matches(&json::parse(text).unwrap_or(Json::Null)))
+            }
             Self::Rowid(op, constant) => Some(op.accepts(Value::Integer(rowid).sql_cmp(constant))),
             Self::Rowids { ids, null } => {
                 let found = ids.binary_search(&rowid).is_ok();
@@ -302,6 +339,7 @@ impl Node {
             Self::Compare(_, _, value) | Self::Rowid(_, value) => of(value),
             Self::In { values, .. } => values.iter().take(*budget).map(of).sum::<usize>() + 8,
             Self::Prefix { prefix, .. } => prefix.len() + 8,
+            Self::Json(_, test) => test.text.len() + 8,
             Self::Rowids { ids, .. } => ids.len() * 8 + 8,
             Self::Not(node) => return node.fits(budget),
             Self::And(nodes) | Self::Or(nodes) => return nodes.iter().all(|node| node.fits(budget)),

@@ -37,6 +37,10 @@ impl Filter {
                 params.push(Value::Text(pattern + "*"));
                 format!("{} GLOB ?", quoted(column))
             }
+            Self::Json { column, filter } => {
+                params.push(Value::Text(filter.clone()));
+                format!("json_matches({}, ?)", quoted(column))
+            }
             Self::RowidCompare(op, value) => {
                 params.push(Value::Integer(*value));
                 format!("rowid {} ?", op.symbol())
@@ -85,6 +89,7 @@ impl Filter {
             Self::IsNull { column } => format!("{column} IS NULL"),
             Self::Prefix { column, ignore_case: true, .. } => format!("{column} LIKE ?"),
             Self::Prefix { column, .. } => format!("{column} GLOB ?"),
+            Self::Json { column, .. } => format!("json_matches({column}, ?)"),
             Self::RowidCompare(op, _) => format!("rowid {} ?", op.symbol()),
             Self::Rowids(_) => "rowid IN (...)".to_owned(),
             Self::Keys(_) => "key IN (...)".to_owned(),

@@ -74,11 +74,8 @@ const FOREIGN: &[(Place, &[&str], &str)] = &[
     (Type, &["numeric", "decimal", "number", "money"], "write INTEGER or REAL"),
     (Type, &["float4", "float8", "float64", "float32"], "write REAL"),
     (Type, &["bit"], "write BOOLEAN"),
-    (
-        Type,
-        &["json", "jsonb", "bytea", "varbinary", "binary", "any"],
-        "write UNINDEXED for a value that is only stored",
-    ),
+    (Type, &["jsonb"], "write JSON for objects to filter by, UNINDEXED for a value that is only stored"),
+    (Type, &["bytea", "varbinary", "binary", "any"], "write UNINDEXED for a value that is only stored"),
     (
         Type,
         &["sparsevec"],
@@ -107,7 +104,7 @@ const FOREIGN: &[(Place, &[&str], &str)] = &[
         "leave it out: TEXT, INTEGER and REAL say enough",
     ),
     (Scalar, &["("], "a length is not declared; leave it out"),
-    (Scalar, &["["], "a column holds one value; write UNINDEXED and store a list as a JSON text"),
+    (Scalar, &["["], "a column holds one value; write JSON and store an object that has the list"),
     (
         Vector,
         &["distance_metric", "distance", "metric_type", "similarity"],

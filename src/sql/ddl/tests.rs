@@ -75,6 +75,8 @@ fn keys_full_text_and_stored_columns_take_their_words_in_any_order() {
         assert_eq!(ok(&[stored]), Schema::new().unindexed("p"), "{stored}");
     }
     assert_eq!(ok(&["p JSON UNINDEXED NOT NULL"]), Schema::new().unindexed("p").not_null());
+    assert_eq!(ok(&["p JSON"]), Schema::new().json("p"));
+    assert_eq!(ok(&["p json NOT NULL"]), Schema::new().json("p").not_null());
 }
 
 #[test]
@@ -187,7 +189,9 @@ fn a_word_of_another_database_is_answered_with_the_word_of_ours() {
         ("t TEXT CHECK (t <> '')", "NOT NULL and its key only"),
         ("t TEXT NULL", "NULL is allowed"),
         ("t TEXT[]", "one value"),
-        ("j JSONB", "UNINDEXED"),
+        ("j JSONB", "write JSON for objects to filter by, UNINDEXED for"),
+        ("j JSON PRIMARY KEY", "a PRIMARY KEY must be TEXT or INTEGER"),
+        ("j JSON FULLTEXT", "FULLTEXT needs TEXT, not JSON"),
         ("PRIMARY KEY (id)", "after the type of its column"),
         ("UNIQUE (a, b)", "after the type of its column"),
         ("v VECTOR(3) CODES binary", "(write CODES bit)"),

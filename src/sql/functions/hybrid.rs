@@ -1,19 +1,17 @@
 //! `hybrid_query(text, vector [, options])` and `hybrid_query(leg, ... [, options])`: the right side of a hybrid MATCH.
 
+use super::carried::Carried;
 use super::leg_options::LegOptions;
-use super::near::{NEAR, NearValue, vector};
-use super::words::{TEXT, TextValue};
+use super::near::{NearValue, vector};
+use super::words::TextValue;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
-use std::ffi::CStr;
-
-/// Name of the pointer value that carries a [`HybridQuery`] from the function to the table.
-pub(crate) const HYBRID: &CStr = c"nearlite_hybrid";
+use serde::{Deserialize, Serialize};
 
 /// The arguments, not yet checked against a table. NULL legs are left out.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HybridQuery {
     pub(crate) legs: Vec<LegValue>,
     /// JSON.
@@ -21,7 +19,7 @@ pub(crate) struct HybridQuery {
 }
 
 /// One leg as it was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum LegValue {
     Near(NearValue),
     Text(TextValue),
@@ -39,17 +37,18 @@ impl HybridQuery {
 
 /// `hybrid_query`. With two or three arguments that are no legs the second one is a vector, the third the options.
 pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    let is_near = |at: usize| args.pointer::<NearValue>(at, NEAR).is_some();
-    let is_text = |at: usize| args.pointer::<TextValue>(at, TEXT).is_some();
+    let carried = (0..args.len()).map(|at| Carried::of(args, at)).collect::<Result<Vec<_>>>()?;
+    let near = carried.iter().any(|value| matches!(value, Some(Carried::Near(_))));
+    let texts = matches!(carried.get(1), Some(Some(Carried::Text(_))));
     if args.len() == 0 {
         return Err(Error::Value("hybrid_query takes a text and a vector, or legs".into()));
     }
     // A JSON object is no vector, so as the second of two it is the options of one leg.
     let options =
         args.len() == 2 && matches!(Value::from(args.value(1)), Value::Text(text) if is_object(&text));
-    let classic = matches!(args.len(), 2 | 3) && !(0..args.len()).any(is_near) && !is_text(1) && !options;
-    let query = if classic { text_and_vector(args)? } else { legs(args)? };
-    out.set_pointer(query, HYBRID);
+    let classic = matches!(args.len(), 2 | 3) && !near && !texts && !options;
+    let query = if classic { text_and_vector(args)? } else { legs(args, carried)? };
+    out.set_blob(&Carried::Hybrid(query).bytes()?);
     Ok(())
 }
 
@@ -59,7 +58,7 @@ fn text_and_vector(args: &Args<'_>) -> Result<HybridQuery> {
         let (column, subtype, options) = (None, args.subtype(1), LegOptions::default());
         legs.push(LegValue::Near(NearValue { column, vector, subtype, options }));
     }
-    match TextValue::of(args, 0) {
+    match TextValue::of(args, 0)? {
         Some(value) => legs.push(LegValue::Text(value)),
         None => {
             text(args.value(0), "the query text")?;
@@ -69,27 +68,31 @@ fn text_and_vector(args: &Args<'_>) -> Result<HybridQuery> {
 }
 
 /// Each argument is a leg; the last one may be a JSON object of options.
-fn legs(args: &Args<'_>) -> Result<HybridQuery> {
+fn legs(args: &Args<'_>, carried: Vec<Option<Carried>>) -> Result<HybridQuery> {
     let (mut legs, mut options) = (Vec::new(), None);
-    for at in 0..args.len() {
-        if let Some(near) = args.pointer::<NearValue>(at, NEAR) {
-            legs.push(LegValue::Near(near.clone()));
-            continue;
-        }
-        match (TextValue::of(args, at), args.value(at)) {
-            (Some(value), ValueRef::Text(_)) if at > 0 && at + 1 == args.len() && is_object(&value.text) => {
-                options = Some(value.text);
+    let last = carried.len().saturating_sub(1);
+    for (at, carried) in carried.into_iter().enumerate() {
+        let leg = match (carried, Value::from(args.value(at))) {
+            (Some(Carried::Near(near)), _) => LegValue::Near(near),
+            (Some(Carried::Text(text)), _) => LegValue::Text(text),
+            (Some(Carried::Hybrid(_)), _) => {
+                return Err(Error::Value("hybrid_query: a hybrid query is no leg of another one".into()));
             }
-            (Some(value), _) => legs.push(LegValue::Text(value)),
-            (None, ValueRef::Null) => {}
+            (None, Value::Null) => continue,
+            (None, Value::Text(text)) if at > 0 && at == last && is_object(&text) => {
+                options = Some(text);
+                continue;
+            }
+            (None, Value::Text(text)) => LegValue::Text(TextValue { text, options: LegOptions::default() }),
             (None, other) => {
-                let kind = Value::from(other).type_name();
+                let kind = other.type_name();
                 return Err(Error::Value(format!(
                     "hybrid_query: argument {} is a leg, a text or near('column', vector), got {kind}",
                     at + 1
                 )));
             }
-        }
+        };
+        legs.push(leg);
     }
     Ok(HybridQuery { legs, options })
 }

@@ -9,7 +9,7 @@ const MAX_DEPTH: u64 = 10_000;
 const MAX_WEIGHT: f64 = 1e6;
 
 /// What a leg says about itself.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct LegOptions {
     /// Column of a text leg; a vector leg has it as an argument.
     pub(crate) column: Option<String>,

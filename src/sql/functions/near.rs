@@ -1,17 +1,15 @@
 //! `near(column, vector [, options])`: a vector leg of `hybrid_query`.
 
+use super::carried::Carried;
 use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
-use std::ffi::CStr;
-
-/// Name of the pointer value that carries a [`NearValue`] to `hybrid_query`.
-pub(super) const NEAR: &CStr = c"nearlite_near";
+use serde::{Deserialize, Serialize};
 
 /// A vector leg, not yet checked against a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NearValue {
     /// Name of the VECTOR column; `None` for the one that the options of the query name, or the first.
     pub(crate) column: Option<String>,
@@ -36,7 +34,8 @@ pub(super) fn near(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()>
     };
     match vector(args.value(1), "near")? {
         Some(vector) => {
-            out.set_pointer(NearValue { column, vector, subtype: args.subtype(1), options }, NEAR)
+            let near = NearValue { column, vector, subtype: args.subtype(1), options };
+            out.set_blob(&Carried::Near(near).bytes()?);
         }
         None => out.set_null(),
     }

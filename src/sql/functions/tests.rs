@@ -176,7 +176,7 @@ fn vec_each_lists_the_elements() {
 fn hybrid_query_carries_its_arguments_as_a_pointer() {
     let c = open();
     register_function(&c, "show", 1, |out, args| {
-        let query = args.pointer::<HybridQuery>(0, HYBRID);
+        let query = Carried::of(args, 0)?;
         out.set_text(&format!("{query:?}"));
         Ok(())
     })
@@ -191,9 +191,9 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
         legs: vec![near(None, Value::Blob(vec![0; 4]), 223, plain()), text_of("words", plain())],
         options: Some("{\"k\":60}".into()),
     };
-    assert_eq!(shown, format!("{:?}", Some(query)));
+    assert_eq!(shown, format!("{:?}", Some(Carried::Hybrid(query))));
     let empty = HybridQuery { legs: Vec::new(), options: None };
-    assert_eq!(text(&c, "show(hybrid_query(NULL, NULL))"), format!("{:?}", Some(empty)));
+    assert_eq!(text(&c, "show(hybrid_query(NULL, NULL))"), format!("{:?}", Some(Carried::Hybrid(empty))));
     let shown = text(
         &c,
         "show(hybrid_query(words('a'), near('t', '[1]', '{\"weight\":2,\"depth\":5,\"max_distance\":0.5}'), near(NULL, '[2]'),
@@ -207,7 +207,10 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
         text_of("b", LegOptions { column: Some("c".into()), ..bound(1.0) }),
         text_of("d", plain()),
     ];
-    assert_eq!(shown, format!("{:?}", Some(HybridQuery { legs, options: Some(" {\"mmr\":1}".into()) })));
+    assert_eq!(
+        shown,
+        format!("{:?}", Some(Carried::Hybrid(HybridQuery { legs, options: Some(" {\"mmr\":1}".into()) })))
+    );
     for (call, word) in [
         ("hybrid_query()", "legs"),
         ("hybrid_query(near('t', '[1]'), x'00')", "near('column', vector)"),
@@ -218,7 +221,12 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
         assert!(refused(&c, call).contains(word), "{call}");
     }
     assert_eq!(text(&c, "show('nearlite_hybrid')"), "None");
-    assert_eq!(one(&c, "hybrid_query('x', NULL)"), Value::Null, "to everyone else it is NULL");
+    c.execute_batch("CREATE TABLE kept AS SELECT hybrid_query('x', '[1]') AS q").unwrap();
+    assert_eq!(text(&c, "show(q) FROM kept"), text(&c, "show(hybrid_query('x', '[1]'))"));
+    assert!(
+        refused(&c, "show(substr(q, 1, length(q) - 1)) FROM kept")
+            .contains("was changed on its way to MATCH")
+    );
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! `words(text)` and `text_query(text [, options])`: a text query that says how it is to be read.
 
+use super::carried::Carried;
 use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::text::Syntax;
 use crate::value::Value;
-use std::ffi::CStr;
-
-/// Name of the pointer value that carries a [`TextValue`] from the function to the table.
-pub(crate) const TEXT: &CStr = c"nearlite_text";
+use serde::{Deserialize, Serialize};
 
 /// A text query, and what it says about itself as a leg.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TextValue {
     pub(crate) text: String,
     pub(crate) options: LegOptions,
@@ -19,14 +17,12 @@ pub(crate) struct TextValue {
 
 impl TextValue {
     /// The text query at `index`: TEXT, or what one of the functions made. `None` for any other value.
-    pub(crate) fn of(args: &Args<'_>, index: usize) -> Option<Self> {
-        if let Some(value) = args.pointer::<Self>(index, TEXT) {
-            return Some(value.clone());
-        }
-        match Value::from(args.value(index)) {
-            Value::Text(text) => Some(Self { text, options: LegOptions::default() }),
+    pub(crate) fn of(args: &Args<'_>, index: usize) -> Result<Option<Self>> {
+        Ok(match (Carried::of(args, index)?, Value::from(args.value(index))) {
+            (Some(Carried::Text(text)), _) => Some(text),
+            (None, Value::Text(text)) => Some(Self { text, options: LegOptions::default() }),
             _ => None,
-        }
+        })
     }
 
     /// How the text is read.
@@ -61,12 +57,12 @@ fn carry(
     function: &str,
     mut options: LegOptions,
 ) -> Result<()> {
-    if let Some(TextValue { text, options: own }) = TextValue::of(args, 0) {
+    if let Some(TextValue { text, options: own }) = TextValue::of(args, 0)? {
         // A text that was said to be words stays words.
         if own.syntax == Syntax::Words {
             options.syntax = own.syntax;
         }
-        out.set_pointer(TextValue { text, options }, TEXT);
+        out.set_blob(&Carried::Text(TextValue { text, options }).bytes()?);
         return Ok(());
     }
     match Value::from(args.value(0)) {

@@ -36,6 +36,9 @@ pub(crate) enum ConstraintOp {
     Other(u8),
 }
 
+/// The codes that a table may give to functions of its own.
+pub(crate) const FUNCTION_CODES: std::ops::RangeInclusive<u8> = 150..=255;
+
 impl ConstraintOp {
     fn from_code(code: u8) -> Self {
         match i32::from(code) {

@@ -165,14 +165,15 @@ impl VirtualTable for Toy {
         Ok(())
     }
 
-    fn find_function(&self, name: &str, nargs: i32) -> Option<AuxFunction> {
-        (name == "peek" && nargs == 1).then_some(|out, args| {
+    fn find_function(&self, name: &str, nargs: i32) -> Option<(AuxFunction, Option<u8>)> {
+        let peek: AuxFunction = |out, args| {
             match args.pointer::<String>(0, c"toy_row") {
                 Some(row) => out.set_text(row),
                 None => return Err(Error::Value("peek: not a toy row".into())),
             }
             Ok(())
-        })
+        };
+        (name == "peek" && nargs == 1).then_some((peek, None))
     }
 }
 

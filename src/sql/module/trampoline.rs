@@ -4,7 +4,7 @@
 use super::function::{as_data, c_name, call};
 use super::guard::{Caught, failure_of, guard};
 use super::host::{Host, ManyVariables, Shared, check};
-use super::index_info::alloc_text;
+use super::index_info::{FUNCTION_CODES, alloc_text};
 use super::value::Args;
 use super::{Change, Conflict, IndexInfo, Verdict, VirtualTable};
 use crate::error::{Error, Result};
@@ -357,10 +357,10 @@ impl<T: VirtualTable> Callbacks<T> {
         unsafe {
             let found =
                 Self::on_table(vtab, "xFindFunction", |table| Ok(table.find_function(utf8(name)?, nargs)));
-            let Ok(Some(found)) = found else { return 0 };
+            let Ok(Some((found, code))) = found else { return 0 };
             *function = Some(call);
             *data = as_data(found);
-            1
+            code.filter(|code| FUNCTION_CODES.contains(code)).map_or(1, c_int::from)
         }
     }
 

@@ -158,7 +158,7 @@ fn a_search_ends_when_it_is_interrupted() {
         let never = Interrupt::never();
         let prepared = searcher.prepare(&query, &never).unwrap();
         let early = searcher.prepare(&query, &Interrupt::new(&stop)).map(drop);
-        let late = searcher.best(&prepared, &[], usize::MAX, &Interrupt::new(&stop)).map(drop);
+        let late = searcher.best(&prepared, &[], usize::MAX, &ByOrd, &Interrupt::new(&stop)).map(drop);
         assert!(ended(early) || ended(late), "{}", &text[..9]);
         if text.len() > 100 {
             assert!(ended(searcher.matches(&query, &Interrupt::new(&stop)).map(drop)), "{}", &text[..9]);

@@ -8,7 +8,9 @@ mod open_words;
 mod oracle;
 mod quality;
 mod segments;
+mod stretches;
 mod unicode;
+mod unmarked;
 
 use super::*;
 use crate::bitmap::Bitmap;
@@ -47,10 +49,23 @@ fn open(config: &TextConfig, segments: &[&Arc<TextPayload>]) -> TextSearcher {
     TextSearcher::open(config, &segments).unwrap()
 }
 
+/// Equal scores in the order of segment and ord.
+struct ByOrd;
+
+impl Ties for ByOrd {
+    fn number(&self, segment: usize, ord: u32) -> Result<i64> {
+        Ok((segment as i64) << 32 | i64::from(ord))
+    }
+
+    fn ascends(&self, _: usize) -> Result<bool> {
+        Ok(true)
+    }
+}
+
 impl TextSearcher {
     fn search(&self, query: &TextQuery, allowed: &[Option<Bitmap>], limit: usize) -> Result<Vec<TextHit>> {
         let never = Interrupt::never();
-        self.best(&self.prepare(query, &never)?, allowed, limit, &never)
+        self.best(&self.prepare(query, &never)?, allowed, limit, &ByOrd, &never)
     }
 
     fn score(&self, query: &TextQuery, docs: &[(usize, u32)]) -> Result<Vec<Option<f32>>> {

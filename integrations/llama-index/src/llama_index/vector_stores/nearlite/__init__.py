@@ -1,0 +1,5 @@
+"""nearlite as a vector store of LlamaIndex."""
+
+from .base import NearliteVectorStore
+
+__all__ = ["NearliteVectorStore"]

@@ -1,0 +1,119 @@
+"""Rows to be written, column by column, checked against the schema before a statement runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from . import _blobs, _metadata
+from ._errors import InputError
+from ._schema import Schema
+
+Ids = Optional[list[Any]]
+
+
+class Batch:
+    """``columns`` maps names of table columns to their values, one for each row. ``ids`` is None where none were given."""
+
+    def __init__(self, ids: Ids, columns: dict[str, Any], count: int) -> None:
+        self.ids, self.columns, self.count = ids, columns, count
+
+    def rows(self, key: str | None) -> Iterator[tuple[Any, ...]]:
+        """Tuples of the columns' values, led by the id where ``key`` is given."""
+        values = [iter(column) for column in self.columns.values()]
+        if key is not None:
+            assert self.ids is not None
+            return zip(self.ids, *values)
+        return zip(*values) if values else iter([()] * self.count)
+
+
+def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> Batch:
+    """The rows that the arguments of ``add``, ``upsert`` or ``update`` describe.
+
+    Raises InputError where a value does not fit or the arguments have different lengths.
+    """
+    out: dict[str, Any] = {}
+    lengths: dict[str, int] = {}
+    checked = check_ids(ids, schema)
+    if checked is not None:
+        lengths["ids"] = len(checked)
+    for name, values in _by_column(texts, "texts", schema).items():
+        column = schema.column(name, "text") if name else schema.text()
+        out[column.name] = _texts(values, column.name)
+        lengths[f"texts ({column.name})" if name else "texts"] = len(out[column.name])
+    for name, values in _by_column(vectors, "vectors", schema).items():
+        column = schema.vector(name or None)
+        out[column.name] = _blobs.blobs(values, column, schema.table)
+        lengths[f"vectors ({column.name})" if name else "vectors"] = len(out[column.name])
+    if metadatas is not None:
+        if isinstance(metadatas, (str, Mapping)) or not hasattr(metadatas, "__iter__"):
+            raise InputError(f"metadatas: expected a list of dictionaries, one for each id, got {type(metadatas).__name__}")
+        listed = list(metadatas)
+        declared, rest = _metadata.columns_of(listed, schema)
+        out.update(declared)
+        if schema.json is not None:
+            out[schema.json.name] = rest
+        lengths["metadatas"] = len(listed)
+    if len(set(lengths.values())) > 1:
+        raise InputError("the arguments differ in length: " + ", ".join(f"{name} {count}" for name, count in lengths.items()))
+    if not lengths:
+        raise InputError("nothing to write: give ids, texts, vectors or metadatas")
+    return Batch(checked, out, next(iter(lengths.values())))
+
+
+def check_ids(ids: Any, schema: Schema) -> Ids:
+    """The ids as a list: texts for a TEXT key, whole numbers else, none twice. Raises InputError."""
+    if ids is None:
+        return None
+    if isinstance(ids, (str, bytes, Mapping)) or not hasattr(ids, "__iter__"):
+        raise InputError(f"ids: expected a list, got {type(ids).__name__}")
+    found: list[Any] = ids.tolist() if hasattr(ids, "tolist") else ids.to_pylist() if hasattr(ids, "to_pylist") else list(ids)
+    check_types(found, schema)
+    if len(set(found)) != len(found):
+        seen: dict[Any, int] = {}
+        for at, value in enumerate(found):
+            if value in seen:
+                raise InputError(f"ids[{at}]: {value!r} is in this batch twice, at {seen[value]} too")
+            seen[value] = at
+    return found
+
+
+def listed(ids: Any, schema: Schema) -> list[Any]:
+    """Ids to look up: one, or several of which some may repeat."""
+    found = [ids] if isinstance(ids, (str, int)) else ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    check_types(found, schema)
+    return found
+
+
+def check_types(ids: list[Any], schema: Schema) -> None:
+    """Raises InputError for an id that is not of the key's type."""
+    kind = schema.key_type
+    for at, value in enumerate(ids):
+        if type(value) is kind:
+            continue
+        plain = _metadata._unboxed(value)
+        if isinstance(plain, kind) and not isinstance(plain, bool):
+            ids[at] = plain
+            continue
+        raise InputError(f"ids[{at}]: the ids of {schema.table} are {'texts' if kind is str else 'whole numbers'}, got {value!r}")
+
+
+def _by_column(values: Any, what: str, schema: Schema) -> Mapping[str, Any]:
+    """The values of each column; the name "" stands for the first one of its kind."""
+    if values is None:
+        return {}
+    if isinstance(values, Mapping):
+        if not all(isinstance(name, str) for name in values):
+            raise InputError(f"{what}: the keys of a dictionary are names of columns")
+        return values
+    return {"": values}
+
+
+def _texts(values: Any, column: str) -> list[Any]:
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise InputError(f"texts ({column}): expected a list, got {type(values).__name__}")
+    listed = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+    for at, value in enumerate(listed):
+        if not isinstance(value, str) and value is not None:
+            raise InputError(f"texts ({column})[{at}]: expected a text or None, got {value!r:.80}")
+    return listed

@@ -1,0 +1,105 @@
+"""The CREATE VIRTUAL TABLE of a new collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ._errors import InputError
+from ._schema import quote
+
+#: The type of the column that holds a row's metadata.
+METADATA = "JSON"
+
+_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bool: "BOOLEAN"}
+_TEXT_TYPE = re.compile(r"[A-Za-z]+( [A-Za-z]+)*\Z")
+
+
+def declaration(
+    target: str,
+    *,
+    dim: int | Mapping[str, int] | None,
+    text: str | Iterable[str] | Mapping[str, float],
+    columns: Mapping[str, type | str],
+    key: str | None,
+    key_type: type,
+    meta: str | None,
+    vector: str,
+    metric: str,
+    index: str,
+    m: int | None,
+    ef_construction: int | None,
+    codes: str | None,
+    store: str | None,
+    tokenizer: str | None,
+    model: str | None,
+) -> str:
+    """The statement. Raises InputError for what cannot be said in it; the engine checks the rest."""
+    parts: list[str] = []
+    if key is not None:
+        if key_type not in (str, int):
+            raise InputError(f"key_type is str or int, got {key_type!r}")
+        parts.append(f"{quote(key)} {_TYPES[key_type]} PRIMARY KEY")
+    weights: Mapping[str, Any] = text if isinstance(text, Mapping) else dict.fromkeys([text] if isinstance(text, str) else text)
+    for name, weight in weights.items():
+        parts.append(f"{quote(name)} TEXT FULLTEXT" + ("" if weight is None else f" WEIGHT {_number(name, weight)}"))
+    for name, kind in columns.items():
+        parts.append(f"{quote(name)} {_type(name, kind)}")
+    if meta is not None:
+        parts.append(f"{quote(meta)} {METADATA}")
+    settings = [f"{word}={int(value)}" for word, value in (("m", m), ("ef_construction", ef_construction)) if value is not None]
+    if settings and index != "hnsw":
+        raise InputError("m and ef_construction are settings of index='hnsw'")
+    for name, size in _vectors(dim, vector).items():
+        words = [f"{quote(name)} VECTOR({size})", "METRIC", _word("metric", metric), "INDEX", _word("index", index)]
+        if settings:
+            words[-1] += f"({', '.join(settings)})"
+        if codes is not None:
+            words += ["CODES", _word("codes", codes)]
+        if store is not None:
+            words += ["STORE", _word("store", store)]
+        parts.append(" ".join(words))
+    if tokenizer is not None:
+        parts.append(f"tokenizer = {_text(tokenizer)}")
+    if model is not None:
+        parts.append(f"model = {_text(model)}")
+    if not parts:
+        raise InputError("a collection needs a column: give dim=, text=, columns= or key=")
+    return f"CREATE VIRTUAL TABLE {target} USING nearlite({', '.join(parts)})"
+
+
+def _vectors(dim: int | Mapping[str, int] | None, vector: str) -> Mapping[str, int]:
+    if dim is None:
+        return {}
+    sizes = dim if isinstance(dim, Mapping) else {vector: dim}
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 16384:
+            raise InputError(f"the dimension of {name!r} is a whole number from 1 to 16384, got {size!r}")
+    return sizes
+
+
+def _type(name: str, kind: type | str) -> str:
+    if isinstance(kind, str):
+        if not _TEXT_TYPE.match(kind):
+            raise InputError(f"the type of column {name!r} is str, int, float, bool or words of SQL such as 'TEXT NOT NULL', got {kind!r}")
+        return kind
+    if kind not in _TYPES:
+        raise InputError(f"the type of column {name!r} is str, int, float, bool or words of SQL such as 'TEXT NOT NULL', got {kind!r}")
+    return _TYPES[kind]
+
+
+def _word(what: str, value: str) -> str:
+    if not isinstance(value, str) or not value.isalnum():
+        raise InputError(f"{what} is one word, got {value!r}")
+    return value
+
+
+def _number(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(f"the weight of text column {name!r} is a number, got {value!r}")
+    return repr(value)
+
+
+def _text(value: str) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,83 @@
+"""Metadata dictionaries as they are stored: declared columns for the keys that have one, a JSON object for the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._errors import InputError
+from ._schema import Column, Schema
+
+_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) -> tuple[dict[str, list[Any]], list[str]]:
+    """The values of the declared columns that any of the dictionaries has, and the JSON of the rest of each.
+
+    Raises InputError for what JSON cannot say, and for keys without a column where the table has no JSON column.
+    """
+    declared: dict[str, list[Any]] = {}
+    texts: list[str] = []
+    by_name = {column.name: column for column in schema.declared}
+    for at, metadata in enumerate(metadatas):
+        if metadata is None:
+            texts.append("{}")
+            continue
+        if not isinstance(metadata, Mapping):
+            raise InputError(f"metadatas[{at}]: expected a dictionary, got {type(metadata).__name__}")
+        rest: Any = metadata
+        if by_name and not by_name.keys().isdisjoint(metadata):
+            rest = {}
+            for key, value in metadata.items():
+                column = by_name.get(key)
+                if column is None or value is None:
+                    rest[key] = value
+                else:
+                    declared.setdefault(key, [None] * len(metadatas))[at] = scalar(value, column, at)
+        if rest and schema.json is None:
+            raise InputError(f"metadatas[{at}]: {schema.table} has no column {next(iter(rest))!r} and no JSON column that could hold it")
+        texts.append(encode(rest, f"metadatas[{at}]"))
+    return declared, texts
+
+
+def encode(value: Any, place: str) -> str:
+    """A value as JSON; raises InputError with its place where JSON cannot say it."""
+    try:
+        return _dump(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        if hasattr(value, "items"):
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    raise InputError(f"{place}: a key of metadata is a text, got {key!r}") from None
+                plain = _unboxed(inner)
+                if plain is not inner:
+                    return encode({key: _unboxed(inner) for key, inner in value.items()}, place)
+                try:
+                    _dump(inner)
+                except (TypeError, ValueError, RecursionError):
+                    raise InputError(f"{place}: the value of {key!r} is not JSON: {inner!r:.80}") from None
+        raise InputError(f"{place}: it is not JSON: {error}") from None
+
+
+def scalar(value: Any, column: Column, at: int) -> Any:
+    """A value for a declared column, as SQLite binds it."""
+    value = _unboxed(value)
+    if isinstance(value, (str, int, float)) or column.kind == "stored" and isinstance(value, bytes):
+        return value
+    if column.kind == "stored":
+        return encode(value, f"{column.name}, row {at}")
+    raise InputError(f"{column.name}, row {at}: the column holds {column.type}, got {type(value).__name__}")
+
+
+def _unboxed(value: Any) -> Any:
+    """A numpy number as Python's."""
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
+
+
+def decode(text: Any) -> dict[str, Any]:
+    """The JSON object of a row, {} for NULL."""
+    if not text:
+        return {}
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {"": found}

@@ -1,0 +1,292 @@
+"""A search as one SQL statement."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _blobs, filters
+from ._errors import FilterError, InputError, SchemaError
+from ._hits import MEASURES, Shape
+from ._schema import Column, Schema, quote
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class SearchOptions(TypedDict, total=False):
+        """What ``Collection.search`` takes beside the query; see there."""
+
+        words: str | None
+        where: Mapping[str, Any] | str | None
+        params: Sequence[Any]
+        k: int
+        offset: int
+        column: str | None
+        text_column: str | None
+        matching: str | None
+        fusion: str | Mapping[str, Any] | None
+        alpha: float | None
+        weights: tuple[float, float] | None
+        depth: int | None
+        within: float | None
+        min_score: float | None
+        ef_search: int | None
+        exact: bool
+        mmr: float | None
+        candidates: int | None
+        group_by: str | None
+        per_group: int
+        columns: Sequence[str] | None
+        include_vectors: bool
+        snippet: tuple[str, str] | None
+
+
+#: Rows that rank for each row that ``mmr`` returns.
+CANDIDATES = 4
+#: Depth of each leg of a hybrid search, as the engine has it.
+DEPTH = 100
+
+
+@dataclass
+class Request:
+    """The arguments of a search."""
+
+    vector: Any = None
+    text: str | None = None
+    words: str | None = None
+    where: Mapping[str, Any] | str | None = None
+    params: Sequence[Any] = ()
+    k: int = 10
+    offset: int = 0
+    column: str | None = None
+    text_column: str | None = None
+    matching: str | None = None
+    fusion: str | Mapping[str, Any] | None = None
+    alpha: float | None = None
+    weights: tuple[float, float] | None = None
+    depth: int | None = None
+    within: float | None = None
+    min_score: float | None = None
+    ef_search: int | None = None
+    exact: bool = False
+    mmr: float | None = None
+    candidates: int | None = None
+    group_by: str | None = None
+    per_group: int = 1
+    columns: Sequence[str] | None = None
+    include_vectors: bool = False
+    snippet: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.k = whole("k", self.k, 0)
+        self.offset = whole("offset", self.offset, 0)
+        if self.text is not None and self.words is not None:
+            raise InputError("give text= (the query language) or words= (plain words), not both")
+        if self.mmr is not None:
+            if not isinstance(self.mmr, (int, float)) or not 0 <= self.mmr <= 1:
+                raise InputError(f"mmr: expected a number from 0 (diverse) to 1 (relevant), got {self.mmr!r}")
+            if self.vector is None:
+                raise InputError("mmr compares vectors: give vector=")
+        if self.candidates is not None:
+            self.candidates = whole("candidates", self.candidates, 1)
+        self.per_group = whole("per_group", self.per_group, 1)
+        if self.snippet is not None and not (isinstance(self.snippet, (tuple, list)) and len(self.snippet) == 2):
+            raise InputError(f"snippet: expected the marks before and after a word, ('[', ']'), got {self.snippet!r}")
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number of at least ``least``; raises InputError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise InputError(f"{name}: expected a whole number, {least} or more, got {value!r}")
+    return min(number, 2**31 - 1)
+
+
+def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: bool) -> list[Column]:
+    """The columns that are read: those named, else all but the vectors."""
+    if columns is None:
+        return [column for column in schema.columns if column.kind != "key" and (include_vectors or column.kind != "vector")]
+    found = []
+    for name in columns:
+        column = schema.by_name.get(name.lower())
+        if column is None:
+            raise SchemaError(f"{schema.table} has no column {name!r}")
+        if column.kind != "key":
+            found.append(column)
+    if include_vectors:
+        found += [column for column in schema.vectors if column not in found]
+    return found
+
+
+def compared(schema: Schema, request: Request) -> Column:
+    """The vector column by which ``mmr`` compares rows: that of the query, of several the first."""
+    if isinstance(request.vector, Mapping):
+        return schema.vector(next(iter(request.vector), None))
+    return schema.vector(request.column)
+
+
+def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Sequence[Any]) -> filters.Sql:
+    """The SQL of ``where``, "" for None, and its parameters."""
+    if where is None:
+        return "", []
+    if isinstance(where, str):
+        if isinstance(params, (str, Mapping)):
+            raise FilterError("params: expected a list of values, one for each ? of where")
+        return f"({where})" if where.strip() else "", list(params)
+    return filters.to_sql(where, schema)
+
+
+def statement(schema: Schema, request: Request, limit: int | None, explain: bool = False) -> tuple[str, list[Any], Shape]:
+    """The statement, its parameters and the shape of its rows. ``limit`` None is for those who take rows as long as they like."""
+    selected, shape = _selection(schema, request)
+    terms, params = _match(schema, request, limit)
+    searches = bool(terms)
+    if request.matching is not None:
+        terms.append(f"{quote(schema.table)} MATCH ?")
+        params.append(request.matching)
+    bounds, more = _bounds(request)
+    filtered, values = condition(schema, request.where, request.params)
+    if filtered:
+        terms.append(filtered)
+    terms += bounds
+    params += [*values, *more]
+    if searches or request.matching is not None:
+        if request.ef_search is not None:
+            terms.append("ef_search = ?")
+            params.append(whole("ef_search", request.ef_search, 1))
+        if request.exact:
+            terms.append("exact = 1")
+        if limit is not None and request.vector is not None and len(terms) == 1:
+            # Versions of SQLite before 3.41 do not show LIMIT to the table.
+            terms.append(f"k = {limit + request.offset}")
+    if request.snippet is not None:
+        params[:0] = request.snippet
+    if explain:
+        selected += f", explain_row({quote(schema.table)})" if searches else ", NULL"
+        selected += ', "explain"'
+    sql = f"SELECT {selected} FROM {schema.target}"
+    if terms:
+        sql += f" WHERE {' AND '.join(terms)}"
+    sql += " ORDER BY rank" if searches or request.matching is not None else " ORDER BY rowid"
+    if limit is not None:
+        sql += f" LIMIT {limit}"
+        if request.offset and request.mmr is None and request.group_by is None:
+            sql += f" OFFSET {request.offset}"
+    return sql, params, shape
+
+
+def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
+    """What a search selects, and the shape of its rows."""
+    plain = request.columns is None and request.mmr is None and request.group_by is None
+    kind = (request.include_vectors, request.snippet is not None)
+    if plain and kind in schema.selections:
+        known: tuple[str, Shape] = schema.selections[kind]
+        return known
+    columns = returned(schema, request.columns, request.include_vectors)
+    if request.mmr is not None:
+        of_query = compared(schema, request)
+        if of_query not in columns:
+            columns.append(of_query)
+    if request.group_by is not None:
+        of_group = schema.by_name.get(request.group_by.lower()) or schema.json
+        if of_group is None:
+            raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
+        if of_group not in columns and of_group.kind != "key":
+            columns.append(of_group)
+    selected = [schema.key_sql, *(column.quoted for column in columns), *MEASURES]
+    if request.snippet is not None:
+        selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
+    selection = ", ".join(selected), Shape(schema, columns, True, request.snippet is not None)
+    if plain:
+        schema.selections[kind] = selection
+    return selection
+
+
+def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[str], list[Any]]:
+    """The MATCH that ranks: none, of a vector, of a text, of both."""
+    text = request.text if request.words is None else request.words
+    if text is not None and not isinstance(text, str):
+        raise InputError(f"text: expected a text, got {type(text).__name__}")
+    query = "?" if request.words is None else "words(?)"
+    if text is not None:
+        schema.text()
+    if request.vector is None:
+        if text is None:
+            return [], []
+        left = quote(schema.table if request.text_column is None else schema.text(request.text_column).name)
+        return [f"{left} MATCH {query}"], [text]
+    if isinstance(request.vector, Mapping) or (text is not None and request.text_column is not None):
+        return _legs(schema, request, text, limit)
+    column = schema.vector(request.column)
+    blob = _blobs.one(request.vector, column, schema.table)
+    if text is None:
+        return [f"{column.quoted} MATCH ?"], [blob]
+    options = _hybrid(request, limit)
+    if request.column is not None:
+        options["column"] = column.name
+    return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [text, blob, json.dumps(options)]
+
+
+def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
+    """A hybrid query of any number of legs: a vector for each column of a dictionary, and a text of one column or of all."""
+    legs: list[str] = []
+    params: list[Any] = []
+    if text is not None:
+        options = {} if request.words is None else {"syntax": "words"}
+        if request.text_column is not None:
+            options["column"] = schema.text(request.text_column).name
+        legs.append("text_query(?, ?)")
+        params += [text, json.dumps(options)]
+    vectors = request.vector if isinstance(request.vector, Mapping) else {request.column: request.vector}
+    if not vectors:
+        raise InputError("vector: a dictionary of columns and their vectors is empty")
+    for name, vector in vectors.items():
+        column = schema.vector(name)
+        legs.append("near(?, ?)")
+        params += [column.name, _blobs.one(vector, column, schema.table)]
+    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, json.dumps(_hybrid(request, limit))]
+
+
+def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
+    """The options of hybrid_query."""
+    options: dict[str, Any] = {}
+    if isinstance(request.fusion, Mapping):
+        options.update(request.fusion)
+    elif request.fusion is not None:
+        options["fusion"] = request.fusion
+    if request.alpha is not None:
+        options.setdefault("fusion", "convex")
+        options["alpha"] = request.alpha
+    if request.weights is not None:
+        options["weights"] = list(request.weights)
+    options.setdefault("depth", request.depth if request.depth is not None else min(max(DEPTH, limit or 0), 10000))
+    return options
+
+
+def _bounds(request: Request) -> tuple[list[str], list[Any]]:
+    terms, params = [], []
+    if request.within is not None:
+        if request.vector is None:
+            raise InputError("within is a distance: give vector=")
+        terms.append("distance <= ?")
+        params.append(request.within)
+    if request.min_score is not None:
+        texts = request.text is not None or request.words is not None
+        if request.vector is not None and texts:
+            terms.append("score >= ?")
+            params.append(request.min_score)
+        elif texts:
+            terms.append("bm25 >= ?")
+            params.append(request.min_score)
+        elif request.vector is not None:
+            terms.append("distance <= ?")
+            params.append(-request.min_score)
+        else:
+            raise InputError("min_score is for searches that rank: give vector=, text= or words=")
+    return terms, params

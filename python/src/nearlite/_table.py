@@ -1,0 +1,202 @@
+"""The table of a collection: made, opened, kept up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from . import _declare, _query, _schema, _upkeep
+from ._errors import InputError, ModelError, SchemaError
+from ._session import Session
+from ._twins import twin
+from .embed import Embed, embed_texts
+
+_Self = TypeVar("_Self", bound="Table")
+
+
+class Table:
+    """What ``Collection`` does with its table as a whole."""
+
+    def __init__(self, connection: Any, name: str, *, embed: Embed | None = None, database: str = "main") -> None:
+        self.name, self.database = name, database
+        self._embed = embed
+        self._session = Session(connection)
+        self._known: _schema.Schema | None = None
+        self._version: Any = None
+        self._version_sql = f"PRAGMA {_schema.quote(database)}.schema_version"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    @property
+    def connection(self) -> Any:
+        """The connection that the collection was made with."""
+        return self._session.connection
+
+    @property
+    def schema(self) -> _schema.Schema:
+        """The columns of the table. Raises SchemaError where there is no nearlite table of that name."""
+        version = self._session.value(self._version_sql)
+        if self._known is None or version != self._version:
+            self._known = _schema.read(self._session, self.database, self.name)
+            self._version = version
+        return self._known
+
+    def create(
+        self: _Self,
+        *,
+        dim: int | Mapping[str, int] | None = None,
+        text: str | Iterable[str] | Mapping[str, float] = ("text",),
+        columns: Mapping[str, type | str] | None = None,
+        key: str | None = "id",
+        key_type: type = str,
+        meta: str | None = "meta",
+        vector: str = "embedding",
+        metric: str = "cosine",
+        index: str = "hnsw",
+        m: int | None = None,
+        ef_construction: int | None = None,
+        codes: str | None = None,
+        store: str | None = None,
+        tokenizer: str | None = None,
+        model: str | None = None,
+    ) -> _Self:
+        """Makes the table and returns the collection.
+
+        The columns are, in this order: ``key`` (``key_type`` is str or int; None: rows are known by their rowid), the ``text`` columns
+        (a mapping gives weights), the declared ``columns`` (name to str, int, float, bool or words of SQL), ``meta`` with the rest of the
+        metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of names to dimensions makes
+        several). ``dim`` is asked of the embedding function where there is one. The other words are those of the SQL reference.
+
+        Raises SchemaError where the name is taken, InputError for arguments that do not fit.
+        """
+        if self._embed is not None:
+            if dim is None:
+                dim = len(embed_texts(self._embed, ["dimension"], None)[0])
+            named = getattr(self._embed, "model", None)
+            if model is not None and named is not None and model != named:
+                raise ModelError(f"{self.name}: model={model!r}, but the embedding function is of {named!r}")
+            model = model or named
+        sql = _declare.declaration(
+            f"{_schema.quote(self.database)}.{_schema.quote(self.name)}",
+            dim=dim,
+            text=text,
+            columns=columns or {},
+            key=key,
+            key_type=key_type,
+            meta=meta,
+            vector=vector,
+            metric=metric,
+            index=index,
+            m=m,
+            ef_construction=ef_construction,
+            codes=codes,
+            store=store,
+            tokenizer=tokenizer,
+            model=model,
+        )
+        with self._session.lock:
+            if self._taken():
+                raise SchemaError(f"{self.name!r} is in {self._session.file()} already: open() uses it, drop() deletes it")
+            try:
+                self._session.rows(sql)
+            except Exception as error:
+                if type(error).__name__ in ("OperationalError", "SQLError"):
+                    raise SchemaError(str(error)) from error
+                raise
+        return self
+
+    def create_if_missing(self: _Self, **arguments: Any) -> _Self:
+        """``create`` where there is no such table, ``open`` where there is; an existing table is not compared with the arguments."""
+        with self._session.lock:
+            return self.open() if self._taken() else self.create(**arguments)
+
+    def open(self: _Self) -> _Self:
+        """Returns the collection after a look at its table. Raises SchemaError where there is none, ModelError for another model."""
+        self._check_model(self.schema)
+        return self
+
+    def drop(self) -> None:
+        """Deletes the table with all its rows."""
+        self._session.rows(f"DROP TABLE {self.schema.target}")
+
+    def _taken(self) -> bool:
+        sql = f"SELECT 1 FROM {_schema.quote(self.database)}.sqlite_master WHERE name = ? COLLATE NOCASE"
+        return self._session.value(sql, [self.name]) is not None
+
+    def _check_model(self, schema: _schema.Schema) -> None:
+        named = getattr(self._embed, "model", None)
+        if named is not None and schema.model is not None and named != schema.model:
+            raise ModelError(
+                f"{self.name} holds vectors of the model {schema.model!r}, and the embedding function is of {named!r}; "
+                "use that model, or embed the texts again into a new collection"
+            )
+
+    def _embedded(self, texts: list[str], schema: _schema.Schema, column: str | None = None) -> Any:
+        if self._embed is None:
+            raise InputError("a text as vector needs an embedding function: Collection(db, name, embed=...)")
+        self._check_model(schema)
+        return embed_texts(self._embed, texts, schema.vector(column).dim)
+
+    # Upkeep.
+
+    def info(self) -> dict[str, Any]:
+        """Counts and sizes: rows, delta (rows outside segments), segments, dead, disk_bytes, memory_bytes; ``columns`` has those of each index."""
+        return _upkeep.info(self._session, self.schema)
+
+    def recall(self, sample: int = 100, k: int = 10, *, column: str | None = None) -> float | None:
+        """Mean recall@k of default searches for ``sample`` stored vectors against exact search; None without vectors."""
+        schema = self.schema
+        params = [schema.target, schema.vector(column).name, _query.whole("sample", sample, 1), _query.whole("k", k, 1)]
+        found = self._session.value("SELECT nearlite_recall(?, ?, ?, ?)", params)
+        return None if found is None else float(found)
+
+    def set(self, setting: str, value: int) -> None:
+        """Changes a setting of the table: ef_search, automerge, delta_rows, cache_mb, resident_vectors."""
+        schema = self.schema
+        sql = f"INSERT INTO {schema.target}({_schema.quote(schema.table)}, rank) VALUES(?, ?)"
+        with self._session.write():
+            self._session.rows(sql, [setting, value])
+
+    def maintain(self, budget: float | None = None, progress: _upkeep.Progress | None = None) -> dict[str, Any]:
+        """Seals and merges what is due, in slices that are a transaction each, so that others write in between.
+
+        Goes on until nothing is due, for ``budget`` seconds, or until ``progress`` returns False, which is called about ten times a
+        second with ``slices`` (done so far), ``segments`` and ``finished``. Returns the last of these reports. Inside a transaction that is
+        open it does one slice.
+        """
+        return _upkeep.maintain(self._session, self.schema, budget, progress)
+
+    def optimize(self) -> None:
+        """Merges everything into one segment without dead rows: the fastest state to search."""
+        _upkeep.command(self._session, self.schema, "optimize")
+
+    def flush(self) -> None:
+        """Turns the rows of the log into a segment."""
+        _upkeep.command(self._session, self.schema, "flush")
+
+    def rebuild(self) -> None:
+        """Makes all indexes from the rows; repairs damaged ones."""
+        _upkeep.command(self._session, self.schema, "rebuild")
+
+    def verify(self) -> None:
+        """Compares every index with every row. Raises what the engine reports, with a list of what is damaged."""
+        _upkeep.command(self._session, self.schema, "integrity-check")
+
+    acreate, acreate_if_missing, aopen, adrop = twin(create), twin(create_if_missing), twin(open), twin(drop)
+    ainfo, arecall, aset = twin(info), twin(recall), twin(set)
+    aoptimize, aflush, arebuild, averify = twin(optimize), twin(flush), twin(rebuild), twin(verify)
+    amaintain = twin(maintain)
+
+
+def collections(connection: Any, database: str = "main") -> list[str]:
+    """Names of the nearlite tables of a database."""
+    sql = f"SELECT name FROM {_schema.quote(database)}.sqlite_master WHERE type = 'table' AND rootpage = 0 AND sql LIKE '%USING%nearlite%'"
+    session, found = Session(connection), []
+    names = sorted(row[0] for row in session.rows(sql))
+    for name in names:
+        try:
+            found.append(_schema.read(session, database, name).table)
+        except SchemaError:
+            continue
+    return found

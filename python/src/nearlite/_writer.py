@@ -1,0 +1,132 @@
+"""Rows that are written to a collection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Union
+
+from . import _batch, _change, _query, _schema
+from ._errors import InputError
+from ._table import Table
+from ._twins import twin
+from .embed import embed_texts
+
+Where = Union[Mapping[str, Any], str, None]
+Id = Union[str, int]
+
+
+class Writer(Table):
+    """What ``Collection`` does to its rows."""
+
+    def add(
+        self,
+        rows: Any = None,
+        *,
+        ids: Sequence[Id] | None = None,
+        texts: Any = None,
+        vectors: Any = None,
+        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> list[Any]:
+        """Inserts rows and returns their ids.
+
+        Either ``rows``: an Arrow table, a DataFrame or a list of dictionaries with columns by name (keys without a column are metadata);
+        or lists of one length: ``ids`` (made up where they are left out), ``texts`` (of the first text column; a dictionary of lists
+        for several), ``vectors`` (an array of shape ``(n, dim)`` or a list of vectors; a dictionary for several columns), ``metadatas``.
+
+        Raises ExistsError for an id that is there, InputError for a value that does not fit; then no row is written.
+        """
+        return self._insert("INSERT", rows, ids, texts, vectors, metadatas)
+
+    def upsert(
+        self,
+        rows: Any = None,
+        *,
+        ids: Sequence[Id] | None = None,
+        texts: Any = None,
+        vectors: Any = None,
+        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> list[Any]:
+        """``add`` that replaces rows whose id is there, all their columns. Raises InputError as ``add`` does."""
+        return self._insert("INSERT OR REPLACE", rows, ids, texts, vectors, metadatas)
+
+    def _insert(self, verb: str, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> list[Any]:
+        schema = self.schema
+        if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
+            return []
+        batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
+        if schema.json is not None and schema.json.name not in batch.columns:
+            # Filters are of objects: a row without metadata has an empty one.
+            batch.columns[schema.json.name] = ["{}"] * batch.count
+        if batch.ids is None and schema.key is not None and schema.key_type is str:
+            batch.ids = [uuid.uuid4().hex for _ in range(batch.count)]
+        names = [_schema.quote(name) for name in batch.columns]
+        if batch.ids is not None:
+            names.insert(0, schema.key_sql)
+        sql = f"{verb} INTO {schema.target}({', '.join(names)}) VALUES({', '.join('?' * len(names))})"
+        with self._session.write():
+            if batch.ids is not None:
+                self._session.many(sql, batch.rows("id"))
+                return batch.ids
+            made = []
+            for row in batch.rows(None):
+                self._session.rows(sql, row)
+                made.append(self._session.value("SELECT last_insert_rowid()"))
+            return made
+
+    def update(
+        self,
+        rows: Any = None,
+        *,
+        ids: Sequence[Id] | None = None,
+        texts: Any = None,
+        vectors: Any = None,
+        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+    ) -> int:
+        """Changes what is given of rows that are there, and returns how many were: ids that are not are left out.
+
+        The keys of a metadata dictionary are changed one by one; None removes a key. Raises InputError as ``add`` does.
+        """
+        schema = self.schema
+        given = self._given(schema, rows, ids, texts, vectors, metadatas)
+        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        if batch.ids is None:
+            raise InputError("update needs ids")
+        with self._session.write():
+            return _change.update(self._session, schema, batch, given[3])
+
+    def delete(self, ids: Id | Iterable[Id] | None = None, *, where: Where = None, params: Sequence[Any] = ()) -> int:
+        """Deletes the rows of the ids, or those that pass the filter (``where={}``: all), and returns how many there were."""
+        schema = self.schema
+        if (ids is None) == (where is None):
+            raise InputError("delete takes ids or where; where={} deletes every row")
+        with self._session.write():
+            if ids is not None:
+                sql = f"DELETE FROM {schema.target} WHERE {schema.key_sql} = ?"
+                return self._session.many(sql, [(key,) for key in _batch.listed(ids, schema)])
+            condition, values = _query.condition(schema, where, params)
+            return self._session.many(f"DELETE FROM {schema.target} WHERE {condition or 1}", [values])
+
+    def _given(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> tuple[Any, Any, Any, Any]:
+        """The arguments column by column, those of ``rows`` too."""
+        if rows is None:
+            return ids, texts, vectors, metadatas
+        if not (ids is None and texts is None and vectors is None and metadatas is None):
+            raise InputError("give rows, or ids, texts, vectors and metadatas, not both")
+        from . import _frames
+
+        return _frames.split(rows, schema)
+
+    def _batch(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any, embeds: bool = True) -> _batch.Batch:
+        ids, texts, vectors, metadatas = self._given(schema, rows, ids, texts, vectors, metadatas)
+        if self._embed is not None:
+            self._check_model(schema)
+            if vectors is None and texts is not None and embeds and schema.vectors:
+                # Before the transaction: an endpoint may take long, and nobody else could write meanwhile.
+                listed = texts.get(schema.text().name) if isinstance(texts, Mapping) else texts
+                if listed is not None:
+                    column = schema.vector()
+                    vectors = {column.name: embed_texts(self._embed, list(listed), column.dim)}
+        return _batch.batch(schema, ids, texts, vectors, metadatas)
+
+    aadd, aupsert, aupdate, adelete = twin(add), twin(upsert), twin(update), twin(delete)

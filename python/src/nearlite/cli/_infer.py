@@ -1,0 +1,131 @@
+"""What columns a file has: guessed from its first rows, or as the arguments say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ._failure import Failure
+
+_KEYS = ("id", "_id", "key", "uuid")
+_TYPES = {"text": str, "str": str, "int": int, "integer": int, "real": float, "float": float, "bool": bool, "boolean": bool}
+
+
+class Plan(NamedTuple):
+    """The columns of a file: the key, or None where rows are known by their numbers; the vector; texts; declared columns."""
+
+    key: str | None
+    key_type: type
+    vector: str | None
+    dim: int
+    texts: list[str]
+    columns: dict[str, type]
+    #: Values are texts that stand for numbers, as in CSV.
+    untyped: bool
+
+
+def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool) -> Plan:
+    """The plan for a file, from its first rows and the arguments of the command."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    values = {name: [row[name] for row in rows if name in row and row[name] is not None] for name in names}
+    for wanted in [given.id, given.vector, *(given.text.split(",") if given.text else [])]:
+        if wanted and wanted not in values:
+            raise Failure(f"the file has no column {wanted!r} in its first {len(rows)} rows; it has {', '.join(names) or 'none'}")
+    key = given.id or next((name for name in _KEYS if name in values and _is_key(values[name], len(rows))), None)
+    vector = given.vector or next((name for name in names if name != key and _dim(values[name])), None)
+    dim = _dim(values[vector]) if vector else 0
+    if vector and not dim:
+        raise Failure(f"the column {vector!r} does not hold vectors of one length")
+    rest = [name for name in names if name not in (key, vector)]
+    texts = given.text.split(",") if given.text else [name for name in rest if _is_text(values[name])]
+    if given.columns is not None:
+        columns = _declared(given.columns)
+    else:
+        kinds = {name: _kind(values[name], untyped) for name in rest if name not in texts}
+        columns = {name: kind for name, kind in kinds.items() if kind is not None and name.replace("_", "").isalnum() and name not in _RESERVED}
+    key_type = int if key and _kind(values[key], untyped) is int else str
+    return Plan(key, key_type, vector, dim, texts, columns, untyped)
+
+
+# Names of hidden columns: such keys stay in the JSON metadata.
+_RESERVED = {"rank", "distance", "bm25", "score", "vector_rank", "text_rank", "k", "ef_search", "exact", "explain", "rowid", "oid", "_rowid_", "meta"}
+
+
+def _declared(given: str) -> dict[str, type]:
+    columns = {}
+    for part in filter(None, given.split(",")):
+        name, _, kind = part.partition(":")
+        if kind.lower() not in _TYPES:
+            raise Failure(f"--columns {part!r}: expected NAME:TYPE with a type of text, int, real, bool", 2)
+        columns[name] = _TYPES[kind.lower()]
+    return columns
+
+
+def _is_key(values: Sequence[Any], count: int) -> bool:
+    return (
+        len(values) == count and all(isinstance(value, (str, int)) and not isinstance(value, bool) for value in values) and len(set(values)) == count
+    )
+
+
+def _is_text(values: Sequence[Any]) -> bool:
+    """Several words in most of the values."""
+    wordy = [value for value in values if isinstance(value, str) and len(value.split()) >= 3]
+    return len(wordy) * 2 > len(values) > 0 and all(isinstance(value, str) for value in values)
+
+
+def _kind(values: Sequence[Any], untyped: bool) -> type | None:
+    """The type that all values have, None for several, lists and objects."""
+    kinds = {type(scalar(value)) if untyped else type(value) for value in values}
+    if kinds == {int, float}:
+        return float
+    found = kinds.pop() if len(kinds) == 1 else None
+    if found is int and any(abs(int(value)) >= 2**63 for value in values):
+        return None
+    return found if found in (str, int, float, bool) else None
+
+
+def _dim(values: Sequence[Any]) -> int:
+    """The length of the vectors, 0 where the values are none. One number or two are no vector unless they are arrays."""
+    lengths = set()
+    for value in values:
+        vector = numbers(value)
+        if vector is None:
+            return 0
+        lengths.add(len(vector))
+    return lengths.pop() if len(lengths) == 1 and lengths != {0} else 0
+
+
+def numbers(value: Any) -> Any:
+    """A vector: a list of floats, an array, or the JSON of one; None for anything else."""
+    if isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    if hasattr(value, "dtype") and getattr(value, "ndim", 0) == 1:
+        return value
+    if isinstance(value, list) and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value):
+        # A list of whole numbers may be anything; one with fractions is a vector.
+        return value if any(isinstance(number, float) for number in value) or len(value) > 16 else None
+    return None
+
+
+def scalar(text: Any) -> Any:
+    """What a field of a CSV file stands for."""
+    if not isinstance(text, str):
+        return text
+    lowered = text.strip().lower()
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    digits = lowered.lstrip("+-")
+    if digits[:1] == "0" and len(digits) > 1 and digits.isdigit():
+        # 007 is no number: it would not come back as it was.
+        return text
+    for kind in (int, float):
+        try:
+            if digits[:1].isdigit() or digits[:1] == ".":
+                return kind(lowered)
+        except ValueError:
+            continue
+    return text

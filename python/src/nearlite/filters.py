@@ -1,0 +1,341 @@
+"""Filters as dictionaries, and the SQL that they become.
+
+    {"year": {"$gte": 2004}, "tags": {"$contains": "a"}, "$or": [{"lang": "en"}, {"lang": {"$exists": False}}]}
+
+A key is that of a declared column or a path into the metadata; a value stands for equality. Conditions on declared columns become
+plain SQL, everything else one call of ``json_matches``, and both are evaluated inside the search.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ._errors import FilterError
+from ._schema import Column, Schema, quote
+
+Sql = tuple[str, list[Any]]
+
+# Sets stand for lists.
+_encode = json.JSONEncoder(default=list, ensure_ascii=False, allow_nan=False).encode
+
+COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
+#: Operators on the value of a key.
+# Operators that json_matches does not have. A search narrows by what it has, and the rest is checked row by row.
+SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
+BY_ROW = (*SUBSTRINGS, "$empty")
+OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", *BY_ROW, "$not")
+#: Operators between filters.
+CONDITIONS = ("$and", "$or", "$not")
+
+
+def check(where: Any, place: str = "where") -> None:
+    """Raises FilterError, with the place of the mistake, unless ``where`` is a filter."""
+    if not isinstance(where, Mapping):
+        raise FilterError(f"{place}: a filter is a dictionary, got {type(where).__name__}")
+    for key, value in where.items():
+        if not isinstance(key, str):
+            raise FilterError(f"{place}: a key is a text, got {key!r}")
+        if key in ("$and", "$or"):
+            if not isinstance(value, (list, tuple)) or not value:
+                raise FilterError(f"{place}.{key}: expected a list of filters that is not empty, got {value!r}")
+            for at, inner in enumerate(value):
+                check(inner, f"{place}.{key}[{at}]")
+        elif key == "$not":
+            check(value, f"{place}.$not")
+        elif key.startswith("$"):
+            raise FilterError(f"{place}: {key} is not an operator between filters; there are {', '.join(CONDITIONS)}")
+        else:
+            _check_value(value, f"{place}.{key}")
+
+
+def _check_value(value: Any, place: str) -> None:
+    if not isinstance(value, Mapping):
+        _check_scalar(value, place)
+        return
+    if not value:
+        raise FilterError(f"{place}: {{}} has no operator; there are {', '.join(OPERATORS)}")
+    for operator, operand in value.items():
+        if operator not in OPERATORS:
+            hint = f"; for a key inside write {place.partition('.')[2]}.{operator}" if not str(operator).startswith("$") else ""
+            raise FilterError(f"{place}: {operator!r} is not an operator; there are {', '.join(OPERATORS)}{hint}")
+        inside = f"{place}.{operator}"
+        if operator in LISTS:
+            if not isinstance(operand, (list, tuple, set, frozenset)):
+                raise FilterError(f"{inside}: expected a list, got {operand!r}")
+            if operator == "$between" and len(operand) != 2:
+                raise FilterError(f"{inside}: expected a list of two values, the lower and the upper one, got {operand!r}")
+            for at, inner in enumerate(operand):
+                (_check_ordered if operator == "$between" else _check_scalar)(inner, f"{inside}[{at}]")
+        elif operator in ("$exists", "$empty"):
+            if not isinstance(operand, bool):
+                raise FilterError(f"{inside}: expected True or False, got {operand!r}")
+        elif operator == "$like" or operator in SUBSTRINGS:
+            if not isinstance(operand, str):
+                raise FilterError(f"{inside}: expected a text, got {operand!r}")
+        elif operator == "$not":
+            if not isinstance(operand, Mapping):
+                raise FilterError(f"{inside}: expected operators, such as {{'$gt': 3}}, got {operand!r}")
+            _check_value(operand, inside)
+        elif operator in ("$gt", "$gte", "$lt", "$lte"):
+            _check_ordered(operand, inside)
+        else:
+            _check_scalar(operand, inside)
+
+
+def _check_scalar(value: Any, place: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FilterError(f"{place}: {value} cannot be compared with")
+    if isinstance(value, (list, tuple)):
+        raise FilterError(f"{place}: equality with a list is not possible; $in takes one of them, $contains_all finds lists that have all of them")
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise FilterError(f"{place}: expected a text, a number, True, False or None, got {type(value).__name__}")
+
+
+def _check_ordered(value: Any, place: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise FilterError(f"{place}: expected a number or a text to compare with, got {value!r}")
+    _check_scalar(value, place)
+
+
+class OfMetadata(dict[str, Any]):
+    """A filter whose keys are of the metadata alone, also where the id or a text column has the same name."""
+
+
+class _Scope(NamedTuple):
+    """What the keys of a filter mean."""
+
+    table: str
+    columns: Mapping[str, Column]
+    json: Column | None
+
+
+def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
+    """The condition that a filter is, and its parameters. Raises FilterError."""
+    check(where)
+    columns = {column.name: column for column in schema.columns if column.kind in ("metadata", "stored", "key", "text")}
+    terms, params = _terms(where, _Scope(schema.table, columns, schema.json))
+    return (" AND ".join(terms) or "1", params)
+
+
+def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any]]:
+    """Conditions that are joined by AND."""
+    scope = _scope_of(where, scope)
+    terms: list[str] = []
+    params: list[Any] = []
+    undeclared = {}
+    for key, value in where.items():
+        if not _needs_sql(key, value, scope):
+            undeclared[key] = value
+            continue
+        if key == "$and":
+            sql, more = _joined(value, scope, " AND ")
+        elif key == "$or":
+            sql, more = _joined(value, scope, " OR ")
+        elif key == "$not":
+            inner, more = _terms(value, scope)
+            sql = f"({' AND '.join(inner) or '1'}) IS NOT TRUE"
+        else:
+            column = scope.columns.get(key)
+            sql, more = _on_column(column, value) if column is not None else _by_row(key, value, scope)
+        terms.append(sql)
+        params += more
+    if undeclared:
+        if scope.json is None:
+            raise FilterError(f"where: {scope.table} has no column {_first_key(undeclared)!r} and no JSON column that could hold it")
+        terms.append(f"json_matches({scope.json.quoted}, ?)")
+        params.append(_encode(undeclared))
+    return terms, params
+
+
+def _joined(filters: Sequence[Mapping[str, Any]], scope: _Scope, word: str) -> Sql:
+    parts, params = [], []
+    for inner in filters:
+        terms, more = _terms(inner, scope)
+        parts.append(" AND ".join(terms) or "1")
+        params += more
+    return "(" + word.join(f"({part})" for part in parts) + ")", params
+
+
+def _scope_of(where: Mapping[str, Any], scope: _Scope) -> _Scope:
+    """What keys mean inside a filter."""
+    if not isinstance(where, OfMetadata):
+        return scope
+    return scope._replace(columns={name: column for name, column in scope.columns.items() if column.kind in ("metadata", "stored")})
+
+
+def _needs_sql(key: str, value: Any, scope: _Scope) -> bool:
+    """Whether the condition reads a declared column, or an operator that ``json_matches`` does not have."""
+    if key in ("$and", "$or", "$not"):
+        filters = [value] if key == "$not" else value
+        return any(_needs_sql(name, inner, _scope_of(each, scope)) for each in filters for name, inner in each.items())
+    return key in scope.columns or _has_row_operator(value)
+
+
+def _has_row_operator(value: Any) -> bool:
+    return isinstance(value, Mapping) and (not value.keys().isdisjoint(BY_ROW) or _has_row_operator(value.get("$not")))
+
+
+def _first_key(where: Mapping[str, Any]) -> str:
+    for key, value in where.items():
+        if not key.startswith("$"):
+            return key
+        for inner in [value] if isinstance(value, Mapping) else value:
+            return _first_key(inner)
+    return ""
+
+
+def _by_row(key: str, value: Mapping[str, Any], scope: _Scope) -> Sql:
+    """A condition on a path of the metadata with an operator of BY_ROW: what json_matches can say of it inside the search, the rest by row."""
+    terms, params = [], []
+    for operator, operand in value.items():
+        if operator == "$not" and _has_row_operator(operand):
+            sql, more = _by_row(key, operand, scope)
+            sql = f"({sql}) IS NOT TRUE"
+        elif operator == "$empty":
+            inside, more = _both(_terms({"$or": [{key: None}, {key: ""}, {key: {"$contains_all": []}}]}, scope))
+            kind, kinds = _extracted("json_type", key, scope)
+            text, texts = _extracted("json_extract", key, scope)
+            size, sizes = _extracted("json_array_length", key, scope)
+            exact = f"CASE coalesce({kind}, 'null') WHEN 'null' THEN 1 WHEN 'text' THEN {text} = '' WHEN 'array' THEN {size} = 0 ELSE 0 END"
+            sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
+            sql = sql if operand else f"{sql} IS NOT TRUE"
+        elif operator in SUBSTRINGS:
+            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, scope))
+            text, texts = _extracted("json_extract", key, scope)
+            sql, more = f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
+        else:
+            sql, more = _both(_terms({key: {operator: operand}}, scope))
+        terms.append(sql)
+        params += more
+    return " AND ".join(terms), params
+
+
+def _extracted(function: str, key: str, scope: _Scope) -> Sql:
+    """A function of SQLite on the value of a path: of a key with dots, if there is one, else of the nested key."""
+    assert scope.json is not None
+    paths = ["$." + json.dumps(key, ensure_ascii=False)]
+    if "." in key:
+        paths.append("$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")))
+    calls = [f"{function}({scope.json.quoted}, ?)"] * len(paths)
+    return (calls[0] if len(calls) == 1 else f"coalesce({', '.join(calls)})"), list(paths)
+
+
+def _both(terms: tuple[list[str], list[Any]]) -> Sql:
+    return " AND ".join(terms[0]) or "1", terms[1]
+
+
+def _on_column(column: Column, value: Any) -> Sql:
+    """A condition on a declared column, with the meaning that it has on a path of the metadata; a NULL is a missing key."""
+    name = quote(column.name)
+    parts, params = [], []
+    for operator, operand in (value if isinstance(value, Mapping) else {"$eq": value}).items():
+        sql, more = _operator(column, name, operator, operand)
+        parts.append(sql)
+        params += more
+    return " AND ".join(parts), params
+
+
+def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
+    if operator == "$exists":
+        return f"{name} IS {'NOT ' if operand else ''}NULL", []
+    if operator == "$not":
+        inner, more = _on_column(column, operand)
+        return f"({inner}) IS NOT TRUE", more
+    if operator == "$like":
+        return (f"{name} LIKE ?", [operand]) if column.type in ("TEXT", "") else ("0", [])
+    if operator in SUBSTRINGS:
+        return (SUBSTRINGS[operator].format(name, "?"), [operand]) if column.type in ("TEXT", "") else ("0", [])
+    if operator == "$empty":
+        sql = f"({name} IS NULL OR {name} = '')" if column.type in ("TEXT", "") else f"{name} IS NULL"
+        return (sql if operand else f"({sql}) IS NOT TRUE"), []
+    if operator in ("$contains", "$contains_any", "$contains_all"):
+        # A column holds no lists.
+        return "0", []
+    if operator == "$eq":
+        if operand is None:
+            return f"{name} IS NULL", []
+        return (f"{name} = ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
+    if operator == "$ne":
+        if operand is None:
+            return f"{name} IS NOT NULL", []
+        return (f"({name} IS NULL OR {name} <> ?)", [_value(operand)]) if _fits(column, operand) else ("1", [])
+    if operator in ("$in", "$nin"):
+        values = list(operand)
+        fitting = [_value(value) for value in values if value is not None and _fits(column, value)]
+        listed = f"{name} IN ({', '.join('?' * len(fitting))})" if len(fitting) <= 100 else f"{name} IN (SELECT value FROM json_each(?))"
+        bound = fitting if len(fitting) <= 100 else [json.dumps(fitting, ensure_ascii=False)]
+        sql = f"({listed} OR {name} IS NULL)" if None in values else listed
+        return (f"({sql}) IS NOT TRUE" if operator == "$nin" else sql), bound
+    if operator == "$between":
+        low, high = operand
+        return (f"{name} BETWEEN ? AND ?", [_value(low), _value(high)]) if _fits(column, low) and _fits(column, high) else ("0", [])
+    return (f"{name} {COMPARISONS[operator]} ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
+
+
+def _fits(column: Column, value: Any) -> bool:
+    """Whether a value of the column can be equal to the operand: a number is never equal to a text."""
+    if column.type == "TEXT":
+        return isinstance(value, str)
+    if column.type == "BOOLEAN":
+        return isinstance(value, bool)
+    if column.type in ("INTEGER", "REAL"):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (str, int, float))
+
+
+def _value(value: Any) -> Any:
+    """What is bound: numbers beyond 64 bits as floats."""
+    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+
+
+def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
+    """A filter of langchain-postgres as one of nearlite: ``$ilike`` is ``$like``, and ``$not`` may have a list, none of which passes."""
+    if not isinstance(where, Mapping):
+        raise FilterError(f"where: a filter is a dictionary, got {type(where).__name__}")
+    out = OfMetadata()
+    for key, value in where.items():
+        if key in ("$and", "$or") and isinstance(value, (list, tuple)):
+            out[key] = [from_langchain(inner) for inner in value]
+        elif key == "$not" and isinstance(value, (list, tuple)):
+            out[key] = {"$or": [from_langchain(inner) for inner in value]}
+        elif key == "$not" and isinstance(value, Mapping):
+            out[key] = from_langchain(value)
+        elif isinstance(value, Mapping) and "$ilike" in value:
+            if "$like" in value:
+                raise FilterError(f"where.{key}: $like and $ilike are one operator, give one of them")
+            out[key] = {("$like" if operator == "$ilike" else operator): operand for operator, operand in value.items()}
+        else:
+            out[key] = value
+    return out
+
+
+_LLAMA_INDEX = {"==": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "in": "$in", "nin": "$nin"}
+_LLAMA_INDEX.update({"any": "$contains_any", "all": "$contains_all", "contains": "$contains", "text_match": "$substring"})
+_LLAMA_INDEX["text_match_insensitive"] = "$isubstring"
+
+
+def from_llama_index(given: Any) -> OfMetadata:
+    """``MetadataFilters`` of LlamaIndex as a filter of nearlite."""
+    parts = [_from_llama_index(inner) for inner in given.filters]
+    if not parts:
+        return OfMetadata()
+    condition = getattr(given.condition, "value", given.condition) or "and"
+    if condition == "not":
+        return OfMetadata({"$not": {"$or": parts}})
+    return OfMetadata(parts[0] if len(parts) == 1 else {f"${condition}": parts})
+
+
+def _from_llama_index(given: Any) -> dict[str, Any]:
+    if hasattr(given, "filters"):
+        return from_llama_index(given)
+    operator = getattr(given.operator, "value", given.operator)
+    if operator == "is_empty":
+        return {given.key: {"$empty": True}}
+    known = _LLAMA_INDEX.get(operator)
+    if known is None:
+        raise FilterError(f"where.{given.key}: the operator {operator!r} is not known; there are {', '.join(_LLAMA_INDEX)}, is_empty")
+    return {given.key: {known: given.value}}

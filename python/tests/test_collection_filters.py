@@ -1,0 +1,207 @@
+"""Filters as dictionaries: one meaning, whether a key is a declared column or a path into the metadata."""
+
+import os
+import random
+
+import pytest
+from json_matches import matches
+
+import nearlite
+
+SEED = int(os.environ.get("NEARLITE_SEED", "11"))
+
+ROWS = [
+    {"n": 1, "t": "Abc", "flag": True, "r": 0.5, "tags": ["a", "b"], "deep": {"er": 3, "list": [1, 2]}, "dot.ted": 1},
+    {"n": 2, "t": "abd", "flag": False, "tags": [], "deep": {"er": "x"}},
+    {"n": -5, "t": "", "r": 2.0, "tags": ["a", 1, None], "mixed": 3},
+    {"t": "käse", "flag": True, "r": -1e9, "tags": "a", "mixed": "3", "deep": None},
+    {"n": 2**53, "r": 3.0, "mixed": True, "tags": [["a"]]},
+    {"n": 0, "mixed": None, "t": "100%_x", "deep": [{"er": 3}, {"er": 4}, 5]},
+    {},
+]
+FILTERS = [
+    {"n": 1},
+    {"n": {"$eq": 1.0}},
+    {"n": None},
+    {"n": {"$ne": 1}},
+    {"n": {"$ne": None}},
+    {"n": {"$gt": 0}},
+    {"n": {"$gte": 0, "$lt": 2}},
+    {"n": {"$lte": 0.5}},
+    {"n": {"$between": [0, 2]}},
+    {"n": {"$in": [1, 2, "x", None]}},
+    {"n": {"$in": []}},
+    {"n": {"$nin": [1, 2]}},
+    {"n": {"$exists": True}},
+    {"n": {"$exists": False}},
+    {"n": {"$not": {"$gt": 0}}},
+    {"n": "1"},
+    {"n": {"$gt": "a"}},
+    {"n": {"$gt": 2**70}},
+    {"t": "Abc"},
+    {"t": {"$gt": "a"}},
+    {"t": {"$lt": 5}},
+    {"t": {"$like": "ab%"}},
+    {"t": {"$like": "%_x"}},
+    {"t": {"$substring": "b"}},
+    {"t": {"$substring": "%_"}},
+    {"t": {"$not": {"$substring": "b"}}},
+    {"t": {"$in": ["abd", "käse"]}},
+    {"t": {"$contains": "abd"}},
+    {"t": {"$contains_all": []}},
+    {"flag": True},
+    {"flag": False},
+    {"flag": {"$ne": True}},
+    {"flag": 1},
+    {"r": {"$gt": 0}},
+    {"r": {"$eq": 2}},
+    {"tags": {"$contains": "a"}},
+    {"tags": "a"},
+    {"tags": {"$contains_any": ["b", 1]}},
+    {"tags": {"$contains_all": ["a", "b"]}},
+    {"tags": {"$ne": "a"}},
+    {"tags": {"$exists": True}},
+    {"mixed": 3},
+    {"mixed": "3"},
+    {"mixed": True},
+    {"deep.er": 3},
+    {"deep.er": {"$gte": 1}},
+    {"deep.list": {"$contains": 2}},
+    {"dot.ted": 1},
+    {"deep.er": 4},
+    {"deep.er": {"$exists": False}},
+    {"mixed": None},
+    {"mixed": {"$in": [None, 3]}},
+    {"mixed": {"$exists": True}},
+    {"tags": {"$contains": None}},
+    {"tags": {"$contains_all": []}},
+    {"tags": {"$contains_any": []}},
+    {"tags": None},
+    {"tags": {"$empty": True}},
+    {"tags": {"$empty": False}},
+    {"t": {"$empty": True}},
+    {"mixed": {"$not": {"$empty": True}}},
+    {"deep.er": {"$empty": True}},
+    {"$or": [{"n": 1}, {"t": "abd"}]},
+    {"$or": [{"n": 1}, {"tags": {"$contains": 1}}]},
+    {"$and": [{"n": {"$gt": 0}}, {"$or": [{"t": "Abc"}, {"mixed": True}]}]},
+    {"$not": {"n": {"$gt": 0}}},
+    {"$not": {"n": {"$gt": 0}, "mixed": True}},
+    {"$not": {"$or": [{"n": 1}, {"deep.er": "x"}]}},
+    {"n": {"$gt": 0}, "tags": {"$contains": "a"}},
+    {},
+]
+
+
+def expected(where):
+    return [f"r{at}" for at, row in enumerate(ROWS) if passes(row, where)]
+
+
+def passes(row, where):
+    """``matches`` with the operators that are Python's own: they stand alone here, or under $not."""
+    ((key, value),) = where.items() if len(where) == 1 else (("", None),)
+    if isinstance(value, dict) and "$not" in value and key and set(value["$not"]) & {"$substring", "$empty"}:
+        return not passes(row, {key: value["$not"]})
+    if isinstance(value, dict) and "$substring" in value:
+        return isinstance(row.get(key), str) and value["$substring"] in row[key]
+    if isinstance(value, dict) and "$empty" in value:
+        found = row.get(key)
+        if key == "deep.er":
+            deep = row.get("deep")
+            found = deep.get("er") if isinstance(deep, dict) else deep
+        return (found in (None, "", [])) == value["$empty"]
+    return matches(row, where)
+
+
+DECLARED = [{}, {"n": int, "t": str, "flag": bool, "r": float}, {"n": float, "t": str}, {"n": int, "flag": "BOOLEAN"}]
+
+
+@pytest.fixture(scope="module", params=range(len(DECLARED)))
+def docs(request):
+    db = nearlite.connect(":memory:")
+    made = nearlite.Collection(db, "docs").create(dim=2, columns=DECLARED[request.param])
+    made.add(ids=[f"r{at}" for at in range(len(ROWS))], vectors=[[1, at] for at in range(len(ROWS))], metadatas=ROWS)
+    yield made
+    db.close()
+
+
+@pytest.mark.parametrize("where", FILTERS, ids=str)
+def test_a_filter_means_the_same_declared_or_not(docs, where):
+    wanted = expected(where)
+    assert sorted(docs.search([1, 0], where=where, k=100).ids) == wanted
+    assert docs.get(where=where).ids == wanted
+    assert docs.count(where) == len(wanted)
+
+
+def test_random_combinations(docs):
+    chance = random.Random(SEED)
+    atoms = [where for where in FILTERS if "$substring" not in str(where) and "$empty" not in str(where)]
+
+    def combined(depth):
+        if depth == 0 or chance.random() < 0.3:
+            return chance.choice(atoms)
+        kind = chance.choice(["$and", "$or", "$not"])
+        if kind == "$not":
+            return {"$not": combined(depth - 1)}
+        return {kind: [combined(depth - 1) for _ in range(chance.randint(1, 3))]}
+
+    for _ in range(200):
+        where = combined(3)
+        assert docs.get(where=where).ids == expected(where), (SEED, where)
+
+
+def test_ids_and_texts_are_keys_too(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"])
+    docs.add(ids=["a", "b"], texts=["one", "two"], vectors=[[1], [2]])
+    assert docs.search([1], where={"id": {"$in": ["b", "c"]}}).ids == ["b"]
+    assert docs.search([1], where={"body": "one"}).ids == ["a"]
+    assert docs.search([1], where={"id": {"$in": [f"x{at}" for at in range(5000)] + ["a"]}}).ids == ["a"]
+
+
+MISTAKES = [
+    ({"n": {"$gtt": 1}}, r"where.n: '\$gtt' is not an operator; there are \$eq"),
+    ({"$nor": [{"n": 1}]}, r"where: \$nor is not an operator between filters"),
+    ({"$or": []}, r"where.\$or: expected a list of filters that is not empty"),
+    ({"$or": {"n": 1}}, r"where.\$or: expected a list of filters"),
+    ({"$or": [{"n": {"$in": 3}}]}, r"where.\$or\[0\].n.\$in: expected a list, got 3"),
+    ({"$and": [3]}, r"where.\$and\[0\]: a filter is a dictionary, got int"),
+    ({"$not": [3]}, r"where.\$not: a filter is a dictionary, got list"),
+    ({"n": {"$between": [1]}}, r"where.n.\$between: expected a list of two values"),
+    ({"n": {"$exists": 1}}, r"where.n.\$exists: expected True or False, got 1"),
+    ({"n": {"$like": 1}}, r"where.n.\$like: expected a text, got 1"),
+    ({"n": {"$gt": None}}, r"where.n.\$gt: expected a number or a text"),
+    ({"n": {"$gt": [1]}}, r"where.n.\$gt: expected a number or a text"),
+    ({"n": {"$eq": float("nan")}}, r"where.n.\$eq: nan cannot be compared with"),
+    ({"n": object()}, "where.n: expected a text, a number, True, False or None, got object"),
+    ({"n": {"$not": 3}}, r"where.n.\$not: expected operators"),
+    ({"n": {"$gt": 1, "other": 2}}, "where.n: 'other' is not an operator"),
+    ({3: 1}, "where: a key is a text, got 3"),
+    ({"n": {}}, "where.n: {} has no operator"),
+    ({"n": [1, 2]}, r"where.n: equality with a list is not possible; \$in takes"),
+    ({"n": {"$in": [[1]]}}, r"where.n.\$in\[0\]: equality with a list"),
+    ({"n": {"er": 1}}, r"where.n: 'er' is not an operator; .*; for a key inside write n.er"),
+    ({"n": {"$between": [1, True]}}, r"where.n.\$between\[1\]: expected a number or a text to compare with, got True"),
+    ({"n": {"$empty": 1}}, r"where.n.\$empty: expected True or False"),
+]
+
+
+@pytest.mark.parametrize(("where", "message"), MISTAKES)
+def test_a_mistake_in_a_filter_is_named_with_its_place(docs, where, message):
+    for call in (lambda: docs.search([1, 0], where=where), lambda: docs.count(where), lambda: docs.delete(where=where)):
+        with pytest.raises(nearlite.FilterError, match=message):
+            call()
+    assert docs.count() == len(ROWS)
+
+
+def test_a_filter_of_the_metadata_alone(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns={"year": int})
+    docs.add(ids=["a", "b"], texts=["b", "a"], vectors=[[1], [2]], metadatas=[{"id": "b", "body": 1, "year": 1}, {"id": "c", "year": 2}])
+    only = nearlite.filters.OfMetadata
+    assert docs.search([1], where={"id": "b"}).ids == ["b"] and docs.search([1], where=only({"id": "b"})).ids == ["a"]
+    assert docs.get(where=only({"body": 1, "year": 1})).ids == ["a"] and docs.get(where=only({"year": 2})).ids == ["b"]
+    assert docs.get(where={"$and": [{"id": "a"}, only({"id": "b"})]}).ids == ["a"]
+    assert docs.get(where={"$not": only({"id": "b"})}).ids == ["b"]
+    assert docs.get(where=only({"$or": [{"id": "c"}, {"body": 1}]})).ids == ["a", "b"]
+    # One call of json_matches, so the search can evaluate it.
+    nested = only({"$or": [only({"id": "c"}), only({"$not": only({"body": {"$gt": 0}})})]})
+    assert nearlite.filters.to_sql(nested, docs.schema)[0] == 'json_matches("meta", ?)' and docs.get(where=nested).ids == ["b"]

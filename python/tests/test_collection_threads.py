@@ -1,0 +1,71 @@
+"""Threads and coroutines on one connection."""
+
+import asyncio
+import threading
+
+import pytest
+
+import nearlite
+
+
+def test_threads_take_turns(path):
+    db = nearlite.connect(path)
+    docs = nearlite.Collection(db, "docs").create(dim=2)
+    other = nearlite.Collection(db, "docs")
+    errors = []
+
+    def work(number):
+        try:
+            for at in range(20):
+                target = docs if at % 2 else other
+                target.upsert(ids=[f"{number}.{at}", f"{number}.{at}+"], texts=["x", "y"], vectors=[[number, at + 1], [1, 1]])
+                assert len(target.search([number, at + 1], k=3)) >= 2
+                if at % 5 == 0:
+                    with pytest.raises(nearlite.ExistsError):
+                        target.add(ids=[f"{number}.{at}"])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors[0]
+    assert docs.count() == 8 * 20 * 2 and not db.in_transaction
+    docs.verify()
+    db.close()
+
+
+def test_every_method_has_an_async_twin(path):
+    async def work():
+        docs = await nearlite.Collection(nearlite.connect(path), "docs").acreate(dim=2)
+        await asyncio.gather(*(docs.aadd(ids=[f"d{at}"], texts=["x"], vectors=[[1, at]]) for at in range(40)))
+        assert await docs.acount() == 40
+        assert (await docs.asearch([1, 0], k=1)).ids == ["d0"]
+        assert [hits.ids for hits in await docs.asearch_many([[1, 0], [0, 1]], k=1)] == [["d0"], ["d39"]]
+        assert await docs.aupdate(ids=["d0"], texts=["y"]) == 1
+        assert (await docs.aget("d0"))[0].text == "y"
+        assert await docs.adelete(["d0"]) == 1
+        with pytest.raises(nearlite.ExistsError):
+            await docs.aadd(ids=["d1"])
+        assert [hit.id async for hit in docs.aiterate([1, 0])][:3] == ["d1", "d2", "d3"]
+        await docs.aoptimize()
+        assert (await docs.ainfo())["segments"] == 1
+        await docs.adrop()
+
+    asyncio.run(work())
+    public = [name for name in dir(nearlite.Collection) if not name.startswith("_")]
+    blocking = [name for name in public if callable(getattr(nearlite.Collection, name)) and f"a{name}" in public]
+    assert {"create", "add", "upsert", "update", "delete", "get", "search", "search_many", "explain", "optimize", "verify"} <= set(blocking)
+
+
+def test_an_iteration_goes_on_while_others_write(path):
+    docs = nearlite.Collection(nearlite.connect(path), "docs").create(dim=1)
+    docs.add(ids=[f"d{at:03}" for at in range(200)], vectors=[[at + 1] for at in range(200)])
+    seen = []
+    for hit in docs.iterate([1]):
+        seen.append(hit.id)
+        if len(seen) == 10:
+            docs.upsert(ids=["new"], vectors=[[5]])
+    assert len(set(seen)) == len(seen) >= 200

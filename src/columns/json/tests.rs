@@ -1,0 +1,93 @@
+//! The bytes of JSON columns: what was written reads back, and no damage panics.
+
+use super::super::Columns;
+use crate::json::JsonFilter;
+use crate::schema::ColumnType;
+use crate::value::Value;
+
+fn columns() -> Columns {
+    let texts = [
+        Some(r#"{"a":1,"b":"x","tags":["p","q",3,true,null],"o":{"r":0.5}}"#),
+        Some(r#"{"a":2,"b":"y","tags":[],"o":{"r":1.5,"s":[1,2,3]}}"#),
+        None,
+        Some(r#"{"a":1.25,"b":null,"c":false,"a.b":7,"list":[{"k":1},{"k":2}]}"#),
+        Some(r#"{"a":{"b":1},"a.b":2}"#),
+        Some("{}"),
+    ];
+    let rows = texts.iter().cycle().take(150);
+    let value = |text: &Option<&str>| text.map_or(Value::Null, Value::from);
+    let mut rows = (0_i64..).zip(rows).map(|(rowid, text)| (rowid, vec![value(text)]));
+    Columns::build(&[ColumnType::Json], &mut rows)
+}
+
+const FILTERS: [&str; 7] = [
+    r#"{"a":{"$gte":1.25}}"#,
+    r#"{"tags":{"$contains_all":["p",true]}}"#,
+    r#"{"b":{"$like":"%"}}"#,
+    r#"{"o.s":{"$between":[2,9]}}"#,
+    r#"{"a.b":{"$exists":true}}"#,
+    r#"{"$not":{"list.k":{"$in":[2,null]}}}"#,
+    r#"{"c":null}"#,
+];
+
+fn all(columns: &Columns) -> Vec<(Vec<u32>, Vec<u32>)> {
+    let bounds = |filter: &&str| columns.json(0, &JsonFilter::read(filter).unwrap(), true);
+    let ords = |bounds: super::Bounds| (bounds.sure.iter().collect(), bounds.possible().iter().collect());
+    FILTERS.iter().map(bounds).map(ords).collect()
+}
+
+#[test]
+fn what_was_written_reads_back_and_merges_to_the_same() {
+    let columns = columns();
+    let bytes = columns.encode();
+    let read = Columns::decode(&bytes, &[ColumnType::Json], 150).unwrap();
+    assert_eq!(read, columns);
+    assert_eq!(read.encode(), bytes);
+    let before = all(&columns);
+    assert_eq!(all(&read), before);
+    // Rows with a path that can be read in two ways are open.
+    assert!(before.iter().all(|(sure, possible)| !sure.contains(&4) && possible.contains(&4)));
+    let merged = Columns::merge(&[(&read, None)], &[ColumnType::Json]);
+    assert_eq!(all(&merged), before);
+    assert_eq!(merged.json_digests(0), columns.json_digests(0));
+}
+
+#[test]
+fn damaged_bytes_are_refused_or_read_without_harm() {
+    let bytes = columns().encode();
+    for length in 0..bytes.len() {
+        assert!(Columns::decode(&bytes[..length], &[ColumnType::Json], 150).is_err(), "{length} bytes");
+    }
+    let mut read = 0;
+    for at in 0..bytes.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= change;
+            if let Ok(columns) = Columns::decode(&damaged, &[ColumnType::Json], 150) {
+                read += 1;
+                all(&columns);
+                columns.json_digests(0);
+                Columns::merge(&[(&columns, None)], &[ColumnType::Json]).encode();
+            }
+        }
+    }
+    assert!(read > 100, "only {read}");
+}
+
+/// The log keeps its complete blocks, whatever was written since.
+#[test]
+fn the_log_gives_what_one_block_gives() {
+    let rows = |count: usize| {
+        let text = |at: usize| format!(r#"{{"a":{at},"t":["x{}"]}}"#, at % 3);
+        (0..count).map(move |at| (at as i64, vec![Value::Text(text(at))])).collect::<Vec<_>>()
+    };
+    let filter = JsonFilter::read(r#"{"a":{"$lt":290},"t":"x1"}"#).unwrap();
+    let mut before: Option<Columns> = None;
+    for count in [1, 127, 128, 129, 300, 500] {
+        let log = Columns::build_after(&[ColumnType::Json], &mut rows(count).into_iter(), before.as_ref());
+        let segment = Columns::build(&[ColumnType::Json], &mut rows(count).into_iter());
+        assert_eq!(log.json(0, &filter, true), segment.json(0, &filter, true), "{count}");
+        assert_eq!(log.json(0, &filter, false), segment.json(0, &filter, false), "{count}");
+        before = Some(log);
+    }
+}
