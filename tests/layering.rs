@@ -189,7 +189,8 @@ const CIRCLES: [&[&str]; 6] = [
     // A type and what reads it.
     &["text::joined", "text::merged", "text::parser", "text::query_text"],
     &["text::analyzer", "text::scan"],
-    &["text::best", "text::searcher"],
+    // What is passed on, and the functions that pass it on.
+    &["sql::functions::carried", "sql::functions::hybrid", "sql::functions::near", "sql::functions::words"],
     &["vector::codes::quantizer", "vector::codes::query"],
 ];
 

@@ -3,8 +3,8 @@
 use super::access::Access;
 use super::collection::Collection;
 use super::statement::{change, error_of};
+use crate::collection;
 use crate::collection::maintenance::{self, Done};
-use crate::collection::{self, Connected};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::quoted;
@@ -170,10 +170,10 @@ impl<D: Access> Collection<D> {
                 return Ok(false);
             }
             let settings = self.inner.settings(conn)?;
-            let Connected { storage, schema, .. } = self.inner.on(conn);
+            let on = self.inner.on(conn);
             match command {
-                "rebuild" => collection::rebuild(storage, conn, schema, progress)?,
-                _ => collection::optimize(storage, conn, schema, &settings, progress)?,
+                "rebuild" => collection::rebuild(on, progress)?,
+                _ => collection::optimize(on, &settings, progress)?,
             }
             Ok(true)
         })?;

@@ -14,10 +14,9 @@ use crate::columns::Columns;
 use crate::error::Result;
 use crate::hnsw::VectorIndex;
 use crate::memory;
-use crate::schema::{ColumnType, Schema};
-use crate::storage::{PayloadEntry, PayloadKind, Settings, Storage};
+use crate::schema::ColumnType;
+use crate::storage::{PayloadEntry, PayloadKind, Settings};
 use crate::text::{self, TextConfig};
-use rusqlite::Connection;
 
 /// Below this share of live rows the old graph is not worth healing.
 const HEAL_SHARE: f32 = 0.6;
@@ -25,52 +24,39 @@ const HEAL_SHARE: f32 = 0.6;
 /// Merges what the policy asks for, as long as a merge costs no more than inserting `limit` rows. The log is empty. Returns
 /// whether anything changed.
 pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Result<bool> {
-    let Connected { storage, conn, schema } = site.on;
     let mut changed = false;
     while let Some(chosen) = maintenance::at_once(site, limit)? {
         let view = Views::default().current(site.on, site.settings)?;
         let is_chosen = |at: &usize| chosen.contains(&view.segments[*at].segment.record.seq);
         let chosen: Vec<usize> = (0..view.segments.len()).filter(is_chosen).collect();
-        merge(storage, conn, schema, &view, &chosen, progress)?;
+        merge(site.on, &view, &chosen, progress)?;
         changed = true;
     }
     Ok(changed)
 }
 
 /// Seals the delta and merges everything into one segment without dead rows, whose text today's rules have read.
-pub fn optimize(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    settings: &Settings,
-    progress: Progress<'_>,
-) -> Result<()> {
-    maintenance::settle(storage, conn)?;
-    seal(storage, conn, schema, progress)?;
-    let view = Views::default().current(Connected { storage, conn, schema }, settings)?;
+pub fn optimize(on: Connected<'_>, settings: &Settings, progress: Progress<'_>) -> Result<()> {
+    maintenance::settle(on.storage, on.conn)?;
+    seal(on, progress)?;
+    let view = Views::default().current(on, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
-    if clean && schema.full_texts().next().is_some() {
-        let today = TextConfig::of(schema).edition_number();
+    if clean && on.schema.full_texts().next().is_some() {
+        let today = TextConfig::of(on.schema).edition_number();
         for segment in &view.segments {
-            dated |= segment.segment.text_edition(Connected { storage, conn, schema })? != Some(today);
+            dated |= segment.segment.text_edition(on)? != Some(today);
         }
     }
     if view.segments.len() > 1 || !clean || dated {
         let all: Vec<usize> = (0..view.segments.len()).collect();
-        merge(storage, conn, schema, &view, &all, progress)?;
+        merge(on, &view, &all, progress)?;
     }
     Ok(())
 }
 
-fn merge(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    view: &View,
-    chosen: &[usize],
-    progress: Progress<'_>,
-) -> Result<()> {
+fn merge(on: Connected<'_>, view: &View, chosen: &[usize], progress: Progress<'_>) -> Result<()> {
+    let Connected { storage, conn, .. } = on;
     let mut inputs: Vec<&SegmentView> = chosen.iter().map(|at| &view.segments[*at]).collect();
     inputs.sort_by_key(|s| (std::cmp::Reverse(s.live()), s.segment.record.seq));
     let alive: Vec<Option<Bitmap>> = inputs
@@ -85,7 +71,7 @@ fn merge(
         .collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     if rows > 0 {
-        let directory = payloads(storage, conn, schema, &inputs, &alive, progress)?;
+        let directory = payloads(on, &inputs, &alive, progress)?;
         storage.add_segment(conn, rows, directory)?;
     }
     for input in &inputs {
@@ -96,41 +82,37 @@ fn merge(
 }
 
 fn payloads(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
+    on: Connected<'_>,
     inputs: &[&SegmentView],
     alive: &[Option<Bitmap>],
     progress: Progress<'_>,
 ) -> Result<Vec<PayloadEntry>> {
+    let Connected { storage, conn, schema } = on;
     let mut directory = Vec::new();
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-    let loaded = inputs
-        .iter()
-        .map(|s| s.segment.columns(Connected { storage, conn, schema }))
-        .collect::<Result<Vec<_>>>()?;
+    let loaded = inputs.iter().map(|s| s.segment.columns(on)).collect::<Result<Vec<_>>>()?;
     let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
     let columns = if Columns::can_merge(&pairs.iter().map(|(columns, _)| *columns).collect::<Vec<_>>()) {
         Columns::merge(&pairs, &types)
     } else {
-        columns_of(storage, conn, schema, &live_rowids(&pairs))?
+        columns_of(on, &live_rowids(&pairs))?
     };
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
     if schema.full_texts().next().is_some() {
-        directory.push(merged_text(storage, conn, schema, inputs, alive, &rowids)?);
+        directory.push(merged_text(on, inputs, alive, &rowids)?);
     }
     storage.pack(conn, rowids.iter().copied())?;
     for (at, (_, spec)) in schema.vectors().enumerate() {
-        let vectors = LoadedVectors::read(storage, conn, (at, spec), &rowids)?;
+        let vectors = LoadedVectors::read(on, (at, spec), &rowids)?;
         let Some(base) = inputs.first() else { continue };
         let index = if (base.live() as f32) < HEAL_SHARE * base.segment.rows() as f32 {
             VectorIndex::build(spec, &vectors.rows(), threads(), progress)?
         } else {
-            let old = base.segment.vector(Connected { storage, conn, schema }, at)?;
+            let old = base.segment.vector(on, at)?;
             let mut next = 0_u32;
             let map: Vec<Option<u32>> = (0..base.segment.rows() as u32)
                 .map(|ord| {
@@ -163,20 +145,15 @@ fn live_rowids(inputs: &[(&Columns, Option<&Bitmap>)]) -> Vec<i64> {
 /// Writes the text index of the rows `rowids`, the live ones of `inputs`. Where an input was made by older rules, the texts
 /// are tokenized again; a merge inside a commit is small enough for that.
 fn merged_text(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
+    on: Connected<'_>,
     inputs: &[&SegmentView],
     alive: &[Option<Bitmap>],
     rowids: &[i64],
 ) -> Result<PayloadEntry> {
-    let texts = inputs
-        .iter()
-        .map(|s| s.segment.text(Connected { storage, conn, schema }))
-        .collect::<Result<Vec<_>>>()?;
-    let config = TextConfig::of(schema);
+    let texts = inputs.iter().map(|s| s.segment.text(on)).collect::<Result<Vec<_>>>()?;
+    let config = TextConfig::of(on.schema);
     if !texts.iter().all(|text| text.is_current(&config)) {
-        return write_text(storage, conn, schema, rowids);
+        return write_text(on, rowids);
     }
     let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
     // The engine writes the files in memory, then they are put together.
@@ -184,5 +161,5 @@ fn merged_text(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
     let bytes = text::merge(&config, &pairs)?;
-    storage.write_payload(conn, PayloadKind::Text, &bytes)
+    on.storage.write_payload(on.conn, PayloadKind::Text, &bytes)
 }

@@ -1,17 +1,17 @@
 //! Builds the payloads of a new segment from rows and writes them.
 
+use super::Connected;
 use super::delta::{metadata_of, texts_of};
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, VectorIndex};
 use crate::memory;
-use crate::schema::{ColumnType, Schema, VectorSpec};
-use crate::storage::{PayloadEntry, PayloadKind, Storage};
+use crate::schema::{ColumnType, VectorSpec};
+use crate::storage::{PayloadEntry, PayloadKind};
 use crate::text::{self, TextConfig};
-use rusqlite::Connection;
 
-/// Called with (done, total) while long work runs; answering false stops it.
+/// Called with (done, total) while long work runs; returning false stops it.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
 /// All vectors of one column for the given rows, row-major, and which rows have one.
@@ -23,17 +23,12 @@ pub struct LoadedVectors {
 
 impl LoadedVectors {
     /// Reads the column of the stored rows.
-    pub fn read(
-        storage: &Storage,
-        conn: &Connection,
-        (at, spec): (usize, &VectorSpec),
-        rowids: &[i64],
-    ) -> Result<Self> {
+    pub fn read(on: Connected<'_>, (at, spec): (usize, &VectorSpec), rowids: &[i64]) -> Result<Self> {
         let mut data = memory::filled(rowids.len() * spec.dim, 0.0_f32)?;
         let mut present = Bitmap::full(rowids.len());
         let mut ord = 0_usize;
         let mut missing = false;
-        storage.for_each_vector(conn, at, rowids.iter().copied(), |vector| {
+        on.storage.for_each_vector(on.conn, at, rowids.iter().copied(), |vector| {
             let out = &mut data[ord * spec.dim..(ord + 1) * spec.dim];
             match vector {
                 Some(vector) => out.copy_from_slice(vector),
@@ -60,24 +55,19 @@ pub fn threads() -> usize {
 }
 
 /// Builds and writes every payload of a segment of the rows `rowids`, in that order.
-pub fn write_new(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    rowids: &[i64],
-    progress: Progress<'_>,
-) -> Result<Vec<PayloadEntry>> {
+pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> Result<Vec<PayloadEntry>> {
+    let Connected { storage, conn, schema } = on;
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
-    let columns = columns_of(storage, conn, schema, rowids)?;
+    let columns = columns_of(on, rowids)?;
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
 
     if schema.full_texts().next().is_some() {
-        directory.push(write_text(storage, conn, schema, rowids)?);
+        directory.push(write_text(on, rowids)?);
     }
 
     for (at, (_, spec)) in schema.vectors().enumerate() {
-        let vectors = LoadedVectors::read(storage, conn, (at, spec), rowids)?;
+        let vectors = LoadedVectors::read(on, (at, spec), rowids)?;
         let index = VectorIndex::build(spec, &vectors.rows(), threads(), progress)?;
         drop(vectors);
         let kind = PayloadKind::Vector(at as u32);
@@ -87,7 +77,8 @@ pub fn write_new(
 }
 
 /// Builds the columns of the rows `rowids`, in that order, from the rows.
-pub fn columns_of(storage: &Storage, conn: &Connection, schema: &Schema, rowids: &[i64]) -> Result<Columns> {
+pub fn columns_of(on: Connected<'_>, rowids: &[i64]) -> Result<Columns> {
+    let Connected { storage, conn, schema } = on;
     // Columns are collected value by value, then laid out twice.
     memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
     let missing =
@@ -113,12 +104,8 @@ pub fn columns_of(storage: &Storage, conn: &Connection, schema: &Schema, rowids:
 }
 
 /// Tokenizes the texts of the rows `rowids`, in that order, and writes their index.
-pub fn write_text(
-    storage: &Storage,
-    conn: &Connection,
-    schema: &Schema,
-    rowids: &[i64],
-) -> Result<PayloadEntry> {
+pub fn write_text(on: Connected<'_>, rowids: &[i64]) -> Result<PayloadEntry> {
+    let Connected { storage, conn, schema } = on;
     let mut failed = None;
     let mut documents = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
         Ok(row) => Some(texts_of(schema, row.map(|row| row.values))),

@@ -1,16 +1,17 @@
 //! Seal: the rows of the delta become a segment, kills become tombstones, the log starts empty.
 
+use super::Connected;
 use super::payloads::{self, Progress};
 use crate::error::Result;
 use crate::memory;
-use crate::schema::Schema;
 use crate::storage::{LogOp, Storage};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Seals everything in the log; returns the number of rows that became a segment.
-pub fn seal(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<usize> {
+pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
+    let Connected { storage, conn, .. } = on;
     let entries = storage.log_since(conn, 0)?;
     if entries.is_empty() {
         return Ok(0);
@@ -34,7 +35,7 @@ pub fn seal(storage: &Storage, conn: &Connection, schema: &Schema, progress: Pro
     fold_kills(storage, conn, kills)?;
     let rowids: Vec<i64> = rows.into_iter().collect();
     if !rowids.is_empty() {
-        let directory = payloads::write_new(storage, conn, schema, &rowids, progress)?;
+        let directory = payloads::write_new(on, &rowids, progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.log_clear(conn)?;
@@ -59,11 +60,12 @@ fn fold_kills(storage: &Storage, conn: &Connection, mut kills: BTreeMap<i64, Roa
 }
 
 /// Builds the whole index again from the stored rows, as one segment.
-pub fn rebuild(storage: &Storage, conn: &Connection, schema: &Schema, progress: Progress<'_>) -> Result<()> {
+pub fn rebuild(on: Connected<'_>, progress: Progress<'_>) -> Result<()> {
+    let Connected { storage, conn, .. } = on;
     storage.drop_index(conn)?;
     let rowids = storage.all_rowids(conn)?;
     if !rowids.is_empty() {
-        let directory = payloads::write_new(storage, conn, schema, &rowids, progress)?;
+        let directory = payloads::write_new(on, &rowids, progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.renew_nonce(conn)

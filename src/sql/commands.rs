@@ -3,7 +3,7 @@
 use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Site};
-use crate::collection::{self, Connected, Journal};
+use crate::collection::{self, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
 use crate::value::Value;
@@ -56,14 +56,14 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         });
     }
     let settings = shared.settings()?;
-    let Connected { storage, conn, schema } = shared.on();
+    let on = shared.on();
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
-        "flush" => shared.atomically(|| collection::seal(storage, conn, schema, &mut go_on).map(drop)),
+        "flush" => shared.atomically(|| collection::seal(on, &mut go_on).map(drop)),
         "merge" => shared.atomically(|| {
-            maintenance::settle(storage, conn)?;
-            collection::seal(storage, conn, schema, &mut go_on)?;
-            let site = Site { on: shared.on(), settings: &settings };
+            maintenance::settle(on.storage, on.conn)?;
+            collection::seal(on, &mut go_on)?;
+            let site = Site { on, settings: &settings };
             collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
         }),
         "maintain" => {
@@ -80,10 +80,8 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             };
             shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
         }
-        "optimize" => {
-            shared.atomically(|| collection::optimize(storage, conn, schema, &settings, &mut go_on))
-        }
-        "rebuild" => shared.atomically(|| collection::rebuild(storage, conn, schema, &mut go_on)),
+        "optimize" => shared.atomically(|| collection::optimize(on, &settings, &mut go_on)),
+        "rebuild" => shared.atomically(|| collection::rebuild(on, &mut go_on)),
         "integrity-check" => {
             let defects = collection::verify(shared.on(), &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }

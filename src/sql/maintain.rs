@@ -41,10 +41,9 @@ impl TableState {
     /// Seals the log, then merges what costs no more than the transaction. What the connection's limits or another
     /// connection's locks do not allow now is left for later, since the rows are stored and found without it.
     fn seal_all(&self, on: Connected<'_>, settings: &Settings, entries: usize) -> Result<()> {
-        let Connected { storage, conn, schema } = on;
         let site = Site { on, settings };
         let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| collection::seal(storage, conn, schema, &mut go_on));
+        let sealed = self.atomically(|| collection::seal(on, &mut go_on));
         if postponed(sealed)?.is_none() {
             return Ok(());
         }

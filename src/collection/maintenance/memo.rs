@@ -281,7 +281,7 @@ impl Memo {
         }
         if rows.is_empty() {
             // Nothing to build.
-            super::super::seal(site.storage, site.conn, site.schema, &mut |_, _| true)?;
+            super::super::seal(site.on, &mut |_, _| true)?;
             return Ok(true);
         }
         let mut claim = Claim::new(claims, true, Vec::new());
