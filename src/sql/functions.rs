@@ -17,12 +17,9 @@ mod quantize;
 mod vector;
 mod words;
 
-pub(crate) use carried::Carried;
-pub(crate) use hybrid::{HybridQuery, LegValue};
+pub(crate) use carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};
 pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
-pub(crate) use near::NearValue;
-pub(crate) use words::TextValue;
 
 use super::module::{AuxFunction, register_function, register_module};
 use crate::error::{Error, Result};

@@ -4,9 +4,11 @@
 //! NULL finds nothing. A BLOB is the same query wherever it comes from, and no text or vector looks like it. Its form is a
 //! mark and what bincode makes of the value; it is read by the library that wrote it, and belongs in no file.
 
-use super::{HybridQuery, NearValue, TextValue};
+use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::Args;
+use crate::text::Syntax;
+use crate::value::Value;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,66 @@ const MARK: &[u8] = b"\x01nearlite query\x01";
 
 /// Most bytes that a value is read from.
 const LONGEST: usize = 64 << 20;
+
+/// A text query, and what it says about itself as a leg.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TextValue {
+    pub(crate) text: String,
+    pub(crate) options: LegOptions,
+}
+
+impl TextValue {
+    /// The text query at `index`: TEXT, or what one of the functions made. `None` for any other value.
+    pub(crate) fn of(args: &Args<'_>, index: usize) -> Result<Option<Self>> {
+        Ok(match (Carried::of(args, index)?, Value::from(args.value(index))) {
+            (Some(Carried::Text(text)), _) => Some(text),
+            (None, Value::Text(text)) => Some(Self { text, options: LegOptions::default() }),
+            _ => None,
+        })
+    }
+
+    /// How the text is read.
+    pub(crate) fn syntax(&self) -> Syntax {
+        self.options.syntax
+    }
+}
+
+/// A vector leg, not yet checked against a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NearValue {
+    /// Name of the VECTOR column; `None` for the one that the options of the query name, or the first.
+    pub(crate) column: Option<String>,
+    /// A BLOB or JSON, as given.
+    pub(crate) vector: Value,
+    /// Its subtype.
+    pub(crate) subtype: u32,
+    pub(crate) options: LegOptions,
+}
+
+/// The arguments of `hybrid_query`, not yet checked against a table. NULL legs are left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HybridQuery {
+    pub(crate) legs: Vec<LegValue>,
+    /// JSON.
+    pub(crate) options: Option<String>,
+}
+
+/// One leg as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum LegValue {
+    Near(NearValue),
+    Text(TextValue),
+}
+
+impl HybridQuery {
+    /// The first text.
+    pub(crate) fn text(&self) -> Option<&TextValue> {
+        self.legs.iter().find_map(|leg| match leg {
+            LegValue::Text(text) => Some(text),
+            LegValue::Near(_) => None,
+        })
+    }
+}
 
 /// What one of the functions made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,10 +121,7 @@ impl Carried {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LegOptions, LegValue};
     use super::*;
-    use crate::text::Syntax;
-    use crate::value::Value;
 
     #[test]
     fn what_is_carried_comes_back_and_nothing_else_does() {

@@ -1,39 +1,12 @@
 //! `hybrid_query(text, vector [, options])` and `hybrid_query(leg, ... [, options])`: the right side of a hybrid MATCH.
 
-use super::carried::Carried;
+use super::carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};
 use super::leg_options::LegOptions;
-use super::near::{NearValue, vector};
-use super::words::TextValue;
+use super::near::vector;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
-use serde::{Deserialize, Serialize};
-
-/// The arguments, not yet checked against a table. NULL legs are left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct HybridQuery {
-    pub(crate) legs: Vec<LegValue>,
-    /// JSON.
-    pub(crate) options: Option<String>,
-}
-
-/// One leg as it was written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum LegValue {
-    Near(NearValue),
-    Text(TextValue),
-}
-
-impl HybridQuery {
-    /// The first text.
-    pub(crate) fn text(&self) -> Option<&TextValue> {
-        self.legs.iter().find_map(|leg| match leg {
-            LegValue::Text(text) => Some(text),
-            LegValue::Near(_) => None,
-        })
-    }
-}
 
 /// `hybrid_query`. With two or three arguments that are no legs the second one is a vector, the third the options.
 pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {

@@ -1,24 +1,11 @@
 //! `near(column, vector [, options])`: a vector leg of `hybrid_query`.
 
-use super::carried::Carried;
+use super::carried::{Carried, NearValue};
 use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::value::Value;
 use rusqlite::types::ValueRef;
-use serde::{Deserialize, Serialize};
-
-/// A vector leg, not yet checked against a table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NearValue {
-    /// Name of the VECTOR column; `None` for the one that the options of the query name, or the first.
-    pub(crate) column: Option<String>,
-    /// A BLOB or JSON, as given.
-    pub(crate) vector: Value,
-    /// Its subtype.
-    pub(crate) subtype: u32,
-    pub(crate) options: LegOptions,
-}
 
 /// `near(column, vector [, options])`; NULL where the vector is NULL.
 pub(super) fn near(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {

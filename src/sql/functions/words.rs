@@ -1,35 +1,11 @@
 //! `words(text)` and `text_query(text [, options])`: a text query that says how it is to be read.
 
-use super::carried::Carried;
+use super::carried::{Carried, TextValue};
 use super::leg_options::LegOptions;
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
 use crate::text::Syntax;
 use crate::value::Value;
-use serde::{Deserialize, Serialize};
-
-/// A text query, and what it says about itself as a leg.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TextValue {
-    pub(crate) text: String,
-    pub(crate) options: LegOptions,
-}
-
-impl TextValue {
-    /// The text query at `index`: TEXT, or what one of the functions made. `None` for any other value.
-    pub(crate) fn of(args: &Args<'_>, index: usize) -> Result<Option<Self>> {
-        Ok(match (Carried::of(args, index)?, Value::from(args.value(index))) {
-            (Some(Carried::Text(text)), _) => Some(text),
-            (None, Value::Text(text)) => Some(Self { text, options: LegOptions::default() }),
-            _ => None,
-        })
-    }
-
-    /// How the text is read.
-    pub(crate) fn syntax(&self) -> Syntax {
-        self.options.syntax
-    }
-}
 
 /// `words(text)`.
 pub(super) fn words(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
