@@ -91,7 +91,8 @@ fn writer() {
         execute(&conn, &steps(seed, most, at)).unwrap();
         at += 1;
         // Past the test runner, which would keep the line to itself.
-        writeln!(std::io::stderr(), "done {at}").unwrap();
+        // In one piece: a kill may come between two.
+        std::io::stderr().write_all(format!("done {at}\n").as_bytes()).unwrap();
     }
 }
 
