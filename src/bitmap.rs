@@ -145,32 +145,6 @@ impl Bitmap {
         })
     }
 
-    /// The smallest ord in the set that is at least `from`.
-    #[inline]
-    pub fn first_from(&self, from: u32) -> Option<u32> {
-        let mut index = from as usize / 64;
-        let mut word = self.words.get(index)? & (u64::MAX << (from % 64));
-        while word == 0 {
-            index += 1;
-            word = *self.words.get(index)?;
-        }
-        Some(index as u32 * 64 + word.trailing_zeros())
-    }
-
-    /// The largest ord in the set that is below `end`.
-    #[inline]
-    pub fn last_below(&self, end: u32) -> Option<u32> {
-        let end = (end as usize).min(self.len);
-        let mut index = end / 64;
-        let below = |word: u64| word & !(u64::MAX << (end % 64));
-        let mut word = self.words.get(index).map_or(0, |word| below(*word));
-        while word == 0 {
-            index = index.checked_sub(1)?;
-            word = self.words[index];
-        }
-        Some(index as u32 * 64 + 63 - word.leading_zeros())
-    }
-
     /// The raw words, lowest ords first.
     pub fn words(&self) -> &[u64] {
         &self.words
@@ -204,26 +178,6 @@ mod tests {
             rest.negate();
             assert_eq!(rest.count() + thirds.count(), len);
             assert_eq!(Bitmap::full(len).count(), len);
-        }
-    }
-
-    #[test]
-    fn neighbours_of_every_ord_are_those_of_a_list() {
-        for len in [0, 1, 63, 64, 65, 128, 200] {
-            let set = Bitmap::from_fn(len, |at| at % 7 == 3 || at == 64 || at == 127);
-            let ords: Vec<u32> = set.iter().collect();
-            for at in 0..=len as u32 + 70 {
-                assert_eq!(
-                    set.first_from(at),
-                    ords.iter().copied().find(|ord| *ord >= at),
-                    "{len} from {at}"
-                );
-                assert_eq!(
-                    set.last_below(at),
-                    ords.iter().copied().rfind(|ord| *ord < at),
-                    "{len} below {at}"
-                );
-            }
         }
     }
 }

@@ -141,11 +141,6 @@ impl Columns {
         self.rowids.len()
     }
 
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Bytes held in memory.
     pub fn memory_bytes(&self) -> usize {
         self.rowids.memory_bytes()
@@ -241,11 +236,6 @@ impl Columns {
         let column = self.columns.get(column)?;
         let null = column.nulls.as_ref().is_some_and(|nulls| nulls.contains(ord));
         if null == text.is_some() { None } else { column.json()?.digest_of(ord, text) }
-    }
-
-    /// The rows where `rowid op value`.
-    pub fn rowids(&self, op: Op, value: i64) -> Bitmap {
-        self.rowid_compare(op, &Value::Integer(value))
     }
 
     /// The rows whose rowid compares so with any value, by the rules of an INTEGER column.

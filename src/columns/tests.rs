@@ -60,7 +60,7 @@ fn integers_of_every_width_come_back_and_compare() {
                 for bound in [low, middle, high, low.saturating_sub(1), high.saturating_add(1)] {
                     let expected = Bitmap::from_fn(6, |at| op.accepts(values[at].cmp(&bound)));
                     assert_eq!(read.compare(0, op, &bound.into()), expected, "{values:?} {op:?} {bound}");
-                    assert_eq!(read.rowids(op, bound), expected);
+                    assert_eq!(read.rowid_compare(op, &Value::Integer(bound)), expected);
                 }
             }
             assert_eq!(

@@ -13,8 +13,6 @@ mod tests;
 pub use json::{JsonFilterText, JsonPath, JsonRef, json};
 pub use predicate::Predicate;
 
-use crate::bitmap::Bitmap;
-use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::json::JsonFilter;
 use crate::schema::{ColumnKind, ColumnType, Schema};
@@ -24,7 +22,8 @@ use serde::{Deserialize, Serialize};
 /// Deepest nesting of AND, OR and NOT, below SQLite's own limit of 1,000 for expressions.
 pub const MAX_DEPTH: usize = 250;
 
-/// Which rows a query may return.
+/// Which rows a query may return. Made by [`col`], [`json`] and the methods below; its variants are public so that programs
+/// can store filters and look into them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Filter {
@@ -242,7 +241,7 @@ impl Filter {
     /// # Errors
     /// [`Error::Unknown`] for a column that is not there, [`Error::Value`] for one that cannot be filtered so,
     /// [`Error::Limit`] for a tree that is nested too deeply.
-    pub fn check(&self, table: &str, schema: &Schema) -> Result<()> {
+    pub(crate) fn check(&self, table: &str, schema: &Schema) -> Result<()> {
         self.check_at(table, schema, 0)
     }
 
@@ -296,7 +295,7 @@ impl Filter {
     ///
     /// # Errors
     /// Those of [`check`](Self::check) and of `resolve_keys`.
-    pub fn bind(
+    pub(crate) fn bind(
         &self,
         table: &str,
         schema: &Schema,
@@ -304,20 +303,6 @@ impl Filter {
     ) -> Result<Predicate> {
         self.check(table, schema)?;
         Predicate::new(self, schema, resolve_keys)
-    }
-
-    /// The ords of one segment for which the filter is true. For several segments, or for single rows,
-    /// [`bind`](Self::bind) once.
-    ///
-    /// # Errors
-    /// Those of [`bind`](Self::bind).
-    pub fn eval(
-        &self,
-        columns: &Columns,
-        schema: &Schema,
-        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
-    ) -> Result<Bitmap> {
-        Ok(self.bind("table", schema, resolve_keys)?.eval(columns).sure)
     }
 }
 

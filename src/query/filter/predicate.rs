@@ -72,11 +72,6 @@ impl Predicate {
         Ok(Self { root: node(filter, schema, resolve_keys)? })
     }
 
-    /// Whether every row qualifies, whatever it holds.
-    pub fn is_all(&self) -> bool {
-        self.root == Node::All
-    }
-
     /// The ords of a segment for which the filter is true, or may be.
     pub fn eval(&self, columns: &Columns) -> Bounds {
         self.root.bounds(columns, true)

@@ -2,14 +2,14 @@
 
 use super::Filter;
 use crate::schema::{ColumnKind, ColumnType, Schema, quoted};
-use crate::value::{Op, Value};
+use crate::value::Value;
 
 /// Longest list written as single parameters; SQLite allows 32,766 in a statement.
 const MAX_PARAMETERS: usize = 64;
 
 impl Filter {
     /// The same filter as an SQL expression; its `?`s stand for the values appended to `params`, in order.
-    pub fn to_sql(&self, schema: &Schema, params: &mut Vec<Value>) -> String {
+    pub(crate) fn to_sql(&self, schema: &Schema, params: &mut Vec<Value>) -> String {
         match self {
             Self::All => "1".to_owned(),
             Self::Compare { column, op, value } => {
@@ -58,48 +58,6 @@ impl Filter {
             Self::And(filters) => joined(filters, " AND ", "1", schema, params),
             Self::Or(filters) => joined(filters, " OR ", "0", schema, params),
             Self::Not(filter) => format!("NOT ({})", filter.to_sql(schema, params)),
-        }
-    }
-
-    /// The filter with its constants left out, as plans show it: `lang = ?, year >= ?`.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::All => String::new(),
-            Self::And(filters) => {
-                filters.iter().map(|filter| filter.described(true)).collect::<Vec<_>>().join(", ")
-            }
-            filter => filter.described(false),
-        }
-    }
-
-    fn described(&self, nested: bool) -> String {
-        let list = |filters: &[Self], word: &str, empty: &str| {
-            let all: Vec<String> = filters.iter().map(|filter| filter.described(true)).collect();
-            match all.len() {
-                0 => empty.to_owned(),
-                1 => all.concat(),
-                _ if nested => format!("({})", all.join(word)),
-                _ => all.join(word),
-            }
-        };
-        match self {
-            Self::All => "true".to_owned(),
-            Self::Compare { column, op, .. } => format!("{column} {} ?", op.symbol()),
-            Self::In { column, .. } => format!("{column} IN (...)"),
-            Self::IsNull { column } => format!("{column} IS NULL"),
-            Self::Prefix { column, ignore_case: true, .. } => format!("{column} LIKE ?"),
-            Self::Prefix { column, .. } => format!("{column} GLOB ?"),
-            Self::Json { column, .. } => format!("json_matches({column}, ?)"),
-            Self::RowidCompare(op, _) => format!("rowid {} ?", op.symbol()),
-            Self::Rowids(_) => "rowid IN (...)".to_owned(),
-            Self::Keys(_) => "key IN (...)".to_owned(),
-            Self::And(filters) => list(filters, " AND ", "true"),
-            Self::Or(filters) => list(filters, " OR ", "false"),
-            Self::Not(filter) => match filter.as_ref() {
-                Self::IsNull { column } => format!("{column} IS NOT NULL"),
-                Self::Compare { column, op: Op::Eq, .. } => format!("NOT {column} = ?"),
-                filter => format!("NOT ({})", filter.described(false)),
-            },
         }
     }
 }
