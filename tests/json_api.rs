@@ -54,7 +54,8 @@ fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
     let meta = nearlite::json("meta");
     let path = |path: &str| meta.path(path);
     let nothing: Option<i64> = None;
-    let cases: Vec<(Filter, fn(&Note) -> bool)> = vec![
+    type Case = (Filter, fn(&Note) -> bool);
+    let cases: Vec<Case> = vec![
         (path("year").ge(2020), |note| has(note, |meta| meta.year >= 2020)),
         (path("year").between(2003, 2009.5), |note| has(note, |meta| (2003..2010).contains(&meta.year))),
         (path("author.name").eq("name 1"), |note| has(note, |meta| meta.author.name == "name 1")),
@@ -88,7 +89,7 @@ fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
         }
         for (filter, keep) in &cases {
             let hits =
-                notes.search().nearest("e", &vector(3)).filter(filter.clone()).limit(100).run().unwrap();
+                notes.search().nearest("e", vector(3)).filter(filter.clone()).limit(100).run().unwrap();
             let mut got: Vec<Note> = hits.rows().unwrap();
             got.sort_by_key(|note| note.id[1..].parse::<i64>().unwrap());
             let right: Vec<Note> = all.iter().filter(|note| keep(note)).cloned().collect();
@@ -96,7 +97,7 @@ fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
         }
     }
     let fails = |filter: Filter| {
-        notes.search().nearest("e", &vector(3)).filter(filter).limit(1).run().unwrap_err().to_string()
+        notes.search().nearest("e", vector(3)).filter(filter).limit(1).run().unwrap_err().to_string()
     };
     assert!(
         fails(path("year").gt(true))
@@ -116,7 +117,7 @@ fn the_rust_door_writes_filters_and_reads_objects_of_the_users_own_type() {
         meta: String,
     }
     let mixed = path("k").is_in([JsonScalar::from("x"), 1.5.into(), true.into()]);
-    let hits = notes.search().nearest("e", &vector(3)).filter(mixed).limit(9).run().unwrap();
+    let hits = notes.search().nearest("e", vector(3)).filter(mixed).limit(9).run().unwrap();
     let texts: Vec<Text> = hits.rows().unwrap();
     assert_eq!(texts.iter().map(|text| text.meta.as_str()).collect::<Vec<_>>(), [" {\"k\" : 1.50} "]);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a [`Database`] is opened, said piece by piece. What is said here holds for every connection of the pool.
+/// How a [`Database`](crate::Database) is opened, said piece by piece. What is said here holds for every connection of the pool.
 ///
 /// ```
 /// use nearlite::{OpenOptions, Schema, Synchronous};
@@ -76,7 +76,7 @@ impl std::fmt::Debug for OpenOptions {
 }
 
 impl OpenOptions {
-    /// What [`Database::open`] opens with: 30 seconds of patience, 16 connections, every commit synced, for reading and
+    /// What [`Database::open`](crate::Database::open) opens with: 30 seconds of patience, 16 connections, every commit synced, for reading and
     /// writing.
     pub fn new() -> Self {
         Self {
@@ -90,7 +90,7 @@ impl OpenOptions {
     }
 
     /// How long a writer waits for a transaction that is not a call of this `Database` to its end: one of another
-    /// process or connection, or a closure of [`Database::transaction`]. Then the error is "database is locked". For
+    /// process or connection, or a closure of [`Database::transaction`](crate::Database::transaction). Then the error is "database is locked". For
     /// the calls of the same `Database`, such as a long [`optimize`](crate::Collection::optimize), it waits without a
     /// bound: they take turns, and each ends by itself.
     ///
@@ -113,7 +113,7 @@ impl OpenOptions {
     }
 
     /// Connections that stay open, 16 when not given: as many calls run at once without opening another. Those of
-    /// [`Database::with_connection`] and [`Database::transaction`] come on top.
+    /// [`Database::with_connection`](crate::Database::with_connection) and [`Database::transaction`](crate::Database::transaction) come on top.
     ///
     /// ```
     /// # let folder = tempfile::tempdir().unwrap();

@@ -145,7 +145,7 @@ impl CodeSet {
                     if !present.contains(ord as u32) {
                         continue;
                     }
-                    let shortened = quantizer.into_code_space(&data[ord * dim..][..dim], &mut buffer);
+                    let shortened = quantizer.prepare_row(&data[ord * dim..][..dim], &mut buffer);
                     let factor = factors.get_mut(at * 2..at * 2 + 2).unwrap_or_default();
                     let (lost, norm) = quantizer.write(&buffer, code, factor);
                     let mut found = [lost + shortened, norm, 0.0, 0.0];

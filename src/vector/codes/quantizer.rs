@@ -81,7 +81,7 @@ impl Quantizer {
 
     /// Writes the vector to `out` as it is coded: normalised for cosine, in units otherwise; centred for bytes. A vector too
     /// long for squares in f32 is shortened; returns by how much.
-    pub(super) fn into_code_space(&self, vector: &[f32], out: &mut [f32]) -> f32 {
+    pub(super) fn prepare_row(&self, vector: &[f32], out: &mut [f32]) -> f32 {
         out.copy_from_slice(vector);
         let mut lost = 0.0;
         if self.metric == Metric::Cosine {
@@ -201,7 +201,7 @@ impl Quantizer {
         let mut buffer = vec![0.0; self.dim];
         let mut count = 0.0;
         for ord in present.iter().step_by(step).filter(|ord| peak(row(*ord)) <= usual) {
-            self.into_code_space(row(ord), &mut buffer);
+            self.prepare_row(row(ord), &mut buffer);
             sums.iter_mut().zip(&buffer).for_each(|(sum, x)| *sum += f64::from(*x));
             count += 1.0;
         }
@@ -215,7 +215,7 @@ impl Quantizer {
         let mut buffer = vec![0.0; self.dim];
         let (mut top, mut sum, mut count) = (0.0_f32, 0.0_f64, 0_usize);
         for ord in present.iter() {
-            self.into_code_space(row(ord), &mut buffer);
+            self.prepare_row(row(ord), &mut buffer);
             let reach = buffer.iter().fold(0.0_f32, |top, x| top.max(x.abs()));
             top = top.max(reach);
             sum += f64::from(reach);

@@ -100,7 +100,7 @@ impl Quantizer {
 
     /// Scales and centres a query as rows are, then divides it by the number that is returned: far outside the data, squares
     /// of a query would overflow or vanish.
-    fn into_row_space(&self, q: &mut [f32], centred: bool) -> f64 {
+    fn scale_query(&self, q: &mut [f32], centred: bool) -> f64 {
         if self.metric == Metric::Cosine {
             metric::normalize(q);
             return 1.0;
@@ -117,7 +117,7 @@ impl Quantizer {
     }
 
     fn float_query(&self, q: &mut [f32], query: &mut Query) {
-        let shrink = self.into_row_space(q, false);
+        let shrink = self.scale_query(q, false);
         if self.metric == Metric::Ip {
             query.times *= shrink;
         }
@@ -137,7 +137,7 @@ impl Quantizer {
     }
 
     fn int8_query(&self, q: &mut [f32], query: &mut Query) {
-        let shrink = self.into_row_space(q, self.metric == Metric::L2);
+        let shrink = self.scale_query(q, self.metric == Metric::L2);
         let kernels = kernels::get();
         if self.metric != Metric::L2 {
             let shared = f64::from(kernels.dot_f32(q, &self.mean)) * shrink;
