@@ -16,123 +16,19 @@
 //! Invariant: the order is total and deterministic (score, the same before it was cut, number of legs, best rank, rowid) and
 //! no score is NaN.
 
+mod formula;
 mod options;
+mod scale;
 #[cfg(test)]
 mod tests;
 
+pub use formula::{Fusion, LegKind};
 pub use options::{HybridOptions, parse_options};
 
 pub use super::row_map::RowId;
 use super::row_map::RowMap;
-use crate::error::{Error, Result};
-use crate::vector::Metric;
-use serde::{Deserialize, Serialize};
-
-/// How the legs of a hybrid query become one order. Weights are for each vector leg, then for each text leg.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Fusion {
-    /// Reciprocal rank fusion.
-    Rrf {
-        /// Larger values make the top ranks count less: 2 to 10 for "one right answer", 60 for browsing.
-        k: f32,
-        /// Weight of each leg.
-        weights: [f32; 2],
-    },
-    /// Convex combination of scores, each scaled from the background of its leg to its best.
-    Convex {
-        /// Weight of the vector legs together, 0 to 1; the text legs have the rest.
-        alpha: f32,
-    },
-    /// Distribution-based score fusion.
-    Dbsf {
-        /// Weight of each leg.
-        weights: [f32; 2],
-    },
-}
-
-impl Fusion {
-    /// Weight of the vector leg in the default fusion: above both legs on scifact and nfcorpus, with a strong and with a weak
-    /// embedding model (docs/benchmarks.md); .4 to .5 differ by .005.
-    const ALPHA: f32 = 0.45;
-
-    /// Reciprocal rank fusion with k = 60 and equal weights.
-    pub fn rrf() -> Self {
-        Self::Rrf { k: 60.0, weights: [1.0, 1.0] }
-    }
-
-    /// Convex combination; `alpha` is the weight of the vector leg, 0 to 1.
-    pub fn convex(alpha: f32) -> Self {
-        Self::Convex { alpha }
-    }
-
-    /// Distribution-based score fusion with equal weights.
-    pub fn dbsf() -> Self {
-        Self::Dbsf { weights: [1.0, 1.0] }
-    }
-
-    /// The word used in SQL.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Rrf { .. } => "rrf",
-            Self::Convex { .. } => "convex",
-            Self::Dbsf { .. } => "dbsf",
-        }
-    }
-
-    /// Checks the numbers: k and the weights finite and not negative, not both weights 0, alpha within 0 to 1.
-    ///
-    /// # Errors
-    /// [`Error::Value`] that shows the number.
-    pub fn check(&self) -> Result<()> {
-        let bad = |why: String| Err(Error::Value(format!("fusion {}: {why}", self.name())));
-        match *self {
-            Self::Rrf { k, .. } if !(k.is_finite() && k >= 0.0) => {
-                bad(format!("k must be a number of at least 0, got {k}"))
-            }
-            Self::Convex { alpha } if !(0.0..=1.0).contains(&alpha) => {
-                bad(format!("alpha must be from 0 (text only) to 1 (vector only), got {alpha}"))
-            }
-            Self::Rrf { weights: [vector, text], .. } | Self::Dbsf { weights: [vector, text] }
-                if !(vector.is_finite() && text.is_finite())
-                    || vector < 0.0
-                    || text < 0.0
-                    || vector + text == 0.0 =>
-            {
-                bad(format!("weights must be at least 0 and not both 0, got [{vector}, {text}]"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the fusion uses the true scores of rows that a leg did not return.
-    pub fn fills_missing(&self) -> bool {
-        matches!(self, Self::Convex { .. })
-    }
-
-    /// Whether the fusion asks for the background of the legs.
-    pub fn needs_background(&self) -> bool {
-        matches!(self, Self::Convex { .. })
-    }
-
-    /// Weight of a leg whose own weight is `own`, where those of all legs of its kind add up to `all`; `mixed` where there
-    /// are vector legs and text legs.
-    fn weight(&self, kind: LegKind, own: f32, all: f32, mixed: bool) -> f32 {
-        let of = |[vector, text]: [f32; 2]| if kind == LegKind::Text { text } else { vector };
-        let weight = match *self {
-            Self::Rrf { weights, .. } | Self::Dbsf { weights } => of(weights) * own,
-            Self::Convex { alpha } => (if mixed { of([alpha, 1.0 - alpha]) } else { 1.0 }) * (own / all),
-        };
-        if weight.is_finite() { weight } else { 0.0 }
-    }
-}
-
-impl Default for Fusion {
-    /// Convex with alpha .45.
-    fn default() -> Self {
-        Self::convex(Self::ALPHA)
-    }
-}
+use scale::{Scale, goodness, similarity};
+use serde::Serialize;
 
 /// One hit of a leg.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,15 +57,6 @@ pub struct LegScore {
     pub contribution: f32,
     /// Whether the leg did not return the row and its score was computed afterwards.
     pub filled: bool,
-}
-
-/// What a leg compares.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LegKind {
-    /// Vectors, by this metric.
-    Vector(Metric),
-    /// Texts.
-    Text,
 }
 
 /// The group of equal hits at which a leg was cut: every row of it counts, whether the leg drew it or not.
@@ -334,90 +221,4 @@ impl Eq for Descending {}
 
 fn leg_score(rank: Option<u32>, raw: f32, weight: f32) -> LegScore {
     LegScore { rank, raw, normalized: 0.0, weight, contribution: 0.0, filled: rank.is_none() }
-}
-
-/// The raw score as "larger is better", finite.
-///
-/// Cosine becomes the similarity, ip the dot product, L2 `1 / (1 + distance)`: the only bounded, monotone choice that
-/// has a theoretical minimum, 0.
-fn goodness(kind: LegKind, raw: f32) -> f64 {
-    let raw = f64::from(raw);
-    let good = match kind {
-        LegKind::Vector(Metric::Cosine) => 1.0 - raw,
-        LegKind::Vector(Metric::L2) => 1.0 / (1.0 + raw.max(0.0)),
-        LegKind::Vector(Metric::Ip) => -raw,
-        LegKind::Text => raw,
-    };
-    finite(good)
-}
-
-fn finite(score: f64) -> f64 {
-    match score {
-        score if score.is_finite() => score,
-        f64::INFINITY => f64::from(f32::MAX),
-        _ => f64::from(f32::MIN),
-    }
-}
-
-/// The raw score as a similarity whose mean over all rows is the background: cosine, dot product, negated squared
-/// distance, or BM25.
-fn similarity(kind: LegKind, raw: f32) -> f64 {
-    let raw = f64::from(raw);
-    finite(match kind {
-        LegKind::Vector(Metric::Cosine) => 1.0 - raw,
-        LegKind::Vector(Metric::L2) => -raw * raw,
-        LegKind::Vector(Metric::Ip) => -raw,
-        LegKind::Text => raw,
-    })
-}
-
-/// How a leg's scores are scaled.
-enum Scale {
-    /// `1 / (k + rank)`.
-    Reciprocal { k: f64 },
-    /// `(score - low) / width`.
-    Linear { low: f64, width: f64 },
-    /// The same, to be cut to 0 and 1.
-    Cut { low: f64, width: f64 },
-    /// Every score is this.
-    Constant(f64),
-}
-
-impl Scale {
-    /// `scores` are those the leg returned, `filled` those computed afterwards.
-    fn new(fusion: &Fusion, background: Option<f64>, scores: &[f64], filled: &[f64]) -> Self {
-        match fusion {
-            Fusion::Rrf { k, .. } => Self::Reciprocal { k: f64::from(*k).max(0.0) },
-            Fusion::Convex { .. } => {
-                let all = || scores.iter().chain(filled).copied();
-                let max = all().fold(f64::NEG_INFINITY, f64::max);
-                let low = background.unwrap_or_else(|| all().fold(f64::INFINITY, f64::min));
-                let width = max - low;
-                if width > 0.0 { Self::Cut { low, width } } else { Self::Constant(0.0) }
-            }
-            Fusion::Dbsf { .. } => {
-                let count = scores.len() as f64;
-                let mean = scores.iter().sum::<f64>() / count;
-                let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (count - 1.0);
-                let deviation = variance.sqrt();
-                if scores.len() < 2 || deviation.is_nan() || deviation <= mean.abs() * 1e-9 {
-                    return Self::Constant(0.5);
-                }
-                Self::Linear { low: mean - 3.0 * deviation, width: 6.0 * deviation }
-            }
-        }
-    }
-
-    /// Whether what is beyond 0 and 1 is cut off.
-    fn cuts(&self) -> bool {
-        matches!(self, Self::Cut { .. })
-    }
-
-    fn apply(&self, rank: Option<u32>, score: f64) -> f64 {
-        match self {
-            Self::Reciprocal { k } => rank.map_or(0.0, |rank| 1.0 / (k + f64::from(rank.max(1)))),
-            Self::Linear { low, width } | Self::Cut { low, width } => (score - low) / width,
-            Self::Constant(value) => *value,
-        }
-    }
 }

@@ -2,8 +2,9 @@
 
 use super::explain_row;
 use super::functions::{Carried, TextValue};
+use super::leg_values;
 use super::module::{Args, AuxFunction, FunctionContext};
-use super::request::{self, Asked};
+use super::request::Asked;
 use super::row_match::{RowMatch, match_no_vector, match_vector};
 use super::table_state::TableState;
 use crate::collection::texts_of;
@@ -75,7 +76,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
         }
         handle.row_match.text_matched();
         if let Some(value) = TextValue::of(args, 0)? {
-            let leg = request::text_leg(&handle.shared, value, None)?;
+            let leg = leg_values::text_leg(&handle.shared, value, None)?;
             out.set_integer(i64::from(handle.shared.row_matches(&leg, handle.rowid)?));
             return Ok(());
         }
@@ -119,7 +120,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
             if let Some(row) = read.row.upgrade() {
                 row.text_matched();
             }
-            let leg = request::text_leg(&shared, value, Some(read.field))?;
+            let leg = leg_values::text_leg(&shared, value, Some(read.field))?;
             out.set_integer(i64::from(shared.row_matches(&leg, read.rowid)?));
             Ok(())
         }

@@ -3,6 +3,7 @@
 use super::auxiliary::{RowHandle, remember};
 use super::callers::Calls;
 use super::columns::{Hidden, Place};
+use super::filter_terms;
 use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Order, QueryPlan, Term};
 use super::request;
@@ -70,7 +71,7 @@ impl TableCursor {
                     narrow(&mut range, Op::Eq, &rowid);
                 }
                 Term::KeyIn => {
-                    if let Some(keys) = request::keys_of(args.in_values(position)?) {
+                    if let Some(keys) = filter_terms::keys_of(args.in_values(position)?) {
                         rest = self.shared.on().resolve_keys(&keys)?;
                         range = EMPTY;
                     }

@@ -1,18 +1,15 @@
 //! From a plan and its argument values to a search request.
 
-use super::functions::{
-    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, NearValue, TextValue, filter_text,
-};
+use super::filter_terms::{column_name, filter_of, is_text, list_filter};
+use super::functions::{Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, TextValue, filter_text};
+use super::leg_values::{grouping, near_leg, text_leg, vector_column, vector_leg};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
 use super::table_state::TableState;
-use super::vector_value;
-use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::query::fusion::{self, HybridOptions};
-use crate::query::{Filter, Grouping, Leg, LegQuery, Request, TextLeg, VectorLeg};
-use crate::schema::{ColumnKind, ColumnType, VectorSpec};
+use crate::query::{Filter, Leg, LegQuery, Request, TextLeg, VectorLeg};
 use crate::text::Syntax;
 use crate::value::{Op, Value};
 use rusqlite::types::ValueRef;
@@ -302,155 +299,7 @@ impl<'a> RequestBuilder<'a> {
     }
 }
 
-/// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
-pub fn vector_leg(
-    shared: &TableState,
-    at: usize,
-    value: ValueRef<'_>,
-    subtype: u32,
-) -> Result<Option<VectorLeg>> {
-    let column = &shared.collection.schema.columns[at];
-    let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
-    let model = shared.collection.schema.model.as_deref();
-    if value == ValueRef::Null {
-        return Ok(None);
-    }
-    let name = format!("{}.{}", shared.table(), column.name);
-    let target = vector_value::Target { name: &name, dim: Some(dim), model };
-    let query = vector_value::read(value, subtype, &target)?.into_owned();
-    Ok(shared.collection.schema.vector_nth(at).map(|column| VectorLeg { column, query }))
-}
-
-/// Position in the schema of the VECTOR column of this name, or of the first one.
-fn vector_column(shared: &TableState, name: Option<&str>) -> Result<usize> {
-    let (table, schema) = (shared.table(), &shared.collection.schema);
-    match name {
-        Some(name) => match schema.find(name) {
-            Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => Ok(at),
-            _ => Err(Error::Unknown(format!("{table}: hybrid_query: there is no vector column '{name}'"))),
-        },
-        None => match schema.vectors().next() {
-            Some((at, _)) => Ok(at),
-            None => Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
-        },
-    }
-}
-
-/// The leg of `near(...)`; `column` is the default one.
-fn near_leg(shared: &TableState, near: &NearValue, column: &Result<usize>) -> Result<Option<Leg>> {
-    let at = match (&near.column, column) {
-        (Some(name), _) => vector_column(shared, Some(name))?,
-        (None, Ok(at)) => *at,
-        (None, Err(error)) => return Err(Error::Value(error.to_string())),
-    };
-    let LegOptions { weight, depth, bound, .. } = near.options;
-    let leg = vector_leg(shared, at, near.vector.as_ref(), near.subtype)?;
-    Ok(leg.map(|leg| Leg { weight, depth, bound, ..Leg::from(leg) }))
-}
-
-/// The text that `value` asks for; `field` is the FULLTEXT column on the left of MATCH, counted among them.
-pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
-    let (table, schema) = (shared.table(), &shared.collection.schema);
-    let named = match &value.options.column {
-        None => None,
-        Some(name) => match schema.find(name).and_then(|(at, _)| schema.full_text_nth(at)) {
-            Some(nth) => Some(nth),
-            None => {
-                return Err(Error::Unknown(format!(
-                    "{table}: text_query: there is no FULLTEXT column '{name}'"
-                )));
-            }
-        },
-    };
-    Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
-}
-
-/// The grouping that the options ask for.
-fn grouping(shared: &TableState, options: &HybridOptions) -> Result<Option<Grouping>> {
-    let Some(name) = &options.group_by else { return Ok(None) };
-    let (table, schema) = (shared.table(), &shared.collection.schema);
-    match schema.find(name) {
-        Some((column, _)) => Ok(Some(Grouping { column, rows: options.group_rows.unwrap_or(1) })),
-        None => {
-            let known: Vec<_> = schema.columns.iter().map(|column| column.name.as_str()).collect();
-            Err(Error::Unknown(format!(
-                "{table}: group_by: there is no column '{name}'; the columns are {}",
-                known.join(", ")
-            )))
-        }
-    }
-}
-
 /// A LIMIT or OFFSET as a hint; negative means none.
 fn count(value: ValueRef<'_>) -> Option<usize> {
     if let ValueRef::Integer(count) = value { usize::try_from(count).ok() } else { None }
-}
-
-fn column_name(shared: &TableState, at: usize) -> String {
-    shared.collection.schema.columns[at].name.clone()
-}
-
-fn filter_of(shared: &TableState, term: Term, value: Value) -> Option<Filter> {
-    Some(match term {
-        Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
-        Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
-        Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
-        Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
-        Term::Pattern(at, glob) => {
-            let text = value.as_text()?;
-            // SQLite reads a pattern up to its first NUL.
-            let wild: &[char] = if glob { &['*', '?', '[', '\0'] } else { &['%', '_', '\0'] };
-            // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
-            let prefix = &text[..text.find(wild).unwrap_or(text.len())];
-            if prefix.is_empty() {
-                return None;
-            }
-            Filter::Prefix { column: column_name(shared, at), prefix: prefix.to_owned(), ignore_case: !glob }
-        }
-        Term::Rowid(op) => Filter::Compare { column: "rowid".into(), op, value },
-        Term::Key => match value {
-            Value::Text(key) => Filter::Keys(vec![key]),
-            _ => return None,
-        },
-        _ => return None,
-    })
-}
-
-fn is_text(shared: &TableState, at: usize) -> bool {
-    shared.collection.schema.columns[at].kind == ColumnKind::Metadata(ColumnType::Text)
-}
-
-/// Whether a comparison of a TEXT column with the value may be one of numbers. Then it does not narrow the search, and
-/// SQLite, which knows the affinity of the right side, checks the rows.
-fn is_number(value: &Value) -> bool {
-    matches!(value, Value::Integer(_) | Value::Real(_))
-}
-
-fn list_filter(shared: &TableState, term: Term, values: Vec<Value>) -> Option<Filter> {
-    Some(match term {
-        Term::In(at) if is_text(shared, at) && values.iter().any(is_number) => return None,
-        Term::In(at) => Filter::In { column: column_name(shared, at), values },
-        Term::KeyIn => Filter::Keys(keys_of(values)?),
-        _ => Filter::rowids(values.iter().filter_map(rowid_of)),
-    })
-}
-
-/// The text keys in a list; `None` where a number may be equal to keys that are not in it, as in [`is_number`].
-pub fn keys_of(values: Vec<Value>) -> Option<Vec<String>> {
-    if values.iter().any(is_number) {
-        return None;
-    }
-    let texts =
-        values.into_iter().filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None });
-    Some(texts.collect())
-}
-
-/// The rowid that equals the value by INTEGER affinity.
-fn rowid_of(value: &Value) -> Option<i64> {
-    match value {
-        Value::Integer(rowid) => Some(*rowid),
-        Value::Real(real) => Value::whole(*real),
-        Value::Text(text) => text_to_number(text).as_ref().and_then(rowid_of),
-        _ => None,
-    }
 }

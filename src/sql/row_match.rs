@@ -5,7 +5,7 @@
 //! columns of that row answer from here. What cannot be known is an error: NULLs would sort, and cut, the wrong rows.
 
 use super::callers::{Calls, Reads};
-use super::request;
+use super::leg_values;
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::ColumnKind;
@@ -202,7 +202,7 @@ impl RowMatch {
         {
             return Ok(last.read.clone());
         }
-        let leg = request::vector_leg(shared, column, given.as_ref(), subtype)?;
+        let leg = leg_values::vector_leg(shared, column, given.as_ref(), subtype)?;
         let read = leg.map(|leg| Rc::from(leg.query));
         self.query.replace(Some(Query { column, given, subtype, read: read.clone() }));
         Ok(read)

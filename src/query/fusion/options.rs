@@ -1,6 +1,6 @@
 //! The JSON options of `hybrid_query(text, vector, options)`.
 
-use super::Fusion;
+use super::formula::Fusion;
 use crate::error::{Error, Result};
 use crate::text::Syntax;
 use serde_json::Value as Json;

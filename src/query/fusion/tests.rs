@@ -1,4 +1,5 @@
 use super::*;
+use crate::vector::Metric;
 
 fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
     list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()

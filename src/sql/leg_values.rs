@@ -1,0 +1,89 @@
+//! Legs and groups of a search from the values that SQL gives, checked against the table.
+
+use super::functions::{LegOptions, NearValue, TextValue};
+use super::table_state::TableState;
+use super::vector_value;
+use crate::error::{Error, Result};
+use crate::query::fusion::HybridOptions;
+use crate::query::{Grouping, Leg, TextLeg, VectorLeg};
+use crate::schema::{ColumnKind, VectorSpec};
+use rusqlite::types::ValueRef;
+
+/// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
+pub fn vector_leg(
+    shared: &TableState,
+    at: usize,
+    value: ValueRef<'_>,
+    subtype: u32,
+) -> Result<Option<VectorLeg>> {
+    let column = &shared.collection.schema.columns[at];
+    let ColumnKind::Vector(VectorSpec { dim, .. }) = column.kind else { return Ok(None) };
+    let model = shared.collection.schema.model.as_deref();
+    if value == ValueRef::Null {
+        return Ok(None);
+    }
+    let name = format!("{}.{}", shared.table(), column.name);
+    let target = vector_value::Target { name: &name, dim: Some(dim), model };
+    let query = vector_value::read(value, subtype, &target)?.into_owned();
+    Ok(shared.collection.schema.vector_nth(at).map(|column| VectorLeg { column, query }))
+}
+
+/// Position in the schema of the VECTOR column of this name, or of the first one.
+pub fn vector_column(shared: &TableState, name: Option<&str>) -> Result<usize> {
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    match name {
+        Some(name) => match schema.find(name) {
+            Some((at, column)) if matches!(column.kind, ColumnKind::Vector(_)) => Ok(at),
+            _ => Err(Error::Unknown(format!("{table}: hybrid_query: there is no vector column '{name}'"))),
+        },
+        None => match schema.vectors().next() {
+            Some((at, _)) => Ok(at),
+            None => Err(Error::Value(format!("{table}: hybrid_query needs a VECTOR column"))),
+        },
+    }
+}
+
+/// The leg of `near(...)`; `column` is the default one.
+pub fn near_leg(shared: &TableState, near: &NearValue, column: &Result<usize>) -> Result<Option<Leg>> {
+    let at = match (&near.column, column) {
+        (Some(name), _) => vector_column(shared, Some(name))?,
+        (None, Ok(at)) => *at,
+        (None, Err(error)) => return Err(Error::Value(error.to_string())),
+    };
+    let LegOptions { weight, depth, bound, .. } = near.options;
+    let leg = vector_leg(shared, at, near.vector.as_ref(), near.subtype)?;
+    Ok(leg.map(|leg| Leg { weight, depth, bound, ..Leg::from(leg) }))
+}
+
+/// The text that `value` asks for; `field` is the FULLTEXT column on the left of MATCH, counted among them.
+pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    let named = match &value.options.column {
+        None => None,
+        Some(name) => match schema.find(name).and_then(|(at, _)| schema.full_text_nth(at)) {
+            Some(nth) => Some(nth),
+            None => {
+                return Err(Error::Unknown(format!(
+                    "{table}: text_query: there is no FULLTEXT column '{name}'"
+                )));
+            }
+        },
+    };
+    Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
+}
+
+/// The grouping that the options ask for.
+pub fn grouping(shared: &TableState, options: &HybridOptions) -> Result<Option<Grouping>> {
+    let Some(name) = &options.group_by else { return Ok(None) };
+    let (table, schema) = (shared.table(), &shared.collection.schema);
+    match schema.find(name) {
+        Some((column, _)) => Ok(Some(Grouping { column, rows: options.group_rows.unwrap_or(1) })),
+        None => {
+            let known: Vec<_> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            Err(Error::Unknown(format!(
+                "{table}: group_by: there is no column '{name}'; the columns are {}",
+                known.join(", ")
+            )))
+        }
+    }
+}
