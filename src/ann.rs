@@ -63,7 +63,7 @@ fn check(what: &str, vector: &[f32], dim: usize) -> Result<()> {
     }
 }
 
-/// Vectors asked for ahead of the one that is measured.
+/// Vectors that are prefetched ahead of the one being measured.
 const AHEAD: usize = 3;
 
 /// A row that was found.

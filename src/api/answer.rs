@@ -1,4 +1,4 @@
-//! The answers of a search that was said in full: checked, then run at once, for many queries, or row by row.
+//! Running a `Search`: validation, then `run`, `explain`, `search_many` or `iter`.
 
 use super::access::{Access, Held};
 use super::atomic::reading;

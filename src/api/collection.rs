@@ -314,7 +314,7 @@ impl<D: Access> Collection<D> {
         Search::new(self)
     }
 
-    /// Runs `work` on one snapshot in which the collection is the one that was opened.
+    /// Runs `work` on one snapshot in which the collection is still the same table.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.with(|conn| {
             reading(conn, || {

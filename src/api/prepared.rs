@@ -24,7 +24,7 @@ impl Prepared {
     pub fn start(&self, inner: &OpenCollection, conn: &Connection, bounded: bool) -> Result<Feed> {
         let request = &self.request;
         let rows = if request.legs.is_empty() {
-            // No view is asked for here, which would notice a table made anew.
+            // No view is asked for here, which would notice a table that was made again.
             inner.check(conn)?;
             let (condition, params) = condition(inner, conn, request.filter.as_ref())?;
             let limit = if bounded && request.group.is_none() {

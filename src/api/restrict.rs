@@ -9,7 +9,7 @@ use crate::text::Syntax;
 use rusqlite::{Connection, Params};
 
 impl<'c, D: Access> Search<'c, D> {
-    /// Only rows that match a text, which does not change how they are ranked; of use beside
+    /// Only rows that match a text, which does not change how they are ranked; useful beside
     /// [`nearest`](Self::nearest). Several texts must all match. Without any leg, rows are ranked by it.
     ///
     /// ```

@@ -51,7 +51,7 @@ impl Session {
         Ok(Self { pragmas, attached: attached(conn)?, temporary: temporary(conn)? })
     }
 
-    /// Makes `conn` again what it was. What cannot be put back stays: nobody is there to be told.
+    /// Puts `conn` back to what it was. What cannot be put back stays, since there is nobody to report it to.
     pub fn restore(&self, conn: &Connection) {
         for (name, old) in PRAGMAS.iter().zip(&self.pragmas) {
             let Some(old) = old else { continue };

@@ -180,7 +180,7 @@ impl<D: Access> Collection<D> {
         if done { Ok(()) } else { self.command(command) }
     }
 
-    /// Makes the index anew from the stored rows and vectors; repairs a damaged one.
+    /// Builds the index again from the stored rows and vectors; repairs a damaged one.
     ///
     /// ```
     /// # use nearlite::{Database, Metric, Schema};

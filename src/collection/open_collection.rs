@@ -49,7 +49,7 @@ impl OpenCollection {
         Connected { storage: &self.storage, conn, schema: &self.schema }
     }
 
-    /// Checks that the table is the one that was opened. Every call begins with this, [`Self::settings`] or [`Self::pin`].
+    /// Checks that the table is still the same table. Every call begins with this, [`Self::settings`] or [`Self::pin`].
     ///
     /// # Errors
     /// [`Error::Schema`] when the table was dropped and made again with other columns.
@@ -98,7 +98,7 @@ impl OpenCollection {
         if schema != self.schema || !storage.same_form(&self.storage) {
             let table = &self.storage.table;
             return Err(Error::Schema(format!(
-                "{table} was made anew with other columns; open the collection again"
+                "{table} was dropped and made again with other columns; open the collection again"
             )));
         }
         let settings = Arc::new(self.storage.settings(conn)?);

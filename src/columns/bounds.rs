@@ -1,4 +1,4 @@
-//! The rows of a predicate where some can only be told by reading them.
+//! The rows of a predicate, some of which can only be decided by reading them.
 
 use crate::bitmap::Bitmap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::vector::codes::Query;
 /// The best nodes seen so far.
 #[derive(Default)]
 pub(super) struct FilteredBeam {
-    /// Not expanded yet, farthest first. New nodes are mostly near the one that led to them, so little is moved.
+    /// Not expanded yet, farthest first. New nodes are mostly near the node that led to them, so little is moved.
     open: Vec<u64>,
     nearest: Beam,
     passing: Beam,

@@ -1,4 +1,4 @@
-//! At most so many rows of each group: rows with one value in a column.
+//! At most a given number of rows of each group: rows with one value in a column.
 //!
 //! Values are equal as in GROUP BY: NULL is a group, and 2 is 2.0.
 

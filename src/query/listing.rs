@@ -15,7 +15,7 @@ use std::sync::Arc;
 const FIRST_WINDOW: u32 = 1 << 11;
 const LARGEST_WINDOW: u32 = 1 << 18;
 
-/// Where a text has about so many matches in a segment, they are found at once: that costs less than windows.
+/// Where a text has about this many matches in a segment, they are found at once: that costs less than windows.
 const FEW: u32 = 1 << 12;
 
 /// A running listing.

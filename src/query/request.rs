@@ -60,7 +60,7 @@ impl From<TextLeg> for Leg {
     }
 }
 
-/// At most so many rows with one value of a column, the best ones.
+/// The best rows of each value of a column, at most a given number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grouping {
     /// Position of the column in the schema.

@@ -211,7 +211,7 @@ fn user_term(
             ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
             ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
             ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
-            // The collation of `<>` is not told. What differs in bytes is a superset of what differs otherwise.
+            // SQLite does not reveal the collation of `<>`. What differs in bytes is a superset of what differs otherwise.
             ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
             _ => {
                 let op = comparison(op)?;
@@ -278,8 +278,8 @@ fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
 
 /// What a scan of rows reads that a MATCH could be about, if it also reads what only a MATCH can tell.
 fn reads_of(schema: &Schema, info: &IndexInfo<'_>) -> Option<Reads> {
-    let told = [Hidden::Rank, Hidden::Distance, Hidden::Bm25, Hidden::K];
-    if !told.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
+    let known_to_match = [Hidden::Rank, Hidden::Distance, Hidden::Bm25, Hidden::K];
+    if !known_to_match.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
         return None;
     }
     let vector = schema.vectors().any(|(at, _)| info.reads(at));

@@ -1,4 +1,4 @@
-//! When the engine keeps a table in order: at commits, in the middle of large transactions, and when it is told to.
+//! When the engine keeps a table in order: at commits, in the middle of large transactions, and on demand.
 
 use super::info;
 use super::module::{Args, code_of};

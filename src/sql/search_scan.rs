@@ -16,7 +16,7 @@ use std::vec::IntoIter;
 const FIRST_BATCH: usize = 16;
 const LARGEST_BATCH: usize = 1_024;
 
-/// Rows that a ranked search finds first, at the least: so many are ranked even if nobody looks at them.
+/// Least number of rows that a ranked search finds first; they are ranked even if nobody looks at them.
 const FIRST_RANKED: usize = 16;
 
 /// A search whose rows SQLite reads one by one.

@@ -158,7 +158,7 @@ impl Journal for TableState {
     }
 }
 
-/// The views of all tables of one connection. They outlive the table objects, which SQLite makes anew whenever it
+/// The views of all tables of one connection. They outlive the table objects, which SQLite makes again whenever it
 /// reads the schema again; a view that is not right any more is recognised by its nonce.
 #[derive(Default)]
 pub struct ConnectionViews(RefCell<HashMap<(String, String), Arc<Views>>>);

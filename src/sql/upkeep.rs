@@ -17,7 +17,7 @@ pub struct Upkeep {
     pub(super) memo: RefCell<Memo>,
     /// Log entries of this transaction.
     pub(super) entries: Cell<usize>,
-    /// At so many of them the log is sealed in the middle of it.
+    /// The log is sealed in the middle of a transaction at this many of them.
     pub(super) seal_at: Cell<usize>,
     pub(super) seal_every: usize,
     _stay: Rc<Stay>,

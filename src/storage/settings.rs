@@ -28,7 +28,7 @@ pub enum Maintenance {
     Auto,
     /// Commits alone, in slices.
     Commit,
-    /// Nobody, until told.
+    /// Nobody, until asked to.
     Manual,
 }
 

@@ -13,7 +13,7 @@ use tantivy::schema::Field;
 use tantivy::{DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError};
 
 /// What an occurrence of the word itself counts besides, where a word stands for others too: of two documents that are
-/// otherwise equal, the one that has what was typed comes first.
+/// otherwise equal, a document that has what was typed comes first.
 const EXACT_BONUS: Score = 0.5;
 
 /// How often a document has one of the words that a word stands for.

@@ -13,7 +13,7 @@ use crate::bitmap::Bitmap;
 use crate::error::Result;
 use tantivy::{Score, SegmentReader};
 
-/// Masks that allow fewer than one document in so many are walked document by document instead of filtering
+/// Masks that allow fewer than one document in this many are walked document by document instead of filtering
 /// whatever the query finds.
 const SPARSE_MASK: usize = 64;
 

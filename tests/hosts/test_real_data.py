@@ -165,7 +165,7 @@ def test_text_search_under_a_filter_keeps_the_filter(sample):
 def test_hybrid_search_joins_both_legs(sample):
     at = next(i for i, query in enumerate(sample.queries) if query["package"] == "gnome-sudoku")
     rows = sample.db.rows(
-        "SELECT package, score, vector_rank, text_rank FROM packages WHERE packages MATCH hybrid_query('sudoku puzzle', ?) AND section = 'games' ORDER BY rank LIMIT 10",
+        "SELECT package, score, vector_rank, text_rank FROM packages WHERE packages MATCH hybrid_query('sudoku puzzle', ?, '{\"fusion\":\"rrf\"}') AND section = 'games' ORDER BY rank LIMIT 10",
         model.blob(sample.query_vectors[at]),
     )
     assert len(rows) == 10

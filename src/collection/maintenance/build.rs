@@ -186,7 +186,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Re
     Ok(Built { payloads: checked.collect(), columns: Arc::new(SegmentColumns::new(columns)) })
 }
 
-/// Whether the graph of a segment is kept when so many of its rows live.
+/// Whether the graph of a segment is kept when this many of its rows live.
 pub fn keeps_graph(live: usize, rows: usize) -> bool {
     live as f32 >= HEAL_SHARE * rows as f32
 }

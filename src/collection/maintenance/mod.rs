@@ -43,7 +43,7 @@ impl<'a> Deref for Site<'a> {
     }
 }
 
-/// Merges that cost no more than inserting so many rows are done by the commit that made them due.
+/// A merge that costs no more than inserting this many rows is done by the commit that made it due.
 const SMALL_MERGE: usize = 512;
 
 /// What a commit has to do.
@@ -119,7 +119,7 @@ fn candidates(site: &Site<'_>, claims: &[Claim]) -> Result<Vec<(Part, SegmentRec
     Ok(found)
 }
 
-/// Ends all work in progress and removes what it has written: for commands that make everything anew.
+/// Ends all work in progress and removes what it has written: for commands that build everything again.
 ///
 /// # Errors
 /// Those of writing.

@@ -34,7 +34,7 @@ pub enum Zeal {
     Thorough,
 }
 
-/// Below this many rows classes are not told apart: such segments cost next to nothing to write.
+/// Below this many rows classes are not distinguished: such segments cost next to nothing to write.
 const LEAST: usize = 256;
 
 /// More segments than four times `fan` are never left, whatever their sizes: then a third of them, the smallest, are merged.
@@ -45,7 +45,7 @@ const MOST_FOR_FAN: usize = 4;
 pub const USUAL: usize = 5;
 
 /// The share of dead rows, in tenths, from which on a segment is rewritten. Below four tenths a graph is healed, above it is
-/// built anew.
+/// built again.
 const DEAD_TENTHS: usize = 3;
 
 /// A thorough merge goes on while the largest segment is less than this many times all others.

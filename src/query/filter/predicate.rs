@@ -201,7 +201,7 @@ fn sorted(mut ids: Vec<i64>) -> Arc<[i64]> {
 
 impl Node {
     /// The rows where this is `want`. NOT is pushed down by asking for the other truth value, which leaves the rows
-    /// where it is NULL out of both answers.
+    /// where it is NULL out of both results.
     fn bounds(&self, columns: &Columns, want: bool) -> Bounds {
         match self {
             Self::Json(column, test) => columns.json(*column, &test.filter, want),

@@ -44,7 +44,7 @@ impl TextValue {
 /// A vector leg, not yet checked against a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NearValue {
-    /// Name of the VECTOR column; `None` for the one that the options of the query name, or the first.
+    /// Name of the VECTOR column; `None`: the column named in the options of the query, or the first.
     pub(crate) column: Option<String>,
     /// A BLOB or JSON, as given.
     pub(crate) vector: Value,

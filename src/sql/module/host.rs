@@ -81,7 +81,7 @@ impl Host {
         &self.0.schema
     }
 
-    /// Name of the table when it was connected; after ALTER TABLE RENAME SQLite connects it anew.
+    /// Name of the table when it was connected; after ALTER TABLE RENAME SQLite connects it again.
     pub(crate) fn table(&self) -> &str {
         &self.0.table
     }

@@ -1,4 +1,4 @@
-//! What SQLite asks and is told while it plans a scan (`sqlite3_index_info`).
+//! What SQLite asks, and what it learns, while it plans a scan (`sqlite3_index_info`).
 #![expect(unsafe_code)]
 
 use super::host::sqlite_version;
