@@ -40,7 +40,7 @@ pre.nearlite { white-space: pre-wrap; overflow-wrap: anywhere; }
 {% block content %}
 <h1>Search</h1>
 {% if not choices %}<p>No database here has a collection of nearlite.</p>{% else %}
-<form class="nearlite" action="{{ action }}" method="get">
+<form class="core nearlite" action="{{ action }}" method="get">
   <label>Collection <select name="in">{% for choice in choices %}
     <option{% if choice == chosen %} selected{% endif %}>{{ choice }}</option>{% endfor %}</select></label>
   <label class="wide">Words <input type="search" name="words" value="{{ words }}" placeholder="words as you would type them"></label>
