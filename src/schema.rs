@@ -26,7 +26,7 @@ fn is_hidden(name: &str) -> bool {
 /// [`Error::Schema`] when it is reserved.
 pub(crate) fn check_name(table: &str) -> Result<()> {
     let why = if is_hidden(table) {
-        "a hidden column, and every table has one called like itself"
+        "a hidden column"
     } else if table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
         "SQLite's own tables"
     } else if table.contains('\0') {

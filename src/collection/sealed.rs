@@ -61,7 +61,7 @@ impl Segment {
         if let Some(found) = cache::get(self.record.id, kind) {
             return Ok(found);
         }
-        let place = storage.place(self.record.id, kind);
+        let place = storage.location(self.record.id, kind);
         let entry =
             self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
         let payload = read(entry, &place)?;
@@ -198,6 +198,6 @@ impl Segment {
     }
 
     fn mixed_up(&self, storage: &Storage) -> Error {
-        Error::corrupt(storage.place(self.record.id, "payload"), "the cache holds another kind of payload")
+        Error::corrupt(storage.location(self.record.id, "payload"), "the cache holds another kind of payload")
     }
 }

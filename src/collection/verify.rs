@@ -33,7 +33,7 @@ pub fn verify(on: Connected<'_>, settings: &Settings) -> Result<Vec<String>> {
 fn check_payloads(on: Connected<'_>, view: &View, defects: &mut Vec<String>) -> Result<()> {
     for part in &view.segments {
         for entry in &part.segment.record.directory {
-            let place = on.storage.place(part.segment.record.id, entry.kind);
+            let place = on.storage.location(part.segment.record.id, entry.kind);
             match on.storage.read_payload(on.conn, entry, &place) {
                 Ok(_) => {}
                 Err(error @ crate::error::Error::Corrupt { .. }) => defects.push(error.to_string()),

@@ -1,7 +1,7 @@
 //! Answers SQLite's planner: which constraints a scan takes, in which order its rows come, what it costs.
 
 use super::callers::Reads;
-use super::columns::{Hidden, Place, hidden_at, hidden_columns};
+use super::columns::{ColumnRole, Hidden, hidden_at, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{MATCHES_JSON, Order, QueryPlan, Term};
 use super::table_state::TableState;
@@ -38,15 +38,16 @@ struct Used {
 pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdict> {
     let (schema, table) = (&shared.collection.schema, shared.table());
     let constraints: Vec<_> = info.constraints().collect();
-    let is_match = |op: ConstraintOp, place: Option<Place>| {
-        op == ConstraintOp::Match || (op == ConstraintOp::Eq && place == Some(Place::Hidden(Hidden::Table)))
+    let is_match = |op: ConstraintOp, place: Option<ColumnRole>| {
+        op == ConstraintOp::Match
+            || (op == ConstraintOp::Eq && place == Some(ColumnRole::Hidden(Hidden::Table)))
     };
-    let search = constraints.iter().any(|c| is_match(c.op, Place::of(schema, c.column)));
+    let search = constraints.iter().any(|c| is_match(c.op, ColumnRole::of(schema, c.column)));
     let mut used: Vec<Used> = Vec::new();
     for (index, constraint) in constraints.iter().enumerate() {
-        let place = Place::of(schema, constraint.column);
+        let place = ColumnRole::of(schema, constraint.column);
         let matches = is_match(constraint.op, place);
-        let option = matches!(place, Some(Place::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
+        let option = matches!(place, Some(ColumnRole::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
         if !constraint.usable {
             let needed = matches || (option && constraint.op == ConstraintOp::Eq);
             if needed {
@@ -57,7 +58,7 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
         let binary = || info.collation(index).eq_ignore_ascii_case("BINARY");
         let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
         let in_list = info.is_in(index);
-        if let Some(Place::Hidden(hidden)) = place {
+        if let Some(ColumnRole::Hidden(hidden)) = place {
             refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
         }
         if matches && constraint.op == ConstraintOp::Eq && index >= MAX_OMITTED {
@@ -119,7 +120,7 @@ fn term_of(
     schema: &Schema,
     table: &str,
     op: ConstraintOp,
-    place: Option<Place>,
+    place: Option<ColumnRole>,
     matches: bool,
     search: bool,
     in_list: bool,
@@ -137,10 +138,10 @@ fn term_of(
         return match_term(schema, table, place).map(|term| Some((term, true)));
     }
     let term = match place {
-        Place::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
-        Place::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
-        Place::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
-        Place::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank))
+        ColumnRole::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
+        ColumnRole::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
+        ColumnRole::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
+        ColumnRole::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank))
             if search =>
         {
             match (hidden, comparison(op)) {
@@ -151,23 +152,23 @@ fn term_of(
                 (_, Some(op)) => Some((Term::Rank(op), false)),
             }
         }
-        Place::Hidden(_) => None,
-        Place::Rowid => match (op, comparison(op)) {
+        ColumnRole::Hidden(_) => None,
+        ColumnRole::Rowid => match (op, comparison(op)) {
             // Left to SQLite when it is no search: it then looks rows up one by one.
             (ConstraintOp::Eq, _) if in_list && search => Some((Term::RowidIn, true)),
             (ConstraintOp::Is | ConstraintOp::Ne, _) | (_, None) => None,
             // The value may be of any type; only the comparison SQLite makes itself is always right.
             (_, Some(op)) => Some((Term::Rowid(op), false)),
         },
-        Place::User(at) => user_term(schema, at, op, search, in_list, binary, text),
+        ColumnRole::User(at) => user_term(schema, at, op, search, in_list, binary, text),
     };
     Ok(term)
 }
 
-fn match_term(schema: &Schema, table: &str, place: Place) -> Result<Term> {
+fn match_term(schema: &Schema, table: &str, place: ColumnRole) -> Result<Term> {
     match place {
-        Place::Hidden(Hidden::Table) => Ok(Term::Text(None)),
-        Place::User(at) => match &schema.columns[at].kind {
+        ColumnRole::Hidden(Hidden::Table) => Ok(Term::Text(None)),
+        ColumnRole::User(at) => match &schema.columns[at].kind {
             ColumnKind::Vector(_) => Ok(Term::Vector(at)),
             ColumnKind::FullText { .. } => Ok(Term::Text(Some(at))),
             _ => {
@@ -175,7 +176,7 @@ fn match_term(schema: &Schema, table: &str, place: Place) -> Result<Term> {
                 Err(Error::Value(format!("{table}.{name}: MATCH works on VECTOR and FULLTEXT columns only")))
             }
         },
-        Place::Rowid | Place::Hidden(_) => Err(Error::Value(format!(
+        ColumnRole::Rowid | ColumnRole::Hidden(_) => Err(Error::Value(format!(
             "{table}: MATCH works on VECTOR and FULLTEXT columns and on the column named {table}"
         ))),
     }
@@ -238,7 +239,7 @@ fn refuse_misuse(
     };
     if in_list && hidden == Hidden::Table {
         return Err(Error::Value(format!(
-            "{table}: one query text a search; join several by OR inside the text"
+            "{table}: a search takes one query text; combine several with OR inside the text"
         )));
     }
     if !matches!(hidden, Hidden::K | Hidden::EfSearch | Hidden::Exact) {
@@ -257,11 +258,13 @@ fn refuse_misuse(
             | ConstraintOp::Is
             | ConstraintOp::IsNot
     );
-    let given = constraints
-        .iter()
-        .any(|c| c.op == ConstraintOp::Eq && Place::of(schema, c.column) == Some(Place::Hidden(hidden)));
+    let given = constraints.iter().any(|c| {
+        c.op == ConstraintOp::Eq && ColumnRole::of(schema, c.column) == Some(ColumnRole::Hidden(hidden))
+    });
     if compared && search && !given {
-        return Err(Error::Value(format!("{table}: {name} is not compared but given: {name} = ?")));
+        return Err(Error::Value(format!(
+            "{table}: {name} takes a value ({name} = ?); it cannot be compared"
+        )));
     }
     Ok(())
 }
@@ -270,7 +273,7 @@ fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
     let vectors = used.iter().filter(|one| matches!(one.term, Term::Vector(_))).count();
     if vectors > 1 {
         return Err(Error::Value(format!(
-            "{table}: one vector MATCH a query; join the table with itself to combine two"
+            "{table}: a search takes one vector MATCH; to combine several write hybrid_query(near('a', :a), near('b', :b))"
         )));
     }
     Ok(())
@@ -320,19 +323,19 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan
     if info.distinct() != 0 {
         return;
     }
-    let place = Place::of(schema, term.column);
+    let place = ColumnRole::of(schema, term.column);
     let vector = plan.terms.iter().any(|t| matches!(t, Term::Vector(_)));
     let text = plan.terms.iter().any(|t| matches!(t, Term::Text(_)));
     let own = match place {
-        Some(Place::Rowid) if !plan.is_search() || plan.unranked => {
+        Some(ColumnRole::Rowid) if !plan.is_search() || plan.unranked => {
             plan.order = if term.desc { Order::Descending } else { Order::Ascending };
             true
         }
-        Some(Place::Hidden(Hidden::Rank)) => plan.is_search() && !term.desc,
-        Some(Place::Hidden(Hidden::Distance)) => !term.desc && vector && !text,
+        Some(ColumnRole::Hidden(Hidden::Rank)) => plan.is_search() && !term.desc,
+        Some(ColumnRole::Hidden(Hidden::Distance)) => !term.desc && vector && !text,
         // Where a search has no such score it is NULL in every row: any order will do.
-        Some(Place::Hidden(Hidden::Score)) => plan.is_search() && term.desc,
-        Some(Place::Hidden(Hidden::Bm25)) if term.desc && text && !vector => {
+        Some(ColumnRole::Hidden(Hidden::Score)) => plan.is_search() && term.desc,
+        Some(ColumnRole::Hidden(Hidden::Bm25)) if term.desc && text && !vector => {
             // The text may turn out to be a hybrid query.
             plan.order = Order::Bm25;
             true

@@ -45,7 +45,7 @@ const HIDDEN: [(Hidden, &str, &str); 11] = [
 
 /// What a column number of SQLite means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ColumnRole {
     /// Column of the schema.
     User(usize),
     /// Hidden column.
@@ -54,7 +54,7 @@ pub enum Place {
     Rowid,
 }
 
-impl Place {
+impl ColumnRole {
     /// Meaning of column `number`; -1 is the rowid, as is a column declared INTEGER PRIMARY KEY.
     pub fn of(schema: &Schema, number: i32) -> Option<Self> {
         let Ok(at) = usize::try_from(number) else { return Some(Self::Rowid) };

@@ -2,7 +2,7 @@
 
 use super::auxiliary::{RowHandle, remember};
 use super::callers::Calls;
-use super::columns::{Hidden, Place};
+use super::columns::{ColumnRole, Hidden};
 use super::filter_terms;
 use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Order, QueryPlan, Term};
@@ -295,13 +295,13 @@ impl VirtualCursor for TableCursor {
         if out.nochange() {
             return Ok(());
         }
-        match self.shared.place(index) {
-            Some(Place::User(at)) => self.user_column(out, at),
-            Some(Place::Rowid) => {
+        match self.shared.role(index) {
+            Some(ColumnRole::User(at)) => self.user_column(out, at),
+            Some(ColumnRole::Rowid) => {
                 out.set_integer(self.rowid()?);
                 Ok(())
             }
-            Some(Place::Hidden(hidden)) => self.hidden_column(out, hidden),
+            Some(ColumnRole::Hidden(hidden)) => self.hidden_column(out, hidden),
             None => Ok(()),
         }
     }

@@ -15,6 +15,7 @@ mod leg_options;
 mod near;
 mod quantize;
 mod vector;
+mod vector_bytes;
 mod words;
 
 pub(crate) use carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};

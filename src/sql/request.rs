@@ -147,7 +147,7 @@ impl<'a> RequestBuilder<'a> {
         let carried = Carried::of(args, position)?;
         if let Some(Carried::Hybrid(asked)) = carried {
             if self.hybrid.is_some() {
-                return Err(Error::Value(format!("{table}: one hybrid_query a search")));
+                return Err(Error::Value(format!("{table}: a search takes one hybrid_query")));
             }
             self.add_hybrid(asked)?;
             return Ok(true);
@@ -191,7 +191,7 @@ impl<'a> RequestBuilder<'a> {
         if self.vector.is_some() {
             let table = self.shared.table();
             return Err(Error::Value(format!(
-                "{table}: one vector MATCH a search; write hybrid_query(near('a', :a), near('b', :b)) to combine several"
+                "{table}: a search takes one vector MATCH; to combine several write hybrid_query(near('a', :a), near('b', :b))"
             )));
         }
         self.vector = Some(leg);

@@ -101,8 +101,8 @@ impl RowMatch {
 /// `k = ?` in a scan that is no search.
 pub fn no_search(shared: &TableState) -> Error {
     Error::Value(format!(
-        "{}: k cuts the rows of a search, and here is none: write it beside a MATCH, both in the ON clause of a join or in a \
-         subquery, not under OR or NOT",
+        "{}: k limits a search, but this query has none: put k = ? next to a MATCH in the ON clause or in a subquery, not \
+         under OR or NOT",
         shared.table()
     ))
 }

@@ -1,7 +1,7 @@
 //! What a virtual table and its cursors share: the open collection, and the state of SQLite's callbacks.
 
 use super::callers::Callers;
-use super::columns::Place;
+use super::columns::ColumnRole;
 use super::ddl;
 use super::module::{Host, code_of, opening};
 use super::upkeep::Upkeep;
@@ -82,8 +82,8 @@ impl TableState {
     }
 
     /// Meaning of a column number in this table.
-    pub fn place(&self, index: usize) -> Option<Place> {
-        Place::of(&self.collection.schema, i32::try_from(index).ok()?)
+    pub fn role(&self, index: usize) -> Option<ColumnRole> {
+        ColumnRole::of(&self.collection.schema, i32::try_from(index).ok()?)
     }
 
     /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.

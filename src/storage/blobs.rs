@@ -19,7 +19,7 @@ const LEAST_CHUNK: usize = 1024;
 impl Storage {
     /// Writes a payload and returns its directory entry.
     pub fn write_payload(&self, conn: &Connection, kind: PayloadKind, bytes: &[u8]) -> Result<PayloadEntry> {
-        self.raise_format(conn)?;
+        self.upgrade_format(conn)?;
         let size = longest_value(conn)?.clamp(LEAST_CHUNK, CHUNK_BYTES);
         let chunks = self.name("chunks");
         let sql = format!("SELECT id FROM {chunks} ORDER BY id DESC LIMIT 1");

@@ -124,7 +124,7 @@ impl Storage {
 
     /// Reserves a range of chunks by writing its last one.
     pub fn reserve(&self, conn: &Connection, chunks: u32, last: &[u8]) -> Result<Range> {
-        self.raise_format(conn)?;
+        self.upgrade_format(conn)?;
         let sql = format!("SELECT id FROM {} ORDER BY id DESC LIMIT 1", self.name("chunks"));
         let end: Option<i64> = conn.query_row(&sql, [], |row| row.get(0)).optional()?;
         let first = end.unwrap_or(0).checked_add(1);

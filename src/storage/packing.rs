@@ -51,7 +51,9 @@ impl<'a> TileReader<'a> {
 
     /// One vector of a row.
     pub fn read(&mut self, rowid: i64, column: usize) -> Result<Found<'_>> {
-        let (Some(place), tiling) = (self.tiling.place(rowid), self.tiling) else { return Ok(Found::NoTile) };
+        let (Some(place), tiling) = (self.tiling.slot_of(rowid), self.tiling) else {
+            return Ok(Found::NoTile);
+        };
         let range = tiling.range(place, column).unwrap_or_default();
         self.vector.resize(self.storage.specs.get(column).map_or(0, |spec| spec.dim), 0.0);
         self.slot.resize(range.len(), 0);
@@ -77,7 +79,7 @@ impl<'a> TileReader<'a> {
 
     /// Refuses a row that was found neither singly nor in a tile when its tile is there in part.
     pub fn check_missing(&self, rowid: i64) -> Result<()> {
-        let Some(place) = self.tiling.place(rowid) else { return Ok(()) };
+        let Some(place) = self.tiling.slot_of(rowid) else { return Ok(()) };
         let there =
             self.conn.prepare_cached(&self.storage.sql.tile_any)?.exists([place.first, place.last])?;
         if there { Err(self.storage.bad_tile(place)) } else { Ok(()) }
@@ -102,7 +104,7 @@ impl Storage {
     /// The tile that a row is in.
     fn tile_of(&self, conn: &Connection, rowid: i64) -> Result<Option<(&Tiling, Place)>> {
         let Some(tiling) = &self.tiling else { return Ok(None) };
-        let Some(place) = tiling.place(rowid) else { return Ok(None) };
+        let Some(place) = tiling.slot_of(rowid) else { return Ok(None) };
         Ok(self.is_tile(conn, place)?.then_some((tiling, place)))
     }
 
@@ -186,7 +188,7 @@ impl Storage {
             return Ok(());
         }
         let recent = self.log_since(conn, end - PACK_EVERY)?;
-        let newest = recent.last().and_then(|entry| self.tiling.as_ref()?.place(entry.rowid));
+        let newest = recent.last().and_then(|entry| self.tiling.as_ref()?.slot_of(entry.rowid));
         let rowids = recent.iter().filter(|entry| entry.op == LogOp::Add).map(|entry| entry.rowid);
         // More rows may follow in the tile of the newest one.
         self.pack(
@@ -204,7 +206,7 @@ impl Storage {
         let mut places = BTreeMap::new();
         let mut last = None;
         for rowid in rowids {
-            let place = tiling.place(rowid);
+            let place = tiling.slot_of(rowid);
             if let Some(place) = place
                 && last != Some(place.first)
             {
@@ -237,7 +239,7 @@ impl Storage {
                 });
             }
             held += vectors.iter().flatten().map(|vector| vector.len()).sum::<usize>();
-            let place = tiling.place(row.get(0)?).unwrap_or(tile);
+            let place = tiling.slot_of(row.get(0)?).unwrap_or(tile);
             let Some(slot) = bytes.get_mut(tiling.slot(place)) else { return Ok(()) };
             if !tiling.fill(&vectors, slot) {
                 return Ok(());
@@ -282,7 +284,7 @@ impl Storage {
             }
         }
         for rowid in (tile.low..=tile.high).filter(|rowid| Some(*rowid) != gone) {
-            let place = tiling.place(rowid).unwrap_or(tile);
+            let place = tiling.slot_of(rowid).unwrap_or(tile);
             let mut vectors: Vec<Option<Vec<u8>>> = Vec::with_capacity(self.specs.len());
             for (column, spec) in self.specs.iter().enumerate() {
                 let mut vector = vec![0.0; spec.dim];

@@ -79,7 +79,7 @@ impl SegmentRecord {
 
 impl Storage {
     /// A place for error messages: table, segment, payload.
-    pub fn place(&self, id: SegmentId, what: impl std::fmt::Display) -> String {
+    pub fn location(&self, id: SegmentId, what: impl std::fmt::Display) -> String {
         format!("{} segment {id} {what}", self.table)
     }
 
@@ -128,7 +128,7 @@ impl Storage {
         if record.rows < ROWS_BORNE_OUT {
             return Ok(());
         }
-        let place = self.place(record.id, PayloadKind::Columns);
+        let place = self.location(record.id, PayloadKind::Columns);
         let entry = record.payload(PayloadKind::Columns);
         let entry = entry.ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
         if self.length_of(conn, entry, &place)? < record.rows {
@@ -177,9 +177,9 @@ impl Storage {
             .prepare_cached(&sql)?
             .query_row([record.seq], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
-            .map_err(|error| Error::reading(error, || self.place(record.id, "tombstones")))?;
+            .map_err(|error| Error::reading(error, || self.location(record.id, "tombstones")))?;
         let Some((bytes, checksum)) = found else { return Ok(RoaringBitmap::new()) };
-        let place = || self.place(record.id, "tombstones");
+        let place = || self.location(record.id, "tombstones");
         if i64::from(crc32fast::hash(&bytes)) != checksum {
             return Err(Error::corrupt(place(), "checksum mismatch"));
         }

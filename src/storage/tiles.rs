@@ -144,7 +144,7 @@ impl Tiling {
     }
 
     /// Where a row's slot is; `None` for rowids at the very ends of their range, which stay single.
-    pub fn place(&self, rowid: i64) -> Option<Place> {
+    pub fn slot_of(&self, rowid: i64) -> Option<Place> {
         let (rows, pieces) = (self.rows as i64, self.pieces as i64);
         let tile = rowid.div_euclid(rows);
         let low = tile.checked_mul(rows)?;
@@ -155,7 +155,7 @@ impl Tiling {
 
     /// The tile that a piece belongs to.
     pub fn place_of_piece(&self, id: i64) -> Option<Place> {
-        self.place(id.div_euclid(self.pieces as i64).checked_mul(self.rows as i64)?)
+        self.slot_of(id.div_euclid(self.pieces as i64).checked_mul(self.rows as i64)?)
     }
 
     /// Bytes of a whole tile.
@@ -271,7 +271,7 @@ mod tests {
         let tiling = tiling(384).unwrap();
         let mut seen = std::collections::HashSet::new();
         for rowid in -200..200 {
-            let place = tiling.place(rowid).unwrap();
+            let place = tiling.slot_of(rowid).unwrap();
             assert!((place.low..=place.high).contains(&rowid));
             assert_eq!(place.last - place.first + 1, tiling.pieces as i64);
             for piece in place.first..=place.last {
@@ -281,13 +281,15 @@ mod tests {
             assert!(seen.insert((place.first, place.index)));
         }
         for rowid in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
-            if let Some(place) = tiling.place(rowid) {
+            if let Some(place) = tiling.slot_of(rowid) {
                 assert!((place.low..=place.high).contains(&rowid));
             }
         }
         // More pieces than rows: the ids run out before the rowids do.
         let wide = self::tiling(16_384).unwrap();
-        assert!(wide.pieces > wide.rows && wide.place(i64::MAX).is_none() && wide.place(i64::MIN).is_none());
+        assert!(
+            wide.pieces > wide.rows && wide.slot_of(i64::MAX).is_none() && wide.slot_of(i64::MIN).is_none()
+        );
     }
 
     #[test]

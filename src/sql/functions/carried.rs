@@ -5,6 +5,7 @@
 //! mark and what bincode makes of the value; it is read by the library that wrote it, and belongs in no file.
 
 use super::leg_options::LegOptions;
+use super::vector_bytes;
 use crate::error::{Error, Result};
 use crate::sql::module::Args;
 use crate::text::Syntax;
@@ -47,6 +48,7 @@ pub(crate) struct NearValue {
     /// Name of the VECTOR column; `None`: the column named in the options of the query, or the first.
     pub(crate) column: Option<String>,
     /// A BLOB or JSON, as given.
+    #[serde(with = "vector_bytes")]
     pub(crate) vector: Value,
     /// Its subtype.
     pub(crate) subtype: u32,
