@@ -59,7 +59,7 @@ def test_the_search_page_of_datasette(path):
         vectors=[[1, 0], [0.8, 0.6], [0, 1]],
         metadatas=[{"year": 2004, "tags": ["bird"]}, {"year": 2010}, {"year": 2012}],
     )
-    nearlite.Collection(docs.connection, "blank").create(dim=2)
+    nearlite.Collection(docs.connection, "vacant").create(dim=2)
     nearlite.Collection(docs.connection, "numbers").create(dim=2, key_type=int).add(
         ids=[1], texts=["x" * 1000], vectors=[[1, 0]], metadatas=[{"note": "y" * 1000, "list": ["z"]}]
     )
@@ -80,7 +80,7 @@ def test_the_search_page_of_datasette(path):
             {"like": "owl"},
             {"words": "packs", "vector": "[1, 0]", "k": "2"},
             {"words": "hunt", "where": '{"year": {"$gt": 2005}}'},
-            {"in": "test/blank", "words": "hunt"},
+            {"in": "test/vacant", "words": "hunt"},
             {"words": "absent"},
             {"in": "test/numbers", "vector": "[1, 0]"},
             {"vector": "[1]"},
