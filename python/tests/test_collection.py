@@ -26,6 +26,7 @@ def docs(db):
 def test_what_was_written_is_read(docs):
     rows = docs.get(["c", "missing", "a"], include_vectors=True)
     assert rows.ids == ["c", "a"]
+    assert rows.texts == ["a falcon by day", "an owl at night"] and rows.metadatas == [{}, {"year": 2004, "tags": ["a", "b"]}]
     assert rows[1].text == "an owl at night" and rows[1].texts == {"body": "an owl at night"}
     assert rows[1].metadata == {"year": 2004, "tags": ["a", "b"]}
     assert rows[0].metadata == {}

@@ -12,7 +12,7 @@ from ._session import Session
 def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> int:
     """Sets the columns of the batch in the rows of its ids; metadata is merged. Returns how many rows were there."""
     json_name = schema.json.name if schema.json is not None and metadatas is not None else None
-    whole = [name for name in batch.columns if name != json_name and name not in schema.declared_names]
+    whole = [name for name in batch.columns if name != json_name and name not in schema.declared_by_name]
     plain = [iter(batch.columns[name]) for name in whole]
     listed = list(metadatas) if metadatas is not None else [None] * batch.count
     # Statements by the columns that they set: rows of one batch may have different keys.
@@ -21,7 +21,7 @@ def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> in
     assert batch.ids is not None
     for at, (key, *values) in enumerate(zip(batch.ids, *plain)):
         metadata = listed[at]
-        declared = [name for name in metadata if name in schema.declared_names] if metadata else []
+        declared = [name for name in metadata if name in schema.declared_by_name] if metadata else []
         for name in declared:
             values.append(batch.columns[name][at] if name in batch.columns else None)
         merges = json_name is not None and metadata is not None and len(declared) < len(metadata)

@@ -32,6 +32,14 @@ class Shape:
         self.measures = len(columns) + 1 if measured else 0
         self.snippet = self.measures + len(MEASURES) if snippet else 0
 
+    def metadata(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        """The JSON metadata of a tuple together with the declared columns that are not NULL."""
+        found = _metadata.decode(values[self.json]) if self.json else {}
+        for name, at, boolean in self.declared:
+            if values[at] is not None:
+                found[name] = bool(values[at]) if boolean else values[at]
+        return found
+
     def names(self) -> list[str]:
         """Names of the result's columns."""
         key = self.schema.key.name if self.schema.key is not None else "rowid"
@@ -67,11 +75,7 @@ class Row:
     def metadata(self) -> dict[str, Any]:
         """The JSON metadata together with the declared columns that are not NULL."""
         if self._read is None:
-            shape, values = self._shape, self._values
-            self._read = _metadata.decode(values[shape.json]) if shape.json else {}
-            for name, at, boolean in shape.declared:
-                if values[at] is not None:
-                    self._read[name] = bool(values[at]) if boolean else values[at]
+            self._read = self._shape.metadata(self._values)
         return self._read
 
     @property
@@ -194,6 +198,17 @@ class _Result(Sequence[_R]):
     def ids(self) -> list[Any]:
         """The ids in the order of the rows."""
         return [row[0] for row in self._rows]
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The first text column in the order of the rows."""
+        at = self._shape.text
+        return [row[at] if at else None for row in self._rows]
+
+    @property
+    def metadatas(self) -> list[dict[str, Any]]:
+        """The metadata in the order of the rows; new dictionaries each time."""
+        return [self._shape.metadata(row) for row in self._rows]
 
     def only(self: _Self, positions: Sequence[int]) -> _Self:
         """The rows at these positions, in their order."""

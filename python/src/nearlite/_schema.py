@@ -42,7 +42,7 @@ class Schema:
         self.declared = tuple(column for column in columns if column.kind in ("metadata", "stored"))
         #: Columns that a filter's keys may name.
         self.filterable = {column.name: column for column in columns if column.kind in ("metadata", "stored", "key", "text")}
-        self.declared_names = frozenset(column.name for column in self.declared)
+        self.declared_by_name = {column.name: column for column in self.declared}
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")
         self.target = f"{quote(database)}.{quote(table)}"

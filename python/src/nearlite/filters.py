@@ -110,13 +110,14 @@ class _Scope(NamedTuple):
 
     table: str
     columns: Mapping[str, Column]
+    declared: Mapping[str, Column]
     json: Column | None
 
 
 def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
     """The condition that a filter is, and its parameters. Raises FilterError."""
     check(where)
-    terms, params = _terms(where, _Scope(schema.table, schema.filterable, schema.json))
+    terms, params = _terms(where, _Scope(schema.table, schema.filterable, schema.declared_by_name, schema.json))
     return (" AND ".join(terms) or "1", params)
 
 
@@ -163,7 +164,7 @@ def _scope_of(where: Mapping[str, Any], scope: _Scope) -> _Scope:
     """What keys mean inside a filter."""
     if not isinstance(where, OfMetadata):
         return scope
-    return scope._replace(columns={name: column for name, column in scope.columns.items() if column.kind in ("metadata", "stored")})
+    return _Scope(scope.table, scope.declared, scope.declared, scope.json)
 
 
 def _needs_sql(key: str, value: Any, scope: _Scope) -> bool:

@@ -156,17 +156,18 @@ class NearliteVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents of the ids that are there."""
-        return [_document(row) for row in self.collection.get(list(ids))] if self._made else []
+        return _documents(self.collection.get(list(ids))) if self._made else []
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """``get_by_ids`` as a coroutine."""
         return await _in_thread(self.get_by_ids, ids)
 
-    def _hits(self, filter: Filter, k: int, vector: Any = None, **options: Any) -> list[tuple[Document, nearlite.Hit]]:
+    def _found(self, filter: Filter, k: int, vector: Any = None, **options: Any) -> tuple[list[Document], Sequence[nearlite.Hit]]:
         if not self._made:
-            return []
+            return [], []
         where = None if filter is None else filters.from_langchain(filter)
-        return [(_document(hit), hit) for hit in self.collection.search(vector, where=where, k=k, **options)]
+        hits = self.collection.search(vector, where=where, k=k, **options)
+        return _documents(hits), hits
 
     def similarity_search(self, query: str, k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """The ``k`` documents nearest to the query."""
@@ -178,7 +179,7 @@ class NearliteVectorStore(VectorStore):
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """The ``k`` documents nearest to a vector."""
-        return [document for document, _ in self._hits(filter, k, embedding, **kwargs)]
+        return self._found(filter, k, embedding, **kwargs)[0]
 
     async def asimilarity_search_by_vector(self, embedding: list[float], k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """``similarity_search_by_vector`` as a coroutine."""
@@ -193,7 +194,8 @@ class NearliteVectorStore(VectorStore):
         return await _in_thread(self._with_distance, await self._embedding.aembed_query(query), k, filter, **kwargs)
 
     def _with_distance(self, embedding: list[float], k: int, filter: Filter, **kwargs: Any) -> list[tuple[Document, float]]:
-        return [(document, hit.distance or 0.0) for document, hit in self._hits(filter, k, embedding, **kwargs)]
+        documents, hits = self._found(filter, k, embedding, **kwargs)
+        return [(document, hit.distance or 0.0) for document, hit in zip(documents, hits)]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         """From distances to 0..1, where 1 is the most alike."""
@@ -221,8 +223,7 @@ class NearliteVectorStore(VectorStore):
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, filter: Filter = None, **kwargs: Any
     ) -> list[Document]:
         """``max_marginal_relevance_search`` for a vector."""
-        found = self._hits(filter, k, embedding, mmr=lambda_mult, candidates=max(fetch_k, 1), **kwargs)
-        return [document for document, _ in found]
+        return self._found(filter, k, embedding, mmr=lambda_mult, candidates=max(fetch_k, 1), **kwargs)[0]
 
     async def amax_marginal_relevance_search_by_vector(
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, filter: Filter = None, **kwargs: Any
@@ -236,18 +237,18 @@ class NearliteVectorStore(VectorStore):
 
     def hybrid_search_with_score(self, query: str, k: int = 4, filter: Filter = None, **kwargs: Any) -> list[tuple[Document, float]]:
         """``hybrid_search`` with the fused score: larger is better."""
-        found = self._hits(filter, k, self._embedding.embed_query(query), words=query, **kwargs)
-        return [(document, hit.score) for document, hit in found]
+        documents, hits = self._found(filter, k, self._embedding.embed_query(query), words=query, **kwargs)
+        return [(document, hit.score) for document, hit in zip(documents, hits)]
 
     async def ahybrid_search(self, query: str, k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """``hybrid_search`` as a coroutine."""
         vector = await self._embedding.aembed_query(query)
-        found = await _in_thread(self._hits, filter, k, vector, words=query, **kwargs)
-        return [document for document, _ in found]
+        documents, _ = await _in_thread(self._found, filter, k, vector, words=query, **kwargs)
+        return documents
 
     def text_search(self, query: str, k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """The best documents by the words of the query (BM25)."""
-        return [document for document, _ in self._hits(filter, k, words=query, **kwargs)]
+        return self._found(filter, k, words=query, **kwargs)[0]
 
     async def atext_search(self, query: str, k: int = 4, filter: Filter = None, **kwargs: Any) -> list[Document]:
         """``text_search`` as a coroutine."""
@@ -284,8 +285,9 @@ class NearliteVectorStore(VectorStore):
         return store
 
 
-def _document(row: nearlite.Row) -> Document:
-    return Document(id=row.id, page_content=row.text or "", metadata=row.metadata)
+def _documents(rows: Union[nearlite.Rows, nearlite.Hits]) -> list[Document]:
+    columns = zip(rows.ids, rows.texts, rows.metadatas)
+    return [Document(id=key, page_content=text or "", metadata=metadata) for key, text, metadata in columns]
 
 
 async def _in_thread(function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
