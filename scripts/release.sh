@@ -5,7 +5,8 @@
 #     scripts/release.sh --host
 #
 # The library is linked for glibc 2.17, which every Linux since 2013 has, by cargo-zigbuild and zig; both come as Python packages and
-# are kept in target/. Ends with a smoke test: the wheel, installed by this machine's Pythons.
+# are kept in target/. Ends with tests of what is in dist/, by this machine's python3: the wheel alone, without a network, and all three
+# wheels together with LangChain and LlamaIndex.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,9 +44,18 @@ wheel=$(scripts/wheel.sh dist/nearlite.so "$platform" dist)
 version=$(basename "$wheel" | cut -d- -f2)
 scripts/integrations.sh dist
 mv dist/nearlite.so "dist/nearlite-$version-linux-$(uname -m).so"
-(cd dist && sha256sum -- * >SHA256SUMS)
+for name in nearlite langchain_nearlite llama_index_vector_stores_nearlite; do
+  # The pattern as it is, where no file has the name.
+  found=("dist/$name-$version-"*.whl)
+  if [ ${#found[@]} != 1 ] || [ ! -f "${found[0]}" ]; then
+    echo "dist/ should have one wheel of $name $version, and has: ${found[*]}" >&2
+    exit 1
+  fi
+done
+(cd dist && sha256sum -- * >SHA256SUMS && sha256sum --quiet --check SHA256SUMS)
 
 scripts/wheel_test.sh --smoke "$wheel"
+scripts/integrations_test.sh dist
 echo "newest symbol of glibc: $newest"
 ls -l dist | awk 'NR > 1 { print $5, $9 }'
 cat dist/SHA256SUMS

@@ -140,4 +140,6 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/interop.md")]
     struct Interop;
+    #[doc = include_str!("../docs/guides/rust.md")]
+    struct RustGuide;
 }

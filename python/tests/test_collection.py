@@ -193,6 +193,9 @@ def test_the_row_factory_of_the_connection_does_not_matter(docs, db):
 def test_upkeep(docs):
     docs.flush()
     docs.set("ef_search", 50)
+    docs.set("maintenance", "manual")
+    with pytest.raises(nearlite.InputError, match="maintenance is one of auto, commit, manual"):
+        docs.set("maintenance", "never")
     docs.optimize()
     docs.rebuild()
     docs.verify()

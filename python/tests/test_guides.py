@@ -13,6 +13,7 @@ from nearlite.cli import main
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 PAGES = [DOCS / "python.md", *sorted((DOCS / "guides").glob("*.md"))]
+READMES = [DOCS.parent / "README.md", DOCS / "README.md"]
 
 
 def blocks(text):
@@ -49,13 +50,19 @@ def test_the_blocks_of_a_page(page, tmp_path, monkeypatch):
                 else:
                     assert not line or line.startswith("#"), line
         else:
-            assert language == "text", language
+            # The Rust of the pages is run by `cargo test --doc`.
+            assert language in ("text", "rust", "toml"), language
         assert expected is None or printed.getvalue() == expected
     db.close()
 
 
+def test_every_guide_is_listed():
+    listed = (DOCS / "guides" / "README.md").read_text("utf-8")
+    assert [page.name for page in PAGES if page.parent.name == "guides" and page.name != "README.md" and f"({page.name})" not in listed] == []
+
+
 def test_the_links_of_the_guides_lead_somewhere():
-    for page in PAGES:
+    for page in [*PAGES, *READMES]:
         for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text("utf-8")):
             found = (page.parent / target).resolve() if target else page
             assert found.exists(), (page.name, target)

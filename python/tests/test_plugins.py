@@ -59,6 +59,10 @@ def test_the_search_page_of_datasette(path):
         vectors=[[1, 0], [0.8, 0.6], [0, 1]],
         metadatas=[{"year": 2004, "tags": ["bird"]}, {"year": 2010}, {"year": 2012}],
     )
+    nearlite.Collection(docs.connection, "vacant").create(dim=2)
+    nearlite.Collection(docs.connection, "numbers").create(dim=2, key_type=int).add(
+        ids=[1], texts=["x" * 1000], vectors=[[1, 0]], metadatas=[{"note": "y" * 1000, "list": ["z"]}]
+    )
     docs.connection.close()
 
     async def ask(*queries):
@@ -69,26 +73,41 @@ def test_the_search_page_of_datasette(path):
         pages = [await app.client.get("/-/nearlite", params=query) for query in queries]
         return [*pages, await closed.client.get("/-/nearlite", params={"in": "test/docs", "words": "hunt"})]
 
-    form, words, like, both, filtered, *wrong, hidden = asyncio.run(
+    form, words, like, both, filtered, empty, unfound, long, *wrong, hidden = asyncio.run(
         ask(
             {},
             {"in": "test/docs", "words": "hunt"},
             {"like": "owl"},
             {"words": "packs", "vector": "[1, 0]", "k": "2"},
             {"words": "hunt", "where": '{"year": {"$gt": 2005}}'},
+            {"in": "test/vacant", "words": "hunt"},
+            {"words": "absent"},
+            {"in": "test/numbers", "vector": "[1, 0]"},
             {"vector": "[1]"},
             {"where": "{"},
             {"words": "x", "where": '{"year": {"$near": 1}}'},
             {"like": "nobody"},
+            {"like": "owl", "vector": "[1, 0]"},
+            {"words": "x", "k": "many"},
+            {"in": "test/numbers", "like": "one"},
         )
     )
     assert form.status_code == 200 and "test/docs" in form.text and "<table" not in form.text
     assert "owls <mark>hunt</mark> at night" in words.text and "packs &amp; run" in words.text and "searched by words" in words.text
-    assert like.text.index("wolf") < like.text.index("&lt;pike&gt;") and "pikes &lt;b&gt;wait" in like.text and "<td>owl</td>" not in like.text
+    assert like.text.index("wolf") < like.text.index("&lt;pike&gt;") and "pikes &lt;b&gt;wait" in like.text and ">owl</td>" not in like.text
     assert "in=test%2Fdocs&amp;like=%3Cpike%3E" in like.text
     assert "by vector and words, fused" in both.text and "vector rank" in both.text and "text rank" in both.text
-    assert "<td>wolf</td>" in filtered.text and "<td>owl</td>" not in filtered.text
-    for page, message in zip(wrong, ["expected 2 numbers, got 1", "Expecting", "is not an operator", "no row &#39;nobody&#39;"]):
+    assert ">wolf</td>" in filtered.text and ">owl</td>" not in filtered.text
+    # Each cell has its column's name, which a narrow window shows beside it; the score is shown where it is not another number once more.
+    assert '<td class="" data-name="id">wolf</td>' in filtered.text and 'data-name="bm25"' in words.text
+    assert 'data-name="score"' in both.text and 'data-name="score"' not in words.text
+    assert "The collection has no rows." in empty.text and "How it was searched" not in empty.text and "<summary>SQL</summary>" in empty.text
+    assert "None of 3 rows was found." in unfound.text
+    assert "y" * 199 + "…" in long.text and "y" * 200 not in long.text and "x" * 201 not in long.text and "[&#34;z&#34;]" in long.text
+    messages = ["expected 2 numbers, got 1", "filter: it is not JSON: Expecting", "is not an operator", "no row &#39;nobody&#39;"]
+    messages += ["a row or a vector", "rows: expected a number, got &#39;many&#39;", "ids of numbers are whole numbers, got &#39;one&#39;"]
+    assert len(wrong) == len(messages)
+    for page, message in zip(wrong, messages):
         assert page.status_code == 200 and message in page.text and "message-error" in page.text
     assert "test/docs" not in hidden.text and "owls" not in hidden.text
 

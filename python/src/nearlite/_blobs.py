@@ -65,8 +65,10 @@ def _one(vector: Any, dim: int, where: str, at: int | None) -> bytes:
         _check_type(array, where, at)
         if array.ndim != 1 or len(array) != dim:
             raise InputError(f"{_place(where, at)}: expected {dim} numbers, got the shape {tuple(array.shape)}")
-        with numpy.errstate(over="ignore"):
-            floats = array.astype("<f4", copy=False)
+        floats = array
+        if array.dtype != "<f4":
+            with numpy.errstate(over="ignore"):
+                floats = array.astype("<f4")
         data, finite = floats.tobytes(), bool(numpy.isfinite(floats).all())
     else:
         if isinstance(vector, str) or not hasattr(vector, "__iter__"):

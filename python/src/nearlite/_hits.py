@@ -25,6 +25,7 @@ class Shape:
         self.schema, self.columns, self.measured = schema, tuple(columns), measured
         self.at = {column.name: at for at, column in enumerate(columns, 1)}
         self.texts = [column.name for column in columns if column.kind == "text"]
+        self.text = self.at[self.texts[0]] if self.texts else 0
         self.vectors = [column.name for column in columns if column.kind == "vector"]
         self.declared = [(column.name, self.at[column.name], column.type == "BOOLEAN") for column in columns if column in schema.declared]
         self.json = next((self.at[column.name] for column in columns if column is schema.json), 0)
@@ -54,8 +55,8 @@ class Row:
     @property
     def text(self) -> str | None:
         """The first text column."""
-        texts = self._shape.texts
-        return self._values[self._shape.at[texts[0]]] if texts else None
+        at = self._shape.text
+        return self._values[at] if at else None
 
     @property
     def texts(self) -> dict[str, str | None]:

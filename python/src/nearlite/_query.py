@@ -99,6 +99,8 @@ class Request:
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least ``least``; raises InputError."""
+    if type(value) is int and least <= value < 2**31:
+        return value
     try:
         number = operator.index(value)
     except TypeError:

@@ -40,6 +40,8 @@ class Schema:
         self.json = next((column for column in columns if column.kind == "json"), None)
         #: Columns whose values are keys of a row's metadata.
         self.declared = tuple(column for column in columns if column.kind in ("metadata", "stored"))
+        #: Columns that a filter's keys may name.
+        self.filterable = {column.name: column for column in columns if column.kind in ("metadata", "stored", "key", "text")}
         self.declared_names = frozenset(column.name for column in self.declared)
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")

@@ -151,8 +151,8 @@ class Table:
         found = self._session.value("SELECT nearlite_recall(?, ?, ?, ?)", params)
         return None if found is None else float(found)
 
-    def set(self, setting: str, value: int) -> None:
-        """Changes a setting of the table: ef_search, automerge, delta_rows, cache_mb, resident_vectors."""
+    def set(self, setting: str, value: int | str) -> None:
+        """Changes a setting of the table: ef_search, automerge, delta_rows, cache_mb, resident_vectors, or maintenance (auto, commit, manual)."""
         schema = self.schema
         sql = f"INSERT INTO {schema.target}({_schema.quote(schema.table)}, rank) VALUES(?, ?)"
         with self._session.write():

@@ -116,8 +116,7 @@ class _Scope(NamedTuple):
 def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
     """The condition that a filter is, and its parameters. Raises FilterError."""
     check(where)
-    columns = {column.name: column for column in schema.columns if column.kind in ("metadata", "stored", "key", "text")}
-    terms, params = _terms(where, _Scope(schema.table, columns, schema.json))
+    terms, params = _terms(where, _Scope(schema.table, schema.filterable, schema.json))
     return (" AND ".join(terms) or "1", params)
 
 
