@@ -36,17 +36,17 @@ fn no_call_touches_a_collection_that_was_made_anew() {
     two.drop_collection("people").unwrap();
     let fresh = two.collection("people").create(Schema::new().integer_key("id").text("city")).unwrap();
     fresh.insert(&[json!({"id": 1, "city": "Berlin"}), json!({"id": 2, "city": "Rome"})]).unwrap();
-    says(people.get::<Value>([1]), "made anew");
-    says(people.len(), "made anew");
-    says(people.search().filter(col("age").gt(1000)).run(), "made anew");
-    says(people.search().iter().map(|_| ()), "made anew");
-    says(people.delete_where(col("age").ge(1000)), "made anew");
-    says(people.delete([1]), "made anew");
-    says(people.update(1, &json!({"age": 6})), "made anew");
-    says(people.update(1, &json!({})), "made anew");
-    says(people.insert(&json!({"id": 3})), "made anew");
-    says(people.optimize_with(|_, _| true), "made anew");
-    says(people.info(), "made anew");
+    says(people.get::<Value>([1]), "made again");
+    says(people.len(), "made again");
+    says(people.search().filter(col("age").gt(1000)).run(), "made again");
+    says(people.search().iter().map(|_| ()), "made again");
+    says(people.delete_where(col("age").ge(1000)), "made again");
+    says(people.delete([1]), "made again");
+    says(people.update(1, &json!({"age": 6})), "made again");
+    says(people.update(1, &json!({})), "made again");
+    says(people.insert(&json!({"id": 3})), "made again");
+    says(people.optimize_with(|_, _| true), "made again");
+    says(people.info(), "made again");
     assert_eq!(fresh.len().unwrap(), 2);
 }
 

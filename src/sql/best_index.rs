@@ -1,30 +1,16 @@
 //! Answers SQLite's planner: which constraints a scan takes, in which order its rows come, what it costs.
 
 use super::callers::Reads;
-use super::columns::{ColumnRole, Hidden, hidden_at, hidden_columns};
-use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
-use super::plan::{MATCHES_JSON, Order, QueryPlan, Term};
+use super::columns::{ColumnRole, Hidden, hidden_at};
+use super::module::{IndexInfo, Verdict};
+use super::plan::{Order, QueryPlan, Term};
+use super::question::{Question, is_match};
 use super::table_state::TableState;
 use crate::error::{Error, Result};
-use crate::schema::{ColumnKind, ColumnType, Schema};
+use crate::schema::Schema;
 use crate::value::{Op, Value};
 
-fn comparison(op: ConstraintOp) -> Option<Op> {
-    Some(match op {
-        ConstraintOp::Eq | ConstraintOp::Is => Op::Eq,
-        ConstraintOp::Ne => Op::Ne,
-        ConstraintOp::Lt => Op::Lt,
-        ConstraintOp::Le => Op::Le,
-        ConstraintOp::Gt => Op::Gt,
-        ConstraintOp::Ge => Op::Ge,
-        _ => return None,
-    })
-}
-
-/// SQLite checks the terms from this one on again, whatever a plan promises.
-const MAX_OMITTED: usize = 16;
-
-/// From this term on SQLite does not tell an IN from `=`.
+/// From this term on SQLite does not distinguish an IN from `=`.
 const MAX_LISTS: usize = 32;
 
 /// A constraint that the plan uses: its index, what it becomes, and whether SQLite need not check it again.
@@ -38,44 +24,24 @@ struct Used {
 pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdict> {
     let (schema, table) = (&shared.collection.schema, shared.table());
     let constraints: Vec<_> = info.constraints().collect();
-    let is_match = |op: ConstraintOp, place: Option<ColumnRole>| {
-        op == ConstraintOp::Match
-            || (op == ConstraintOp::Eq && place == Some(ColumnRole::Hidden(Hidden::Table)))
-    };
-    let search = constraints.iter().any(|c| is_match(c.op, ColumnRole::of(schema, c.column)));
+    let search = constraints.iter().any(|constraint| is_match(schema, constraint));
     let mut used: Vec<Used> = Vec::new();
     for (index, constraint) in constraints.iter().enumerate() {
-        let place = ColumnRole::of(schema, constraint.column);
-        let matches = is_match(constraint.op, place);
-        let option = matches!(place, Some(ColumnRole::Hidden(Hidden::K | Hidden::EfSearch | Hidden::Exact)));
+        let question = Question::new(schema, table, info, search, index, constraint);
         if !constraint.usable {
-            let needed = matches || (option && constraint.op == ConstraintOp::Eq);
-            if needed {
+            if question.is_needed() {
                 return Ok(Verdict::Unusable);
             }
             continue;
         }
-        let binary = || info.collation(index).eq_ignore_ascii_case("BINARY");
-        let text = || matches!(info.rhs_value(index), Some(Value::Text(_)));
-        let in_list = info.is_in(index);
-        if let Some(ColumnRole::Hidden(hidden)) = place {
-            refuse_misuse(schema, table, &constraints, constraint.op, hidden, in_list, search)?;
-        }
-        if matches && constraint.op == ConstraintOp::Eq && index >= MAX_OMITTED {
-            return Err(Error::Value(format!(
-                "{table}: write {table} MATCH ...: SQLite checks the {}th term of a WHERE again, and as a comparison it would fail",
-                index + 1
-            )));
-        }
-        if let Some((term, omit)) =
-            term_of(schema, table, constraint.op, place, matches, search, in_list, &binary, &text)?
-        {
+        question.refuse_misuse(&constraints)?;
+        if let Some((term, omit)) = question.term()? {
             used.push(Used { index, term, omit });
         }
     }
     refuse_two_vectors(table, &used)?;
     if !search {
-        // It could be a list, which SQLite would then check value by value, see `user_term`.
+        // It could be a list, which SQLite would then check value by value, see [`Question::term`].
         used.retain(|one| one.term != Term::Key || one.index < MAX_LISTS);
         keep_one_lookup(&mut used);
     }
@@ -113,160 +79,6 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
     info.set_idx_num(number);
     info.set_idx_str(&plan.write(schema))?;
     Ok(Verdict::Plan)
-}
-
-#[expect(clippy::too_many_arguments, reason = "one constraint has that many properties")]
-fn term_of(
-    schema: &Schema,
-    table: &str,
-    op: ConstraintOp,
-    place: Option<ColumnRole>,
-    matches: bool,
-    search: bool,
-    in_list: bool,
-    binary: &dyn Fn() -> bool,
-    text: &dyn Fn() -> bool,
-) -> Result<Option<(Term, bool)>> {
-    if op == ConstraintOp::Limit {
-        return Ok(Some((Term::Limit, false)));
-    }
-    if op == ConstraintOp::Offset {
-        return Ok(Some((Term::Offset, false)));
-    }
-    let Some(place) = place else { return Ok(None) };
-    if matches {
-        return match_term(schema, table, place).map(|term| Some((term, true)));
-    }
-    let term = match place {
-        ColumnRole::Hidden(Hidden::K) if op == ConstraintOp::Eq => Some((Term::K, true)),
-        ColumnRole::Hidden(Hidden::EfSearch) if op == ConstraintOp::Eq => Some((Term::Ef, true)),
-        ColumnRole::Hidden(Hidden::Exact) if op == ConstraintOp::Eq => Some((Term::Exact, true)),
-        ColumnRole::Hidden(hidden @ (Hidden::Distance | Hidden::Score | Hidden::Bm25 | Hidden::Rank))
-            if search =>
-        {
-            match (hidden, comparison(op)) {
-                (_, None | Some(Op::Eq | Op::Ne)) => None,
-                (Hidden::Distance, Some(op)) => Some((Term::Distance(op), false)),
-                (Hidden::Score, Some(op)) => Some((Term::Score(op), false)),
-                (Hidden::Bm25, Some(op)) => Some((Term::Bm25(op), false)),
-                (_, Some(op)) => Some((Term::Rank(op), false)),
-            }
-        }
-        ColumnRole::Hidden(_) => None,
-        ColumnRole::Rowid => match (op, comparison(op)) {
-            // Left to SQLite when it is no search: it then looks rows up one by one.
-            (ConstraintOp::Eq, _) if in_list && search => Some((Term::RowidIn, true)),
-            (ConstraintOp::Is | ConstraintOp::Ne, _) | (_, None) => None,
-            // The value may be of any type; only the comparison SQLite makes itself is always right.
-            (_, Some(op)) => Some((Term::Rowid(op), false)),
-        },
-        ColumnRole::User(at) => user_term(schema, at, op, search, in_list, binary, text),
-    };
-    Ok(term)
-}
-
-fn match_term(schema: &Schema, table: &str, place: ColumnRole) -> Result<Term> {
-    match place {
-        ColumnRole::Hidden(Hidden::Table) => Ok(Term::Text(None)),
-        ColumnRole::User(at) => match &schema.columns[at].kind {
-            ColumnKind::Vector(_) => Ok(Term::Vector(at)),
-            ColumnKind::FullText { .. } => Ok(Term::Text(Some(at))),
-            _ => {
-                let name = &schema.columns[at].name;
-                Err(Error::Value(format!("{table}.{name}: MATCH works on VECTOR and FULLTEXT columns only")))
-            }
-        },
-        ColumnRole::Rowid | ColumnRole::Hidden(_) => Err(Error::Value(format!(
-            "{table}: MATCH works on VECTOR and FULLTEXT columns and on the column named {table}"
-        ))),
-    }
-}
-
-/// A comparison with TEXT is left out of SQLite's check only if the value is a literal TEXT. What another right side
-/// means depends on its affinity, which SQLite does not tell: against an INTEGER column, `'007'` equals 7.
-fn user_term(
-    schema: &Schema,
-    at: usize,
-    op: ConstraintOp,
-    search: bool,
-    in_list: bool,
-    binary: &dyn Fn() -> bool,
-    text: &dyn Fn() -> bool,
-) -> Option<(Term, bool)> {
-    match &schema.columns[at].kind {
-        ColumnKind::Key(ColumnType::Text) if op == ConstraintOp::Eq && binary() => {
-            // Taken whole: the check that SQLite makes value by value forgets the affinity of a subquery.
-            Some((if in_list { Term::KeyIn } else { Term::Key }, false))
-        }
-        ColumnKind::Metadata(ColumnType::Json) if search => match op {
-            ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
-            ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
-            ConstraintOp::Function(MATCHES_JSON) => Some((Term::Json(at), true)),
-            _ => None,
-        },
-        ColumnKind::Metadata(kind) if search => match op {
-            ConstraintOp::IsNull => Some((Term::Null(at, true), true)),
-            ConstraintOp::IsNotNull => Some((Term::Null(at, false), true)),
-            // IS and IS NOT treat NULL as a value: SQLite checks them.
-            ConstraintOp::Is | ConstraintOp::IsNot => None,
-            ConstraintOp::Like if *kind == ColumnType::Text => Some((Term::Pattern(at, false), false)),
-            ConstraintOp::Glob if *kind == ColumnType::Text => Some((Term::Pattern(at, true), false)),
-            ConstraintOp::Eq if in_list && binary() => Some((Term::In(at), *kind != ColumnType::Text)),
-            // SQLite does not reveal the collation of `<>`. What differs in bytes is a superset of what differs otherwise.
-            ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), *kind != ColumnType::Text)),
-            _ => {
-                let op = comparison(op)?;
-                binary().then(|| (Term::Compare(at, op), *kind != ColumnType::Text || text()))
-            }
-        },
-        _ => None,
-    }
-}
-
-/// What would silently give rows twice, or none: SQLite runs the scan once for each value of a list that it keeps, and
-/// a knob that was not given reads back as NULL, which compares with nothing.
-fn refuse_misuse(
-    schema: &Schema,
-    table: &str,
-    constraints: &[Constraint],
-    op: ConstraintOp,
-    hidden: Hidden,
-    in_list: bool,
-    search: bool,
-) -> Result<()> {
-    let Some((_, _, name)) = hidden_columns(schema).find(|(_, other, _)| *other == hidden) else {
-        return Ok(());
-    };
-    if in_list && hidden == Hidden::Table {
-        return Err(Error::Value(format!(
-            "{table}: a search takes one query text; combine several with OR inside the text"
-        )));
-    }
-    if !matches!(hidden, Hidden::K | Hidden::EfSearch | Hidden::Exact) {
-        return Ok(());
-    }
-    if in_list {
-        return Err(Error::Value(format!("{table}: {name} takes one value, not a list")));
-    }
-    let compared = matches!(
-        op,
-        ConstraintOp::Lt
-            | ConstraintOp::Le
-            | ConstraintOp::Gt
-            | ConstraintOp::Ge
-            | ConstraintOp::Ne
-            | ConstraintOp::Is
-            | ConstraintOp::IsNot
-    );
-    let given = constraints.iter().any(|c| {
-        c.op == ConstraintOp::Eq && ColumnRole::of(schema, c.column) == Some(ColumnRole::Hidden(hidden))
-    });
-    if compared && search && !given {
-        return Err(Error::Value(format!(
-            "{table}: {name} takes a value ({name} = ?); it cannot be compared"
-        )));
-    }
-    Ok(())
 }
 
 fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {

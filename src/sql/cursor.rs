@@ -94,84 +94,61 @@ impl TableCursor {
     }
 
     fn user_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
-        let schema = &self.shared.collection.schema;
-        let (storage, conn) = (&self.shared.collection.storage, self.shared.conn());
         if let Scan::Search(scan) = &self.scan
             && let Some((_, value)) = scan.query.fixed.iter().find(|(column, _)| *column == at)
         {
             out.set_value(value);
             return Ok(());
         }
-        if let Some(position) = self.positions.get(at).copied().flatten() {
-            let value = match &self.scan {
-                Scan::Search(scan) => {
-                    let scan = scan.looked_at(&self.shared)?;
-                    if scan.row.get().is_none() {
-                        let row = storage.row(conn, scan.hit.rowid)?;
-                        let _ = scan.row.set(row);
-                    }
-                    scan.row.get().and_then(|row| row.as_ref()).and_then(|row| row.values.get(position))
-                }
-                Scan::Rows(scan) => scan.rows.get(scan.at).and_then(|row| row.values.get(position)),
-                Scan::Done => None,
-            };
-            let value = value.unwrap_or(&Value::Null);
-            out.set_value(value);
-            if self.shared.match_called.get()
-                && let Value::Text(text) = value
-                && let Some(field) = schema.full_text_nth(at)
-            {
-                remember(&self.shared, &self.row_match, self.rowid()?, field, text);
-            }
-            return Ok(());
+        match self.positions.get(at).copied().flatten() {
+            Some(position) => self.stored_column(out, at, position),
+            None => self.vector_column(out, at),
         }
-        let Some((nth, (_, spec))) = schema.vectors().enumerate().find(|(_, (column, _))| *column == at)
-        else {
-            return Ok(());
+    }
+
+    /// The value at a position of the stored row.
+    fn stored_column(&self, out: &mut Output<'_>, at: usize, position: usize) -> Result<()> {
+        let value = match &self.scan {
+            Scan::Search(scan) => scan.looked_at(&self.shared)?.value(&self.shared, position)?,
+            Scan::Rows(scan) => scan.value(position),
+            Scan::Done => None,
         };
-        let remember = |bytes: Option<&[u8]>| {
-            if self.shared.match_called.get() {
-                remember_vector(&self.shared, &self.row_match, at, bytes);
-            }
-        };
-        let give = |out: &mut Output<'_>, vectors: &VectorBytes| -> Result<()> {
-            let Some(Some(bytes)) = vectors.get(nth) else {
-                remember(None);
-                return Ok(());
-            };
-            let mut give = |bytes: &[u8]| {
-                out.set_blob(bytes);
-                remember(Some(bytes));
-            };
-            if spec.store == Store::F32 {
-                give(bytes);
-                return Ok(());
-            }
-            let mut floats = vec![0.0; spec.dim];
-            decode_vector(spec, bytes, &mut floats, storage.name("vectors"))?;
-            let bytes: Vec<u8> = floats.iter().flat_map(|x| x.to_le_bytes()).collect();
-            give(&bytes);
-            Ok(())
-        };
-        match &self.scan {
-            Scan::Search(scan) => {
-                let scan = scan.looked_at(&self.shared)?;
-                if scan.vectors.get().is_none() {
-                    let vectors = storage.vectors(conn, scan.hit.rowid)?;
-                    let _ = scan.vectors.set(vectors);
-                }
-                scan.vectors.get().map_or(Ok(()), |vectors| give(out, vectors))
-            }
-            Scan::Rows(scan) => {
-                let Some(row) = scan.rows.get(scan.at) else { return Ok(()) };
-                let mut cached = scan.vectors.borrow_mut();
-                if cached.as_ref().is_none_or(|(of, _)| *of != row.rowid) {
-                    *cached = Some((row.rowid, storage.vectors(conn, row.rowid)?));
-                }
-                cached.as_ref().map_or(Ok(()), |(_, vectors)| give(out, vectors))
-            }
-            Scan::Done => Ok(()),
+        let value = value.unwrap_or(&Value::Null);
+        out.set_value(value);
+        if self.shared.match_called.get()
+            && let Value::Text(text) = value
+            && let Some(field) = self.shared.collection.schema.full_text_nth(at)
+        {
+            remember(&self.shared, &self.row_match, self.rowid()?, field, text);
         }
+        Ok(())
+    }
+
+    /// The vector of a VECTOR column; nothing for an INTEGER key, which has neither.
+    fn vector_column(&self, out: &mut Output<'_>, at: usize) -> Result<()> {
+        let mut vectors = self.shared.collection.schema.vectors().enumerate();
+        let Some((nth, (_, spec))) = vectors.find(|(_, (column, _))| *column == at) else { return Ok(()) };
+        let nth_of = |vectors: &VectorBytes| vectors.get(nth).cloned().flatten();
+        let stored = match &self.scan {
+            Scan::Search(scan) => nth_of(scan.looked_at(&self.shared)?.vectors(&self.shared)?),
+            Scan::Rows(scan) => scan.vectors(&self.shared)?.and_then(|vectors| nth_of(&vectors)),
+            Scan::Done => return Ok(()),
+        };
+        let floats = match stored {
+            Some(bytes) if spec.store != Store::F32 => {
+                let mut floats = vec![0.0; spec.dim];
+                decode_vector(spec, &bytes, &mut floats, self.shared.collection.storage.name("vectors"))?;
+                Some(floats.iter().flat_map(|x| x.to_le_bytes()).collect())
+            }
+            stored => stored,
+        };
+        if let Some(bytes) = &floats {
+            out.set_blob(bytes);
+        }
+        if self.shared.match_called.get() {
+            remember_vector(&self.shared, &self.row_match, at, floats.as_deref());
+        }
+        Ok(())
     }
 
     fn hidden_column(&self, out: &mut Output<'_>, hidden: Hidden) -> Result<()> {

@@ -15,6 +15,7 @@ mod leg_values;
 mod maintain;
 mod module;
 mod plan;
+mod question;
 mod request;
 mod row_match;
 mod row_scan;

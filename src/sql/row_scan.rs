@@ -5,7 +5,7 @@ use crate::columns::affinity::text_to_number;
 use crate::error::Result;
 use crate::storage::{Row, VectorBytes};
 use crate::value::{Op, Value};
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 
 /// Rows fetched at once.
 const BATCH: usize = 128;
@@ -19,7 +19,7 @@ pub struct RowScan {
     ended: bool,
     /// Rows to look up once the range is read, the next one last.
     rest: Vec<i64>,
-    pub vectors: RefCell<Option<(i64, VectorBytes)>>,
+    vectors: RefCell<Option<(i64, VectorBytes)>>,
     /// Changes of the connection when the batch was read.
     changes: u64,
 }
@@ -53,6 +53,21 @@ impl RowScan {
             self.at += 1;
         }
         self.fetch(shared)
+    }
+
+    /// The value at a position of the current row.
+    pub fn value(&self, position: usize) -> Option<&Value> {
+        self.rows.get(self.at)?.values.get(position)
+    }
+
+    /// The stored vectors of the current row, read when first asked for.
+    pub fn vectors(&self, shared: &TableState) -> Result<Option<Ref<'_, VectorBytes>>> {
+        let Some(row) = self.rows.get(self.at) else { return Ok(None) };
+        if self.vectors.borrow().as_ref().is_none_or(|(of, _)| *of != row.rowid) {
+            let vectors = shared.collection.storage.vectors(shared.conn(), row.rowid)?;
+            self.vectors.replace(Some((row.rowid, vectors)));
+        }
+        Ok(Ref::filter_map(self.vectors.borrow(), |read| read.as_ref().map(|(_, vectors)| vectors)).ok())
     }
 
     /// Reads the next batch; false at the end.

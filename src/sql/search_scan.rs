@@ -7,6 +7,7 @@ use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
+use crate::value::Value;
 use std::cell::{Cell, OnceCell};
 use std::cmp::{Ordering, Reverse};
 use std::rc::Rc;
@@ -35,9 +36,9 @@ pub struct SearchScan {
     /// What was asked.
     pub query: Rc<Asked>,
     /// Stored values of the current row, once they were read.
-    pub row: OnceCell<Option<Row>>,
+    row: OnceCell<Option<Row>>,
     /// Stored vectors of the current row, once they were read.
-    pub vectors: OnceCell<VectorBytes>,
+    vectors: OnceCell<VectorBytes>,
     /// Whether somebody has looked at a row. Until then a ranked text search need not know which rows they are.
     looked: Cell<bool>,
     /// Rows that SQLite was moved to, the current one among them.
@@ -132,6 +133,23 @@ impl SearchScan {
             }
             self.search.skip_last();
         }
+    }
+
+    /// The value at a position of the current row, which is read when first asked for.
+    pub fn value(&self, shared: &TableState, position: usize) -> Result<Option<&Value>> {
+        if self.row.get().is_none() {
+            let _ = self.row.set(shared.collection.storage.row(shared.conn(), self.hit.rowid)?);
+        }
+        Ok(self.row.get().and_then(|row| row.as_ref()?.values.get(position)))
+    }
+
+    /// The stored vectors of the current row, read when first asked for.
+    pub fn vectors(&self, shared: &TableState) -> Result<&VectorBytes> {
+        if let Some(read) = self.vectors.get() {
+            return Ok(read);
+        }
+        let vectors = shared.collection.storage.vectors(shared.conn(), self.hit.rowid)?;
+        Ok(self.vectors.get_or_init(|| vectors))
     }
 
     /// The scan to read the current row from.
