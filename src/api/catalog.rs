@@ -13,7 +13,7 @@ pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<Open
     })
 }
 
-/// The table `t_root` tells our tables from those of other modules in whose declaration our name occurs.
+/// The table `t_root` distinguishes our tables from those of other modules in whose declaration our name occurs.
 const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%' \
      AND name || '_root' COLLATE NOCASE IN (SELECT name FROM";
 

@@ -18,9 +18,6 @@ use crate::schema::ColumnType;
 use crate::storage::{PayloadEntry, PayloadKind, Settings};
 use crate::text::{self, TextConfig};
 
-/// Below this share of live rows the old graph is not worth healing.
-const HEAL_SHARE: f32 = 0.6;
-
 /// Merges what the policy asks for, as long as a merge costs no more than inserting `limit` rows. The log is empty. Returns
 /// whether anything changed.
 pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Result<bool> {
@@ -109,20 +106,11 @@ fn payloads(
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), &rowids)?;
         let Some(base) = inputs.first() else { continue };
-        let index = if (base.live() as f32) < HEAL_SHARE * base.segment.rows() as f32 {
+        let index = if !maintenance::keeps_graph(base.live(), base.segment.rows()) {
             VectorIndex::build(spec, &vectors.rows(), threads(), progress)?
         } else {
             let old = base.segment.vector(on, at)?;
-            let mut next = 0_u32;
-            let map: Vec<Option<u32>> = (0..base.segment.rows() as u32)
-                .map(|ord| {
-                    let lives = alive[0].as_ref().is_none_or(|alive| alive.contains(ord));
-                    lives.then(|| {
-                        next += 1;
-                        next - 1
-                    })
-                })
-                .collect();
+            let map = maintenance::map_of(base.segment.rows(), alive[0].as_ref());
             VectorIndex::merge(spec, &vectors.rows(), old, &map, threads(), progress)?
         };
         drop(vectors);

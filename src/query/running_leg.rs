@@ -81,7 +81,7 @@ impl RunningLeg {
 
     /// Whether a row with this distance or BM25 is within the leg's own bound.
     pub fn admits(&self, raw: f64) -> bool {
-        self.bound.is_none_or(|bound| if self.is_text() { raw >= bound } else { raw <= bound })
+        within(self.bound, self.is_text(), raw)
     }
 
     /// Whether it ranks rows at all; a text of forbidden words only does not.
@@ -93,7 +93,7 @@ impl RunningLeg {
     pub fn draw(&mut self, over: &Over<'_>, rowids: &mut RowMap<i64>, trace: &mut Trace) -> Result<()> {
         let (ranks, text) = (self.ranks(), self.is_text());
         let Self { source, depth, drawn, bound, .. } = self;
-        let admits = |raw: f64| bound.is_none_or(|bound| if text { raw >= bound } else { raw <= bound });
+        let admits = |raw: f64| within(*bound, text, raw);
         drawn.take(*depth, || {
             let found = match source {
                 Source::Vector(nearest, _) => nearest
@@ -125,6 +125,11 @@ impl RunningLeg {
             }
         }
     }
+}
+
+/// Whether a BM25 is at least, or a distance at most, the bound.
+fn within(bound: Option<f64>, text: bool, raw: f64) -> bool {
+    bound.is_none_or(|bound| if text { raw >= bound } else { raw <= bound })
 }
 
 /// What a leg gives to one fusion.

@@ -192,7 +192,7 @@ pub fn keeps_graph(live: usize, rows: usize) -> bool {
 }
 
 /// The new ord of each row of the first input.
-fn map_of(rows: usize, alive: Option<&Bitmap>) -> Vec<Option<u32>> {
+pub fn map_of(rows: usize, alive: Option<&Bitmap>) -> Vec<Option<u32>> {
     let mut next = 0_u32;
     let number = |ord| {
         let lives = alive.is_none_or(|alive| alive.contains(ord));

@@ -55,7 +55,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 /// What a connection remembers of the maintenance of a table.
 pub struct Memo {
     place: Place,
-    /// Tells connections apart.
+    /// Identifies the connection.
     number: u64,
     /// Claims of others: their stamps, and how often each was seen.
     others: HashMap<Token, (u64, u32)>,

@@ -15,6 +15,7 @@ mod registry;
 mod work;
 mod writing;
 
+pub(super) use build::{keeps_graph, map_of};
 pub use memo::Memo;
 pub use registry::{Place, Stay, trouble};
 
@@ -53,7 +54,7 @@ pub enum Due {
     Nothing,
     /// Seal the log at once.
     Seal,
-    /// So many slices.
+    /// This many slices.
     Slices(usize),
 }
 
