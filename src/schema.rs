@@ -3,12 +3,15 @@
 //! A `Schema` is made by the builder below or parsed from `CREATE VIRTUAL TABLE` arguments, validated once by
 //! [`Schema::validate`] and stored as JSON in `t_config`. Its JSON form is part of the file format.
 
+mod default_value;
 mod vector_spec;
 
+pub(crate) use default_value::literal;
 pub use vector_spec::{IndexKind, VectorSpec};
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::value::Value;
 use crate::vector::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +103,12 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Whether NULL is refused.
     pub not_null: bool,
+    /// In a column that refuses NULL, the value of rows that are written without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// The type that an UNINDEXED column was declared with, which means nothing to the collection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
 }
 
 /// The declaration of a collection.
@@ -124,7 +133,8 @@ impl Schema {
     }
 
     fn with(mut self, name: impl Into<String>, kind: ColumnKind) -> Self {
-        self.columns.push(Column { name: name.into(), kind, not_null: false });
+        let name = name.into();
+        self.columns.push(Column { name, kind, not_null: false, default: None, declared: None });
         self
     }
 
@@ -195,6 +205,19 @@ impl Schema {
         match self.columns.last_mut() {
             Some(last) => last.not_null = true,
             None => self.mistake = Some("not_null() is about the column before it, and there is none yet"),
+        }
+        self
+    }
+
+    /// Gives the column declared last, which refuses NULL, a value for rows that are written without one. It is for metadata
+    /// and [`unindexed`](Self::unindexed) columns. Before any column it is a mistake that [`validate`](Self::validate)
+    /// reports.
+    pub fn default_value(mut self, value: impl Into<Value>) -> Self {
+        match self.columns.last_mut() {
+            Some(last) => last.default = Some(value.into()).filter(|value| !value.is_null()),
+            None => {
+                self.mistake = Some("default_value() is about the column before it, and there is none yet")
+            }
         }
         self
     }
@@ -326,6 +349,9 @@ impl Schema {
         }
         if self.find(name).is_some_and(|(first, _)| first != at) {
             return bad("this name is declared twice".into());
+        }
+        if let Some(default) = &column.default {
+            return self.validate_default(column, default).or_else(bad);
         }
         match &column.kind {
             ColumnKind::Key(ColumnType::Real | ColumnType::Boolean | ColumnType::Json) => {

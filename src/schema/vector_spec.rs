@@ -25,6 +25,15 @@ impl Default for IndexKind {
     }
 }
 
+impl std::fmt::Display for IndexKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flat => f.write_str("flat"),
+            Self::Hnsw { m, ef_construction } => write!(f, "hnsw(m={m}, ef_construction={ef_construction})"),
+        }
+    }
+}
+
 /// Everything declared of one vector column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -3,19 +3,21 @@
 //! ```text
 //! argument := column | option                        keywords in any case; comments and blanks between tokens
 //! column   := name (scalar | json | text | vector | stored)
-//! scalar   := (TEXT | INTEGER | INT | REAL | DOUBLE | FLOAT | BOOLEAN | BOOL) { PRIMARY KEY | NOT NULL }
-//! json     := JSON { NOT NULL }
+//! scalar   := (TEXT | INTEGER | INT | REAL | DOUBLE | FLOAT | BOOLEAN | BOOL) { PRIMARY KEY | NOT NULL | DEFAULT literal }
+//! json     := JSON { NOT NULL | DEFAULT literal }
 //! text     := [TEXT] FULLTEXT { WEIGHT number | NOT NULL }
 //! vector   := (VECTOR '(' dim ')' | VECTOR '[' dim ']' | FLOAT '[' dim ']')
 //!             { METRIC (cosine | l2 | ip) | INDEX (flat | hnsw ['(' {(m | ef_construction) '=' int} ')'])
 //!             | CODES (int8 | none | bit) | STORE (f32 | f16) | NOT NULL }
-//! stored   := [any type] UNINDEXED { NOT NULL }
+//! stored   := [any type] UNINDEXED { NOT NULL | DEFAULT literal }
 //! option   := (tokenizer | model) '=' (string | name | number)
+//! literal  := [+ | -] number | string | blob | TRUE | FALSE | NULL
 //! name     := word | "quoted" | `quoted` | [quoted]
 //! ```
 //! The words after a type come in any order, each at most once. A column always says what it is: a bare name is an
 //! error, because a forgotten type would otherwise decide silently what can be searched and filtered.
 
+mod default;
 mod foreign;
 mod spelling;
 mod tokens;
@@ -26,9 +28,10 @@ use self::foreign::{Place, advice};
 use self::spelling::nearest;
 use self::tokens::{Token, is_keyword, tokenize};
 use self::vector::METRICS;
-pub(crate) use self::write::{write, write_column};
+pub(crate) use self::write::{write, write_column, write_options};
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType, Schema};
+use crate::value::Value;
 
 const TYPES: [&str; 10] =
     ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "JSON", "VECTOR(n)"];
@@ -39,7 +42,7 @@ pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
     let mut schema = Schema::new();
     for text in declared {
         let tokens = tokenize(text).map_err(|why| Error::Schema(format!("{table}: {why} in: {text}")))?;
-        let mut parser = Parser { table, column: None, tokens: &tokens, at: 0 };
+        let mut parser = Parser::new(table, &tokens);
         match tokens.as_slice() {
             [] => {}
             [Token::Word(name), Token::Sign('='), ..] => parser.option(name, &mut schema)?,
@@ -58,6 +61,14 @@ struct Parser<'a> {
     column: Option<String>,
     tokens: &'a [Token],
     at: usize,
+    /// The DEFAULT of the column.
+    default: Option<Value>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(table: &'a str, tokens: &'a [Token]) -> Self {
+        Self { table, column: None, tokens, at: 0, default: None }
+    }
 }
 
 impl Parser<'_> {
@@ -209,7 +220,9 @@ impl Parser<'_> {
         self.at = 1;
         self.column = Some(name.clone());
         let (kind, not_null) = self.kind()?;
-        Ok(Column { name, kind, not_null })
+        let declared = (kind == ColumnKind::Unindexed).then(|| self.declared_type()).flatten();
+        let default = self.default_of(&kind)?;
+        Ok(Column { name, kind, not_null, default, declared })
     }
 
     fn kind(&mut self) -> Result<(ColumnKind, bool)> {
@@ -293,7 +306,7 @@ impl Parser<'_> {
     fn scalar(&mut self, kind: ColumnType) -> Result<(ColumnKind, bool)> {
         let (mut not_null, mut key) = (false, false);
         while self.peek().is_some() {
-            if self.not_null(&mut not_null)? {
+            if self.not_null(&mut not_null)? || !key && self.default()? {
             } else if self.take("PRIMARY") {
                 self.choice(&["KEY"])?;
                 self.once(&mut key, "PRIMARY KEY")?;
@@ -314,7 +327,8 @@ impl Parser<'_> {
                     ColumnType::Json => &["UNINDEXED"],
                     _ => &["PRIMARY KEY", "UNINDEXED"],
                 };
-                return self.unexpected(Some(Place::Scalar), &[open, text, &["NOT NULL"]].concat());
+                let default: &[&str] = if key { &[] } else { &["DEFAULT"] };
+                return self.unexpected(Some(Place::Scalar), &[open, text, &["NOT NULL"], default].concat());
             }
         }
         if key {
@@ -348,8 +362,8 @@ impl Parser<'_> {
     fn stored(&mut self) -> Result<(ColumnKind, bool)> {
         let mut not_null = false;
         while self.peek().is_some() {
-            if !self.not_null(&mut not_null)? {
-                return self.unexpected(Some(Place::Scalar), &["NOT NULL"]);
+            if !self.not_null(&mut not_null)? && !self.default()? {
+                return self.unexpected(Some(Place::Scalar), &["NOT NULL", "DEFAULT"]);
             }
         }
         Ok((ColumnKind::Unindexed, not_null))

@@ -7,6 +7,7 @@ mod columns;
 mod commands;
 mod cursor;
 mod ddl;
+mod describe;
 mod explain_row;
 mod filter_terms;
 mod functions;
@@ -70,6 +71,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     }
     module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
+    module::register_module::<describe::Description>(conn, "nearlite_schema")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
     module::register_module::<table::Table>(conn, "nearlite")
 }

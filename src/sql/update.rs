@@ -93,7 +93,10 @@ fn check(shared: &TableState, values: &Args<'_>) -> Result<(Row, Option<i64>)> {
             ColumnKind::Key(ColumnType::Integer) => {
                 rowid = on.accept_rowid(column, Value::from(values.value(at)))?;
             }
-            _ => row.values.push(on.accept_ref(column, values.value(at))?),
+            _ => row.values.push(match (values.value(at), &column.default) {
+                (ValueRef::Null, Some(default)) => default.clone(),
+                (value, _) => on.accept_ref(column, value)?,
+            }),
         }
     }
     Ok((row, rowid))

@@ -221,7 +221,7 @@ def test_all_shadow_tables_carry_the_name_of_the_table(db):
         ("n NUMERIC", ["docs.n", "INTEGER", "REAL"]),
         ("t TEXT COLLATE NOCASE", ["docs.t", "COLLATE in the query"]),
         ("t TEXT UNIQUE", ["docs.t", "PRIMARY KEY"]),
-        ("t TEXT DEFAULT 'x'", ["docs.t", "no default"]),
+        ("t TEXT FULLTEXT DEFAULT 'x'", ["docs.t", "no default"]),
     ],
 )
 def test_words_of_other_databases_are_answered_with_the_word_to_write(db, arguments, words):

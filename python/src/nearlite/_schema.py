@@ -1,4 +1,4 @@
-"""What a nearlite table is made of, read from its declaration."""
+"""What a nearlite table is made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ._errors import SchemaError
+from ._errors import LoadError, SchemaError
 from ._session import Session
 
 
@@ -88,71 +88,39 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+#: Kinds of the engine, as they are called here.
+_KINDS = {"full text": "text", "unindexed": "stored"}
+
+
 def read(session: Session, database: str, table: str) -> Schema:
     """The schema of a table; raises SchemaError where there is no nearlite table of that name."""
     found = session.rows(
-        f"SELECT name, type, sql FROM {quote(database)}.sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')", [table]
+        f"SELECT name, sql FROM {quote(database)}.sqlite_master WHERE name = ? COLLATE NOCASE AND type IN ('table', 'view')", [table]
     )
     if not found:
         raise SchemaError(f"there is no collection {table!r} in {session.file()}: create(...) makes it")
-    name, _, sql = found[0]
-    arguments = re.match(r"(?is)\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+nearlite\s*\((.*)\)\s*;?\s*$", sql or "")
-    if arguments is None:
+    name, sql = found[0]
+    if not re.match(r"(?is)\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+nearlite\s*\(", sql or ""):
         raise SchemaError(f"{name!r} in {session.file()} is not a nearlite table; choose another name")
-    return parse(database, name, arguments[1])
+    try:
+        rows = session.rows(
+            'SELECT "column", kind, type, dimensions, metric, "notnull", value FROM nearlite_schema(?)', [f"{quote(database)}.{quote(name)}"]
+        )
+    except Exception as error:
+        if "no such table: nearlite_schema" in str(error):
+            raise LoadError("the connection has an older nearlite than this package: load this one with nearlite.load(connection)") from error
+        raise
+    columns = [_column(sql, *row[:6]) for row in rows if row[1] != "option"]
+    return Schema(database, name, columns, {row[0]: row[6] for row in rows if row[1] == "option"})
 
 
-# The arguments of CREATE VIRTUAL TABLE: names in four kinds of quotes, words, punctuation.
-_TOKEN = re.compile(
-    r"""(?sx) (?:--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$) | \s+)
-    | ( "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] | '(?:[^']|'')*' | [(),=] | [^\s"`\['(),=]+ )"""
-)
-
-
-def parse(database: str, table: str, text: str) -> Schema:
-    """The schema that the arguments of a declaration describe. SQLite has checked them."""
-    arguments: list[list[str]] = [[]]
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        token = match[1]
-        if token is None:
-            continue
-        depth += (token == "(") - (token == ")")
-        if token == "," and depth == 0:
-            arguments.append([])
-        else:
-            arguments[-1].append(token)
-    columns, options = [], {}
-    for argument in arguments:
-        if len(argument) > 2 and argument[1] == "=":
-            options[argument[0].lower()] = _unquoted(argument[2])
-        elif argument:
-            columns.append(_column(argument))
-    return Schema(database, table, columns, options)
-
-
-def _column(tokens: Sequence[str]) -> Column:
-    name, words = _unquoted(tokens[0]), [token.upper() for token in tokens[1:]]
-    not_null = any(words[at : at + 2] == ["NOT", "NULL"] for at in range(len(words)))
-    first = words[0] if words else ""
-    if "FULLTEXT" in words:
-        return Column(name, "text", "TEXT", not_null=not_null)
-    if "UNINDEXED" in words:
-        return Column(name, "json" if first == "JSON" else "stored", first if first != "UNINDEXED" else "", not_null=not_null)
-    if first in ("VECTOR", "FLOAT") and len(words) > 1 and words[1][0] in "([":
-        dim = int(words[1][1:-1] if words[1] != "(" else words[2])
-        metric = words[words.index("METRIC") + 1].lower() if "METRIC" in words else "cosine"
-        return Column(name, "vector", first, dim, metric, not_null)
-    if first == "JSON":
-        return Column(name, "json", "JSON", not_null=not_null)
-    kind = {"INT": "INTEGER", "DOUBLE": "REAL", "FLOAT": "REAL", "BOOL": "BOOLEAN"}.get(first, first)
-    return Column(name, "key" if "PRIMARY" in words else "metadata", kind, not_null=not_null)
-
-
-def _unquoted(token: str) -> str:
-    ends = {'"': '"', "`": "`", "'": "'", "[": "]"}
-    end = ends.get(token[:1])
-    if end is None or token[-1:] != end or len(token) < 2:
-        return token
-    inner: Any = token[1:-1]
-    return str(inner if end == "]" else inner.replace(end * 2, end))
+def _column(sql: str, name: str, kind: str, declared: str | None, dim: int | None, metric: str | None, not_null: int) -> Column:
+    kind, type = _KINDS.get(kind, kind), (declared or "").upper()
+    # Tables of the first versions do not remember the type in front of UNINDEXED.
+    if kind == "stored" and not type and re.search(rf"(?i)[\s(,\"`\[]{re.escape(name)}[\"`\]]?\s+JSON\s+UNINDEXED\b", sql):
+        type = "JSON"
+    if kind == "vector":
+        return Column(name, kind, "VECTOR", dim or 0, metric or "cosine", bool(not_null))
+    if type == "JSON" and kind in ("metadata", "stored"):
+        kind = "json"
+    return Column(name, kind, type, not_null=bool(not_null))

@@ -21,7 +21,7 @@ use Place::{Codes, Index, Metric, Option as TableOption, Scalar, Store, Type, Ve
 
 const NO_PARTITION: &str =
     "leave PARTITION KEY out: an ordinary metadata column is filtered inside the search";
-const NO_DEFAULT: &str = "a column has no default; give the value when inserting";
+const NO_DEFAULT: &str = "a column that is searched, or a key, has no default; give the value when inserting";
 const ONLY_KEYS: &str = "only a key is unique: TEXT PRIMARY KEY or INTEGER PRIMARY KEY";
 const IN_BASE_TABLE: &str = "a nearlite table checks NOT NULL and its key only; leave it out";
 const IN_COLUMN: &str = "the metric belongs to the column: VECTOR(n) METRIC cosine, l2 or ip";

@@ -35,7 +35,14 @@ fn the_example_of_the_manual_parses() {
         .vector("embedding", 384, Metric::Cosine)
         .tokenizer("en_stem")
         .model("all-MiniLM-L6-v2");
-    assert_eq!(schema, expected);
+    assert_eq!(schema.columns[5].declared.as_deref(), Some("TEXT"));
+    assert_eq!(untyped(schema), expected);
+}
+
+/// Without the types in front of UNINDEXED.
+fn untyped(mut schema: Schema) -> Schema {
+    schema.columns.iter_mut().for_each(|column| column.declared = None);
+    schema
 }
 
 #[test]
@@ -69,12 +76,25 @@ fn keys_full_text_and_stored_columns_take_their_words_in_any_order() {
         ok(&["t TEXT FULLTEXT NOT NULL WEIGHT 1e1"]),
         Schema::new().full_text_weighted("t", 10.0).not_null()
     );
-    for stored in
-        ["p UNINDEXED", "p JSON UNINDEXED", "p BLOB UNINDEXED", "p VARCHAR(20) UNINDEXED", "p INT UNINDEXED"]
-    {
-        assert_eq!(ok(&[stored]), Schema::new().unindexed("p"), "{stored}");
+    for (stored, declared) in [
+        ("p UNINDEXED", None),
+        ("p JSON UNINDEXED", Some("JSON")),
+        ("p BLOB UNINDEXED", Some("BLOB")),
+        ("p VARCHAR(20) UNINDEXED", Some("VARCHAR(20)")),
+        ("p INT NOT NULL UNINDEXED", Some("INT")),
+    ] {
+        let schema = ok(&[stored]);
+        assert_eq!(schema.columns[0].declared.as_deref(), declared, "{stored}");
+        assert_eq!(schema.columns[0].kind, ColumnKind::Unindexed, "{stored}");
     }
-    assert_eq!(ok(&["p JSON UNINDEXED NOT NULL"]), Schema::new().unindexed("p").not_null());
+    assert_eq!(untyped(ok(&["p JSON UNINDEXED NOT NULL"])), Schema::new().unindexed("p").not_null());
+    let defaults = ok(&[
+        "a INT DEFAULT -5 NOT NULL",
+        "b REAL NOT NULL DEFAULT +1e-2",
+        "c TEXT NOT NULL DEFAULT 'it''s'",
+    ]);
+    let of = |at: usize| defaults.columns[at].default.clone();
+    assert_eq!([of(0), of(1), of(2)], [Some((-5).into()), Some(0.01.into()), Some("it's".into())]);
     assert_eq!(ok(&["p JSON"]), Schema::new().json("p"));
     assert_eq!(ok(&["p json NOT NULL"]), Schema::new().json("p").not_null());
 }
@@ -185,7 +205,7 @@ fn a_word_of_another_database_is_answered_with_the_word_of_ours() {
         ("t DATETIME NOT NULL", "ISO 8601"),
         ("t TEXT COLLATE NOCASE", "write COLLATE in the query"),
         ("t TEXT NOT NULL UNIQUE", "only a key is unique"),
-        ("t TEXT DEFAULT 'x'", "has no default"),
+        ("t TEXT FULLTEXT DEFAULT 'x'", "has no default"),
         ("t TEXT CHECK (t <> '')", "NOT NULL and its key only"),
         ("t TEXT NULL", "NULL is allowed"),
         ("t TEXT[]", "one value"),
@@ -261,6 +281,7 @@ prop_compose! {
         m in 2..=256_u16,
         ef_construction in 4..=4096_u16,
         choices in (0..3_usize, 0..3_usize, 0..2_usize, any::<bool>()),
+        (number, text) in (any::<i32>(), "[^\\x00]{0,9}"),
     ) -> Column {
         let kind = match pick {
             0 => ColumnKind::FullText { weight },
@@ -277,7 +298,13 @@ prop_compose! {
                 store: [Store::F32, Store::F16][choices.2],
             }),
         };
-        Column { name, kind, not_null }
+        let default = match pick {
+            1 | 2 => Some(Value::Text(text)),
+            3 => Some(number.into()),
+            4 => Some(Value::Real(f64::from(number) / 8.0)),
+            _ => None,
+        };
+        Column { name, kind, not_null, default: default.filter(|_| not_null && choices.3), declared: None }
     }
 }
 
@@ -306,7 +333,7 @@ proptest! {
     fn no_sequence_of_words_makes_the_parser_panic(
         words in prop::collection::vec(prop::sample::select(vec![
             "a", "TEXT", "VECTOR", "FLOAT", "(", ")", "[", "]", "3", "-", "=", ",", "hnsw", "INDEX", "m", "METRIC",
-            "l2", "FULLTEXT", "WEIGHT", "NOT", "NULL", "PRIMARY", "KEY", "UNINDEXED", "'x'", "\"q\"", "model",
+            "l2", "FULLTEXT", "WEIGHT", "NOT", "NULL", "PRIMARY", "KEY", "UNINDEXED", "DEFAULT", "'x'", "\"q\"", "model",
         ]), 0..10),
     ) {
         let _ = parse("docs", &[&words.join(" ")]);

@@ -1,15 +1,19 @@
 //! A [`Schema`] as the arguments that declare it.
 
-use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
+use crate::schema::{Column, ColumnKind, ColumnType, Schema, VectorSpec, literal};
 
 /// The declared arguments that [`parse`](super::parse) reads back as `schema`, joined by commas.
 pub(crate) fn write(schema: &Schema) -> String {
     let columns = schema.columns.iter().map(write_column);
-    let option = |name: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!("{name} = '{}'", value.replace('\'', "''")))
-    };
-    let options = [option("tokenizer", &schema.tokenizer), option("model", &schema.model)];
-    columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+    let options = write_options(schema).into_iter().map(|(.., declaration)| declaration);
+    columns.chain(options).collect::<Vec<_>>().join(", ")
+}
+
+/// Name, value and declaration of each option that was given.
+pub(crate) fn write_options(schema: &Schema) -> Vec<(&'static str, String, String)> {
+    let options = [("tokenizer", &schema.tokenizer), ("model", &schema.model)];
+    let given = options.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    given.map(|(name, value)| (name, value.clone(), format!("{name} = {}", literal(&value.into())))).collect()
 }
 
 pub(crate) fn write_column(column: &Column) -> String {
@@ -20,18 +24,14 @@ pub(crate) fn write_column(column: &Column) -> String {
         ColumnKind::Metadata(kind) => kind.name().to_owned(),
         ColumnKind::Unindexed => "UNINDEXED".to_owned(),
         ColumnKind::Vector(spec) => {
-            let index = match spec.index {
-                IndexKind::Flat => "flat".to_owned(),
-                IndexKind::Hnsw { m, ef_construction } => {
-                    format!("hnsw(m={m}, ef_construction={ef_construction})")
-                }
-            };
-            let VectorSpec { dim, metric, codes, store, .. } = spec;
+            let VectorSpec { dim, metric, index, codes, store } = spec;
             format!("VECTOR({dim}) METRIC {metric} INDEX {index} CODES {codes} STORE {store}")
         }
     };
     // A text key refuses NULL by itself.
     let implied = matches!(column.kind, ColumnKind::Key(ColumnType::Text));
     let not_null = if column.not_null && !implied { " NOT NULL" } else { "" };
-    format!("\"{name}\" {kind}{not_null}")
+    let default =
+        column.default.as_ref().map_or(String::new(), |value| format!(" DEFAULT {}", literal(value)));
+    format!("\"{name}\" {kind}{not_null}{default}")
 }
