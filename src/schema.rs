@@ -3,10 +3,14 @@
 //! A `Schema` is made by the builder below or parsed from `CREATE VIRTUAL TABLE` arguments, validated once by
 //! [`Schema::validate`] and stored as JSON in `t_config`. Its JSON form is part of the file format.
 
+mod alteration;
 mod default_value;
+mod layout;
 mod vector_spec;
 
+pub(crate) use alteration::Alteration;
 pub(crate) use default_value::literal;
+pub(crate) use layout::{Field, Layout};
 pub use vector_spec::{IndexKind, VectorSpec};
 
 use crate::error::{Error, Result};
@@ -121,6 +125,9 @@ pub struct Schema {
     pub tokenizer: Option<String>,
     /// Name of the embedding model, shown in dimension errors.
     pub model: Option<String>,
+    /// What became of the ids of the metadata columns when columns were added or dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) altered: Option<layout::Altered>,
     /// First mistake of the builder, reported by [`Schema::validate`].
     #[serde(skip)]
     pub(crate) mistake: Option<&'static str>,
@@ -316,6 +323,9 @@ impl Schema {
         check_name(table)?;
         if let Some(mistake) = self.mistake {
             return Err(Error::Schema(format!("{table}: {mistake}")));
+        }
+        if self.altered.as_ref().is_some_and(|altered| !altered.fits(self.metadata().count())) {
+            return Err(Error::Schema(format!("{table}: the ids of its columns do not fit them")));
         }
         if self.columns.is_empty() {
             return Err(Error::Schema(format!("{table}: declare at least one column")));

@@ -25,8 +25,8 @@ fn allowed(module: &str) -> &'static [&'static str] {
 }
 
 /// All that `api` may call of `sql`: opening a database registers the SQL door on its connection, and a collection
-/// is created, and its schema compared, as the DDL of that door.
-const DOOR: [&str; 3] = ["register", "write_schema", "write_column"];
+/// is created and altered, and its schema compared, as the DDL of that door.
+const DOOR: [&str; 4] = ["register", "write_schema", "write_column", "write_options"];
 
 fn sources() -> Vec<PathBuf> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {

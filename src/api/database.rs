@@ -337,6 +337,12 @@ impl CollectionBuilder {
     }
 }
 
+/// The columns of a schema as SQL declares them; `None` when it has options, too.
+pub(super) fn declarations(schema: &Schema) -> Option<Vec<String>> {
+    let columns = || schema.columns.iter().map(sql::write_column).collect();
+    sql::write_options(schema).is_empty().then(columns)
+}
+
 /// Whether the stored schema is the one asked for.
 fn check_same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
     let (table, stored) = (&collection.storage.table, &collection.schema);

@@ -6,6 +6,7 @@
 //! Nothing here touches shadow tables by itself.
 
 mod access;
+mod alter;
 mod answer;
 mod atomic;
 mod by_key;

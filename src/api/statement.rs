@@ -13,6 +13,11 @@ pub(super) fn target(inner: &OpenCollection) -> String {
     format!("{}.{}", quoted(&inner.storage.database), quoted(&inner.storage.table))
 }
 
+/// The statement that runs a command with an argument: `?1` and `?2`.
+pub(super) fn command_sql(inner: &OpenCollection) -> String {
+    format!("INSERT INTO {}({}, rank) VALUES(?1, ?2)", target(inner), quoted(inner.table()))
+}
+
 /// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.
 pub(super) fn condition(
     inner: &OpenCollection,

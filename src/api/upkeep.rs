@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::collection::Collection;
-use super::statement::{change, error_of};
+use super::statement::{change, command_sql, error_of};
 use crate::collection;
 use crate::collection::maintenance::{self, Done};
 use crate::error::{Error, Result};
@@ -98,13 +98,12 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
     pub fn maintain(&self, budget: Option<Duration>) -> Result<bool> {
-        let sql =
-            format!("INSERT INTO {}({}, rank) VALUES('maintain', 0)", self.target(), quoted(self.name()));
+        let sql = command_sql(&self.inner);
         let began = Instant::now();
         loop {
             let done = self.write(|conn| {
                 let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
-                change(conn, statement.query([]).map_err(error_of)?)?;
+                change(conn, statement.query(("maintain", 0)).map_err(error_of)?)?;
                 Ok(maintenance::last())
             })?;
             if done == Done::Nothing {
@@ -234,9 +233,8 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
     pub fn set(&self, setting: &str, value: i64) -> Result<()> {
-        let (target, name) = (self.target(), quoted(self.name()));
+        let sql = command_sql(&self.inner);
         self.write_unchecked(|conn| {
-            let sql = format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)");
             let mut statement = conn.prepare(&sql).map_err(error_of)?;
             change(conn, statement.query((setting, value)).map_err(error_of)?)?;
             Ok(())

@@ -1,11 +1,12 @@
 //! Process-wide cache of decoded payloads and of stored vectors, keyed by the segment's random name, with a byte budget.
 //!
 //! Invariant: equal key means equal bytes, so an entry can be useless but never wrong, whatever was rolled back,
-//! copied or attached meanwhile. Entries in use live on through their `Arc` when they are evicted.
+//! copied or attached meanwhile. Columns say by which layout they were read; by another one they are read again. Entries in use live on through their `Arc` when they are evicted.
 
 use super::resident::Resident;
 use crate::columns::{Columns, Passing};
 use crate::hnsw::VectorIndex;
+use crate::schema::Layout;
 use crate::storage::{PayloadKind, SegmentId};
 use crate::text::TextPayload;
 use parking_lot::Mutex;
@@ -45,6 +46,8 @@ pub enum Payload {
 pub struct SegmentColumns {
     /// The columns.
     pub columns: Columns,
+    /// Which columns of the table they are.
+    pub layout: Layout,
     predicates: Mutex<HashMap<String, Passing>>,
 }
 
@@ -53,8 +56,8 @@ const PREDICATES: usize = 64;
 
 impl SegmentColumns {
     /// Wraps decoded columns.
-    pub fn new(columns: Columns) -> Self {
-        Self { columns, predicates: Mutex::default() }
+    pub fn new(columns: Columns, layout: Layout) -> Self {
+        Self { columns, layout, predicates: Mutex::default() }
     }
 
     /// What is stored under `key`, or what `make` gives.

@@ -96,7 +96,7 @@ fn payloads(
     } else {
         columns_of(on, &live_rowids(&pairs))?
     };
-    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
+    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode(&schema.layout()))?);
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
     if schema.full_texts().next().is_some() {

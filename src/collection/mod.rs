@@ -8,6 +8,7 @@
 //! and the position in the log, both read in the query's own snapshot ([`views`]).
 
 mod accept;
+mod alter;
 mod background;
 pub mod cache;
 mod compare;
@@ -27,6 +28,7 @@ mod view;
 mod views;
 mod write;
 
+pub use alter::alter;
 pub use connected::Connected;
 pub use delta::{metadata_of, texts_of};
 pub use merge::{automerge, optimize};

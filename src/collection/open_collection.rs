@@ -52,7 +52,7 @@ impl OpenCollection {
     /// Checks that the table is still the same table. Every call begins with this, [`Self::settings`] or [`Self::pin`].
     ///
     /// # Errors
-    /// [`Error::Schema`] when the table was dropped and made again with other columns.
+    /// [`Error::Schema`] when the table has other columns: it was altered, or dropped and made again.
     pub fn check(&self, conn: &Connection) -> Result<()> {
         self.root(conn).map(drop)
     }
@@ -98,7 +98,7 @@ impl OpenCollection {
         if schema != self.schema || !storage.same_form(&self.storage) {
             let table = &self.storage.table;
             return Err(Error::Schema(format!(
-                "{table} was dropped and made again with other columns; open the collection again"
+                "{table} has other columns now, since it was altered, or dropped and made again; open the collection again"
             )));
         }
         let settings = Arc::new(self.storage.settings(conn)?);

@@ -60,7 +60,7 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
     let columns = columns_of(on, rowids)?;
-    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode())?);
+    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode(&schema.layout()))?);
 
     if schema.full_texts().next().is_some() {
         directory.push(write_text(on, rowids)?);

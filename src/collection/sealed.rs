@@ -7,7 +7,7 @@ use super::resident::Resident;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
-use crate::schema::{ColumnType, Schema};
+use crate::schema::{Layout, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Segment {
     /// Its row in `t_segments`.
     pub record: SegmentRecord,
+    /// The metadata columns that it is read as.
+    layout: Layout,
     columns: OnceLock<Arc<SegmentColumns>>,
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
@@ -33,7 +35,8 @@ impl Segment {
         let budget = AtomicUsize::new(0);
         let dead = schema.vectors().map(|_| DeadRows::default()).collect();
         let (columns, text) = (OnceLock::new(), OnceLock::new());
-        let segment = Self { record, columns, text, vectors, resident, dead, budget };
+        let layout = schema.layout();
+        let segment = Self { record, layout, columns, text, vectors, resident, dead, budget };
         segment.set_budget(cache_mb);
         segment
     }
@@ -56,9 +59,10 @@ impl Segment {
         &self,
         storage: &Storage,
         kind: PayloadKind,
+        fits: impl FnOnce(&Payload) -> bool,
         read: impl FnOnce(&PayloadEntry, &str) -> Result<Payload>,
     ) -> Result<Payload> {
-        if let Some(found) = cache::get(self.record.id, kind) {
+        if let Some(found) = cache::get(self.record.id, kind).filter(fits) {
             return Ok(found);
         }
         let place = storage.location(self.record.id, kind);
@@ -74,12 +78,13 @@ impl Segment {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let loaded = self.load(on.storage, PayloadKind::Columns, |entry, place| {
+        let fits =
+            |payload: &Payload| matches!(payload, Payload::Columns(found) if found.layout == self.layout);
+        let loaded = self.load(on.storage, PayloadKind::Columns, fits, |entry, place| {
             let bytes = on.storage.read_payload(on.conn, entry, place)?;
-            let types: Vec<ColumnType> = on.schema.metadata().map(|(_, kind)| kind).collect();
-            let columns = Columns::decode(&bytes, &types, self.record.rows)
+            let columns = Columns::decode(&bytes, &self.layout, self.record.rows)
                 .map_err(|what| Error::corrupt(place, what))?;
-            Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
+            Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns, self.layout.clone()))))
         })?;
         match loaded {
             Payload::Columns(columns) => Ok(self.columns.get_or_init(|| columns)),
@@ -97,15 +102,20 @@ impl Segment {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let loaded = self.load(on.storage, PayloadKind::Text, |entry, place| {
-            let bytes = on.storage.read_payload(on.conn, entry, place)?;
-            let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
-            if text.docs() != self.record.rows {
-                let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
-                return Err(Error::corrupt(place, what));
-            }
-            Ok(Payload::Text(Arc::new(text)))
-        })?;
+        let loaded = self.load(
+            on.storage,
+            PayloadKind::Text,
+            |_| true,
+            |entry, place| {
+                let bytes = on.storage.read_payload(on.conn, entry, place)?;
+                let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
+                if text.docs() != self.record.rows {
+                    let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
+                    return Err(Error::corrupt(place, what));
+                }
+                Ok(Payload::Text(Arc::new(text)))
+            },
+        )?;
         match loaded {
             Payload::Text(text) => Ok(self.text.get_or_init(|| text)),
             _ => Err(self.mixed_up(on.storage)),
@@ -133,14 +143,19 @@ impl Segment {
             return Ok(found);
         }
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
-        let loaded = self.load(on.storage, kind, |entry, place| {
-            let block = on.storage.read_block(on.conn, entry, place)?;
-            // The length was compared with that of the block.
-            let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
-            let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
-                .map_err(|what| Error::corrupt(place, what))?;
-            Ok(Payload::Vector(Arc::new(index)))
-        })?;
+        let loaded = self.load(
+            on.storage,
+            kind,
+            |_| true,
+            |entry, place| {
+                let block = on.storage.read_block(on.conn, entry, place)?;
+                // The length was compared with that of the block.
+                let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+                let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
+                    .map_err(|what| Error::corrupt(place, what))?;
+                Ok(Payload::Vector(Arc::new(index)))
+            },
+        )?;
         match loaded {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
             _ => Err(self.mixed_up(on.storage)),
@@ -184,10 +199,25 @@ impl Segment {
         self.vectors.get(at)?.get().cloned()
     }
 
+    /// The same segment as a table of these columns has it; `None` when this is it.
+    pub fn relaid(&self, layout: &Layout) -> Option<Self> {
+        (self.layout != *layout).then(|| Self {
+            record: self.record.clone(),
+            layout: layout.clone(),
+            columns: OnceLock::new(),
+            text: self.text.clone(),
+            vectors: self.vectors.clone(),
+            resident: self.resident.clone(),
+            dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
+            budget: AtomicUsize::new(self.budget()),
+        })
+    }
+
     /// The same segment without stored vectors; `None` when it has none.
     pub fn without_vectors(&self) -> Option<Self> {
         self.resident.iter().any(|slot| slot.get().is_some()).then(|| Self {
             record: self.record.clone(),
+            layout: self.layout.clone(),
             columns: self.columns.clone(),
             text: self.text.clone(),
             vectors: self.vectors.clone(),

@@ -52,7 +52,7 @@ impl Views {
 
 fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
     let Connected { storage, conn, schema } = on;
-    let mut segments = Vec::new();
+    let (mut segments, layout) = (Vec::new(), schema.layout());
     for record in storage.segments(conn)? {
         let dead = storage.tombstones(conn, &record)?;
         storage.check_rows(conn, &record)?;
@@ -65,12 +65,15 @@ fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&Vi
         };
         // Segments that are still there keep their loaded payloads, even past the cache's budget.
         let known = old.and_then(|view| view.segments.iter().find(|s| s.segment.record == record));
-        let kept = known.and_then(|known| {
+        // Columns were added or dropped.
+        let known = known
+            .map(|known| known.segment.relaid(&layout).map_or_else(|| Arc::clone(&known.segment), Arc::new));
+        let kept = known.as_ref().and_then(|known| {
             // The setting was taken back.
-            let bare = if settings.resident_vectors == 0 { known.segment.without_vectors() } else { None };
+            let bare = if settings.resident_vectors == 0 { known.without_vectors() } else { None };
             bare.inspect(|segment| cache::forget_vectors(segment.record.id)).map(Arc::new)
         });
-        let segment = match kept.or_else(|| known.map(|known| Arc::clone(&known.segment))) {
+        let segment = match kept.or(known) {
             Some(segment) => {
                 segment.set_budget(settings.cache_mb);
                 segment

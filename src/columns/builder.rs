@@ -38,6 +38,19 @@ impl Builder {
         }
     }
 
+    /// A column that has one value in all of its rows.
+    pub fn constant(kind: ColumnType, value: &Value, rows: usize) -> Column {
+        let mut builder = Self::new(kind);
+        let text = if rows > 0 { builder.push(value.clone()) } else { None };
+        for _ in 1..rows {
+            match text {
+                Some(id) => builder.push_text_id(id),
+                None => drop(builder.push(value.clone())),
+            }
+        }
+        builder.finish()
+    }
+
     /// For a column of the log, which had the rows of `before` and has more now.
     pub fn after(kind: ColumnType, before: Option<&Column>) -> Self {
         let mut builder = Self::new(kind);

@@ -1,7 +1,7 @@
 //! The bytes of a segment's columns. All numbers are little-endian.
 //!
 //! ```text
-//! columns    = version:u8 (2)  rows:u32  count:u32  ints (the rowids)  column*count
+//! columns    = version:u8 (2 or 3)  rows:u32  count:u32  ints (the rowids)  ([id:u32 (version 3)] column)*count
 //! column     = type:u8 (0 TEXT, 1 INTEGER, 2 REAL, 3 BOOLEAN, 4 JSON)  nulls  data
 //! nulls      = 0:u8 | 1:u8 word:u64*ceil(rows/64)          bits beyond `rows` are zero
 //! data       = ints (INTEGER, BOOLEAN) | real:f64*rows (REAL, no NaN) | dictionary packed (TEXT) | json (JSON)
@@ -10,7 +10,7 @@
 //! packed     = width:u8 (0, 1, 8, 16, 32, 64)  codes       as many codes of that many bits; width 1 in u64 words
 //! ```
 //! Every code of a TEXT column is below `count`; where `count` is 0 every row is NULL. `json` stands in
-//! `json/codec.rs`. Version 1 is the same without JSON.
+//! `json/codec.rs`. Version 1 is the same without JSON. In versions 1 and 2 the id of a column is its place.
 
 use super::column::{Column, Data};
 use super::dictionary::Dictionary;
@@ -22,8 +22,15 @@ use crate::schema::ColumnType;
 
 const VERSION: u8 = 2;
 
+/// The version in which columns have ids.
+const VERSION_WITH_IDS: u8 = 3;
+
 /// The version before JSON.
 const VERSION_WITHOUT_JSON: u8 = 1;
+
+/// By their codes.
+const TYPES: [ColumnType; 5] =
+    [ColumnType::Text, ColumnType::Integer, ColumnType::Real, ColumnType::Boolean, ColumnType::Json];
 
 fn type_code(kind: ColumnType) -> u8 {
     match kind {
@@ -35,12 +42,16 @@ fn type_code(kind: ColumnType) -> u8 {
     }
 }
 
-pub fn encode(rowids: &Ints, columns: &[Column]) -> Vec<u8> {
-    let mut out = vec![VERSION];
+/// The bytes of columns, each with its id unless these are their places.
+pub fn encode(rowids: &Ints, columns: &[Column], ids: Option<&[u32]>) -> Vec<u8> {
+    let mut out = vec![if ids.is_some() { VERSION_WITH_IDS } else { VERSION }];
     out.extend((rowids.len() as u32).to_le_bytes());
     out.extend((columns.len() as u32).to_le_bytes());
     put_ints(&mut out, rowids);
-    for column in columns {
+    for (at, column) in columns.iter().enumerate() {
+        if let Some(ids) = ids {
+            out.extend(ids.get(at).copied().unwrap_or(u32::MAX).to_le_bytes());
+        }
         out.push(type_code(column.kind));
         put_nulls(&mut out, column.nulls.as_ref());
         put_data(&mut out, &column.data);
@@ -100,26 +111,31 @@ pub fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
     }
 }
 
-pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<(Ints, Vec<Column>), String> {
+/// A column as it is stored, with its id.
+pub type Stored = (u32, Column);
+
+/// The rowids and the columns of `rows` rows, and whether ids are stored with them.
+pub fn decode(bytes: &[u8], rows: usize) -> Result<(Ints, Vec<Stored>, bool), String> {
     let mut reader = Reader { rest: bytes };
     let version = reader.u8()?;
-    if ![VERSION, VERSION_WITHOUT_JSON].contains(&version) {
+    if !(VERSION_WITHOUT_JSON..=VERSION_WITH_IDS).contains(&version) {
         return Err(format!("columns have layout {version}, expected {VERSION}"));
     }
     let stored = reader.u32()? as usize;
     if stored != rows {
         return Err(format!("columns hold {stored} rows, the segment {rows}"));
     }
-    let count = reader.u32()? as usize;
-    if count != types.len() {
-        return Err(format!("{count} columns are stored, the schema has {}", types.len()));
-    }
+    let count = reader.u32()?;
     let rowids = reader.ints(rows)?;
-    let columns = types.iter().map(|kind| reader.column(*kind, rows)).collect::<Result<_, _>>()?;
+    let mut columns = Vec::new();
+    for at in 0..count {
+        let id = if version == VERSION_WITH_IDS { reader.u32()? } else { at };
+        columns.push((id, reader.column(rows)?));
+    }
     if !reader.rest.is_empty() {
         return Err(format!("{} bytes are left after the last column", reader.rest.len()));
     }
-    Ok((rowids, columns))
+    Ok((rowids, columns, version == VERSION_WITH_IDS))
 }
 
 pub struct Reader<'a> {
@@ -195,11 +211,10 @@ impl<'a> Reader<'a> {
         Ok(Ints { len: rows, base, max, codes })
     }
 
-    fn column(&mut self, kind: ColumnType, rows: usize) -> Result<Column, String> {
-        let stored = self.u8()?;
-        if stored != type_code(kind) {
-            return Err(format!("a column of type {stored} stands where the schema has {}", kind.name()));
-        }
+    fn column(&mut self, rows: usize) -> Result<Column, String> {
+        let code = self.u8()?;
+        let kind = TYPES.get(usize::from(code)).copied();
+        let kind = kind.ok_or_else(|| format!("there is no type {code} of a column"))?;
         let nulls = self.nulls(rows)?;
         let data = self.data(kind, rows, nulls.as_ref())?;
         Ok(Column { kind, data, nulls })

@@ -20,7 +20,7 @@ mod packed;
 
 use crate::bitmap::Bitmap;
 use crate::json::JsonFilter;
-use crate::schema::ColumnType;
+use crate::schema::{ColumnType, Field, Layout};
 use crate::value::{Op, Value};
 pub use bounds::{Bounds, Passing};
 pub use column::starts_with;
@@ -28,6 +28,7 @@ pub use column::starts_with;
 use builder::Builder;
 use column::Column;
 use ints::Ints;
+use std::collections::HashMap;
 
 /// All metadata columns of one segment, and its rowids. A rowid is there once; in the columns of the log once for each time
 /// its row was written, and only the last of its ords may be alive.
@@ -122,17 +123,36 @@ impl Columns {
         Self::assemble(Ints::from_values(&rowids), columns)
     }
 
-    /// The bytes of these columns; the grammar stands in `codec.rs`.
-    pub fn encode(&self) -> Vec<u8> {
-        codec::encode(&self.rowids, &self.columns)
+    /// The bytes of these columns, which are those of `layout`; the grammar stands in `codec.rs`.
+    pub fn encode(&self, layout: &Layout) -> Vec<u8> {
+        let ids: Vec<u32> = layout.fields.iter().map(|field| field.id).collect();
+        codec::encode(&self.rowids, &self.columns, layout.altered.then_some(&ids))
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, for a segment of `rows` rows.
+    /// Reads what [`encode`](Self::encode) wrote, perhaps by another layout of the table, for a segment of `rows` rows.
     ///
     /// # Errors
-    /// Says what is wrong with the bytes. Never panics and never allocates more than a small multiple of them.
-    pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<Self, String> {
-        let (rowids, columns) = codec::decode(bytes, types, rows)?;
+    /// Says what is wrong with the bytes. Never panics and never allocates more than a small multiple of them, and of what
+    /// columns take that are not stored.
+    pub fn decode(bytes: &[u8], layout: &Layout, rows: usize) -> Result<Self, String> {
+        let (rowids, stored, with_ids) = codec::decode(bytes, rows)?;
+        let count = stored.len();
+        if !layout.altered && (with_ids || count != layout.fields.len()) {
+            return Err(format!("{count} columns are stored, the schema has {}", layout.fields.len()));
+        }
+        let mut stored: HashMap<u32, Column> = stored.into_iter().collect();
+        if stored.len() < count {
+            return Err("two columns have one id".into());
+        }
+        let take = |field: &Field| match stored.remove(&field.id) {
+            None => Ok(Builder::constant(field.kind, &field.fill, rows)),
+            Some(column) if column.kind == field.kind => Ok(column),
+            Some(column) => {
+                let (stored, declared) = (column.kind.name(), field.kind.name());
+                Err(format!("a column of type {stored} stands where the schema has {declared}"))
+            }
+        };
+        let columns = layout.fields.iter().map(take).collect::<Result<_, _>>()?;
         Ok(Self::assemble(rowids, columns))
     }
 

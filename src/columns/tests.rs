@@ -28,7 +28,7 @@ fn values_come_back_from_memory_and_from_bytes() {
     for count in [0, 1, 2, 63, 64, 65, 1000] {
         let rows = rows(count);
         let built = build(&rows);
-        let read = Columns::decode(&built.encode(), &TYPES, count).unwrap();
+        let read = Columns::decode(&built.encode(&Layout::of(&TYPES)), &Layout::of(&TYPES), count).unwrap();
         assert_eq!(read, built);
         for (ord, (rowid, values)) in rows.iter().enumerate() {
             assert_eq!(read.rowid(ord as u32), *rowid);
@@ -55,7 +55,12 @@ fn integers_of_every_width_come_back_and_compare() {
             let values = [low, high, middle, high, low, middle];
             let rows = values.map(|value| (value, vec![Value::Integer(value)]));
             let built = Columns::build(&[ColumnType::Integer], &mut rows.iter().cloned());
-            let read = Columns::decode(&built.encode(), &[ColumnType::Integer], 6).unwrap();
+            let read = Columns::decode(
+                &built.encode(&Layout::of(&[ColumnType::Integer])),
+                &Layout::of(&[ColumnType::Integer]),
+                6,
+            )
+            .unwrap();
             for op in [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge] {
                 for bound in [low, middle, high, low.saturating_sub(1), high.saturating_add(1)] {
                     let expected = Bitmap::from_fn(6, |at| op.accepts(values[at].cmp(&bound)));
@@ -144,9 +149,9 @@ fn a_float_becomes_the_text_that_sqlite_makes_of_it() {
 #[test]
 fn mutilated_bytes_are_refused_or_harmless() {
     let built = build(&rows(200));
-    let bytes = built.encode();
+    let bytes = built.encode(&Layout::of(&TYPES));
     for end in 0..bytes.len() {
-        assert!(Columns::decode(&bytes[..end], &TYPES, 200).is_err(), "cut at {end}");
+        assert!(Columns::decode(&bytes[..end], &Layout::of(&TYPES), 200).is_err(), "cut at {end}");
     }
     let mut state = 42_u64;
     let mut read = 0;
@@ -157,7 +162,7 @@ fn mutilated_bytes_are_refused_or_harmless() {
             let at = (state >> 33) as usize % broken.len();
             broken[at] = (state >> 20) as u8;
         }
-        if let Ok(columns) = Columns::decode(&broken, &TYPES, 200) {
+        if let Ok(columns) = Columns::decode(&broken, &Layout::of(&TYPES), 200) {
             read += 1;
             for column in 0..4 {
                 for ord in 0..200 {
@@ -173,6 +178,57 @@ fn mutilated_bytes_are_refused_or_harmless() {
         }
     }
     assert!(read > 0);
-    assert!(Columns::decode(&bytes, &TYPES, 199).is_err());
-    assert!(Columns::decode(&bytes, &TYPES[..3], 200).is_err());
+    assert!(Columns::decode(&bytes, &Layout::of(&TYPES), 199).is_err());
+    assert!(Columns::decode(&bytes, &Layout::of(&TYPES[..3]), 200).is_err());
+}
+
+#[test]
+fn columns_are_found_by_id_whatever_became_of_the_others() {
+    let rows = |from: i64| {
+        (from..from + 50).map(|n| {
+            let text = Value::Text(format!("t{}", n % 7));
+            (n, vec![Value::Integer(n), text, Value::Real(n as f64 / 2.0)])
+        })
+    };
+    let types = [ColumnType::Integer, ColumnType::Text, ColumnType::Real];
+    let first = Columns::build(&types, &mut rows(0));
+    let field = |id: u32, kind: ColumnType, fill: Value| Field { id, kind, fill };
+    // The TEXT column was dropped, and columns were added: one of its type, one of each other type.
+    let later = Layout {
+        altered: true,
+        fields: vec![
+            field(0, ColumnType::Integer, Value::Null),
+            field(2, ColumnType::Real, Value::Null),
+            field(3, ColumnType::Text, Value::Null),
+            field(4, ColumnType::Text, "x".into()),
+            field(5, ColumnType::Integer, 7.into()),
+            field(6, ColumnType::Real, 0.5.into()),
+            field(8, ColumnType::Json, r#"{"a":1}"#.into()),
+            field(9, ColumnType::Json, Value::Null),
+        ],
+    };
+    let read = Columns::decode(&first.encode(&Layout::of(&types)), &later, 50).unwrap();
+    let at = |ord: u32| (0..6).map(|column| read.value(column, ord)).collect::<Vec<_>>();
+    assert_eq!(at(9), [9.into(), 4.5.into(), Value::Null, "x".into(), 7.into(), 0.5.into()]);
+    let json = |columns: &Columns, column| {
+        let filter = crate::json::JsonFilter::read(r#"{"a":1}"#).unwrap();
+        columns.json(column, &filter, true).sure.count()
+    };
+    assert_eq!((json(&read, 6), json(&read, 7)), (50, 0));
+    assert_eq!((read.is_null(7).count(), read.is_null(2).count(), read.is_null(3).count()), (50, 50, 0));
+    // Written again, the columns have their ids, in a table that goes on changing as well.
+    let bytes = read.encode(&later);
+    assert_eq!(Columns::decode(&bytes, &later, 50).unwrap(), read);
+    let last = Layout {
+        altered: true,
+        fields: vec![later.fields[4].clone(), field(10, ColumnType::Integer, Value::Null)],
+    };
+    let read = Columns::decode(&bytes, &last, 50).unwrap();
+    assert_eq!((read.value(0, 3), read.value(1, 3)), (7.into(), Value::Null));
+    let merged = Columns::merge(&[(&read, None), (&read, None)], &last.types());
+    assert_eq!((merged.len(), merged.value(0, 99)), (100, 7.into()));
+    // Ids belong to altered tables, and a column keeps its type.
+    assert!(Columns::decode(&bytes, &Layout::of(&later.types()), 50).is_err());
+    let wrong = Layout { altered: true, fields: vec![field(0, ColumnType::Text, Value::Null)] };
+    assert!(Columns::decode(&bytes, &wrong, 50).is_err());
 }

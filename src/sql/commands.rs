@@ -1,5 +1,6 @@
 //! `INSERT INTO t(t) VALUES('command')` and `INSERT INTO t(t, rank) VALUES('setting', value)`.
 
+use super::alter;
 use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Site};
@@ -10,8 +11,8 @@ use crate::value::Value;
 use rusqlite::types::ValueRef;
 use std::time::Duration;
 
-/// Commands without an argument.
-const COMMANDS: [&str; 6] = ["optimize", "merge", "maintain", "rebuild", "integrity-check", "flush"];
+/// Commands, which take no argument but where it is said.
+const COMMANDS: [&str; 7] = ["optimize", "merge", "maintain", "rebuild", "integrity-check", "flush", "alter"];
 
 /// Runs a command, or stores a setting when there is an argument.
 pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -> Result<()> {
@@ -80,6 +81,12 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             };
             shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
         }
+        "alter" => match Value::from(argument).as_text() {
+            Some(text) => alter::run(shared, text),
+            None => Err(Error::Value(format!(
+                "{table}: alter takes a text: INSERT INTO {table}({table}, rank) VALUES('alter', 'ADD COLUMN year INTEGER')"
+            ))),
+        },
         "optimize" => shared.atomically(|| collection::optimize(on, &settings, &mut go_on)),
         "rebuild" => shared.atomically(|| collection::rebuild(on, &mut go_on)),
         "integrity-check" => {

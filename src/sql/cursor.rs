@@ -11,7 +11,7 @@ use super::row_match::{RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
 use super::search_options::SearchOptions;
 use super::search_scan::SearchScan;
-use super::table_state::TableState;
+use super::table_state::{OpenCursor, TableState};
 use crate::error::Result;
 use crate::storage::VectorBytes;
 use crate::storage::decode_vector;
@@ -26,6 +26,7 @@ pub struct TableCursor {
     scan: Scan,
     options: SearchOptions,
     row_match: Rc<RowMatch>,
+    _open: OpenCursor,
 }
 
 enum Scan {
@@ -38,12 +39,14 @@ impl TableCursor {
     /// A cursor that has no rows yet.
     pub fn new(shared: Rc<TableState>) -> Self {
         let positions = shared.collection.schema.stored_positions().collect();
+        let open = shared.open_cursor();
         Self {
             shared,
             positions,
             scan: Scan::Done,
             options: SearchOptions::default(),
             row_match: Rc::default(),
+            _open: open,
         }
     }
 

@@ -56,6 +56,15 @@ pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
     Ok(schema)
 }
 
+/// Parses one column that is declared alone, which still has to be validated.
+pub(crate) fn parse_column(table: &str, declared: &str) -> Result<Column> {
+    let tokens = tokenize(declared).map_err(|why| Error::Schema(format!("{table}: {why} in: {declared}")))?;
+    if let [Token::Word(name), Token::Sign('='), ..] = tokens.as_slice() {
+        return Err(Error::Schema(format!("{table}: {name} is an option, and only columns can be added")));
+    }
+    Parser::new(table, &tokens).column()
+}
+
 struct Parser<'a> {
     table: &'a str,
     column: Option<String>,

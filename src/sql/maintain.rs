@@ -7,7 +7,6 @@ use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Done, Due, Site};
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
-use crate::schema::quoted;
 use crate::storage::Settings;
 use crate::value::Value;
 use rusqlite::{Connection, TransactionState, ffi};
@@ -144,13 +143,12 @@ pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
     };
     let collection = info::open(conn, name)?;
     let storage = &collection.storage;
-    let (database, table) = (quoted(&storage.database), quoted(&storage.table));
-    let sql = format!("INSERT INTO {database}.{table}({table}, rank) VALUES('maintain', 0)");
+    let sql = info::command_sql(&collection);
     let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);
     let mut done;
     loop {
         let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(("maintain", 0))?;
         while rows.next()?.is_some() {}
         drop(rows);
         done = maintenance::last();

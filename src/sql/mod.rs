@@ -1,5 +1,6 @@
 //! SQLite's door: the virtual table, its functions and the parser of its declaration.
 
+mod alter;
 mod auxiliary;
 mod best_index;
 mod callers;
@@ -31,7 +32,7 @@ mod vector_hint;
 mod vector_value;
 mod warnings;
 
-pub(crate) use ddl::{write as write_schema, write_column};
+pub(crate) use ddl::{write as write_schema, write_column, write_options};
 #[cfg(feature = "__loadable_extension")]
 pub use module::set_host_routines;
 
@@ -69,6 +70,10 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
             Ok(())
         })?;
     }
+    module::register_inner_function(conn, "nearlite_alter", 2, |out, args| {
+        out.set_text(&alter::alter(&out.connection()?, args)?);
+        Ok(())
+    })?;
     module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<describe::Description>(conn, "nearlite_schema")?;

@@ -13,7 +13,7 @@ pub fn quoted(text: &str) -> Option<(Option<String>, String)> {
 }
 
 /// The identifier at the start of `text` without its quotes, and what follows.
-fn identifier(text: &str) -> Option<(String, &str)> {
+pub fn identifier(text: &str) -> Option<(String, &str)> {
     let first = text.chars().next()?;
     let close = match first {
         '"' | '`' | '\'' => first,

@@ -12,6 +12,7 @@ use crate::storage::{LogPosition, Settings, Storage};
 use rusqlite::{Connection, ffi};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the table and its cursors share.
@@ -33,6 +34,7 @@ pub struct TableState {
     pub match_called: Cell<bool>,
     /// The statements that do.
     pub callers: Callers,
+    cursors: Rc<Cell<usize>>,
 }
 
 /// State of the table, what was asked, rows that match it.
@@ -43,6 +45,7 @@ impl TableState {
     pub fn new(host: Host, collection: OpenCollection) -> Self {
         let opening = opening(&collection.storage.name("delta"), "seq");
         let upkeep = Upkeep::new(&host, &collection.schema);
+        let cursors = host.shared::<ConnectionCursors>().of(&collection.storage.database, collection.table());
         Self {
             host,
             collection: Arc::new(collection),
@@ -53,7 +56,19 @@ impl TableState {
             matching: RefCell::default(),
             match_called: Cell::new(false),
             callers: Callers::default(),
+            cursors,
         }
+    }
+
+    /// A statement begins to read the table.
+    pub fn open_cursor(&self) -> OpenCursor {
+        self.cursors.set(self.cursors.get() + 1);
+        OpenCursor(Rc::clone(&self.cursors))
+    }
+
+    /// Statements of the connection that read the table, perhaps through an object that it had before.
+    pub fn open_cursors(&self) -> usize {
+        self.cursors.get()
     }
 
     /// Name of the table.
@@ -127,6 +142,26 @@ impl TableState {
             return self.tidy(self.on(), &*self.settings()?);
         }
         self.tidy(Connected { storage: &storage, conn, schema: &schema }, &storage.settings(conn)?)
+    }
+}
+
+/// A statement that reads a table, for as long as it does.
+pub struct OpenCursor(Rc<Cell<usize>>);
+
+impl Drop for OpenCursor {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// How many statements of one connection read each table.
+#[derive(Default)]
+struct ConnectionCursors(RefCell<HashMap<(String, String), Rc<Cell<usize>>>>);
+
+impl ConnectionCursors {
+    fn of(&self, database: &str, table: &str) -> Rc<Cell<usize>> {
+        let key = (database.to_owned(), table.to_owned());
+        Rc::clone(self.0.borrow_mut().entry(key).or_default())
     }
 }
 

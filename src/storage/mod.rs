@@ -4,6 +4,7 @@
 //! caller's connection, inside whatever transaction it has open, so SQLite alone gives atomicity, isolation and
 //! crash safety. Nothing is remembered between calls except prepared statements.
 
+mod altering;
 mod blob_reader;
 mod blobs;
 mod claims;

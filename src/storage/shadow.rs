@@ -12,7 +12,7 @@ pub const SHADOWS: &[&str] =
     &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
 
 /// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 4;
+pub const FORMAT: i64 = 5;
 
 /// The version whose texts are read by the first two editions of the rules.
 const FORMAT_OF_TWO_EDITIONS: i64 = 3;

@@ -11,7 +11,7 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, VectorIndex};
 use crate::memory;
-use crate::schema::{ColumnType, IndexKind, Schema, VectorSpec};
+use crate::schema::{IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
@@ -126,7 +126,8 @@ pub struct Built {
 
 fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Result<Built> {
     let Ingredients { schema, rowids, vectors, source } = from;
-    let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
+    let layout = schema.layout();
+    let types = layout.types();
     let config = TextConfig::of(&schema);
     let has_text = schema.full_texts().next().is_some();
     memory::check(rowids.len().saturating_mul((1 + types.len()) * 48))?;
@@ -161,7 +162,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Re
             (merged, text, base.zip(map))
         }
     };
-    let mut payloads = vec![(PayloadKind::Columns, Bytes::Plain(columns.encode()))];
+    let mut payloads = vec![(PayloadKind::Columns, Bytes::Plain(columns.encode(&layout)))];
     payloads.extend(text.map(|text| (PayloadKind::Text, Bytes::Plain(text))));
     for (at, vectors) in vectors.into_iter().enumerate() {
         let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
@@ -183,7 +184,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Re
         let checksum = crc32fast::hash(bytes.get());
         (kind, bytes, checksum)
     });
-    Ok(Built { payloads: checked.collect(), columns: Arc::new(SegmentColumns::new(columns)) })
+    Ok(Built { payloads: checked.collect(), columns: Arc::new(SegmentColumns::new(columns, layout)) })
 }
 
 /// Whether the graph of a segment is kept when this many of its rows live.

@@ -2,8 +2,12 @@
 
 use super::super::Columns;
 use crate::json::JsonFilter;
-use crate::schema::ColumnType;
+use crate::schema::{ColumnType, Layout};
 use crate::value::Value;
+
+fn layout() -> Layout {
+    Layout::of(&[ColumnType::Json])
+}
 
 fn columns() -> Columns {
     let texts = [
@@ -39,10 +43,10 @@ fn all(columns: &Columns) -> Vec<(Vec<u32>, Vec<u32>)> {
 #[test]
 fn what_was_written_reads_back_and_merges_to_the_same() {
     let columns = columns();
-    let bytes = columns.encode();
-    let read = Columns::decode(&bytes, &[ColumnType::Json], 150).unwrap();
+    let bytes = columns.encode(&layout());
+    let read = Columns::decode(&bytes, &layout(), 150).unwrap();
     assert_eq!(read, columns);
-    assert_eq!(read.encode(), bytes);
+    assert_eq!(read.encode(&layout()), bytes);
     let before = all(&columns);
     assert_eq!(all(&read), before);
     // Rows with a path that can be read in two ways are open.
@@ -54,20 +58,20 @@ fn what_was_written_reads_back_and_merges_to_the_same() {
 
 #[test]
 fn damaged_bytes_are_refused_or_read_without_harm() {
-    let bytes = columns().encode();
+    let bytes = columns().encode(&layout());
     for length in 0..bytes.len() {
-        assert!(Columns::decode(&bytes[..length], &[ColumnType::Json], 150).is_err(), "{length} bytes");
+        assert!(Columns::decode(&bytes[..length], &layout(), 150).is_err(), "{length} bytes");
     }
     let mut read = 0;
     for at in 0..bytes.len() {
         for change in [0x01, 0x80, 0xff] {
             let mut damaged = bytes.clone();
             damaged[at] ^= change;
-            if let Ok(columns) = Columns::decode(&damaged, &[ColumnType::Json], 150) {
+            if let Ok(columns) = Columns::decode(&damaged, &layout(), 150) {
                 read += 1;
                 all(&columns);
                 columns.json_digests(0);
-                Columns::merge(&[(&columns, None)], &[ColumnType::Json]).encode();
+                Columns::merge(&[(&columns, None)], &[ColumnType::Json]).encode(&layout());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::columns::Columns;
+use crate::schema::Layout;
 use rusqlite::{Connection, params_from_iter};
 
 /// A small deterministic generator (splitmix64), so that a seed is all a failure needs.
@@ -227,7 +228,7 @@ fn resolver(connection: &Connection) -> impl Fn(&[String]) -> Result<Vec<i64>> +
 fn columns_of(schema: &Schema, rows: &[(i64, Vec<Value>)]) -> Columns {
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
     let built = Columns::build(&types, &mut rows.iter().cloned());
-    Columns::decode(&built.encode(), &types, rows.len()).unwrap()
+    Columns::decode(&built.encode(&Layout::of(&types)), &Layout::of(&types), rows.len()).unwrap()
 }
 
 #[test]
