@@ -339,8 +339,10 @@ impl CollectionBuilder {
 
 /// The columns of a schema as SQL declares them; `None` when it has options, too.
 pub(super) fn declarations(schema: &Schema) -> Option<Vec<String>> {
-    let columns = || schema.columns.iter().map(sql::write_column).collect();
-    sql::write_options(schema).is_empty().then(columns)
+    if !sql::write_options(schema).is_empty() {
+        return None;
+    }
+    Some(schema.columns.iter().map(|column| sql::write_column(column)).collect())
 }
 
 /// Whether the stored schema is the one asked for.
