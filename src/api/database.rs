@@ -342,7 +342,11 @@ pub(super) fn declarations(schema: &Schema) -> Option<Vec<String>> {
     if !sql::write_options(schema).is_empty() {
         return None;
     }
-    Some(schema.columns.iter().map(|column| sql::write_column(column)).collect())
+    let mut columns = Vec::with_capacity(schema.columns.len());
+    for column in &schema.columns {
+        columns.push(sql::write_column(column));
+    }
+    Some(columns)
 }
 
 /// Whether the stored schema is the one asked for.
