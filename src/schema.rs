@@ -5,6 +5,7 @@
 
 mod alteration;
 mod default_value;
+mod hidden;
 mod layout;
 mod vector_spec;
 
@@ -18,31 +19,6 @@ use crate::limits;
 use crate::value::Value;
 use crate::vector::Metric;
 use serde::{Deserialize, Serialize};
-
-/// Names that a collection or a column of it cannot have, because every table has hidden columns of these names.
-pub const RESERVED: [&str; 10] =
-    ["rank", "distance", "bm25", "score", "vector_rank", "text_rank", "k", "ef_search", "exact", "explain"];
-
-fn is_hidden(name: &str) -> bool {
-    RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word))
-}
-
-/// Checks the name of a collection.
-///
-/// # Errors
-/// [`Error::Schema`] when it is reserved.
-pub(crate) fn check_name(table: &str) -> Result<()> {
-    let why = if is_hidden(table) {
-        "a hidden column"
-    } else if table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
-        "SQLite's own tables"
-    } else if table.contains('\0') {
-        return Err(Error::Schema("the name of a collection cannot hold a NUL character".into()));
-    } else {
-        return Ok(());
-    };
-    Err(Error::Schema(format!("the name {table} is reserved for {why}; choose another for the collection")))
-}
 
 /// `name` quoted as an SQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
@@ -125,6 +101,9 @@ pub struct Schema {
     pub tokenizer: Option<String>,
     /// Name of the embedding model, shown in dimension errors.
     pub model: Option<String>,
+    /// What the names of the hidden columns begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden_prefix: Option<String>,
     /// What became of the ids of the metadata columns when columns were added or dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) altered: Option<layout::Altered>,
@@ -241,6 +220,13 @@ impl Schema {
         self
     }
 
+    /// Puts `prefix` in front of the names of the hidden columns, so that columns can be called `score`, `rank` or
+    /// `distance`. SQL then reads `nl_score` with the prefix `nl_`; nothing changes in Rust.
+    pub fn hidden_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.hidden_prefix = Some(prefix.into());
+        self
+    }
+
     /// Position and declaration of the column called `name` (ASCII case ignored, as in SQLite).
     pub fn find(&self, name: &str) -> Option<(usize, &Column)> {
         self.columns.iter().enumerate().find(|(_, column)| column.name.eq_ignore_ascii_case(name))
@@ -320,7 +306,8 @@ impl Schema {
     /// # Errors
     /// [`Error::Schema`] or [`Error::Limit`] that names the column.
     pub fn validate(&self, table: &str) -> Result<()> {
-        check_name(table)?;
+        self.check_prefix(table)?;
+        self.check_name(table)?;
         if let Some(mistake) = self.mistake {
             return Err(Error::Schema(format!("{table}: {mistake}")));
         }
@@ -354,7 +341,11 @@ impl Schema {
             return Err(Error::Schema(format!("{table}: column {} has no usable name", at + 1)));
         }
         let rowid = ["rowid", "oid", "_rowid_"].iter().any(|word| name.eq_ignore_ascii_case(word));
-        if rowid || is_hidden(name) || name.eq_ignore_ascii_case(table) {
+        if self.is_hidden(name) {
+            let hint = if self.hidden_prefix.is_some() { "" } else { ", or declare hidden_prefix = 'nl_'" };
+            return bad(format!("this name is reserved for a hidden column; choose another{hint}"));
+        }
+        if rowid || name.eq_ignore_ascii_case(table) {
             return bad("this name is reserved for a hidden column; choose another".into());
         }
         if self.find(name).is_some_and(|(first, _)| first != at) {

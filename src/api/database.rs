@@ -374,5 +374,9 @@ fn check_same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
         let (old, new) = (option(&stored.tokenizer), option(&asked.tokenizer));
         return differs(format!("its tokenizer is {old}, asked for is {new}"));
     }
+    if stored.hidden_prefix != asked.hidden_prefix {
+        let (old, new) = (option(&stored.hidden_prefix), option(&asked.hidden_prefix));
+        return differs(format!("its hidden_prefix is {old}, asked for is {new}"));
+    }
     differs(format!("its model is {}, asked for is {}", option(&stored.model), option(&asked.model)))
 }

@@ -6,11 +6,10 @@
 
 use super::connection_pool::ConnectionPool;
 use super::queue::Use;
-use super::statement::change;
+use super::statement::{change, command_sql};
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::{self, Done};
 use crate::error::Result;
-use crate::schema::quoted;
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -123,14 +122,16 @@ impl Rounds {
 
     /// Does what is due on a collection, to its end.
     fn keep(&mut self, table: &str) -> Result<()> {
-        let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', -1)", quoted(table));
         while self.is_due(table)? {
+            let Some(sql) = self.known.get(table).map(|(collection, _)| command_sql(collection)) else {
+                break;
+            };
             let done = {
                 let _turn = self.pool.turn(Use::Call, false)?;
                 let lease = ConnectionPool::lease(&self.pool)?;
                 let conn = lease.get()?;
                 let mut statement = conn.prepare_cached(&sql)?;
-                change(conn, statement.query([])?)?;
+                change(conn, statement.query(("maintain", -1))?)?;
                 maintenance::last()
             };
             match done {

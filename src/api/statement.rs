@@ -15,7 +15,8 @@ pub(super) fn target(inner: &OpenCollection) -> String {
 
 /// The statement that runs a command with an argument: `?1` and `?2`.
 pub(super) fn command_sql(inner: &OpenCollection) -> String {
-    format!("INSERT INTO {}({}, rank) VALUES(?1, ?2)", target(inner), quoted(inner.table()))
+    let rank = quoted(&inner.schema.hidden("rank"));
+    format!("INSERT INTO {}({}, {rank}) VALUES(?1, ?2)", target(inner), quoted(inner.table()))
 }
 
 /// A filter as a condition in SQL, with its parameters. `None` is the filter that all rows pass.

@@ -72,9 +72,12 @@ pub fn hidden_at(schema: &Schema, hidden: Hidden) -> usize {
 }
 
 /// The hidden columns: number, meaning, and name where it is not that of the table.
-pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, &'static str)> {
+pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, String)> + '_ {
     let first = schema.columns.len();
-    HIDDEN.into_iter().enumerate().map(move |(at, (hidden, name, _))| (first + at, hidden, name))
+    HIDDEN
+        .into_iter()
+        .enumerate()
+        .map(move |(at, (hidden, name, _))| (first + at, hidden, schema.hidden(name)))
 }
 
 /// The `CREATE TABLE` text that declares the columns to SQLite, NOT NULL and an INTEGER key among it.
@@ -95,8 +98,8 @@ pub fn declaration(schema: &Schema, table: &str) -> String {
         parts.push(format!("{} {kind}{key}{not_null}", quoted(&column.name)));
     }
     for (hidden, name, kind) in HIDDEN {
-        let name = if hidden == Hidden::Table { table } else { name };
-        parts.push(format!("{} {kind} HIDDEN", quoted(name)));
+        let name = if hidden == Hidden::Table { table.to_owned() } else { schema.hidden(name) };
+        parts.push(format!("{} {kind} HIDDEN", quoted(&name)));
     }
     format!("CREATE TABLE x({})", parts.join(", "))
 }

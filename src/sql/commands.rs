@@ -25,6 +25,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
     };
     let lower = command.to_ascii_lowercase();
     let command = lower.as_str();
+    let rank = shared.collection.schema.hidden("rank");
     if Settings::RANGES.iter().any(|(name, ..)| *name == command) {
         let value = match argument {
             ValueRef::Text(name) if command == "maintenance" => {
@@ -39,7 +40,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             ValueRef::Integer(value) => value,
             ValueRef::Null => {
                 return Err(Error::Value(format!(
-                    "{table}: the setting {command} needs a value: INSERT INTO {table}({table}, rank) VALUES('{command}', ...)"
+                    "{table}: the setting {command} needs a value: INSERT INTO {table}({table}, {rank}) VALUES('{command}', ...)"
                 )));
             }
             other => {
@@ -84,7 +85,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         "alter" => match Value::from(argument).as_text() {
             Some(text) => alter::run(shared, text),
             None => Err(Error::Value(format!(
-                "{table}: alter takes a text: INSERT INTO {table}({table}, rank) VALUES('alter', 'ADD COLUMN year INTEGER')"
+                "{table}: alter takes a text: INSERT INTO {table}({table}, {rank}) VALUES('alter', 'ADD COLUMN year INTEGER')"
             ))),
         },
         "optimize" => shared.atomically(|| collection::optimize(on, &settings, &mut go_on)),

@@ -10,7 +10,7 @@
 //!             { METRIC (cosine | l2 | ip) | INDEX (flat | hnsw ['(' {(m | ef_construction) '=' int} ')'])
 //!             | CODES (int8 | none | bit) | STORE (f32 | f16) | NOT NULL }
 //! stored   := [any type] UNINDEXED { NOT NULL | DEFAULT literal }
-//! option   := (tokenizer | model) '=' (string | name | number)
+//! option   := (tokenizer | model | hidden_prefix) '=' (string | name | number)
 //! literal  := [+ | -] number | string | blob | TRUE | FALSE | NULL
 //! name     := word | "quoted" | `quoted` | [quoted]
 //! ```
@@ -24,7 +24,7 @@ mod tokens;
 mod vector;
 mod write;
 
-use self::foreign::{Place, advice};
+use self::foreign::{Place, advice, is_constraint};
 use self::spelling::nearest;
 use self::tokens::{Token, is_keyword, tokenize};
 use self::vector::METRICS;
@@ -35,7 +35,7 @@ use crate::value::Value;
 
 const TYPES: [&str; 10] =
     ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "JSON", "VECTOR(n)"];
-const OPTIONS: [&str; 2] = ["tokenizer", "model"];
+const OPTIONS: [&str; 3] = ["tokenizer", "model", "hidden_prefix"];
 
 /// Parses the declared arguments of the table called `table` and validates the result.
 pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
@@ -179,6 +179,7 @@ impl Parser<'_> {
         let slot = match lower.as_str() {
             "tokenizer" => &mut schema.tokenizer,
             "model" => &mut schema.model,
+            "hidden_prefix" => &mut schema.hidden_prefix,
             "content" | "content_rowid" => {
                 return self.error(format_args!(
                     "{lower}= (an index over an existing table) is not supported yet; \
@@ -377,13 +378,6 @@ impl Parser<'_> {
         }
         Ok((ColumnKind::Unindexed, not_null))
     }
-}
-
-/// Whether an argument that starts so is a constraint of an ordinary table.
-fn is_constraint(first: &Token, second: &Token) -> bool {
-    let is = |words: [&str; 2]| words.iter().any(|word| is_keyword(first, word));
-    is(["PRIMARY", "FOREIGN"]) && is_keyword(second, "KEY")
-        || is(["UNIQUE", "CHECK"]) && *second == Token::Sign('(')
 }
 
 /// Whether `sql`, as `sqlite_schema` has it, declares a table of this type.

@@ -199,7 +199,8 @@ pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
 /// The statement that runs a command with an argument: `?1` and `?2`.
 pub(super) fn command_sql(collection: &OpenCollection) -> String {
     let (database, table) = (quoted(&collection.storage.database), quoted(collection.table()));
-    format!("INSERT INTO {database}.{table}({table}, rank) VALUES(?1, ?2)")
+    let rank = quoted(&collection.schema.hidden("rank"));
+    format!("INSERT INTO {database}.{table}({table}, {rank}) VALUES(?1, ?2)")
 }
 
 /// The name, as declared, of the collection `table` in `database`.

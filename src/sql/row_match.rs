@@ -100,14 +100,16 @@ impl RowMatch {
 
 /// `k = ?` in a scan that is no search.
 pub fn no_search(shared: &TableState) -> Error {
+    let k = shared.collection.schema.hidden("k");
     Error::Value(format!(
-        "{}: k limits a search, but this query has none: put k = ? next to a MATCH in the ON clause or in a subquery, not \
+        "{}: {k} limits a search, but this query has none: put {k} = ? next to a MATCH in the ON clause or in a subquery, not \
          under OR or NOT",
         shared.table()
     ))
 }
 
 fn unknown(shared: &TableState, column: &str) -> Error {
+    let column = shared.collection.schema.hidden(column);
     Error::Value(format!(
         "{}: {column} is not known here: SQLite calls this MATCH for single rows (over an outer join, under OR or NOT, in a \
          SELECT list); move it into the ON clause or into a subquery, where it is a search",

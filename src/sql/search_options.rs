@@ -27,6 +27,7 @@ impl SearchOptions {
             Term::Exact => ("exact", 0, &mut self.exact),
             _ => return Ok(None),
         };
+        let name = shared.collection.schema.hidden(name);
         let number = match value {
             Value::Null => return Ok(None),
             Value::Integer(number) => *number,

@@ -9,7 +9,6 @@ use super::table_state::{ConnectionViews, TableState};
 use super::{auxiliary, best_index, commands, ddl, update};
 use crate::collection::{self, OpenCollection};
 use crate::error::{Error, Result};
-use crate::schema::check_name;
 use crate::storage::{SHADOWS, Storage};
 use crate::text::TextConfig;
 use std::rc::Rc;
@@ -76,7 +75,7 @@ impl VirtualTable for Table {
                 column.name
             )));
         }
-        check_name(new)?;
+        shared.collection.schema.check_name(new)?;
         if shared.written.get() {
             // Before the commit another object will have the table, under its new name, which `sqlite_schema` has already.
             shared.tidy(shared.on(), &*shared.settings()?)?;

@@ -113,7 +113,7 @@ fn refuse_hidden(shared: &TableState, values: &Args<'_>, changes: bool) -> Resul
         None => Ok(()),
         Some((_, hidden, name)) => {
             let table = shared.table();
-            let name = if hidden == Hidden::Table { table } else { name };
+            let name = if hidden == Hidden::Table { table } else { name.as_str() };
             Err(Error::Value(format!("{table}.{name} is a hidden column for queries and cannot be written")))
         }
     }

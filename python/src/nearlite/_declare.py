@@ -34,6 +34,7 @@ def declaration(
     store: str | None,
     tokenizer: str | None,
     model: str | None,
+    hidden_prefix: str | None,
 ) -> str:
     """The statement. Raises InputError for what cannot be said in it; the engine checks the rest."""
     parts: list[str] = []
@@ -64,6 +65,8 @@ def declaration(
         parts.append(f"tokenizer = {_text(tokenizer)}")
     if model is not None:
         parts.append(f"model = {_text(model)}")
+    if hidden_prefix is not None:
+        parts.append(f"hidden_prefix = {_text(hidden_prefix)}")
     if not parts:
         raise InputError("a collection needs a column: give dim=, text=, columns= or key=")
     return f"CREATE VIRTUAL TABLE {target} USING nearlite({', '.join(parts)})"

@@ -43,7 +43,9 @@ class Shape:
     def names(self) -> list[str]:
         """Names of the result's columns."""
         key = self.schema.key.name if self.schema.key is not None else "rowid"
-        return [key, *self.at, *(MEASURES if self.measured else ()), *(["snippet"] if self.snippet else ())]
+        # A column may be called like a measure where the hidden columns have a prefix.
+        measures = [name if name not in self.at else self.schema.hidden(name) for name in MEASURES]
+        return [key, *self.at, *(measures if self.measured else ()), *(["snippet"] if self.snippet else ())]
 
 
 class Row:

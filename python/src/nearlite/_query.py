@@ -152,7 +152,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
     if request.matching is not None:
         terms.append(f"{quote(schema.table)} MATCH ?")
         params.append(request.matching)
-    bounds, more = _bounds(request)
+    bounds, more = _bounds(schema, request)
     filtered, values = condition(schema, request.where, request.params)
     if filtered:
         terms.append(filtered)
@@ -160,22 +160,22 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
     params += [*values, *more]
     if searches or request.matching is not None:
         if request.ef_search is not None:
-            terms.append("ef_search = ?")
+            terms.append(f"{schema.hidden('ef_search')} = ?")
             params.append(whole("ef_search", request.ef_search, 1))
         if request.exact:
-            terms.append("exact = 1")
+            terms.append(f"{schema.hidden('exact')} = 1")
         if limit is not None and request.vector is not None and len(terms) == 1:
             # Versions of SQLite before 3.41 do not show LIMIT to the table.
-            terms.append(f"k = {limit + request.offset}")
+            terms.append(f"{schema.hidden('k')} = {limit + request.offset}")
     if request.snippet is not None:
         params[:0] = request.snippet
     if explain:
         selected += f", explain_row({quote(schema.table)})" if searches else ", NULL"
-        selected += ', "explain"'
+        selected += f', "{schema.hidden("explain")}"'
     sql = f"SELECT {selected} FROM {schema.target}"
     if terms:
         sql += f" WHERE {' AND '.join(terms)}"
-    sql += " ORDER BY rank" if searches or request.matching is not None else " ORDER BY rowid"
+    sql += f" ORDER BY {schema.hidden('rank')}" if searches or request.matching is not None else " ORDER BY rowid"
     if limit is not None:
         sql += f" LIMIT {limit}"
         if request.offset and request.mmr is None and request.group_by is None:
@@ -201,7 +201,7 @@ def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
             raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
         if of_group not in columns and of_group.kind != "key":
             columns.append(of_group)
-    selected = [schema.key_sql, *(column.quoted for column in columns), *MEASURES]
+    selected = [schema.key_sql, *(column.quoted for column in columns), *map(schema.hidden, MEASURES)]
     if request.snippet is not None:
         selected.append(f"snippet({quote(schema.table)}, NULL, ?, ?, '…', 16)")
     selection = ", ".join(selected), Shape(schema, columns, True, request.snippet is not None)
@@ -271,23 +271,23 @@ def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
     return options
 
 
-def _bounds(request: Request) -> tuple[list[str], list[Any]]:
+def _bounds(schema: Schema, request: Request) -> tuple[list[str], list[Any]]:
     terms, params = [], []
     if request.within is not None:
         if request.vector is None:
             raise InputError("within is a distance: give vector=")
-        terms.append("distance <= ?")
+        terms.append(f"{schema.hidden('distance')} <= ?")
         params.append(request.within)
     if request.min_score is not None:
         texts = request.text is not None or request.words is not None
         if request.vector is not None and texts:
-            terms.append("score >= ?")
+            terms.append(f"{schema.hidden('score')} >= ?")
             params.append(request.min_score)
         elif texts:
-            terms.append("bm25 >= ?")
+            terms.append(f"{schema.hidden('bm25')} >= ?")
             params.append(request.min_score)
         elif request.vector is not None:
-            terms.append("distance <= ?")
+            terms.append(f"{schema.hidden('distance')} <= ?")
             params.append(-request.min_score)
         else:
             raise InputError("min_score is for searches that rank: give vector=, text= or words=")

@@ -45,6 +45,8 @@ class Schema:
         self.declared_by_name = {column.name: column for column in self.declared}
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")
+        #: What the names of the hidden columns begin with.
+        self.hidden_prefix = options.get("hidden_prefix") or ""
         self.target = f"{quote(database)}.{quote(table)}"
         #: What searches of this table select, by what they ask for: kept here, because it ends with the schema.
         self.selections: dict[Any, Any] = {}
@@ -53,6 +55,10 @@ class Schema:
     def key_type(self) -> type:
         """``str`` for a TEXT key, ``int`` for an INTEGER key and for tables without a key, whose ids are rowids."""
         return str if self.key is not None and self.key.type == "TEXT" else int
+
+    def hidden(self, name: str) -> str:
+        """The name that a hidden column has in this table."""
+        return self.hidden_prefix + name
 
     @property
     def key_sql(self) -> str:

@@ -60,13 +60,15 @@ class Table:
         store: str | None = None,
         tokenizer: str | None = None,
         model: str | None = None,
+        hidden_prefix: str | None = None,
     ) -> _Self:
         """Makes the table and returns the collection.
 
         The columns are, in this order: ``key`` (``key_type`` is str or int; None: rows are known by their rowid), the ``text`` columns
         (a mapping gives weights), the declared ``columns`` (name to str, int, float, bool or words of SQL), ``meta`` with the rest of the
         metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of names to dimensions makes
-        several). ``dim`` is asked of the embedding function where there is one. The other words are those of the SQL reference.
+        several). ``dim`` is asked of the embedding function where there is one. With a ``hidden_prefix`` such as ``"nl_"`` columns and
+        keys of the metadata may be called ``score`` or ``rank``. The other words are those of the SQL reference.
 
         Raises SchemaError where the name is taken, InputError for arguments that do not fit.
         """
@@ -94,6 +96,7 @@ class Table:
             store=store,
             tokenizer=tokenizer,
             model=model,
+            hidden_prefix=hidden_prefix,
         )
         with self._session.lock:
             if self._taken():
@@ -154,7 +157,7 @@ class Table:
     def set(self, setting: str, value: int | str) -> None:
         """Changes a setting of the table: ef_search, automerge, delta_rows, cache_mb, resident_vectors, or maintenance (auto, commit, manual)."""
         schema = self.schema
-        sql = f"INSERT INTO {schema.target}({_schema.quote(schema.table)}, rank) VALUES(?, ?)"
+        sql = f"INSERT INTO {schema.target}({_schema.quote(schema.table)}, {schema.hidden('rank')}) VALUES(?, ?)"
         with self._session.write():
             self._session.rows(sql, [setting, value])
 

@@ -1,5 +1,7 @@
 //! Words of other databases that users type in a declaration, and the words that mean the same here.
 
+use super::tokens::{Token, is_keyword};
+
 /// Where in a declaration a word stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -199,4 +201,11 @@ pub(super) fn advice(place: Place, word: &str, brackets: Option<&str>) -> Option
     }
     let (.., advice) = FOREIGN.iter().find(|(at, words, _)| *at == place && among(words))?;
     Some((*advice).to_owned())
+}
+
+/// Whether an argument that starts so is a constraint of an ordinary table.
+pub(super) fn is_constraint(first: &Token, second: &Token) -> bool {
+    let is = |words: [&str; 2]| words.iter().any(|word| is_keyword(first, word));
+    is(["PRIMARY", "FOREIGN"]) && is_keyword(second, "KEY")
+        || is(["UNIQUE", "CHECK"]) && *second == Token::Sign('(')
 }

@@ -11,7 +11,11 @@ pub(crate) fn write(schema: &Schema) -> String {
 
 /// Name, value and declaration of each option that was given.
 pub(crate) fn write_options(schema: &Schema) -> Vec<(&'static str, String, String)> {
-    let options = [("tokenizer", &schema.tokenizer), ("model", &schema.model)];
+    let options = [
+        ("tokenizer", &schema.tokenizer),
+        ("model", &schema.model),
+        ("hidden_prefix", &schema.hidden_prefix),
+    ];
     let given = options.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
     given.map(|(name, value)| (name, value.clone(), format!("{name} = {}", literal(&value.into())))).collect()
 }
