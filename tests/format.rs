@@ -9,7 +9,7 @@ use nearlite::rusqlite::{Connection, OpenFlags, params};
 use std::path::{Path, PathBuf};
 
 /// The version that this build writes.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 /// The f32 values of a narrow vector, by the words of the page.
 fn narrow(bytes: &[u8], dim: usize) -> Vec<f32> {

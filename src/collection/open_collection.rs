@@ -5,6 +5,7 @@
 //! in place of a shadow table may lead back here.
 
 use super::connected::Connected;
+use super::places::Place;
 use super::snapshot::Pinned;
 use super::views::Views;
 use crate::error::{Error, Result};
@@ -87,6 +88,15 @@ impl OpenCollection {
         let (nonce, settings) = self.root(conn)?;
         let view = self.views.at(self.on(conn), &settings, nonce)?;
         Ok(Pinned { view, settings })
+    }
+
+    /// Where a row is in the connection's current snapshot. Call inside a transaction.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn place(&self, conn: &Connection, rowid: i64) -> Result<Option<Place>> {
+        let (nonce, settings) = self.root(conn)?;
+        self.views.place(self.on(conn), &settings, nonce, rowid)
     }
 
     fn root(&self, conn: &Connection) -> Result<(Nonce, Arc<Settings>)> {
