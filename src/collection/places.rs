@@ -3,7 +3,7 @@
 use super::connected::Connected;
 use super::view::SegmentView;
 use crate::error::Result;
-use crate::storage::{LogOp, LogPosition};
+use crate::storage::{LogEntry, LogOp, LogPosition};
 use std::collections::HashMap;
 
 /// Where a row is.
@@ -28,12 +28,15 @@ pub struct Places {
     segments: Vec<SegmentView>,
     /// The rows that the log has added or taken away, and whether it has them.
     moved: HashMap<i64, bool>,
+    /// Whether the log has revisions, so that the table is of the format that allows them.
+    revised: bool,
 }
 
 impl Places {
     /// The places of the current snapshot.
     pub fn open(on: Connected<'_>, nonce: [u8; 16], segments: Vec<SegmentView>) -> Result<Self> {
-        let mut places = Self { nonce, position: LogPosition::default(), segments, moved: HashMap::new() };
+        let mut places =
+            Self { nonce, position: LogPosition::default(), segments, moved: HashMap::new(), revised: false };
         places.follow(on)?;
         Ok(places)
     }
@@ -58,14 +61,30 @@ impl Places {
     /// Takes over what the log has more.
     pub fn follow(&mut self, on: Connected<'_>) -> Result<()> {
         for entry in on.storage.log_since(on.conn, self.position.seq)? {
-            match entry.op {
-                LogOp::Add => drop(self.moved.insert(entry.rowid, true)),
-                LogOp::Remove | LogOp::Kill { .. } => drop(self.moved.insert(entry.rowid, false)),
-                LogOp::Revise { .. } => {}
-            }
-            self.position = entry.position;
+            self.take(entry);
         }
         Ok(())
+    }
+
+    /// Takes over the entry that was appended to the log whose places these are.
+    pub fn appended(&mut self, entry: LogEntry) {
+        if entry.position.seq == self.position.seq + 1 {
+            self.take(entry);
+        }
+    }
+
+    fn take(&mut self, entry: LogEntry) {
+        match entry.op {
+            LogOp::Add => drop(self.moved.insert(entry.rowid, true)),
+            LogOp::Remove | LogOp::Kill { .. } => drop(self.moved.insert(entry.rowid, false)),
+            LogOp::Revise { .. } => self.revised = true,
+        }
+        self.position = entry.position;
+    }
+
+    /// Whether the log has revisions.
+    pub fn has_revisions(&self) -> bool {
+        self.revised
     }
 
     /// Where a row is, if it is indexed.

@@ -10,7 +10,7 @@ use super::sealed::Segment;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
-use crate::storage::{LogOp, LogPosition, Settings, Storage};
+use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
 use parking_lot::ReentrantMutex;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -53,14 +53,14 @@ impl Views {
         Ok(view)
     }
 
-    /// Where a row is in the current snapshot, whose root nonce was read already.
+    /// Where a row is in the current snapshot, whose root nonce was read already; and whether the log has revisions.
     pub fn place(
         &self,
         on: Connected<'_>,
         settings: &Settings,
         nonce: [u8; 16],
         rowid: i64,
-    ) -> Result<Option<Place>> {
+    ) -> Result<(Option<Place>, bool)> {
         let end = on.storage.log_end(on.conn)?;
         let slot = self.places.lock();
         let taken = slot.try_borrow_mut().map_err(|_| Error::recursive())?.take();
@@ -80,8 +80,18 @@ impl Views {
             }
         };
         let found = places.find(on, rowid);
+        let revised = places.has_revisions();
         *slot.try_borrow_mut().map_err(|_| Error::recursive())? = Some(places);
-        found
+        Ok((found?, revised))
+    }
+
+    /// The log has another entry, since a place was asked for.
+    pub fn appended(&self, entry: LogEntry) {
+        if let Ok(mut places) = self.places.lock().try_borrow_mut()
+            && let Some(places) = places.as_mut()
+        {
+            places.appended(entry);
+        }
     }
 }
 

@@ -95,8 +95,7 @@ impl<J: Journal> Writer<'_, J> {
         let mut logged = None;
         let mut index = || {
             self.put_new_vectors(rowid, &row.vectors)?;
-            storage.log_append(conn, LogOp::Add, rowid)?;
-            logged = Some(conn.last_insert_rowid());
+            logged = Some(storage.log_append(conn, LogOp::Add, rowid)?.position.seq);
             self.journal.wrote()
         };
         if let Err(error) = index() {
@@ -156,14 +155,14 @@ impl<J: Journal> Writer<'_, J> {
                 self.remove(&[old])?;
                 storage.insert_row(conn, Some(new), &row.values)?;
                 self.put_vectors(new, kept.as_ref().unwrap_or(&row.vectors))?;
-                storage.log_append(conn, LogOp::Add, new)?;
+                self.collection.log(conn, LogOp::Add, new)?;
             } else if again {
                 self.unindex(old)?;
                 storage.update_row(conn, old, &row.values)?;
                 if changed.vectors {
                     self.put_vectors(old, &row.vectors)?;
                 }
-                storage.log_append(conn, LogOp::Add, old)?;
+                self.collection.log(conn, LogOp::Add, old)?;
             } else {
                 if changed.metadata {
                     self.log_revision(old)?;
@@ -187,13 +186,16 @@ impl<J: Journal> Writer<'_, J> {
 
     /// Notes that the metadata of a row changes; the number of the entry.
     fn log_revision(&self, rowid: i64) -> Result<Option<i64>> {
-        let sealed = match self.collection.place(self.conn, rowid)? {
+        let (place, revised) = self.collection.place(self.conn, rowid)?;
+        let sealed = match place {
             Some(Place::Segment { segment, ord }) => Some((segment, ord)),
             Some(Place::Log) => None,
             None => return Ok(None),
         };
-        self.collection.storage.log_append(self.conn, LogOp::Revise { sealed }, rowid)?;
-        Ok(Some(self.conn.last_insert_rowid()))
+        if !revised {
+            self.collection.storage.upgrade_format(self.conn)?;
+        }
+        Ok(Some(self.collection.log(self.conn, LogOp::Revise { sealed }, rowid)?.position.seq))
     }
 
     fn remove(&self, rowids: &[i64]) -> Result<()> {
@@ -206,12 +208,12 @@ impl<J: Journal> Writer<'_, J> {
 
     /// Takes a row out of the index: out of the delta, or dead in its segment.
     fn unindex(&self, rowid: i64) -> Result<()> {
-        let op = match self.collection.place(self.conn, rowid)? {
+        let op = match self.collection.place(self.conn, rowid)?.0 {
             Some(Place::Log) => LogOp::Remove,
             Some(Place::Segment { segment, ord }) => LogOp::Kill { segment, ord },
             None => return Ok(()),
         };
-        self.collection.storage.log_append(self.conn, op, rowid)
+        self.collection.log(self.conn, op, rowid).map(drop)
     }
 
     fn put_vectors(&self, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {

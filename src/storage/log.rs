@@ -139,8 +139,8 @@ impl Storage {
         crate::error::Error::reading(error, || format!("{}_delta", self.table))
     }
 
-    /// Appends one entry.
-    pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
+    /// Appends one entry, which ends the log now. A revision needs the current format ([`upgrade_format`](Self::upgrade_format)).
+    pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<LogEntry> {
         let mut statement = conn.prepare_cached(&self.sql.log_append)?;
         let stamp = i64::from_le_bytes(random::bytes());
         let none = None::<i64>;
@@ -149,12 +149,11 @@ impl Storage {
             LogOp::Remove => statement.run(params![2, rowid, none, none, stamp])?,
             LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord, stamp])?,
             LogOp::Revise { sealed } => {
-                self.upgrade_format(conn)?;
                 let (segment, ord) = sealed.unzip();
                 statement.run(params![4, rowid, segment, ord, stamp])?;
             }
         };
-        Ok(())
+        Ok(LogEntry { op, rowid, position: LogPosition { seq: conn.last_insert_rowid(), stamp } })
     }
 
     /// Takes the last entry back.

@@ -266,7 +266,7 @@ impl Storage {
     }
 
     /// Notes that the table now holds what only this version of the format allows.
-    pub(super) fn upgrade_format(&self, conn: &Connection) -> Result<()> {
+    pub fn upgrade_format(&self, conn: &Connection) -> Result<()> {
         let sql = format!("SELECT 1 FROM {} WHERE name = 'format' AND value < ?1", self.name("config"));
         if !conn.prepare_cached(&sql)?.exists([FORMAT])? {
             return Ok(());
