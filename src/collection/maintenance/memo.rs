@@ -275,7 +275,9 @@ impl Memo {
             match entry.op {
                 LogOp::Add => drop(rows.insert(entry.rowid)),
                 LogOp::Remove => drop(rows.remove(&entry.rowid)),
-                LogOp::Kill { .. } => continue,
+                // Its row is read later.
+                LogOp::Revise { sealed: None } => {}
+                LogOp::Kill { .. } | LogOp::Revise { .. } => continue,
             }
             through = entry.position;
         }
@@ -301,7 +303,7 @@ impl Memo {
         if merge.rows == 0 {
             let mut claim = Claim::new(claims, false, Vec::new());
             for (_, record, _) in chosen {
-                site.storage.log_remove_kills(site.conn, record.seq)?;
+                site.storage.log_remove_segment(site.conn, record.seq)?;
                 claim.trash.extend(site.storage.detach_segment(site.conn, record)?);
             }
             site.storage.put_claim(site.conn, &mut claim)?;
