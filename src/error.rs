@@ -105,6 +105,18 @@ impl Error {
         model.map_or(String::new(), |model| format!(" (model is {model})"))
     }
 
+    /// Checks the model that a vector is said to be of, `named`, against the one that its table declares. Without a declared
+    /// one there is nothing to compare.
+    pub(crate) fn check_model(place: &str, declared: Option<&str>, named: &str) -> Result<()> {
+        match declared {
+            Some(declared) if declared != named => Err(Self::Value(format!(
+                "{place}: the vector is of the model '{named}', the table holds those of '{declared}'; embed it with \
+                 '{declared}', or embed all texts with '{named}' into a new table"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that every element of a vector is a finite number; `column` names the vector.
     pub(crate) fn check_finite(vector: &[f32], column: impl FnOnce() -> String) -> Result<()> {
         // Without a branch in the loop it compiles to SIMD; the culprit is looked for only when there is one.

@@ -21,6 +21,7 @@ mod hits;
 mod keeper;
 mod key;
 mod loan;
+mod model;
 mod options;
 mod prepared;
 mod queue;

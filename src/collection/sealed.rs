@@ -1,10 +1,11 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
 use super::background::DeadRows;
-use super::cache::{self, Part, Payload, SegmentColumns};
+use super::cache::{self, Part, Payload};
 use super::connected::Connected;
+use super::layers::{Layer, SegmentColumns};
 use super::resident::Resident;
-use crate::columns::Columns;
+use crate::columns::{Columns, patch};
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::schema::{Layout, Schema};
@@ -66,8 +67,7 @@ impl Segment {
             return Ok(found);
         }
         let place = storage.location(self.record.id, kind);
-        let entry =
-            self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
+        let entry = self.record.payload(kind).ok_or_else(|| self.missing(storage, kind))?;
         let payload = read(entry, &place)?;
         cache::put(self.record.id, kind, payload.clone(), self.budget());
         Ok(payload)
@@ -78,16 +78,31 @@ impl Segment {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let fits =
-            |payload: &Payload| matches!(payload, Payload::Columns(found) if found.layout == self.layout);
-        let loaded = self.load(on.storage, PayloadKind::Columns, fits, |entry, place| {
+        let whole = self.record.columns().map(|entry| entry.kind);
+        let whole = whole.ok_or_else(|| self.missing(on.storage, PayloadKind::Columns))?;
+        let patches: Vec<Arc<Layer>> =
+            self.record.patches().map(|entry| self.layer(on, entry.kind)).collect::<Result<_>>()?;
+        let columns = Arc::new(SegmentColumns::new(self.layer(on, whole)?, patches));
+        Ok(self.columns.get_or_init(|| columns))
+    }
+
+    fn layer(&self, on: Connected<'_>, kind: PayloadKind) -> Result<Arc<Layer>> {
+        let layout = &self.layout;
+        let fits = |payload: &Payload| matches!(payload, Payload::Columns(layer) if layer.has(layout));
+        let loaded = self.load(on.storage, kind, fits, |entry, place| {
             let bytes = on.storage.read_payload(on.conn, entry, place)?;
-            let columns = Columns::decode(&bytes, &self.layout, self.record.rows)
-                .map_err(|what| Error::corrupt(place, what))?;
-            Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns, self.layout.clone()))))
+            let rows = self.record.rows;
+            let layer = match kind {
+                PayloadKind::Patch(_) => patch::decode(&bytes, layout, rows)
+                    .map(|(ords, columns)| Layer::patch(ords, columns, layout.clone())),
+                _ => {
+                    Columns::decode(&bytes, layout, rows).map(|columns| Layer::whole(columns, layout.clone()))
+                }
+            };
+            Ok(Payload::Columns(Arc::new(layer.map_err(|what| Error::corrupt(place, what))?)))
         })?;
         match loaded {
-            Payload::Columns(columns) => Ok(self.columns.get_or_init(|| columns)),
+            Payload::Columns(layer) => Ok(layer),
             _ => Err(self.mixed_up(on.storage)),
         }
     }
@@ -201,16 +216,22 @@ impl Segment {
 
     /// The same segment as a table of these columns has it; `None` when this is it.
     pub fn relaid(&self, layout: &Layout) -> Option<Self> {
-        (self.layout != *layout).then(|| Self {
-            record: self.record.clone(),
-            layout: layout.clone(),
+        (self.layout != *layout)
+            .then(|| Self { layout: layout.clone(), ..self.with_columns_of(self.record.clone()) })
+    }
+
+    /// The same segment under a record that gives it other columns.
+    pub fn with_columns_of(&self, record: SegmentRecord) -> Self {
+        Self {
+            record,
+            layout: self.layout.clone(),
             columns: OnceLock::new(),
             text: self.text.clone(),
             vectors: self.vectors.clone(),
             resident: self.resident.clone(),
-            dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
+            dead: self.dead.clone(),
             budget: AtomicUsize::new(self.budget()),
-        })
+        }
     }
 
     /// The same segment without stored vectors; `None` when it has none.
@@ -225,6 +246,10 @@ impl Segment {
             dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
             budget: AtomicUsize::new(self.budget()),
         })
+    }
+
+    fn missing(&self, storage: &Storage, kind: PayloadKind) -> Error {
+        Error::corrupt(storage.location(self.record.id, kind), "not in the directory")
     }
 
     fn mixed_up(&self, storage: &Storage) -> Error {

@@ -116,7 +116,7 @@ pub type Stored = (u32, Column);
 
 /// The rowids and the columns of `rows` rows, and whether ids are stored with them.
 pub fn decode(bytes: &[u8], rows: usize) -> Result<(Ints, Vec<Stored>, bool), String> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let version = reader.u8()?;
     if !(VERSION_WITHOUT_JSON..=VERSION_WITH_IDS).contains(&version) {
         return Err(format!("columns have layout {version}, expected {VERSION}"));
@@ -143,6 +143,15 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The bytes that were not read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
             return Err(format!("columns end early: {count} bytes wanted, {} left", self.rest.len()));

@@ -19,7 +19,7 @@ mod vector_bytes;
 mod words;
 
 pub(crate) use carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};
-pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
+pub(crate) use json::{JSON_MATCHES, ROW_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 
 use super::module::{AuxFunction, register_function, register_module};
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 29] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -47,6 +47,7 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
         Ok(())
     }),
     ("vec_f32", 1, vector::f32),
+    ("vec_f32", 2, vector::f32_of_model),
     ("vec_int8", 1, vector::int8),
     ("vec_bit", 1, vector::bit),
     ("vec_length", 1, vector::length),
@@ -65,6 +66,7 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
     ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", -1, hybrid::query),
     (JSON_MATCHES, 2, json_matches),
+    (ROW_MATCHES, 2, json::no_row),
     ("near", 2, near::near),
     ("near", 3, near::near),
     ("words", 1, words::words),

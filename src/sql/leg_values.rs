@@ -51,6 +51,11 @@ pub fn near_leg(shared: &TableState, near: &NearValue, column: &Result<usize>) -
         (None, Err(error)) => return Err(Error::Value(error.to_string())),
     };
     let LegOptions { weight, depth, bound, .. } = near.options;
+    if let Some(named) = &near.options.model {
+        let schema = &shared.collection.schema;
+        let place = format!("{}.{}", shared.table(), schema.columns[at].name);
+        Error::check_model(&place, schema.model.as_deref(), named)?;
+    }
     let leg = vector_leg(shared, at, near.vector.as_ref(), near.subtype)?;
     Ok(leg.map(|leg| Leg { weight, depth, bound, ..Leg::from(leg) }))
 }

@@ -2,6 +2,7 @@
 
 mod alter;
 mod auxiliary;
+mod background;
 mod best_index;
 mod callers;
 mod columns;
@@ -19,6 +20,7 @@ mod module;
 mod plan;
 mod question;
 mod request;
+mod row_filter;
 mod row_match;
 mod row_scan;
 mod search_options;

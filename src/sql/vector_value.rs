@@ -9,6 +9,10 @@ use crate::error::{Error, Result};
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 
+mod model;
+
+pub(crate) use model::with_model;
+
 /// Subtypes that mark the result of `vec_f32`, `vec_bit` and `vec_int8`; sqlite-vec's numbers.
 pub(crate) const SUBTYPE_F32: u32 = 223;
 pub(crate) const SUBTYPE_BIT: u32 = 224;
@@ -21,7 +25,7 @@ pub(crate) struct Target<'a> {
     pub(crate) name: &'a str,
     /// The length it must have; `None`: any but 0.
     pub(crate) dim: Option<usize>,
-    /// Embedding model of the table, shown when the length is wrong.
+    /// Embedding model of the table, which a vector that names its own is compared with; shown when the length is wrong.
     pub(crate) model: Option<&'a str>,
 }
 
@@ -35,7 +39,7 @@ pub(crate) fn read<'a>(value: ValueRef<'a>, subtype: u32, target: &Target<'_>) -
             let kind = if subtype == SUBTYPE_BIT { "bit" } else { "int8" };
             return bad(target, format_args!("expected a vector of f32, got one of {kind}"));
         }
-        ValueRef::Blob(bytes) => from_bytes(bytes, target)?,
+        ValueRef::Blob(bytes) => from_bytes(model::without(bytes, target)?, target)?,
         ValueRef::Text(text) => Cow::Owned(from_json(text, target)?),
         other => {
             let kind = crate::value::Value::from(other).type_name();
@@ -49,6 +53,7 @@ pub(crate) fn read<'a>(value: ValueRef<'a>, subtype: u32, target: &Target<'_>) -
         Some(expected) if expected != vector.len() => {
             let mut hint = Error::model_hint(target.model);
             if let ValueRef::Blob(bytes) = value {
+                let bytes = model::without(bytes, target)?;
                 hint.push_str(&advice(vector_hint::of(bytes, target.dim)));
             }
             let column = target.name.to_owned();

@@ -21,6 +21,8 @@ class Column(NamedTuple):
     dim: int = 0
     metric: str = "cosine"
     not_null: bool = False
+    #: Whether it is UNINDEXED: returned, and not filtered inside a search.
+    stored: bool = False
 
     @property
     def quoted(self) -> str:
@@ -121,12 +123,13 @@ def read(session: Session, database: str, table: str) -> Schema:
 
 
 def _column(sql: str, name: str, kind: str, declared: str | None, dim: int | None, metric: str | None, not_null: int) -> Column:
+    stored = kind == "unindexed"
     kind, type = _KINDS.get(kind, kind), (declared or "").upper()
     # Tables of the first versions do not remember the type in front of UNINDEXED.
-    if kind == "stored" and not type and re.search(rf"(?i)[\s(,\"`\[]{re.escape(name)}[\"`\]]?\s+JSON\s+UNINDEXED\b", sql):
+    if stored and not type and re.search(rf"(?i)[\s(,\"`\[]{re.escape(name)}[\"`\]]?\s+JSON\s+UNINDEXED\b", sql):
         type = "JSON"
     if kind == "vector":
         return Column(name, kind, "VECTOR", dim or 0, metric or "cosine", bool(not_null))
     if type == "JSON" and kind in ("metadata", "stored"):
         kind = "json"
-    return Column(name, kind, type, not_null=bool(not_null))
+    return Column(name, kind, type, not_null=bool(not_null), stored=stored)

@@ -21,11 +21,13 @@ pub(crate) struct LegOptions {
     pub(crate) depth: Option<usize>,
     /// The greatest distance, or the least BM25, of its rows.
     pub(crate) bound: Option<f64>,
+    /// The model that made the vector.
+    pub(crate) model: Option<String>,
 }
 
 impl Default for LegOptions {
     fn default() -> Self {
-        Self { column: None, syntax: Syntax::Query, weight: 1.0, depth: None, bound: None }
+        Self { column: None, syntax: Syntax::Query, weight: 1.0, depth: None, bound: None, model: None }
     }
 }
 
@@ -68,11 +70,15 @@ impl LegOptions {
                     Some(bound) => options.bound = Some(bound),
                     None => return wrong("a number"),
                 },
+                ("model", false) => match value.as_str() {
+                    Some(model) => options.model = Some(model.to_owned()),
+                    None => return wrong("the name of a model"),
+                },
                 _ => {
                     let known = if text {
                         "syntax, column, weight, depth, min_bm25"
                     } else {
-                        "weight, depth, max_distance"
+                        "weight, depth, max_distance, model"
                     };
                     return bad(format!("unknown word \"{name}\"; allowed are {known}"));
                 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::sql::module::{Args, FunctionContext};
-use crate::sql::vector_value::{SUBTYPE_BIT, SUBTYPE_F32, SUBTYPE_INT8, Target, read, to_blob};
+use crate::sql::vector_value::{SUBTYPE_BIT, SUBTYPE_F32, SUBTYPE_INT8, Target, read, to_blob, with_model};
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 
@@ -109,6 +109,16 @@ fn pair<'a>(args: &Args<'a>, function: &str) -> Result<(Vector<'a>, Vector<'a>)>
 /// `vec_f32(v)`: checks a vector and marks it.
 pub(super) fn f32(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     Vector::f32(args, 0, "vec_f32")?.set(out);
+    Ok(())
+}
+
+/// `vec_f32(v, model)`: the same, with the name of the model that made it.
+pub(super) fn f32_of_model(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
+    let Vector::F32(vector) = Vector::f32(args, 0, "vec_f32")? else { return Ok(()) };
+    let ValueRef::Text(model) = args.value(1) else {
+        return bad("vec_f32: the name of the model must be TEXT");
+    };
+    set(out, &with_model(&vector, &String::from_utf8_lossy(model))?, SUBTYPE_F32);
     Ok(())
 }
 
