@@ -58,8 +58,8 @@ def test_commands_and_functions_work(docs):
     docs.rows("INSERT INTO docs(docs) VALUES('optimize')")
     docs.rows("INSERT INTO docs(docs) VALUES('integrity-check')")
     assert docs.failure("ALTER TABLE docs RENAME TO nl_rank").says("nl_rank", "reserved")
-    docs.rows("ALTER TABLE docs RENAME TO rank")
-    assert docs.column("SELECT rowid FROM rank WHERE e MATCH '[4,0]' ORDER BY nl_rank LIMIT 1") == [4]
+    docs.rows("ALTER TABLE docs RENAME TO vector_rank")
+    assert docs.column("SELECT rowid FROM vector_rank WHERE e MATCH '[4,0]' ORDER BY nl_rank LIMIT 1") == [4]
 
 
 @pytest.mark.parametrize("prefix", ["", "1a", "a b", "ä", "x" * 33, "a-"])

@@ -67,7 +67,7 @@ def test_the_name_travels_with_the_value(docs):
 
 def test_functions_read_such_a_vector(db):
     v = "vec_f32('[3,4]', 'mini')"
-    assert db.rows(f"SELECT vec_length({v}), vec_to_json({v}), vec_distance_l2({v}, '[0,0]'), vec_type({v})") == [(2, "[3,4]", 5.0, "float32")]
+    assert db.rows(f"SELECT vec_length({v}), vec_to_json({v}), vec_distance_l2({v}, '[0,0]'), vec_type({v})") == [(2, "[3.0,4.0]", 5.0, "float32")]
     assert db.column(f"SELECT value FROM vec_each({v})") == [3.0, 4.0]
     assert db.failure("SELECT vec_f32('[1]', 5)").says("model", "TEXT")
     assert db.failure("SELECT vec_f32('[1]', '')").says("model")
