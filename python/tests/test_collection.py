@@ -224,3 +224,24 @@ def test_maintenance_in_slices_reports_and_can_be_stopped(db):
     assert len([None for _ in range(2) if docs.maintain(progress=lambda report: False)]) == 2
     assert docs.maintain(budget=0)["finished"] in (True, False)
     assert docs.count() == 600 and docs.search([1, 0], k=1).ids == ["0.0"]
+
+
+def test_columns_that_come_and_go_are_noticed(docs, db):
+    docs.search([1, 0, 0, 0])
+    db.execute("SELECT nearlite_alter('docs', 'ADD COLUMN stars INTEGER DEFAULT 2020')")
+    assert docs.schema.by_name["stars"].type == "INTEGER"
+    assert all(hit.metadata["stars"] == 2020 for hit in docs.search([1, 0, 0, 0], where={"stars": 2020}))
+    db.execute("SELECT nearlite_alter('docs', 'RENAME COLUMN stars TO rating')")
+    assert docs.count({"rating": 2020}) == docs.count()
+
+
+def test_metadata_may_be_called_like_a_measure_where_the_hidden_columns_have_a_prefix(db):
+    with pytest.raises(nearlite.InputError, match="hidden_prefix"):
+        nearlite.Collection(db, "docs").create(dim=2, columns={"score": float})
+    docs = nearlite.Collection(db, "docs").create(dim=2, columns={"score": float, "rank": int}, hidden_prefix="nl_")
+    docs.add(ids=["a", "b"], texts=["owl", "hawk"], vectors=[[1, 0], [0, 1]], metadatas=[{"score": 0.5, "rank": 7}, {"score": 2.5, "distance": "far"}])
+    hit = docs.search([1, 0], "owl", where={"score": {"$lt": 1}}, exact=True, ef_search=50)[0]
+    assert (hit.id, hit.metadata, hit.vector_rank) == ("a", {"score": 0.5, "rank": 7}, 1) and hit.score > 0.9
+    assert docs.search([0, 1], within=0.5).ids == ["b"] and docs.search(words="hawk", min_score=0.1).ids == ["b"]
+    docs.set("ef_search", 99)
+    assert nearlite.Collection(db, "docs").open().schema.hidden("rank") == "nl_rank"
