@@ -381,6 +381,38 @@ def test_views_and_triggers_cannot_alter(db):
     assert names(db) == ["body", "year", "e"]
 
 
+def test_a_view_that_reads_a_column_keeps_it_from_going(db):
+    make(db)
+    db.rows("CREATE VIEW v AS SELECT year FROM docs WHERE e MATCH '[1,1]'")
+    for text in ["DROP COLUMN year", "RENAME COLUMN year TO y"]:
+        assert db.failure("SELECT nearlite_alter('docs', ?)", text).says("error in view v", "year")
+        assert names(db) == ["body", "year", "e"] and db.one("SELECT count(*) FROM v") == 20
+    alter(db, "ADD COLUMN lang TEXT")
+    db.rows("DROP VIEW v")
+    alter(db, "DROP COLUMN year")
+    assert names(db) == ["body", "e", "lang"]
+    sound(db)
+
+
+@pytest.mark.parametrize("begin", [[], ["BEGIN"], ["BEGIN", "SAVEPOINT s"]])
+def test_a_statement_of_two_changes_is_refused_as_a_whole(db, begin):
+    make(db)
+    for sql in begin:
+        db.rows(sql)
+    db.rows("INSERT INTO docs(rowid, year, e) VALUES(50, 7, '[1,1]')")
+    for second in ["ADD COLUMN b TEXT", "DROP COLUMN nothing"]:
+        assert db.failure(f"INSERT INTO docs(docs, rank) VALUES('alter', 'ADD COLUMN a TEXT'), ('alter', '{second}')")
+        assert names(db) == ["body", "year", "e"] and found(db, "year = 7") == [50]
+        db.rows("UPDATE docs SET year = 7 WHERE rowid = 50")
+    alter(db, "ADD COLUMN a TEXT DEFAULT 'x'")
+    assert found(db, "a = 'x' AND year = 7") == [50]
+    sound(db)
+    if begin:
+        db.rows("ROLLBACK")
+        assert names(db) == ["body", "year", "e"] and found(db, "year = 7") == []
+        sound(db)
+
+
 def test_sqlites_own_procedure_is_what_the_error_says(db):
     make(db)
     db.rows("BEGIN")
