@@ -19,6 +19,7 @@ mod half;
 mod hits;
 mod keeper;
 mod key;
+mod like;
 mod loan;
 mod options;
 mod prepared;

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod fusion;
 mod groups;
 mod hybrid;
+mod like;
 mod listing;
 mod masks;
 mod matching;
@@ -22,6 +23,7 @@ mod search;
 
 pub use filter::Filter;
 pub use groups::Groups;
+pub use like::Like;
 pub use masks::{matching_rowids, passing_count, passing_rowids};
 pub use recall::recall;
 pub use request::{Grouping, Hit, Leg, LegQuery, Request, TextLeg, VectorLeg};
