@@ -257,7 +257,12 @@ impl<'c, D: Access> Search<'c, D> {
             ..Request::default()
         };
         let columns = Columns::new(table, schema, self.columns.as_deref())?;
-        Ok(Prepared { request, limit: self.limit, offset: self.offset, columns })
+        if !self.order.is_empty() && (!request.legs.is_empty() || compared) {
+            return Err(Error::Value(format!(
+                "{table}: order_by is for a search without a leg; nearest, text and like rank rows"
+            )));
+        }
+        Ok(Prepared { request, limit: self.limit, offset: self.offset, columns, order: self.order })
     }
 }
 

@@ -31,6 +31,7 @@ mod session;
 mod statement;
 mod transaction;
 mod upkeep;
+mod values;
 mod write_cell;
 mod write_row;
 

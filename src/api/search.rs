@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::planner::PartPlan;
-use crate::query::{Filter, Like, TextLeg};
+use crate::query::{Filter, Like, OrderBy, TextLeg};
 use crate::text::Syntax;
 use rusqlite::Connection;
 
@@ -71,6 +71,8 @@ pub struct Search<'c, D: Access = Database> {
     pub(super) text: Option<(Option<String>, String)>,
     /// Rows that others are compared with.
     pub(super) like: Vec<(Key, Like)>,
+    /// The order of rows that nothing ranks.
+    pub(super) order: Vec<OrderBy>,
     pub(super) must_match: Vec<TextLeg>,
     /// How `text` is read.
     pub(super) syntax: Syntax,
@@ -98,6 +100,7 @@ impl<'c, D: Access> Search<'c, D> {
             nearest: Vec::new(),
             text: None,
             like: Vec::new(),
+            order: Vec::new(),
             must_match: Vec::new(),
             filter: None,
             limit: LIMIT,

@@ -10,6 +10,7 @@ use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::storage::LogPosition;
 use crate::text::{TextConfig, TextSearcher};
+use crate::value::Value;
 use std::sync::{Arc, OnceLock};
 
 /// A segment with the rows that are dead in this view.
@@ -125,6 +126,14 @@ impl View {
         match self.segments.get(part) {
             Some(view) => Ok(view.segment.columns(on)?.columns.rowid(ord)),
             None => Ok(self.delta.rowid(ord)),
+        }
+    }
+
+    /// The value of a metadata column in a row.
+    pub fn value(&self, on: Connected<'_>, part: usize, column: usize, ord: u32) -> Result<Value> {
+        match self.segments.get(part) {
+            Some(view) => Ok(view.segment.columns(on)?.columns.value(column, ord)),
+            None => Ok(self.delta.columns(on.schema).value(column, ord)),
         }
     }
 
