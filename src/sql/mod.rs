@@ -1,6 +1,7 @@
 //! SQLite's door: the virtual table, its functions and the parser of its declaration.
 
 mod auxiliary;
+mod background;
 mod best_index;
 mod callers;
 mod columns;

@@ -94,6 +94,11 @@ impl VirtualTable for Table {
         Ok((!defects.is_empty()).then(|| defects.join("; ")))
     }
 
+    fn begin(&self) -> Result<()> {
+        self.shared.upkeep.presence.saw(true);
+        Ok(())
+    }
+
     fn sync(&self) -> Result<()> {
         if self.shared.broken.get() {
             let table = self.shared.table();
@@ -105,12 +110,13 @@ impl VirtualTable for Table {
     }
 
     fn commit(&self) -> Result<()> {
-        self.shared.upkeep.committed(self.shared.table());
+        self.shared.upkeep.committed(&self.shared.host, self.shared.table());
         Ok(())
     }
 
     fn rollback(&self) -> Result<()> {
         self.shared.broken.set(false);
+        self.shared.upkeep.presence.saw(false);
         self.shared.upkeep.reverted();
         Ok(())
     }

@@ -78,6 +78,7 @@ impl TableState {
 
     /// What the current snapshot sees.
     pub fn pin(&self) -> Result<Pinned> {
+        self.upkeep.presence.saw(!self.conn().is_autocommit());
         self.collection.pin(self.conn())
     }
 

@@ -25,6 +25,14 @@ impl Storage {
         row.map_err(|error| self.row_error(error))
     }
 
+    /// The metadata values of a row, in the order of the schema's metadata columns.
+    pub fn metadata(&self, conn: &Connection, rowid: i64) -> Result<Option<Vec<Value>>> {
+        let mut statement = conn.prepare_cached(&self.sql.row_metadata)?;
+        let width = statement.column_count();
+        let row = statement.query_row([rowid], |row| read_row(row, width)).optional();
+        Ok(row.map_err(|error| self.row_error(error))?.map(|row| row.values))
+    }
+
     /// Whether a row exists.
     pub fn row_exists(&self, conn: &Connection, rowid: i64) -> Result<bool> {
         Ok(conn.prepare_cached(&self.sql.row_exists)?.exists([rowid])?)
