@@ -33,6 +33,8 @@ fn notes(db: &Database) -> Collection {
     notes.flush().unwrap();
     notes.insert(&rows[30..]).unwrap();
     notes.delete(["report0.pdf#3"]).unwrap();
+    // Of a segment, and of rows that are in none.
+    notes.update_where(col("rowid").is_in([5, 6, 40]), &json!({"year": 1999, "lang": "fr"})).unwrap();
     notes
 }
 
@@ -73,7 +75,7 @@ fn rows_come_in_the_order_of_sqlite() {
     let all: Vec<i64> = search().order_by("year").iter().unwrap().map(|hit| hit.unwrap().rowid).collect();
     assert_eq!(all, plain(&db, "SELECT rowid FROM notes ORDER BY year, rowid"));
     let each = search().order_by("year").group_by("lang", 1).limit(10).run().unwrap();
-    assert_eq!(each.len(), 4);
+    assert_eq!(each.len(), 5);
     for (search, words) in [
         (search().order_by("yaer"), "notes has no column yaer to order rows by"),
         (search().order_by("meta"), "rows cannot be ordered by a JSON column"),
@@ -115,7 +117,13 @@ fn values_are_counted_as_sqlite_counts_them() {
     }
     assert_eq!(
         notes.distinct("lang").unwrap(),
-        [Value::Null, Value::Text("EN".into()), Value::Text("de".into()), Value::Text("en".into())]
+        [
+            Value::Null,
+            Value::Text("EN".into()),
+            Value::Text("de".into()),
+            Value::Text("en".into()),
+            Value::Text("fr".into())
+        ]
     );
     assert!(notes.facets("meta", Filter::All).unwrap_err().to_string().contains("only the values of a TEXT"));
     assert!(matches!(notes.distinct("nope"), Err(Error::Unknown(_))));

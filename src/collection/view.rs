@@ -155,8 +155,13 @@ impl View {
 
     /// The value of a metadata column in a row.
     pub fn value(&self, on: Connected<'_>, part: usize, column: usize, ord: u32) -> Result<Value> {
-        match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(on)?.columns.value(column, ord)),
+        let view = self.segments.get(part);
+        let revised = view.map_or(&self.delta.revised, |view| &view.revised);
+        if let Some(slot) = revised.place(ord) {
+            return Ok(revised.columns(on.schema).value(column, slot));
+        }
+        match view {
+            Some(view) => Ok(view.segment.columns(on)?.value(column, ord)),
             None => Ok(self.delta.columns(on.schema).value(column, ord)),
         }
     }
