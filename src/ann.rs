@@ -1,4 +1,4 @@
-//! A vector index in memory, without SQLite: build once, search, exact distances.
+//! A vector index in memory, without SQLite: build once, save and load, search all rows or some, exact distances.
 //!
 //! Candidates come from a walk over compact codes and are put in exact order by the stored vectors, so a distance
 //! that is returned is always exact.
@@ -14,10 +14,13 @@
 //! # Ok::<(), nearlite::Error>(())
 //! ```
 
+mod among;
+mod file;
 mod slim;
 #[cfg(test)]
 mod tests;
 
+pub use among::RowSet;
 pub use slim::Slim;
 
 use crate::error::{Error, Result};

@@ -83,6 +83,14 @@ pub enum Error {
     /// The statement was interrupted by `sqlite3_interrupt` or a progress callback.
     #[error("interrupted")]
     Interrupted,
+    /// A file that is no database could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system reported.
+        source: std::io::Error,
+    },
     /// SQLite itself reported an error.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),

@@ -123,6 +123,7 @@ pub use query::filter::{ColumnRef, Filter, JsonFilterText, JsonPath, JsonRef, co
 pub use query::fusion::{Fusion, LegScore};
 #[doc(hidden)]
 pub use query::planner::PartPlan;
+pub use query::{Facet, Like};
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
 pub use value::{Op, Value};

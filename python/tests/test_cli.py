@@ -165,6 +165,8 @@ def test_search(run, jsonl):
     found = json.loads(out)
     assert found["id"] == "pike" and found["metadata"]["year"] == 2012 and found["score"] == -found["distance"]
     assert json.loads(run("search", "x.db", "docs", "--like", "owl", "-k", 1, "--json")[1])["id"] == "wolf"
+    both = json.loads(run("search", "x.db", "docs", "--like", "owl", "--text", "wolves", "-k", 1, "--json")[1])
+    assert both["id"] == "wolf" and both["score"] > 0
     code, out, err = run("search", "x.db", "docs", "--text", "hunt", "--vector", "[0, 1, 1]", "--explain", "--alpha", "0.5")
     assert code == 0 and '"kind": "hybrid"' in err and "score" in out
     code, out, err = run("search", "x.db", "docs", "--query", "+hunt -packs", "--json")
@@ -266,7 +268,7 @@ MISTAKES = [
     (["search", "there.db", "docs", "--where", '{"year": {"$near": 1}}'], 1, "'$near' is not an operator"),
     (["search", "there.db", "docs", "--where", "nope = 1"], 1, "no such column: nope"),
     (["search", "there.db", "docs", "--like", "nobody"], 1, "there is no row 'nobody'"),
-    (["search", "there.db", "docs", "--like", "owl", "--text", "x"], 2, "--like goes without"),
+    (["search", "there.db", "docs", "--text", "owl", "--like-by", "text"], 2, "--like-by is for --like"),
     (["info", "docs.jsonl"], 1, "docs.jsonl cannot be opened as a database"),
     (["recall", "there.db", "docs", "--ef", "a"], 2, "--ef: expected whole numbers"),
     (["sql", "there.db", "SELEC"], 1, "syntax error"),

@@ -177,6 +177,26 @@ def test_rows_like_a_row(docs, rows):
     even = [other["id"] for other in like if other["year"] == 2004][:5]
     assert docs.similar("r7", k=5, where={"year": 2004}).ids == even
     assert docs.similar("r7", k=3, offset=2).ids == [other["id"] for other in like[2:5]]
+    assert docs.search(like="r7", k=5).ids == docs.similar("r7", k=5).ids
+    words = docs.search(like="r7", like_by="text", k=5)
+    assert "r7" not in words.ids and words[0].bm25 and docs.explain(like="r7", like_by="text", k=5).hits.ids == words.ids
+    both = docs.search(like="r7", like_by="both", k=5)
+    assert both[0].score and "r7" not in both.ids
+    legs = docs.explain(row["embedding"], like="r8", words="owl", k=5)
+    assert len(legs.legs[0]["legs"]) == 3 and "r8" not in legs.hits.ids
+    assert len(docs.search(like="r7", mmr=0.5, k=3)) == 3 and docs.search(like="r7", within=0.0).ids == []
+    assert next(docs.iterate(like="r7")).id == like[0]["id"]
+    assert docs.search(like="r7", k=2, min_score=-2).ids == docs.similar("r7", k=2).ids
+    for wrong, message in [
+        ({"like": "nobody"}, "there is no row 'nobody'"),
+        ({"like": 7}, "ids of docs are texts"),
+        ({"like": "r7", "like_by": "words"}, "like_by: expected 'vector', 'text' or 'both'"),
+        ({"like_by": "text"}, "beside like="),
+        ({"like": "r7", "like_by": "text", "mmr": 0.5}, "mmr compares vectors"),
+        ({"like": "r7", "like_by": "text", "within": 0.5}, "within is a distance"),
+    ]:
+        with pytest.raises(nearlite.InputError, match=message):
+            docs.search(**wrong)
     with pytest.raises(nearlite.InputError, match="there is no row 'nobody'"):
         docs.similar("nobody")
 

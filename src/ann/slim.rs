@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// An index whose vectors are not in memory, see [`Index::split`]: codes and graph alone.
 #[derive(Debug)]
 pub struct Slim {
-    spec: VectorSpec,
-    index: Arc<VectorIndex>,
+    pub(super) spec: VectorSpec,
+    pub(super) index: Arc<VectorIndex>,
 }
 
 impl Slim {

@@ -90,3 +90,113 @@ fn any_number_of_threads_builds_the_same_index() {
         assert!(built(&spec, threads, Vec::new()).is_empty());
     }
 }
+
+/// Numbers without a pattern, of all signs.
+fn scattered(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+#[test]
+fn a_search_among_some_rows_finds_those_that_comparing_all_finds() {
+    let (dim, count) = (8, 12_000);
+    let index = Index::build(&VectorSpec::new(dim, Metric::L2), scattered(dim * count, 3), 2).unwrap();
+    let queries = scattered(dim * 20, 9);
+    let sets = [
+        RowSet::all(count),
+        RowSet::from_fn(count, |row| row % 10 != 0),
+        RowSet::from_fn(count, |row| row % 50 == 7),
+        RowSet::from_fn(count, |row| row < 3),
+        RowSet::none(count),
+    ];
+    for set in &sets {
+        let (mut same, mut all) = (0, 0);
+        for query in queries.chunks(dim) {
+            let mut exact = index.exact(query, count).unwrap();
+            exact.retain(|hit| set.contains(hit.row));
+            exact.truncate(10);
+            let found = index.search_among(query, 10, 128, set).unwrap();
+            assert_eq!(found.len(), exact.len());
+            assert!(found.iter().all(|hit| set.contains(hit.row)));
+            assert!(found.windows(2).all(|pair| pair[0].distance <= pair[1].distance));
+            same += found.iter().filter(|hit| exact.contains(hit)).count();
+            all += exact.len();
+        }
+        assert!(same * 100 >= all * 95, "{same} of {all} among {} rows", set.count());
+    }
+    let error = index.search_among(&queries[..dim], 10, 64, &RowSet::all(5)).unwrap_err();
+    assert_eq!(error.to_string(), "the set of rows is over 5 rows, the index has 12000");
+}
+
+#[test]
+fn an_index_comes_back_from_its_file_and_damage_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.ann");
+    let dims = [(2, 0), (5, 1), (33, 700), (64, 300)];
+    for (at, (dim, count)) in dims.into_iter().enumerate() {
+        let metric = [Metric::Cosine, Metric::L2, Metric::Ip][at % 3];
+        let spec = VectorSpec::new(dim, metric);
+        let index = Index::build(&spec, scattered(dim * count, 5), 1).unwrap();
+        index.save(&path).unwrap();
+        let back = Index::load(&path).unwrap();
+        let slim = Slim::load(&path).unwrap();
+        let query = scattered(dim, 11);
+        assert_eq!(back.search(&query, 10, 64).unwrap(), index.search(&query, 10, 64).unwrap());
+        assert_eq!((slim.len(), back.memory_bytes()), (count, index.memory_bytes()));
+        let bytes = std::fs::read(&path).unwrap();
+        let damaged = folder.path().join("damaged.ann");
+        let refused = |bytes: &[u8], what: &str| {
+            std::fs::write(&damaged, bytes).unwrap();
+            let error = Index::load(&damaged).err().unwrap_or_else(|| panic!("{what}"));
+            assert!(
+                matches!(&error, Error::Value(why) if why.contains("this is no sound index")),
+                "{what}: {error}"
+            );
+            assert!(Slim::load(&damaged).is_err(), "{what}");
+        };
+        for cut in [0, 15, 47, 56, bytes.len() / 2, bytes.len() - 1] {
+            refused(&bytes[..cut], &format!("cut at {cut}"));
+        }
+        refused(&[&bytes[..], b"x"].concat(), "longer");
+        // Every byte of the head, and some of all others, with the checksum made right again: what is decoded has to prove itself.
+        for at in (0..bytes.len()).filter(|at| *at < 130 || at % 4001 == 0) {
+            for flip in [1, 0x80] {
+                let mut bad = bytes.clone();
+                bad[at] ^= flip;
+                refused_or_sound(&damaged, &bad, &query);
+                let end = bad.len() - 8;
+                if at < end {
+                    let checksum = u64::from(crc32fast::hash(&bad[..end])).to_le_bytes();
+                    bad[end..].copy_from_slice(&checksum);
+                    refused_or_sound(&damaged, &bad, &query);
+                }
+            }
+        }
+        let (slim, _) = index.split();
+        slim.save(&path).unwrap();
+        assert_eq!(Slim::load(&path).unwrap().len(), count);
+        if count > 0 {
+            assert!(Index::load(&path).unwrap_err().to_string().contains("it holds no vectors"));
+        }
+    }
+    assert!(matches!(Index::load(folder.path().join("nothing")), Err(Error::File { .. })));
+    let index = Index::build(&VectorSpec::new(1, Metric::L2), vec![1.0], 1).unwrap();
+    assert!(matches!(index.save(folder.path().join("no/such/folder")), Err(Error::File { .. })));
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+/// Nothing panics: an index that is loaded can be searched.
+fn refused_or_sound(path: &std::path::Path, bytes: &[u8], query: &[f32]) {
+    std::fs::write(path, bytes).unwrap();
+    if let Ok(index) = Index::load(path) {
+        let _ = index.search(query, 10, 64);
+        let _ = index.exact(query, 3);
+    }
+}

@@ -12,7 +12,7 @@ use super::read_row::{Columns, unknown_column};
 use super::search::Search;
 use super::statement::{error_of, target};
 use crate::error::{Error, Result};
-use crate::query::{Filter, Grouping, Leg, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Grouping, Leg, LegQuery, Request, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
 use crate::value::Op;
 use rusqlite::Connection;
@@ -180,7 +180,15 @@ impl<'c, D: Access> Search<'c, D> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
+        let (alike, others) = self.like_legs(conn)?;
+        let compared = !self.like.is_empty();
         let mut filter = self.filter;
+        if let Some(others) = others {
+            filter = Some(match filter {
+                Some(filter) => filter.and(others),
+                None => others,
+            });
+        }
         for (expression, run) in self.sql {
             let sql = format!("SELECT rowid FROM {} WHERE ({expression}\n)", target(&collection.inner));
             let ids = Filter::rowids(run(conn, &sql).map_err(|error| match error {
@@ -197,6 +205,8 @@ impl<'c, D: Access> Search<'c, D> {
         }
         let legs = self.nearest.iter().map(|(column, query)| vector_leg(collection, column, query));
         let mut legs: Vec<Leg> = legs.map(|leg| leg.map(Leg::from)).collect::<Result<_>>()?;
+        legs.extend(alike);
+        let vectors = legs.iter().any(|leg| matches!(leg.query, LegQuery::Vector(_)));
         let syntax = self.syntax;
         let mut must_match = self.must_match;
         let text = match self.text {
@@ -210,7 +220,7 @@ impl<'c, D: Access> Search<'c, D> {
                 }
             }
         };
-        if legs.is_empty() && self.within.is_some() {
+        if !vectors && !compared && self.within.is_some() {
             return Err(Error::Value(format!(
                 "{table}: within is a distance to a query vector: it needs nearest"
             )));
@@ -223,8 +233,12 @@ impl<'c, D: Access> Search<'c, D> {
             },
         };
         legs.extend(text.map(Leg::from));
+        if compared && (legs.is_empty() || !vectors && self.within.is_some()) {
+            // The row has nothing to be compared by.
+            filter = Some(Filter::rowids([]));
+        }
         let mmr = self.rerank.map(|mmr| mmr.lambda);
-        if mmr.is_some() && self.nearest.is_empty() {
+        if mmr.is_some() && !vectors && !compared {
             return Err(Error::Value(format!("{table}: rerank by MMR needs nearest")));
         }
         let request = Request {
@@ -243,7 +257,12 @@ impl<'c, D: Access> Search<'c, D> {
             ..Request::default()
         };
         let columns = Columns::new(table, schema, self.columns.as_deref())?;
-        Ok(Prepared { request, limit: self.limit, offset: self.offset, columns })
+        if !self.order.is_empty() && (!request.legs.is_empty() || compared) {
+            return Err(Error::Value(format!(
+                "{table}: order_by is for a search without a leg; nearest, text and like rank rows"
+            )));
+        }
+        Ok(Prepared { request, limit: self.limit, offset: self.offset, columns, order: self.order })
     }
 }
 

@@ -31,22 +31,65 @@ impl<D: Access> Collection<D> {
     /// Those of [`insert`](Self::insert); [`Error::Serde`] when `changes` is not exactly one struct or map.
     pub fn update<T: Serialize + ?Sized>(&self, key: impl Into<Key>, changes: &T) -> Result<bool> {
         let key = self.check_key(key.into())?;
+        let given = self.cells(changes, "update")?;
+        if given.iter().all(Option::is_none) {
+            return self.read(|conn| self.has(conn, &key));
+        }
+        self.write(|conn| self.change(conn, &key, &given))
+    }
+
+    /// The cells of exactly one struct or map.
+    fn cells<T: Serialize + ?Sized>(&self, changes: &T, method: &str) -> Result<Vec<Option<Value>>> {
         let (mut given, mut count) = (Vec::new(), 0);
         write_row::write(self.name(), self.schema(), changes, &mut |cells| {
             count += 1;
             given = cells.to_vec();
             Ok(())
         })?;
-        if count != 1 {
-            return Err(Error::Serde(format!(
-                "{}: update takes one struct or map, got {count}",
-                self.name()
-            )));
+        match count {
+            1 => Ok(given),
+            _ => Err(Error::Serde(format!("{}: {method} takes one struct or map, got {count}", self.name()))),
         }
-        if given.iter().all(Option::is_none) {
-            return self.read(|conn| self.has(conn, &key));
+    }
+
+    /// Changes the given columns of every row that passes a filter, in one transaction; returns how many rows passed.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema, col};
+    /// # use serde_json::json;
+    /// # let notes = Database::in_memory()?.collection("notes").create(
+    /// #     Schema::new().key("id").full_text("body").integer("year").boolean("old"))?;
+    /// notes.insert(&[json!({"id": "a", "year": 1999}), json!({"id": "b", "year": 2024})])?;
+    /// assert_eq!(notes.update_where(col("year").lt(2000), &json!({"old": true}))?, 1);
+    /// assert_eq!(notes.count(col("old").eq(true))?, 1);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`update`](Self::update), and [`Error::Unknown`] for a column of the filter that is not there; then nothing
+    /// is changed. So it is where several rows would get one key.
+    pub fn update_where<T: Serialize + ?Sized>(&self, filter: Filter, changes: &T) -> Result<usize> {
+        filter.check(self.name(), &self.inner.schema)?;
+        let given = self.cells(changes, "update_where")?;
+        let sets = self.sets(&given);
+        if sets.is_empty() {
+            return self.count(filter);
         }
-        self.write(|conn| self.change(conn, &key, &given))
+        self.write(|conn| {
+            let (condition, params) = condition(&self.inner, conn, Some(&filter))?;
+            let sql = format!("UPDATE {} SET {} WHERE {condition}", self.target(), sets.join(", "));
+            let values = given.iter().flatten().chain(&params);
+            let mut statement = conn.prepare(&sql).map_err(error_of)?;
+            change(conn, statement.query(rusqlite::params_from_iter(values)).map_err(error_of)?)
+        })
+    }
+
+    /// `column = ?` of each cell that is given.
+    fn sets(&self, cells: &[Option<Value>]) -> Vec<String> {
+        let columns = &self.schema().columns;
+        let name = |at: usize| columns.get(at).map_or("rowid".to_owned(), |column| quoted(&column.name));
+        let given = cells.iter().enumerate().filter(|(_, cell)| cell.is_some());
+        given.map(|(at, _)| format!("{} = ?", name(at))).collect()
     }
 
     /// Changes the given columns of many rows in one transaction: `&vec` or `&slice` of structs or maps, each with the
@@ -110,13 +153,10 @@ impl<D: Access> Collection<D> {
 
     /// Writes the cells that are given into the row with this key; whether there is one.
     fn change(&self, conn: &Connection, key: &Key, cells: &[Option<Value>]) -> Result<bool> {
-        let columns = &self.schema().columns;
-        let name = |at: usize| columns.get(at).map_or("rowid".to_owned(), |column| quoted(&column.name));
-        let given = || cells.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.as_ref()?)));
-        let sets: Vec<String> = given().map(|(at, _)| format!("{} = ?", name(at))).collect();
+        let sets = self.sets(cells);
         let sql = format!("UPDATE {} SET {} WHERE {} = ?", self.target(), sets.join(", "), self.key_name());
         let key = key.value();
-        let values = given().map(|(_, value)| value).chain([&key]);
+        let values = cells.iter().flatten().chain([&key]);
         let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
         Ok(change(conn, statement.query(rusqlite::params_from_iter(values)).map_err(error_of)?)? > 0)
     }

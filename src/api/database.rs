@@ -12,7 +12,7 @@ use super::queue::Use;
 use super::statement::error_of;
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use crate::schema::{Schema, quoted};
+use crate::schema::{Schema, check_name, quoted};
 use crate::sql;
 use rusqlite::Connection;
 use std::path::Path;
@@ -125,6 +125,34 @@ impl Database {
             let table = catalog::declared_name(conn, "main", name)?
                 .ok_or_else(|| catalog::no_such_collection(conn, name))?;
             Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quoted(&table)))?)
+        })
+    }
+
+    /// Gives a collection another name. A [`Collection`] that was opened by the old one reports that it is not there any more.
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let db = Database::in_memory()?;
+    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// db.rename_collection("notes", "papers")?;
+    /// assert_eq!(db.collections()?, ["papers"]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when there is no collection of this name, [`Error::Schema`] when the new name is taken or reserved.
+    pub fn rename_collection(&self, name: &str, new: &str) -> Result<()> {
+        self.write(|conn| {
+            let table = catalog::declared_name(conn, "main", name)?
+                .ok_or_else(|| catalog::no_such_collection(conn, name))?;
+            check_name(new)?;
+            if let Some(kind) = catalog::other_object(conn, new)?
+                && !new.eq_ignore_ascii_case(&table)
+            {
+                return Err(Error::Schema(format!("there is {kind} {new} already; choose another name")));
+            }
+            let sql = format!("ALTER TABLE main.{} RENAME TO {}", quoted(&table), quoted(new));
+            conn.execute_batch(&sql).map_err(error_of)
         })
     }
 

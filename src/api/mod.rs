@@ -20,6 +20,7 @@ mod half;
 mod hits;
 mod keeper;
 mod key;
+mod like;
 mod loan;
 mod model;
 mod options;
@@ -32,6 +33,7 @@ mod session;
 mod statement;
 mod transaction;
 mod upkeep;
+mod values;
 mod write_cell;
 mod write_row;
 

@@ -6,7 +6,7 @@ use super::read_row::Columns;
 use super::statement::{condition, error_of, target};
 use crate::collection::OpenCollection;
 use crate::error::Result;
-use crate::query::{self, Request};
+use crate::query::{self, OrderBy, Request};
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -17,21 +17,29 @@ pub(super) struct Prepared {
     pub limit: usize,
     pub offset: usize,
     pub columns: Arc<Columns>,
+    /// The order of rows that nothing ranks; by rowid where none is given.
+    pub order: Vec<OrderBy>,
 }
 
 impl Prepared {
     /// Begins the search; `bounded` when no more rows than the limit are taken.
     pub fn start(&self, inner: &OpenCollection, conn: &Connection, bounded: bool) -> Result<Feed> {
         let request = &self.request;
-        let rows = if request.legs.is_empty() {
+        let most = if bounded && request.group.is_none() {
+            self.limit.saturating_add(self.offset)
+        } else {
+            usize::MAX
+        };
+        let rows = if request.legs.is_empty() && !self.order.is_empty() {
+            let pinned = inner.pin(conn)?;
+            let snapshot = pinned.snapshot(inner.on(conn));
+            let ids = query::ordered_rowids(snapshot, request.filter.as_ref(), &self.order, most)?;
+            Rows::Plain(ids.into_iter(), request.group.map(query::Groups::new))
+        } else if request.legs.is_empty() {
             // No view is asked for here, which would notice a table that was made again.
             inner.check(conn)?;
             let (condition, params) = condition(inner, conn, request.filter.as_ref())?;
-            let limit = if bounded && request.group.is_none() {
-                format!(" LIMIT {}", self.limit.saturating_add(self.offset))
-            } else {
-                String::new()
-            };
+            let limit = if most < usize::MAX { format!(" LIMIT {most}") } else { String::new() };
             let sql = format!("SELECT rowid FROM {} WHERE {condition} ORDER BY rowid{limit}", target(inner));
             let mut statement = conn.prepare_cached(&sql).map_err(error_of)?;
             let ids = statement

@@ -3,11 +3,12 @@
 use super::access::Access;
 use super::collection::Collection;
 use super::database::Database;
+use super::key::Key;
 use crate::error::{Error, Result};
 use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::planner::PartPlan;
-use crate::query::{Filter, TextLeg};
+use crate::query::{Filter, Like, OrderBy, TextLeg};
 use crate::text::Syntax;
 use rusqlite::Connection;
 
@@ -68,6 +69,10 @@ pub struct Search<'c, D: Access = Database> {
     /// Vector columns with their queries.
     pub(super) nearest: Vec<(String, Vec<f32>)>,
     pub(super) text: Option<(Option<String>, String)>,
+    /// Rows that others are compared with.
+    pub(super) like: Vec<(Key, Like)>,
+    /// The order of rows that nothing ranks.
+    pub(super) order: Vec<OrderBy>,
     pub(super) must_match: Vec<TextLeg>,
     /// How `text` is read.
     pub(super) syntax: Syntax,
@@ -94,6 +99,8 @@ impl<'c, D: Access> Search<'c, D> {
             collection,
             nearest: Vec::new(),
             text: None,
+            like: Vec::new(),
+            order: Vec::new(),
             must_match: Vec::new(),
             filter: None,
             limit: LIMIT,

@@ -241,6 +241,25 @@ impl<D: Access> Collection<D> {
         })
     }
 
+    /// The value of a setting, see [`set`](Self::set).
+    ///
+    /// ```
+    /// # use nearlite::{Database, Schema};
+    /// # let notes = Database::in_memory()?.collection("notes").create(Schema::new().key("id").full_text("body"))?;
+    /// assert_eq!(notes.setting("automerge")?, 3);                            // the default
+    /// notes.set("automerge", 4)?;
+    /// assert_eq!(notes.setting("automerge")?, 4);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] listing the settings.
+    pub fn setting(&self, setting: &str) -> Result<i64> {
+        let settings = self.read(|conn| self.inner.settings(conn))?;
+        let value = settings.value(setting).ok_or_else(|| self.inner.storage.unknown_setting(setting))?;
+        Ok(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
     fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quoted(self.name()));
         self.write_unchecked(|conn| {

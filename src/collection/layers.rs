@@ -6,6 +6,7 @@
 use crate::bitmap::Bitmap;
 use crate::columns::{Columns, Passing, Pick};
 use crate::schema::{ColumnType, Layout};
+use crate::value::Value;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,6 +98,13 @@ impl SegmentColumns {
             |(at, layer): (usize, &Arc<Layer>)| Some(Pick { columns: at as u32, ord: layer.place(ord)? });
         let layers = self.layers.iter().enumerate().rev();
         layers.filter_map(place).next().unwrap_or(Pick { columns: 0, ord })
+    }
+
+    /// The value of a column in a row.
+    pub fn value(&self, column: usize, ord: u32) -> Value {
+        let place = self.place(ord);
+        let layer = self.layers.get(place.columns as usize);
+        layer.map_or(Value::Null, |layer| layer.columns.value(column, place.ord))
     }
 
     /// What is kept under `key`, or what `make` gives of the layers.

@@ -9,6 +9,7 @@ use super::view::{TextView, View};
 use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::storage::Settings;
+use crate::value::Value;
 use crate::vector::metric;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -52,6 +53,11 @@ impl<'a> Snapshot<'a> {
     /// Rowid of a row.
     pub fn rowid(self, part: usize, ord: u32) -> Result<i64> {
         self.view.rowid(self.on, part, ord)
+    }
+
+    /// The value of a metadata column, by its position among them, in a row.
+    pub fn value(self, part: usize, column: usize, ord: u32) -> Result<Value> {
+        self.view.value(self.on, part, column, ord)
     }
 
     /// Whether the rowids of a part ascend with the ords.

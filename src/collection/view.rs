@@ -11,6 +11,7 @@ use crate::columns::{Columns, Passing, Pick};
 use crate::error::Result;
 use crate::storage::LogPosition;
 use crate::text::{TextConfig, TextSearcher};
+use crate::value::Value;
 use std::sync::{Arc, OnceLock};
 
 /// A segment with the rows that are dead in this view.
@@ -149,6 +150,19 @@ impl View {
         match self.segments.get(part) {
             Some(view) => Ok(view.segment.columns(on)?.whole().rowid(ord)),
             None => Ok(self.delta.rowid(ord)),
+        }
+    }
+
+    /// The value of a metadata column in a row.
+    pub fn value(&self, on: Connected<'_>, part: usize, column: usize, ord: u32) -> Result<Value> {
+        let view = self.segments.get(part);
+        let revised = view.map_or(&self.delta.revised, |view| &view.revised);
+        if let Some(slot) = revised.place(ord) {
+            return Ok(revised.columns(on.schema).value(column, slot));
+        }
+        match view {
+            Some(view) => Ok(view.segment.columns(on)?.value(column, ord)),
+            None => Ok(self.delta.columns(on.schema).value(column, ord)),
         }
     }
 

@@ -74,6 +74,13 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 "a hybrid query works as a term of WHERE or ON, not under OR or NOT".into(),
             ));
         }
+        if let Some(Carried::Like(like)) = Carried::of(args, 0)? {
+            if handle.asked.like.as_ref() == Some(&like) {
+                out.set_integer(1);
+                return Ok(());
+            }
+            return Err(Error::QueryText(LIKE_IS_A_SEARCH.into()));
+        }
         handle.row_match.text_matched();
         if let Some(value) = TextValue::of(args, 0)? {
             let leg = leg_values::text_leg(&handle.shared, value, None)?;
@@ -97,6 +104,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                         "a hybrid query is for the column named like the table".into(),
                     ));
                 }
+                Some(Carried::Like(_)) => return Err(Error::QueryText(LIKE_IS_A_SEARCH.into())),
                 Some(_) => return Err(Error::QueryText(WRONG_MATCH.into())),
                 None => {}
             }
@@ -104,6 +112,9 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 out.set_integer(i64::from(matched));
             }
             Ok(())
+        }
+        (_, ValueRef::Text(_)) if matches!(Carried::of(args, 0)?, Some(Carried::Like(_))) => {
+            Err(Error::QueryText(LIKE_IS_A_SEARCH.into()))
         }
         (_, ValueRef::Text(text)) => {
             let Some(value) = TextValue::of(args, 0)? else {
@@ -128,6 +139,9 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
         _ => Err(Error::QueryText(WRONG_MATCH.into())),
     }
 }
+
+const LIKE_IS_A_SEARCH: &str =
+    "like_row(...) works as one of the first 16 terms of WHERE or ON that AND joins, not under OR or NOT";
 
 const WRONG_MATCH: &str = "MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column";
 

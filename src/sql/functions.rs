@@ -12,13 +12,14 @@ mod each;
 mod hybrid;
 mod json;
 mod leg_options;
+mod like;
 mod near;
 mod quantize;
 mod vector;
 mod vector_bytes;
 mod words;
 
-pub(crate) use carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};
+pub(crate) use carried::{Carried, HybridQuery, LegValue, LikeValue, NearValue, TextValue};
 pub(crate) use json::{JSON_MATCHES, ROW_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 
@@ -27,7 +28,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 29] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 31] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -67,6 +68,8 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 29] = [
     ("hybrid_query", -1, hybrid::query),
     (JSON_MATCHES, 2, json_matches),
     (ROW_MATCHES, 2, json::no_row),
+    ("like_row", 1, like::like_row),
+    ("like_row", 2, like::like_row),
     ("near", 2, near::near),
     ("near", 3, near::near),
     ("words", 1, words::words),

@@ -1,12 +1,14 @@
 //! Legs and groups of a search from the values that SQL gives, checked against the table.
 
-use super::functions::{LegOptions, NearValue, TextValue};
+use super::functions::{LegOptions, LikeValue, NearValue, TextValue};
 use super::table_state::TableState;
 use super::vector_value;
+use crate::columns::affinity::text_to_number;
 use crate::error::{Error, Result};
 use crate::query::fusion::HybridOptions;
-use crate::query::{Grouping, Leg, TextLeg, VectorLeg};
+use crate::query::{Grouping, Leg, Like, TextLeg, VectorLeg};
 use crate::schema::{ColumnKind, VectorSpec};
+use crate::value::Value;
 use rusqlite::types::ValueRef;
 
 /// The vector leg that `value` asks for in the VECTOR column at `at`; `None` for NULL.
@@ -75,6 +77,41 @@ pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> 
         },
     };
     Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
+}
+
+/// The rowid that `like_row` names, and the legs of rows that are like that one. There are none where there is no such
+/// row, or it does not have what is compared.
+pub fn like_legs(
+    shared: &TableState,
+    value: &LikeValue,
+    like: &Like,
+    column: Option<usize>,
+) -> Result<(i64, Vec<Leg>)> {
+    const NOBODY: (i64, Vec<Leg>) = (0, Vec::new());
+    let Some(rowid) = like_rowid(shared, &value.row)? else { return Ok(NOBODY) };
+    let pinned = shared.pin()?;
+    let column = column.and_then(|at| shared.collection.schema.vector_nth(at));
+    let mut legs = like.legs(pinned.snapshot(shared.on()), rowid, column)?;
+    for leg in &mut legs {
+        (leg.weight, leg.depth) = (value.leg.weight, value.leg.depth);
+    }
+    Ok((rowid, legs))
+}
+
+/// The rowid of a row that is given by its rowid or its TEXT key. A number in a text is a rowid where there is no such key.
+fn like_rowid(shared: &TableState, row: &Value) -> Result<Option<i64>> {
+    Ok(match row {
+        Value::Integer(rowid) => Some(*rowid),
+        Value::Real(real) => Value::whole(*real),
+        Value::Text(_) if shared.collection.schema.has_text_key() => {
+            shared.collection.storage.rowid_of_key(shared.conn(), row)?
+        }
+        Value::Text(text) => match text_to_number(text) {
+            Some(number) => like_rowid(shared, &number)?,
+            None => None,
+        },
+        _ => None,
+    })
 }
 
 /// The grouping that the options ask for.

@@ -2,16 +2,16 @@
 
 use super::filter_terms::{column_name, filter_of, is_text, list_filter};
 use super::functions::{
-    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, ROW_MATCHES, TextValue, filter_text,
+    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, LikeValue, ROW_MATCHES, TextValue, filter_text,
 };
-use super::leg_values::{grouping, near_leg, text_leg, vector_column, vector_leg};
+use super::leg_values::{grouping, like_legs, near_leg, text_leg, vector_column, vector_leg};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
 use super::search_options::SearchOptions;
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::fusion::{self, HybridOptions};
-use crate::query::{Filter, Leg, LegQuery, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Leg, LegQuery, Like, Request, TextLeg, VectorLeg};
 use crate::text::Syntax;
 use crate::value::{Op, Value};
 use rusqlite::types::ValueRef;
@@ -23,6 +23,8 @@ pub struct Asked {
     pub field: Option<usize>,
     /// The hybrid query.
     pub hybrid: Option<HybridQuery>,
+    /// The row that others are compared with.
+    pub like: Option<LikeValue>,
     /// Columns that have one value in every row found, because the search looks at such rows only.
     pub fixed: Vec<(usize, Value)>,
 }
@@ -55,6 +57,7 @@ struct RequestBuilder<'a> {
     /// The legs of a hybrid query.
     legs: Vec<Leg>,
     hybrid: Option<HybridQuery>,
+    like: Option<LikeValue>,
     limit: Option<usize>,
     offset: usize,
     bounds: Vec<(Term, f64)>,
@@ -71,6 +74,7 @@ impl<'a> RequestBuilder<'a> {
             texts: Vec::new(),
             legs: Vec::new(),
             hybrid: None,
+            like: None,
             limit: None,
             offset: 0,
             bounds: Vec::new(),
@@ -132,6 +136,16 @@ impl<'a> RequestBuilder<'a> {
     fn add_vector(&mut self, at: usize, args: &Args<'_>, position: usize) -> Result<bool> {
         let table = self.shared.table();
         match Carried::of(args, position)? {
+            Some(Carried::Like(value)) => {
+                let like = value.like.in_vector(table, &column_name(self.shared, at))?;
+                for leg in self.like_legs(value, &like, None)? {
+                    if let LegQuery::Vector(leg) = leg.query {
+                        self.set_vector(leg)?;
+                        return Ok(true);
+                    }
+                }
+                return Ok(false);
+            }
             Some(Carried::Hybrid(_) | Carried::Near(_)) => {
                 return Err(Error::Value(format!("{table}: write {table} MATCH hybrid_query(...)")));
             }
@@ -151,14 +165,19 @@ impl<'a> RequestBuilder<'a> {
 
     fn add_text(&mut self, column: Option<usize>, args: &Args<'_>, position: usize) -> Result<bool> {
         let table = self.shared.table();
-        let carried = Carried::of(args, position)?;
-        if let Some(Carried::Hybrid(asked)) = carried {
-            if self.hybrid.is_some() {
-                return Err(Error::Value(format!("{table}: a search takes one hybrid_query")));
+        let carried = match Carried::of(args, position)? {
+            Some(Carried::Hybrid(asked)) => {
+                if self.hybrid.is_some() || self.like.is_some() {
+                    return Err(Error::Value(format!(
+                        "{table}: a search takes one hybrid_query; like_row(...) can be a leg of it"
+                    )));
+                }
+                self.add_hybrid(asked)?;
+                return Ok(true);
             }
-            self.add_hybrid(asked)?;
-            return Ok(true);
-        }
+            Some(Carried::Like(value)) => return self.add_like(column, value),
+            carried => carried,
+        };
         let value = match (carried, Value::from(args.value(position))) {
             (Some(Carried::Text(value)), _) => value,
             (None, Value::Text(text)) => TextValue { text, options: LegOptions::default() },
@@ -179,6 +198,43 @@ impl<'a> RequestBuilder<'a> {
         let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
         self.texts.push(text_leg(self.shared, value, field)?);
         Ok(true)
+    }
+
+    /// `docs MATCH like_row(...)`, and the same of a FULLTEXT column.
+    fn add_like(&mut self, column: Option<usize>, value: LikeValue) -> Result<bool> {
+        let table = self.shared.table();
+        let Some(at) = column else {
+            if self.hybrid.is_some() {
+                return Err(Error::Value(format!(
+                    "{table}: like_row(...) beside a hybrid_query is a leg of it: hybrid_query(..., like_row(...))"
+                )));
+            }
+            let like = value.like.clone();
+            let legs = self.like_legs(value, &like, None)?;
+            let found = !legs.is_empty();
+            self.legs.extend(legs);
+            return Ok(found);
+        };
+        let like = value.like.in_text(table, &column_name(self.shared, at))?;
+        let legs = self.like_legs(value, &like, None)?;
+        let texts = legs.into_iter().filter_map(|leg| match leg.query {
+            LegQuery::Text(leg) => Some(leg),
+            LegQuery::Vector(_) => None,
+        });
+        let before = self.texts.len();
+        self.texts.extend(texts);
+        Ok(self.texts.len() > before)
+    }
+
+    /// The legs of a row that others are compared with, which is left out of the answer. `column` is the VECTOR column where
+    /// none is named.
+    fn like_legs(&mut self, value: LikeValue, like: &Like, column: Option<usize>) -> Result<Vec<Leg>> {
+        let (rowid, legs) = like_legs(self.shared, &value, like, column)?;
+        if !legs.is_empty() {
+            self.filters.push(Filter::rowids([rowid]).not());
+        }
+        self.like = Some(value);
+        Ok(legs)
     }
 
     fn add_option(&mut self, term: Term, number: Option<usize>) -> Result<bool> {
@@ -223,6 +279,12 @@ impl<'a> RequestBuilder<'a> {
                     let leg = Leg::from(text_leg(self.shared, value, None)?);
                     Some(Leg { weight, depth, bound, ..leg })
                 }
+                LegValue::Like(value) => {
+                    let like = value.like.clone();
+                    let legs = self.like_legs(value.clone(), &like, column.as_ref().ok().copied())?;
+                    self.legs.extend(legs);
+                    None
+                }
             };
             self.legs.extend(leg);
         }
@@ -250,7 +312,7 @@ impl<'a> RequestBuilder<'a> {
             return Ok(None);
         }
         let field = self.request.texts().next().and_then(|leg| leg.field);
-        Ok(Some((self.request, Asked { field, hybrid: self.hybrid, fixed: self.fixed })))
+        Ok(Some((self.request, Asked { field, hybrid: self.hybrid, like: self.like, fixed: self.fixed })))
     }
 
     /// The legs of a hybrid query rank, with a vector beside it; texts beside it must match. Without one the vector and the

@@ -62,11 +62,12 @@ impl SearchScan {
         mut request: Request,
         asked: Asked,
     ) -> Result<Option<Self>> {
-        // Now it is known whether a text is a hybrid query, and whether functions of the row read its score.
+        // Now it is known whether a text is a hybrid query or that of a row, and whether functions of the row read its score.
         let several = request.legs.len() > 1 || request.group.is_some();
         let hybrid = several || request.vectors().next().is_some();
         // A bound that the text brings with it is one on its score.
-        let scored = calls.bm25 || plan.bare && calls.marks || !request.until.is_empty();
+        let scored =
+            calls.bm25 || plan.bare && calls.marks || !request.until.is_empty() || asked.like.is_some();
         request.unranked = plan.unranked && !hybrid && !scored;
         request.descending = plan.order == Order::Descending;
         let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));

@@ -73,6 +73,11 @@ impl Settings {
         }
     }
 
+    /// The value of the setting called `name`.
+    pub fn value(&self, name: &str) -> Option<usize> {
+        self.clone().field(name).map(|value| *value)
+    }
+
     fn field(&mut self, name: &str) -> Option<&mut usize> {
         match name {
             "ef_search" => Some(&mut self.ef_search),
@@ -104,18 +109,19 @@ impl Storage {
         Ok(settings)
     }
 
+    /// There is no setting of this name; the error lists those there are.
+    pub fn unknown_setting(&self, name: &str) -> Error {
+        let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+        Error::Unknown(format!("{}: unknown setting '{name}'; settings are {}", self.table, known.join(", ")))
+    }
+
     /// Stores one setting.
     ///
     /// # Errors
     /// [`Error::Unknown`] lists the settings, [`Error::Value`] the allowed range.
     pub fn set(&self, conn: &Connection, name: &str, value: i64) -> Result<()> {
         let Some((name, low, high)) = Settings::RANGES.iter().find(|(known, ..)| *known == name) else {
-            let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
-            return Err(Error::Unknown(format!(
-                "{}: unknown setting '{name}'; settings are {}",
-                self.table,
-                known.join(", ")
-            )));
+            return Err(self.unknown_setting(name));
         };
         if !usize::try_from(value).is_ok_and(|v| (*low..=*high).contains(&v)) {
             return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));

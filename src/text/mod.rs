@@ -9,6 +9,7 @@
 
 mod analyzer;
 mod best;
+mod characteristic;
 mod compile;
 mod directory;
 mod exact;

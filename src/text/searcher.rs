@@ -125,19 +125,25 @@ impl TextSearcher {
         self.searcher.segment_readers().get(self.segments.get(segment)?.reader?)
     }
 
-    fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
-        let statistics = if scoring {
-            let tokens = match self.tokens.get() {
-                Some(tokens) => tokens,
-                None => {
-                    let tokens = live_tokens(&self.searcher, self.config.fields.len()).map_err(engine)?;
-                    self.tokens.get_or_init(|| tokens)
-                }
-            };
-            Some(Statistics { searcher: &self.searcher, tokens })
-        } else {
-            None
+    /// The FULLTEXT columns.
+    pub(super) fn config(&self) -> &TextConfig {
+        &self.config
+    }
+
+    /// The statistics of the live documents.
+    pub(super) fn statistics(&self) -> Result<Statistics<'_>> {
+        let tokens = match self.tokens.get() {
+            Some(tokens) => tokens,
+            None => {
+                let tokens = live_tokens(&self.searcher, self.config.fields.len()).map_err(engine)?;
+                self.tokens.get_or_init(|| tokens)
+            }
         };
+        Ok(Statistics { searcher: &self.searcher, tokens })
+    }
+
+    fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
+        let statistics = if scoring { Some(self.statistics()?) } else { None };
         Compiler { config: &self.config, searcher: &self.searcher, statistics, interrupt }.compile(root)
     }
 

@@ -61,7 +61,8 @@ impl Bm25StatisticsProvider for Statistics<'_> {
 }
 
 impl Statistics<'_> {
-    fn live_doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+    /// How many documents have a term, in its column.
+    pub(super) fn live_doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
         self.searcher.segment_readers().iter().try_fold(0, |sum, reader| {
             let found = u64::from(reader.inverted_index(term.field())?.doc_freq(term)?);
             let (live, all) = (u64::from(reader.num_docs()), u64::from(reader.max_doc()));

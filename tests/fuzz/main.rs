@@ -67,6 +67,11 @@ fn any_condition_finds_what_sqlite_finds() {
 }
 
 #[test]
+fn any_filter_over_objects_and_rows_means_one_thing() {
+    replay("json", targets::json::run, 1500);
+}
+
+#[test]
 fn any_damage_is_right_or_found_and_can_be_rebuilt() {
     replay("payload", targets::payload::run, 40);
 }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         """What ``Collection.search`` takes beside the query; see there."""
 
         words: str | None
+        like: Any
+        like_by: str | None
         where: Mapping[str, Any] | str | None
         params: Sequence[Any]
         k: int
@@ -57,6 +59,8 @@ class Request:
     vector: Any = None
     text: str | None = None
     words: str | None = None
+    like: Any = None
+    like_by: str | None = None
     where: Mapping[str, Any] | str | None = None
     params: Sequence[Any] = ()
     k: int = 10
@@ -88,13 +92,25 @@ class Request:
         if self.mmr is not None:
             if not isinstance(self.mmr, (int, float)) or not 0 <= self.mmr <= 1:
                 raise InputError(f"mmr: expected a number from 0 (diverse) to 1 (relevant), got {self.mmr!r}")
-            if self.vector is None:
-                raise InputError("mmr compares vectors: give vector=")
+            if self.vector is None and (self.like is None or self.like_by == "text"):
+                raise InputError("mmr compares vectors: give vector= or like=")
+        if self.like_by is not None and (self.like is None or self.like_by not in ("vector", "text", "both")):
+            raise InputError(f"like_by: expected 'vector', 'text' or 'both' beside like=, got {self.like_by!r}")
         if self.candidates is not None:
             self.candidates = whole("candidates", self.candidates, 1)
         self.per_group = whole("per_group", self.per_group, 1)
         if self.snippet is not None and not (isinstance(self.snippet, (tuple, list)) and len(self.snippet) == 2):
             raise InputError(f"snippet: expected the marks before and after a word, ('[', ']'), got {self.snippet!r}")
+
+    def by_vector(self, schema: Schema) -> bool:
+        """Whether rows are ranked by a vector, given or that of a row."""
+        alike = self.like is not None and (self.like_by in ("vector", "both") or (self.like_by is None and bool(schema.vectors)))
+        return self.vector is not None or alike
+
+    def by_text(self, schema: Schema) -> bool:
+        """Whether rows are ranked by a text, given or that of a row."""
+        alike = self.like is not None and (self.like_by in ("text", "both") or (self.like_by is None and not schema.vectors))
+        return self.text is not None or self.words is not None or alike
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -164,7 +180,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
             params.append(whole("ef_search", request.ef_search, 1))
         if request.exact:
             terms.append(f"{schema.hidden('exact')} = 1")
-        if limit is not None and request.vector is not None and len(terms) == 1:
+        if limit is not None and (request.vector is not None or request.like is not None) and len(terms) == 1:
             # Versions of SQLite before 3.41 do not show LIMIT to the table.
             terms.append(f"{schema.hidden('k')} = {limit + request.offset}")
     if request.snippet is not None:
@@ -211,13 +227,17 @@ def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
 
 
 def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[str], list[Any]]:
-    """The MATCH that ranks: none, of a vector, of a text, of both."""
+    """The MATCH that ranks: none, of a vector, of a text, of a row, of several."""
     text = request.text if request.words is None else request.words
     if text is not None and not isinstance(text, str):
         raise InputError(f"text: expected a text, got {type(text).__name__}")
     query = "?" if request.words is None else "words(?)"
     if text is not None:
         schema.text()
+    if request.like is not None:
+        if request.vector is None and text is None and request.like_by != "both":
+            return [f"{quote(schema.table)} MATCH like_row(?, ?)"], [request.like, json.dumps(_like(schema, request))]
+        return _legs(schema, request, text, limit)
     if request.vector is None:
         if text is None:
             return [], []
@@ -236,7 +256,7 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
 
 
 def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
-    """A hybrid query of any number of legs: a vector for each column of a dictionary, and a text of one column or of all."""
+    """A hybrid query of any number of legs: a vector for each column of a dictionary, a text of one column or of all, a row."""
     legs: list[str] = []
     params: list[Any] = []
     if text is not None:
@@ -245,14 +265,29 @@ def _legs(schema: Schema, request: Request, text: str | None, limit: int | None)
             options["column"] = schema.text(request.text_column).name
         legs.append("text_query(?, ?)")
         params += [text, json.dumps(options)]
+    if request.like is not None:
+        legs.append("like_row(?, ?)")
+        params += [request.like, json.dumps(_like(schema, request))]
     vectors = request.vector if isinstance(request.vector, Mapping) else {request.column: request.vector}
-    if not vectors:
+    if request.vector is None:
+        vectors = {}
+    elif not vectors:
         raise InputError("vector: a dictionary of columns and their vectors is empty")
     for name, vector in vectors.items():
         column = schema.vector(name)
         legs.append("near(?, ?)")
         params += [column.name, _blobs.one(vector, column, schema.table)]
     return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, json.dumps(_hybrid(request, limit))]
+
+
+def _like(schema: Schema, request: Request) -> dict[str, Any]:
+    """The options of like_row."""
+    options: dict[str, Any] = {} if request.like_by is None else {"by": request.like_by}
+    if request.column is not None:
+        options["column"] = schema.vector(request.column).name
+    if request.text_column is not None:
+        options["text_column"] = schema.text(request.text_column).name
+    return options
 
 
 def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
@@ -273,22 +308,22 @@ def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
 
 def _bounds(schema: Schema, request: Request) -> tuple[list[str], list[Any]]:
     terms, params = [], []
+    vectors, texts = request.by_vector(schema), request.by_text(schema)
     if request.within is not None:
-        if request.vector is None:
+        if not vectors:
             raise InputError("within is a distance: give vector=")
         terms.append(f"{schema.hidden('distance')} <= ?")
         params.append(request.within)
     if request.min_score is not None:
-        texts = request.text is not None or request.words is not None
-        if request.vector is not None and texts:
+        if vectors and texts:
             terms.append(f"{schema.hidden('score')} >= ?")
             params.append(request.min_score)
         elif texts:
             terms.append(f"{schema.hidden('bm25')} >= ?")
             params.append(request.min_score)
-        elif request.vector is not None:
+        elif vectors:
             terms.append(f"{schema.hidden('distance')} <= ?")
             params.append(-request.min_score)
         else:
-            raise InputError("min_score is for searches that rank: give vector=, text= or words=")
+            raise InputError("min_score is for searches that rank: give vector=, text=, words= or like=")
     return terms, params

@@ -133,7 +133,8 @@ def _diverse(rows: list[tuple[Any, ...]], shape: Shape, request: Request, wanted
     assert request.mmr is not None
     column = compared(shape.schema, request)
     at, measure = shape.at[column.name], shape.measures
-    if request.text is None and request.words is None and not isinstance(request.vector, dict) and column.metric == "cosine":
+    one = not request.by_text(shape.schema) and not isinstance(request.vector, dict) and (request.vector is None or request.like is None)
+    if one and column.metric == "cosine":
         # The paper's own measure: both terms of the sum are cosines.
         relevance = [1.0 - (row[measure] if row[measure] is not None else 1.0) for row in rows]
     else:

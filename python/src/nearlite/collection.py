@@ -124,13 +124,15 @@ class Collection(Writer):
         return self.get(where=where, params=params, columns=columns, include_vectors=columns is None).to_pandas()
 
     def search(self, vector: Any = None, text: str | None = None, **options: Unpack[SearchOptions]) -> Hits:
-        """The best rows: by distance with ``vector``, by BM25 with a text, by their fused score with both; without either by rowid.
+        """The best rows: by distance with ``vector``, by BM25 with a text, by their fused score with both; without any by rowid.
 
         ``vector``: ``dim`` numbers (a list, an array of shape ``(dim,)``, a BLOB of 32-bit floats), or a text where there is an embedding
         function, or a dictionary of columns and vectors, each of which is a leg of the search. ``text`` is read as the text query language
         (``+must -not "a phrase" pre*``), ``words=`` as plain words, which is right for what a person typed. Options:
 
         - ``where``: a filter as a dictionary (see ``nearlite.filters``), or SQL with ``params`` for its question marks.
+        - ``like``: the id of a row that others are compared with, itself left out; ``like_by``: by its "vector" (if there is one in the table),
+          by the words of its "text" that are rare elsewhere, or by "both". Beside a vector or a text it is one leg more.
         - ``k`` (10), ``offset``; ``within``, the greatest distance; ``min_score``, the least score.
         - ``column``, ``text_column``: which vector and which text column; ``matching``: a text query that rows must match besides.
         - ``fusion`` ("rrf", "convex", "dbsf" or a dictionary of options), ``alpha``, ``weights`` (vector, text), ``depth`` of a hybrid search.
@@ -145,16 +147,8 @@ class Collection(Writer):
         return _search.run(self._session, self.schema, self._request(vector, text, options))
 
     def similar(self, id: Id, **options: Unpack[SearchOptions]) -> Hits:
-        """The rows nearest to a row, itself left out: "more like this". Raises InputError for an id that is not there or has no vector."""
-        column = self.schema.vector(options.get("column"))
-        row = self.get_one(id, columns=[column.name])
-        if row is None or row.blob is None:
-            raise InputError(f"{self.name}: there is no row {id!r}" if row is None else f"{self.name}: the row {id!r} has no vector")
-        k, offset = _query.whole("k", options.get("k", 10), 0), _query.whole("offset", options.get("offset", 0), 0)
-        # The row itself may be anywhere among equals: it is left out before rows are skipped.
-        options["k"], options["offset"] = k + offset + 1, 0
-        hits = self.search(row.blob, **options)
-        return hits.only([at for at, found in enumerate(hits.ids) if found != id][offset : offset + k])
+        """The rows nearest to a row, itself left out: ``search`` with ``like=id``."""
+        return self.search(like=id, **options)
 
     def search_many(self, vectors: Any, **options: Unpack[SearchOptions]) -> list[Hits]:
         """``search`` for each row of an array of shape ``(n, dim)`` or of a list of vectors, all in one state of the file."""
@@ -185,7 +179,21 @@ class Collection(Writer):
     def _request(self, vector: Any, text: str | None, options: Any) -> _query.Request:
         if isinstance(vector, str):
             vector = self._embedded([vector], self.schema, options.get("column"))[0]
-        return _query.Request(vector, text, **options)
+        request = _query.Request(vector, text, **options)
+        if request.like is not None:
+            self._check_like(request)
+        return request
+
+    def _check_like(self, request: _query.Request) -> None:
+        """Raises InputError where there is no row to compare with, or where it has no vector to compare by."""
+        schema = self.schema
+        alone = schema.vectors and request.like_by in (None, "vector")
+        columns = [schema.vector(request.column).name] if alone else []
+        (request.like,) = _batch.listed([request.like], schema)
+        row = self.get_one(request.like, columns=columns)
+        if row is None or (alone and row.blob is None):
+            what = f"there is no row {request.like!r}" if row is None else f"the row {request.like!r} has no vector"
+            raise InputError(f"{self.name}: {what}")
 
     aget, aget_one, aexists, acount = twin(get), twin(get_one), twin(exists), twin(count)
     asearch, asearch_many, aexplain, asimilar = twin(search), twin(search_many), twin(explain), twin(similar)

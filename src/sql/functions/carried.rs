@@ -1,4 +1,4 @@
-//! The values of `words`, `text_query`, `near` and `hybrid_query`: BLOBs that MATCH reads.
+//! The values of `words`, `text_query`, `near`, `like_row` and `hybrid_query`: BLOBs that MATCH reads.
 //!
 //! A pointer value of SQLite's would be NULL wherever SQLite stores it (a materialised CTE, a temporary table), and MATCH
 //! NULL finds nothing. A BLOB is the same query wherever it comes from, and no text or vector looks like it. Its form is a
@@ -7,6 +7,7 @@
 use super::leg_options::LegOptions;
 use super::vector_bytes;
 use crate::error::{Error, Result};
+use crate::query::Like;
 use crate::sql::module::Args;
 use crate::text::Syntax;
 use crate::value::Value;
@@ -55,6 +56,15 @@ pub(crate) struct NearValue {
     pub(crate) options: LegOptions,
 }
 
+/// A row that others are compared with, not yet looked up in a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LikeValue {
+    /// A rowid or a key, as given.
+    pub(crate) row: Value,
+    pub(crate) like: Like,
+    pub(crate) leg: LegOptions,
+}
+
 /// The arguments of `hybrid_query`, not yet checked against a table. NULL legs are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HybridQuery {
@@ -68,6 +78,7 @@ pub(crate) struct HybridQuery {
 pub(crate) enum LegValue {
     Near(NearValue),
     Text(TextValue),
+    Like(LikeValue),
 }
 
 impl HybridQuery {
@@ -75,7 +86,7 @@ impl HybridQuery {
     pub(crate) fn text(&self) -> Option<&TextValue> {
         self.legs.iter().find_map(|leg| match leg {
             LegValue::Text(text) => Some(text),
-            LegValue::Near(_) => None,
+            LegValue::Near(_) | LegValue::Like(_) => None,
         })
     }
 }
@@ -85,6 +96,7 @@ impl HybridQuery {
 pub(crate) enum Carried {
     Text(TextValue),
     Near(NearValue),
+    Like(LikeValue),
     Hybrid(HybridQuery),
 }
 
@@ -97,7 +109,7 @@ impl Carried {
         match Self::read(rest) {
             Some(carried) => Ok(Some(carried)),
             None => Err(Error::QueryText(
-                "a value of words(), text_query(), near() or hybrid_query() was changed on its way to MATCH; pass it on as it is"
+                "a value of words(), text_query(), near(), like_row() or hybrid_query() was changed on its way to MATCH; pass it on as it is"
                     .into(),
             )),
         }
@@ -141,6 +153,11 @@ mod tests {
             Carried::Text(text("", Syntax::Words)),
             Carried::Text(text("--force \"é", Syntax::Words)),
             Carried::Near(near(Value::Text("[1]".into()))),
+            Carried::Like(LikeValue {
+                row: Value::Text("k".into()),
+                like: Like::both().column("e").terms(7),
+                leg: LegOptions::default(),
+            }),
             Carried::Hybrid(HybridQuery { legs: Vec::new(), options: None }),
             Carried::Hybrid(HybridQuery {
                 legs: vec![

@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 /// `hybrid_query`. With two or three arguments that are no legs the second one is a vector, the third the options.
 pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let carried = (0..args.len()).map(|at| Carried::of(args, at)).collect::<Result<Vec<_>>>()?;
-    let near = carried.iter().any(|value| matches!(value, Some(Carried::Near(_))));
+    let near = carried.iter().any(|value| matches!(value, Some(Carried::Near(_) | Carried::Like(_))));
     let texts = matches!(carried.get(1), Some(Some(Carried::Text(_))));
     if args.len() == 0 {
         return Err(Error::Value("hybrid_query takes a text and a vector, or legs".into()));
@@ -48,6 +48,7 @@ fn legs(args: &Args<'_>, carried: Vec<Option<Carried>>) -> Result<HybridQuery> {
         let leg = match (carried, Value::from(args.value(at))) {
             (Some(Carried::Near(near)), _) => LegValue::Near(near),
             (Some(Carried::Text(text)), _) => LegValue::Text(text),
+            (Some(Carried::Like(like)), _) => LegValue::Like(like),
             (Some(Carried::Hybrid(_)), _) => {
                 return Err(Error::Value("hybrid_query: a hybrid query is no leg of another one".into()));
             }
@@ -60,7 +61,7 @@ fn legs(args: &Args<'_>, carried: Vec<Option<Carried>>) -> Result<HybridQuery> {
             (None, other) => {
                 let kind = other.type_name();
                 return Err(Error::Value(format!(
-                    "hybrid_query: argument {} is a leg, a text or near('column', vector), got {kind}",
+                    "hybrid_query: argument {} is a leg, a text, near('column', vector) or like_row(row), got {kind}",
                     at + 1
                 )));
             }

@@ -58,14 +58,11 @@ impl LegOptions {
                     Some(column) => options.column = Some(column.to_owned()),
                     None => return wrong("the name of a FULLTEXT column"),
                 },
-                ("weight", _) => match value.as_f64().filter(|weight| (0.0..=MAX_WEIGHT).contains(weight)) {
-                    Some(weight) => options.weight = weight as f32,
-                    None => return wrong("a number from 0 to 1000000"),
-                },
-                ("depth", _) => match value.as_u64().filter(|depth| (1..=MAX_DEPTH).contains(depth)) {
-                    Some(depth) => options.depth = usize::try_from(depth).ok(),
-                    None => return wrong("a whole number from 1 to 10000"),
-                },
+                ("weight" | "depth", _) => {
+                    if let Some(Err(allowed)) = options.share(name, value) {
+                        return wrong(allowed);
+                    }
+                }
                 ("max_distance", false) | ("min_bm25", true) => match value.as_f64() {
                     Some(bound) => options.bound = Some(bound),
                     None => return wrong("a number"),
@@ -85,5 +82,29 @@ impl LegOptions {
             }
         }
         Ok(options)
+    }
+
+    /// Reads a word of the options that legs of every kind have; `None` where it is not one of them.
+    ///
+    /// # Errors
+    /// What is allowed there.
+    pub(crate) fn share(&mut self, name: &str, value: &Json) -> Option<Result<(), &'static str>> {
+        Some(match name {
+            "weight" => match value.as_f64().filter(|weight| (0.0..=MAX_WEIGHT).contains(weight)) {
+                Some(weight) => {
+                    self.weight = weight as f32;
+                    Ok(())
+                }
+                None => Err("a number from 0 to 1000000"),
+            },
+            "depth" => match value.as_u64().filter(|depth| (1..=MAX_DEPTH).contains(depth)) {
+                Some(depth) => {
+                    self.depth = usize::try_from(depth).ok();
+                    Ok(())
+                }
+                None => Err("a whole number from 1 to 10000"),
+            },
+            _ => return None,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the text layer as its callers see it.
 
+mod characteristic;
 mod heavy;
 mod joined;
 mod language;

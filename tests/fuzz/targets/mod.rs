@@ -5,6 +5,7 @@
 //! numbers, so an input fails always or never. Hangs and huge allocations are for libFuzzer to notice.
 
 pub mod declaration;
+pub mod json;
 pub mod model;
 pub mod payload;
 pub mod query_text;

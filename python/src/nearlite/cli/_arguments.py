@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("--query", help='a text in the query language: +must -not "a phrase" pre*')
     search.add_argument("--vector", metavar="FILE|JSON", help="a .npy file, a file with a JSON array, or the array itself")
     search.add_argument("--like", metavar="ID", help="rows like this one")
+    search.add_argument("--like-by", choices=["vector", "text", "both"], help="by what of it; its vector, if the table has one")
     search.add_argument("--where", help="a filter: SQL, or a dictionary in JSON")
     search.add_argument("-k", type=int, default=10, help="how many rows (default: 10)")
     search.add_argument("--offset", type=int, default=0)

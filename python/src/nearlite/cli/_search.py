@@ -22,19 +22,18 @@ def run(given: Any) -> None:
     options: dict[str, Any] = {"where": _open.where(given.where), "k": given.k, "offset": given.offset}
     options.update({name: getattr(given, name) for name in ("alpha", "mmr", "group_by") if getattr(given, name) is not None})
     if given.like is not None:
-        if given.text or given.query or given.vector:
-            raise Failure("--like goes without --text, --query and --vector", 2)
-        hits = docs.similar(_id(docs, given.like), **options)
+        options["like"], options["like_by"] = _id(docs, given.like), given.like_by
+    elif given.like_by is not None:
+        raise Failure("--like-by is for --like", 2)
+    vector: Any = _vector(given.vector) if given.vector is not None else given.text if given.embed is not None else None
+    if given.text is not None:
+        options["words"] = given.text
+    if given.explain:
+        shown = docs.explain(vector, given.query, **options)
+        print(f"{shown.sql}\n{json.dumps(shown.plan, indent=2)}", file=sys.stderr)
+        hits = shown.hits
     else:
-        vector: Any = _vector(given.vector) if given.vector is not None else given.text if given.embed is not None else None
-        if given.text is not None:
-            options["words"] = given.text
-        if given.explain:
-            shown = docs.explain(vector, given.query, **options)
-            print(f"{shown.sql}\n{json.dumps(shown.plan, indent=2)}", file=sys.stderr)
-            hits = shown.hits
-        else:
-            hits = docs.search(vector, given.query, **options)
+        hits = docs.search(vector, given.query, **options)
     if given.json:
         for hit in hits:
             _print.as_json(hit.to_dict())

@@ -130,17 +130,12 @@ def _search(connection: Any, table: str, given: dict[str, str]) -> dict[str, Any
     if given["words"]:
         options["words"] = given["words"]
     vector: Any = _parsed("vector", given["vector"]) if given["vector"] else None
-    own = None
     if given["like"]:
-        own = _id(docs, given["like"])
-        row = docs.get_one(own, columns=[docs.schema.vector().name])
-        if row is None or row.blob is None:
-            raise ValueError(f"there is no row {given['like']!r} with a vector")
-        vector, options["k"] = row.blob, options["k"] + 1
+        options["like"] = _id(docs, given["like"])
     shown = docs.explain(vector, **options)
-    hits = [hit for hit in shown.hits if own is None or hit.id != own][: options["k"] - (own is not None)]
+    hits = list(shown.hits)
     # The score of a search of one kind is its distance or its BM25 once more.
-    shown_always = ("score",) if vector is not None and given["words"] else ()
+    shown_always = ("score",) if (vector is not None or given["like"]) and given["words"] else ()
     known = [name for name in ("distance", "vector_rank", "bm25", "text_rank") if any(getattr(hit, name) is not None for hit in hits)]
     measures = [*shown_always, *known]
     keys = list(dict.fromkeys(key for hit in hits for key in hit.metadata))[:12]
