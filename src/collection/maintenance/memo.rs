@@ -3,6 +3,7 @@
 
 use super::super::sealed::Segment;
 use super::job::Job;
+use super::others::Others;
 use super::policy::{self, Part, Zeal};
 use super::registry::{self, Place};
 use super::work::{Input, Step};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::storage::{Claim, LogOp, LogPosition, Maintenance, SegmentRecord, Token};
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,11 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Merges in progress at a time.
 const MERGES: usize = 3;
 
-/// Looks at a claim of another process, without seeing it go on, after which it is taken for dead.
-const LOOKS: u32 = 256;
-
-/// What a look counts for where somebody asked for maintenance.
-const HURRIED_LOOKS: u32 = 3;
+/// How often dead rows are counted while the log fills.
+const COUNTS: usize = 8;
 
 /// Chunks that are removed in one slice.
 const TRASH_CHUNKS: u32 = 16;
@@ -57,14 +55,15 @@ pub struct Memo {
     place: Place,
     /// Identifies the connection.
     number: u64,
-    /// Claims of others: their stamps, and how often each was seen.
-    others: HashMap<Token, (u64, u32)>,
+    others: Others,
     /// Claims of jobs that this connection gave up.
     given_up: HashSet<Token>,
     /// Jobs whose last steps wait for the end of the transaction.
     touched: Vec<(Token, Arc<Mutex<Job>>)>,
     /// Where the log begins under a nonce.
     begin: Option<([u8; 16], i64)>,
+    /// Under which nonce, and at which length of the log, there was nothing to merge.
+    in_order: Option<([u8; 16], usize)>,
     /// Log entries since the last slice.
     pending: usize,
     /// Whether there is more to do than is done.
@@ -79,10 +78,11 @@ impl Memo {
         Self {
             place,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            others: HashMap::new(),
+            others: Others::default(),
             given_up: HashSet::new(),
             touched: Vec::new(),
             begin: None,
+            in_order: None,
             pending: 0,
             behind: false,
             rest: 0,
@@ -220,7 +220,7 @@ impl Memo {
             }
             if registry::find(&claim.token, &self.place).is_none() {
                 waits = true;
-                if self.given_up.remove(&claim.token) || self.is_dead(claim) {
+                if self.given_up.remove(&claim.token) || self.others.is_dead(claim) {
                     claim.discard();
                     site.storage.put_claim(site.conn, claim)?;
                     return Ok(Done::Worked);
@@ -240,32 +240,31 @@ impl Memo {
         }
     }
 
-    /// Counts the looks at a claim of another process.
-    fn is_dead(&mut self, claim: &Claim) -> bool {
-        let (stamp, looks) = self.others.entry(claim.token).or_insert((claim.stamp, 0));
-        if *stamp != claim.stamp {
-            (*stamp, *looks) = (claim.stamp, 0);
-        }
-        *looks += 1;
-        *looks >= LOOKS
-    }
-
     /// Counts the last look at the claims of other processes for more, since nothing but they is waited for.
     pub fn hurry(&mut self) {
-        self.others.values_mut().for_each(|(_, looks)| *looks += HURRIED_LOOKS);
+        self.others.hurry();
     }
 
     /// Begins a job. False: there is none to begin.
     fn plan(&mut self, site: &Site<'_>, claims: &[Claim], zeal: Zeal) -> Result<bool> {
         let bound = if zeal == Zeal::Thorough { 1 } else { site.settings.delta_rows };
-        if self.log_length(site)? >= bound && !claims.iter().any(|claim| claim.seal) {
+        let length = self.log_length(site)?;
+        if length >= bound && !claims.iter().any(|claim| claim.seal) {
             return self.plan_seal(site, claims);
         }
         let merges = claims.iter().filter(|claim| !claim.seal && !claim.is_trash()).count();
         if site.settings.automerge == 0 || merges >= MERGES {
             return Ok(false);
         }
-        self.plan_merge(site, claims, zeal)
+        // Segments stay as they are under a nonce, and their dead rows are counted now and then.
+        let nonce = self.begin.map(|(nonce, _)| nonce).filter(|_| length > 0 && zeal == Zeal::Steady);
+        let known = self.in_order.filter(|(of, _)| Some(*of) == nonce);
+        if known.is_some_and(|(_, at)| (at..at + bound / COUNTS).contains(&length)) {
+            return Ok(false);
+        }
+        let planned = self.plan_merge(site, claims, zeal)?;
+        self.in_order = nonce.filter(|_| !planned).map(|nonce| (nonce, length));
+        Ok(planned)
     }
 
     fn plan_seal(&mut self, site: &Site<'_>, claims: &[Claim]) -> Result<bool> {

@@ -10,6 +10,7 @@ mod build;
 mod install;
 mod job;
 mod memo;
+mod others;
 pub mod policy;
 mod registry;
 mod work;
