@@ -33,7 +33,7 @@ mod view;
 mod views;
 mod write;
 
-pub use connected::Connected;
+pub use connected::{Connected, KeyTest};
 pub use delta::{metadata_of, texts_of};
 pub use merge::{automerge, optimize};
 pub use open_collection::OpenCollection;

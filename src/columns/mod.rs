@@ -223,6 +223,11 @@ impl Columns {
         self.column(column, |column| column.text_prefix(prefix, nocase))
     }
 
+    /// The rows whose text passes `test`, which is asked once for each distinct text of a TEXT column.
+    pub fn texts_where(&self, column: usize, test: &dyn Fn(&str) -> bool) -> Bitmap {
+        self.column(column, |column| column.texts_where(test))
+    }
+
     /// The rows whose JSON passes a filter; a NULL row is in neither bound.
     pub fn json(&self, column: usize, filter: &JsonFilter, want: bool) -> Bounds {
         let Some((column, json)) = self.columns.get(column).and_then(|column| Some((column, column.json()?)))

@@ -38,7 +38,7 @@ impl Masks {
     ) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => Some(
-                filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
+                filter.bind(&snapshot.storage.table, snapshot.schema, &|test| snapshot.resolve_keys(test))?,
             ),
             None => None,
         };

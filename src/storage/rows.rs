@@ -87,6 +87,32 @@ impl Storage {
         rowid.map_err(|error| self.row_error(error))
     }
 
+    /// Rowids of the rows whose text key `test` accepts, asked of each from `first` on in the order of their bytes, up to
+    /// the first for which it gives `None`.
+    pub fn rowids_of_keys_from(
+        &self,
+        conn: &Connection,
+        first: &str,
+        test: &dyn Fn(&str) -> Option<bool>,
+    ) -> Result<Vec<i64>> {
+        let mut statement = conn.prepare_cached(&self.sql.keys_from)?;
+        let mut rows = statement.query([first])?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            let rowid = row.get(1).map_err(|error| self.row_error(error))?;
+            let key = Value::from(row.get_ref(0)?);
+            match test(key.as_text().unwrap_or_default()) {
+                Some(true) => {
+                    memory::grow(&mut ids, 1)?;
+                    ids.push(rowid);
+                }
+                Some(false) => {}
+                None => break,
+            }
+        }
+        Ok(ids)
+    }
+
     /// Writes a new row; `None` lets SQLite choose the rowid, which is returned.
     pub fn insert_row(&self, conn: &Connection, rowid: Option<i64>, values: &[Value]) -> Result<i64> {
         let mut statement = conn.prepare_cached(&self.sql.row_insert)?;

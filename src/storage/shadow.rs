@@ -65,6 +65,7 @@ pub(super) struct Sql {
     pub row_update: String,
     pub row_delete: String,
     pub key_rowid: String,
+    pub keys_from: String,
     pub vectors_of: String,
     pub vector_of: Vec<String>,
     pub vectors_put: String,
@@ -142,6 +143,7 @@ impl Storage {
             },
             row_delete: format!("DELETE FROM {rows} WHERE rowid = ?1"),
             key_rowid: format!("SELECT rowid FROM {rows} WHERE {key} = ?1"),
+            keys_from: format!("SELECT {key}, rowid FROM {rows} WHERE {key} >= ?1 ORDER BY {key}"),
             vectors_of: format!("SELECT rowid{vector_columns} FROM {vectors} WHERE rowid = ?1"),
             vector_of: (0..width).map(|i| format!("SELECT v{i} FROM {vectors} WHERE rowid = ?1")).collect(),
             vectors_put: format!(
