@@ -16,14 +16,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Vector and word of each row.
-type Rows = BTreeMap<i64, ([f32; 2], i64)>;
+/// Vector, word and year of each row.
+type Rows = BTreeMap<i64, ([f32; 2], i64, i64)>;
 
 /// Rows of a small table.
 const SMALL: usize = 150;
 
 enum Step {
     Put(i64, [f32; 2], i64),
+    /// Changes the year of these rows alone.
+    Revise(i64, i64, i64),
     Delete(i64),
     Maintain(&'static str),
 }
@@ -36,7 +38,8 @@ fn steps(seed: u64, most: usize, at: u64) -> Vec<Step> {
     for _ in 0..1 + rng.below(12) {
         let row = rng.below(most) as i64 + 1;
         steps.push(match rng.below(10) {
-            0..7 => Step::Put(row, [rng.below(1000) as f32, rng.below(1000) as f32], rng.below(20) as i64),
+            0..5 => Step::Put(row, [rng.below(1000) as f32, rng.below(1000) as f32], rng.below(20) as i64),
+            5..8 => Step::Revise(row, row + rng.below(4) as i64, rng.below(20) as i64),
             _ => Step::Delete(row),
         });
     }
@@ -54,7 +57,10 @@ fn apply(rows: &mut Rows, steps: &[Step]) {
     for step in steps {
         match step {
             Step::Put(row, vector, word) => {
-                rows.insert(*row, (*vector, *word));
+                rows.insert(*row, (*vector, *word, *word));
+            }
+            Step::Revise(low, high, year) => {
+                rows.range_mut(low..=high).for_each(|(_, row)| row.2 = *year);
             }
             Step::Delete(row) => {
                 rows.remove(row);
@@ -69,9 +75,12 @@ fn execute(conn: &Connection, steps: &[Step]) -> nearlite::rusqlite::Result<()> 
     for step in steps {
         match step {
             Step::Put(row, vector, word) => conn.execute(
-                "INSERT OR REPLACE INTO docs(id, word, body, v) VALUES(?1, ?2, 'w' || ?2, ?3)",
+                "INSERT OR REPLACE INTO docs(id, word, year, body, v) VALUES(?1, ?2, ?2, 'w' || ?2, ?3)",
                 (row, word, blob(vector)),
             ),
+            Step::Revise(low, high, year) => {
+                conn.execute("UPDATE docs SET year = ?3 WHERE id BETWEEN ?1 AND ?2", (low, high, year))
+            }
             Step::Delete(row) => conn.execute("DELETE FROM docs WHERE id = ?1", [row]),
             Step::Maintain(command) => conn.execute("INSERT INTO docs(docs) VALUES(?1)", [command]),
         }?;
@@ -129,12 +138,12 @@ fn run_and_kill(path: &Path, seed: u64, most: usize, from: u64, patience: Durati
 }
 
 fn stored(conn: &Connection) -> Rows {
-    let mut statement = conn.prepare("SELECT id, word, vec_to_json(v) FROM docs").unwrap();
+    let mut statement = conn.prepare("SELECT id, word, vec_to_json(v), year FROM docs").unwrap();
     let row = |row: &nearlite::rusqlite::Row<'_>| {
         let vector: String = row.get(2)?;
         let numbers: Vec<f32> =
             vector.trim_matches(['[', ']']).split(',').map(|x| x.parse().unwrap()).collect();
-        Ok((row.get(0)?, ([numbers[0], numbers[1]], row.get(1)?)))
+        Ok((row.get(0)?, ([numbers[0], numbers[1]], row.get(1)?, row.get(3)?)))
     };
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
@@ -142,11 +151,14 @@ fn stored(conn: &Connection) -> Rows {
 fn check(conn: &Connection, rows: &Rows, what: &str) {
     assert_sound(conn);
     let words = integers(conn, "SELECT id FROM docs WHERE docs MATCH 'w7' ORDER BY id", []);
-    let expected: Vec<i64> = rows.iter().filter(|(_, (_, word))| *word == 7).map(|(id, _)| *id).collect();
+    let expected: Vec<i64> = rows.iter().filter(|(_, (_, word, _))| *word == 7).map(|(id, _)| *id).collect();
     assert_eq!(words, expected, "{what}");
+    let years = integers(conn, "SELECT id FROM docs WHERE v MATCH '[500,500]' AND year = 7 ORDER BY id", []);
+    let expected: Vec<i64> = rows.iter().filter(|(_, (.., year))| *year == 7).map(|(id, _)| *id).collect();
+    assert_eq!(years, expected, "{what}");
     let mut near: Vec<(f64, i64)> = rows
         .iter()
-        .map(|(id, ([x, y], _))| ((f64::from(*x) - 500.0).hypot(f64::from(*y) - 500.0), *id))
+        .map(|(id, ([x, y], ..))| ((f64::from(*x) - 500.0).hypot(f64::from(*y) - 500.0), *id))
         .collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let expected: Vec<i64> = near.iter().take(10).map(|(_, id)| *id).collect();
@@ -154,7 +166,7 @@ fn check(conn: &Connection, rows: &Rows, what: &str) {
         integers(conn, "SELECT id FROM docs WHERE v MATCH '[500,500]' ORDER BY distance LIMIT 10", []);
     assert_eq!(found.len(), expected.len(), "{what}");
     let distance = |id: &i64| {
-        let ([x, y], _) = rows[id];
+        let ([x, y], ..) = rows[id];
         (x - 500.0).hypot(y - 500.0)
     };
     for (found, expected) in found.iter().zip(&expected) {
@@ -180,7 +192,7 @@ fn every_acknowledged_commit_survives() {
         let conn = open(&path);
         conn.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(())).unwrap();
         conn.execute_batch(
-            "CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, word INTEGER, body TEXT FULLTEXT, v VECTOR(2) METRIC l2)",
+            "CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, word INTEGER, year INTEGER, body TEXT FULLTEXT, v VECTOR(2) METRIC l2)",
         )
         .unwrap();
         // Few enough for the commits to seal it, or just too many.

@@ -25,6 +25,12 @@ pub struct Info {
     pub dead_rows: usize,
     /// Bytes of the index in the file: columns, text, vector codes and graphs; rows and full vectors not counted.
     pub index_bytes: u64,
+    /// What [`maintain`](Collection::maintain) would turn into free pages: the share of dead rows in the index, and parts of it
+    /// that were replaced.
+    pub dead_bytes: u64,
+    /// Free pages of the file, which `VACUUM` or, in a file with `auto_vacuum = INCREMENTAL`, `PRAGMA incremental_vacuum` gives
+    /// back.
+    pub free_bytes: u64,
 }
 
 impl<D: Access> Collection<D> {
@@ -50,6 +56,7 @@ impl<D: Access> Collection<D> {
     pub fn info(&self) -> Result<Info> {
         self.read_snapshot(|snapshot| {
             let view = snapshot.view;
+            let space = collection::Space::of(snapshot.on, view)?;
             let records = view.segments.iter().map(|part| &part.segment.record);
             Ok(Info {
                 rows: view.live(),
@@ -57,6 +64,8 @@ impl<D: Access> Collection<D> {
                 delta_rows: view.delta.live(),
                 dead_rows: view.segments.iter().map(|part| part.segment.rows() - part.live()).sum(),
                 index_bytes: records.flat_map(|record| &record.directory).map(|payload| payload.bytes).sum(),
+                dead_bytes: space.dead,
+                free_bytes: space.free,
             })
         })
     }

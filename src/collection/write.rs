@@ -19,7 +19,7 @@ pub struct Row {
     pub vectors: Vec<Option<Vec<u8>>>,
 }
 
-/// What an update changes, beside values that no index holds.
+/// What an update changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changed {
     /// Metadata columns.
@@ -28,11 +28,14 @@ pub struct Changed {
     pub texts: bool,
     /// VECTOR columns.
     pub vectors: bool,
+    /// Any column but these last.
+    pub values: bool,
 }
 
 impl Changed {
     /// Notes that the value of a column is another one.
     pub fn note(&mut self, kind: &ColumnKind) {
+        self.values |= !matches!(kind, ColumnKind::Vector(_));
         match kind {
             ColumnKind::Metadata(_) => self.metadata = true,
             ColumnKind::FullText { .. } => self.texts = true,
@@ -158,7 +161,9 @@ impl<J: Journal> Writer<'_, J> {
                 self.collection.log(conn, LogOp::Add, new)?;
             } else if again {
                 self.unindex(old)?;
-                storage.update_row(conn, old, &row.values)?;
+                if changed.values {
+                    storage.update_row(conn, old, &row.values)?;
+                }
                 if changed.vectors {
                     self.put_vectors(old, &row.vectors)?;
                 }

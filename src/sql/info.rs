@@ -3,7 +3,7 @@
 
 use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use super::{table_name, upkeep};
-use crate::collection::{OpenCollection, SegmentView, cache};
+use crate::collection::{OpenCollection, SegmentView, Space, View, cache};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::{ColumnKind, quoted};
@@ -14,10 +14,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
-     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \"table\" HIDDEN)";
+     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \
+     dead_bytes INTEGER, free_bytes INTEGER, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 10;
+const ARGUMENT: i32 = 12;
 
 /// The table-valued function.
 pub struct Info {
@@ -136,10 +137,15 @@ impl VirtualCursor for InfoCursor {
         };
         let conn = self.host.connection();
         let collection = open(conn, name)?;
-        self.rows = rows(&collection, conn)?;
+        let view = collection.pin(conn)?.view;
+        self.rows = rows(&collection, conn, &view)?;
+        let space = Space::of(collection.on(conn), &view)?;
         let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
         for (at, row) in self.rows.iter_mut().enumerate() {
             row.push(trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from));
+            // These are the table's, in its own row.
+            let bytes = |bytes| if at == 0 { integer(bytes) } else { Value::Null };
+            row.extend([bytes(space.dead), bytes(space.free)]);
         }
         Ok(())
     }
@@ -215,17 +221,19 @@ fn find(conn: &Connection, database: &str, table: &str) -> Result<Option<String>
     Ok(found.filter(|(_, sql)| is_ours(sql)).map(|(table, _)| table))
 }
 
-fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>>> {
+fn integer(n: impl TryInto<i64>) -> Value {
+    Value::Integer(n.try_into().unwrap_or(i64::MAX))
+}
+
+fn rows(collection: &OpenCollection, conn: &Connection, view: &View) -> Result<Vec<Vec<Value>>> {
     let schema = &collection.schema;
-    let view = collection.pin(conn)?.view;
-    let integer = |n: usize| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
     let dead: usize = view.segments.iter().map(|s| s.segment.rows() - s.live()).sum();
     let counters =
         [integer(view.live()), integer(view.delta.live()), integer(view.segments.len()), integer(dead)];
     let row = |name: Value, kind: &str, disk: u64, memory: usize| {
         let mut row = vec![name, Value::from(kind)];
         row.extend(counters.iter().cloned());
-        row.extend([Value::Integer(i64::try_from(disk).unwrap_or(i64::MAX)), integer(memory)]);
+        row.extend([integer(disk), integer(memory)]);
         row
     };
     let weigh = |is_meant: &dyn Fn(PayloadKind) -> bool| {

@@ -11,6 +11,7 @@ use super::{LogPosition, Storage, codec};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
 use crate::random;
+use crate::schema::quoted;
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,32 @@ impl Storage {
             }
         }
         Ok(removed)
+    }
+
+    /// Bytes of the chunks that wait to be removed.
+    pub fn trash_bytes(&self, conn: &Connection) -> Result<u64> {
+        let sql = format!(
+            "SELECT ifnull(sum(length(data)), 0) FROM {} WHERE id BETWEEN ?1 AND ?2",
+            self.name("chunks")
+        );
+        let mut statement = conn.prepare_cached(&sql)?;
+        let mut total = 0_u64;
+        for range in self.claims(conn)?.iter().flat_map(|claim| &claim.trash) {
+            let last = range.first.saturating_add(i64::from(range.chunks) - 1);
+            let bytes: i64 = statement.query_row([range.first, last], |row| row.get(0))?;
+            total = total.saturating_add(u64::try_from(bytes).unwrap_or(0));
+        }
+        Ok(total)
+    }
+
+    /// Bytes of the free pages of the file.
+    pub fn free_bytes(&self, conn: &Connection) -> Result<u64> {
+        let pragma = |name: &str| -> Result<u64> {
+            let value: i64 =
+                conn.query_row(&format!("PRAGMA {}.{name}", quoted(&self.database)), [], |row| row.get(0))?;
+            Ok(u64::try_from(value).unwrap_or(0))
+        };
+        Ok(pragma("freelist_count")?.saturating_mul(pragma("page_size")?))
     }
 
     /// The first entry of the log; the default when it is empty.
