@@ -14,10 +14,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
-     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \"table\" HIDDEN)";
+     dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \
+     ef_search INTEGER, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 10;
+const ARGUMENT: i32 = 11;
 
 /// The table-valued function.
 pub struct Info {
@@ -139,7 +140,9 @@ impl VirtualCursor for InfoCursor {
         self.rows = rows(&collection, conn)?;
         let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
         for (at, row) in self.rows.iter_mut().enumerate() {
-            row.push(trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from));
+            // Before the last column.
+            let trouble = trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from);
+            row.insert(row.len() - 1, trouble);
         }
         Ok(())
     }
@@ -240,7 +243,14 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
         }
         analyzer = Some(Value::Integer(i64::from(oldest)));
     }
+    let asked = Some(collection.settings(conn)?.ef_search).filter(|ef| *ef > 0);
+    let mut breadths = Vec::new();
     for (nth, (at, _)) in schema.vectors().enumerate() {
+        let mut broadest = None;
+        for segment in &view.segments {
+            broadest = broadest.max(segment.segment.breadth(collection.on(conn), nth as u32)?);
+        }
+        breadths.push(asked.or(broadest).map_or(Value::Null, integer));
         let (disk, memory) = weigh(PayloadKind::Vector(nth as u32));
         let kept = |s: &SegmentView| cache::bytes(s.segment.record.id, cache::Part::Vectors(nth as u32));
         let memory = memory + view.segments.iter().map(kept).sum::<usize>();
@@ -255,6 +265,9 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
         let is_text = matches!(row.get(1), Some(Value::Text(kind)) if kind == "full text");
         row.push(if is_text { analyzer.take().unwrap_or(Value::Null) } else { Value::Null });
     }
+    let bare = parts.len() - breadths.len();
+    let breadths = std::iter::repeat_n(Value::Null, bare).chain(breadths);
+    parts.iter_mut().zip(breadths).for_each(|(row, breadth)| row.push(breadth));
     Ok(parts)
 }
 
