@@ -131,8 +131,15 @@ impl Database {
     /// Opens with these options.
     pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
         let pool = ConnectionPool::open(path, options, prepare)?;
-        let keeper = (options.keeps() && !pool.is_private()).then(Arc::default);
+        let keeper = (options.keeps() && !pool.is_private()).then(|| Arc::new(Keeper::new(&pool)));
         Ok(Self { keeper, pool })
+    }
+
+    /// A closure has ended that may have written to collections.
+    pub(super) fn wrote_something(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.start_if_called(&self.pool);
+        }
     }
 
     pub(super) fn pool(&self) -> &Arc<ConnectionPool> {

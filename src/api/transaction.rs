@@ -116,6 +116,7 @@ impl Database {
         });
         // The next writer need not wait until the connection is closed.
         drop(turn);
+        self.wrote_something();
         done
     }
 
@@ -152,6 +153,8 @@ impl Database {
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let loan = Loan::new(self.pool())?;
         loan.touch();
-        work(loan.get()?)
+        let done = work(loan.get()?);
+        self.wrote_something();
+        done
     }
 }

@@ -69,7 +69,9 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         "maintain" => {
             let (zeal, budget) = match argument {
                 ValueRef::Null => (Zeal::Thorough, None),
+                // What threads ask for, a slice each time.
                 ValueRef::Integer(-1) => (Zeal::Steady, Some(0)),
+                ValueRef::Integer(-2) => (Zeal::Leisure, Some(0)),
                 ValueRef::Integer(budget) if budget >= 0 => (Zeal::Thorough, Some(budget.unsigned_abs())),
                 other => {
                     let shown = Value::from(other);

@@ -8,7 +8,7 @@ use crate::collection::maintenance::{self, Done, Due, Site};
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
-use crate::storage::Settings;
+use crate::storage::{Maintenance, Settings};
 use crate::value::Value;
 use rusqlite::{Connection, TransactionState, ffi};
 use std::time::{Duration, Instant};
@@ -28,7 +28,10 @@ impl TableState {
         let entries = upkeep.entries.replace(0);
         upkeep.seal_at.set(upkeep.seal_every);
         let site = Site { on, settings };
+        let alone = settings.maintenance() == Maintenance::Background
+            && upkeep.presence.asks(&self.host, &on.storage.table);
         let Ok(mut memo) = upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
+        memo.set_alone(alone);
         let due = memo.due(&site, entries)?;
         drop(memo);
         match due {

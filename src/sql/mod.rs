@@ -1,6 +1,7 @@
 //! SQLite's door: the virtual table, its functions and the parser of its declaration.
 
 mod auxiliary;
+mod background;
 mod best_index;
 mod callers;
 mod columns;
@@ -17,6 +18,7 @@ mod module;
 mod plan;
 mod question;
 mod request;
+mod row_filter;
 mod row_match;
 mod row_scan;
 mod search_options;

@@ -15,21 +15,25 @@
 mod atomic;
 mod cursor_callbacks;
 mod depth;
+mod fork;
 mod function;
 mod guard;
 mod host;
 mod index_info;
+mod peer;
 mod trampoline;
 mod transaction_callbacks;
 mod value;
 
 pub(crate) use atomic::{opening, register as register_atomic};
+pub(crate) use fork::NoFork;
 pub(crate) use function::{
     AuxFunction, FunctionContext, overload_function, register_function, register_inner_function,
     register_reading_function,
 };
 pub(crate) use host::Host;
 pub(crate) use index_info::{Constraint, ConstraintOp, IndexInfo};
+pub(crate) use peer::{Doing, Peer, Peers, obstacle};
 pub(crate) use trampoline::register_module;
 pub(crate) use value::{Args, Output, f32_slice};
 

@@ -1,5 +1,6 @@
 //! What a table and its connection know of its maintenance.
 
+use super::background::Presence;
 use super::module::Host;
 use crate::collection::maintenance::{self, Memo, Place, Stay};
 use crate::schema::Schema;
@@ -20,6 +21,7 @@ pub struct Upkeep {
     /// The log is sealed in the middle of a transaction at this many of them.
     pub(super) seal_at: Cell<usize>,
     pub(super) seal_every: usize,
+    pub(super) presence: Presence,
     _stay: Rc<Stay>,
 }
 
@@ -61,7 +63,15 @@ impl Upkeep {
         let row: usize = 1024 + schema.vectors().map(|(_, spec)| spec.dim * 4).sum::<usize>();
         let seal_every = (SEAL_BYTES / row).clamp(*SEAL_ROWS.start(), *SEAL_ROWS.end());
         let memo = RefCell::new(Memo::new(stay.place().clone()));
-        Self { memo, entries: Cell::new(0), seal_at: Cell::new(seal_every), seal_every, _stay: stay }
+        let presence = Presence::new(host, stay.place());
+        Self {
+            memo,
+            entries: Cell::new(0),
+            seal_at: Cell::new(seal_every),
+            seal_every,
+            presence,
+            _stay: stay,
+        }
     }
 
     /// Counts a log entry. True: the log is to be sealed now.
@@ -71,10 +81,11 @@ impl Upkeep {
     }
 
     /// After a commit.
-    pub fn committed(&self, table: &str) {
+    pub fn committed(&self, host: &Host, table: &str) {
         if let Ok(mut memo) = self.memo.try_borrow_mut() {
             memo.committed(table);
         }
+        self.presence.committed(host, table);
     }
 
     /// After a rollback, to a savepoint too.

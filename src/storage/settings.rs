@@ -30,11 +30,13 @@ pub enum Maintenance {
     Commit,
     /// Nobody, until asked to.
     Manual,
+    /// A thread that writes through a connection of its own.
+    Background,
 }
 
 impl Maintenance {
     /// Their names, by number.
-    pub const NAMES: [&'static str; 3] = ["auto", "commit", "manual"];
+    pub const NAMES: [&'static str; 4] = ["auto", "commit", "manual", "background"];
 }
 
 impl Default for Settings {
@@ -58,7 +60,7 @@ impl Settings {
         ("delta_rows", 1, 1_000_000),
         ("cache_mb", 1, 1_048_576),
         ("resident_vectors", 0, 1),
-        ("maintenance", 0, 2),
+        ("maintenance", 0, 3),
     ];
 
     /// Who keeps the table in few segments.
@@ -66,6 +68,7 @@ impl Settings {
         match self.maintenance {
             0 => Maintenance::Auto,
             1 => Maintenance::Commit,
+            3 => Maintenance::Background,
             _ => Maintenance::Manual,
         }
     }

@@ -115,7 +115,7 @@ impl Job {
             Work::Merge { inputs } => inputs.iter().map(Input::live).sum(),
             Work::Seal { .. } => match &self.stage {
                 Stage::Reading(reading) => reading.rowids.len(),
-                Stage::Writing(writing) => writing.built.columns.columns.len(),
+                Stage::Writing(writing) => writing.built.columns.len(),
                 Stage::Building(_) => 0,
             },
         }
@@ -159,7 +159,7 @@ impl Job {
                 }
                 let directory = writing.directory(claim.range);
                 let columns = Arc::clone(&writing.built.columns);
-                self.installed = install::install(site, claim, &self.work, &columns, directory)?;
+                self.installed = install::install(site, claim, &self.work, columns, directory)?;
                 Ok(if self.installed.is_some() { Step::Installed } else { Step::Lost })
             }
         }
@@ -310,8 +310,9 @@ impl Reading {
                 self.rowids = memory::room(rows)?;
                 let mut all = Vec::with_capacity(inputs.len());
                 for input in inputs {
-                    let columns = &input.segment.columns(site.on)?.columns;
-                    all.push(columns);
+                    let columns = input.segment.columns(site.on)?;
+                    all.extend(columns.columns());
+                    let columns = columns.whole();
                     let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
                     self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
                 }

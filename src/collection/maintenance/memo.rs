@@ -1,18 +1,16 @@
 //! What a connection does of the maintenance of a table: when a slice is due, which one, and what becomes of it with the
 //! transaction that it was done in.
 
-use super::super::sealed::Segment;
 use super::job::Job;
-use super::policy::{self, Part, Zeal};
+use super::planning::{Planned, plan};
+use super::policy::Zeal;
 use super::registry::{self, Place};
-use super::work::{Input, Step};
-use super::{Done, Due, LAST, Site, candidates, is_free};
-use crate::bitmap::Bitmap;
+use super::work::Step;
+use super::{Done, Due, LAST, Site};
 use crate::error::{Error, Result};
-use crate::storage::{Claim, LogOp, LogPosition, Maintenance, SegmentRecord, Token};
+use crate::storage::{Claim, Maintenance, Token};
 use parking_lot::Mutex;
-use roaring::RoaringBitmap;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,9 +33,6 @@ const FULL: usize = 16;
 /// How long a commit waits for the builder when the log is crowded.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Merges in progress at a time.
-const MERGES: usize = 3;
-
 /// Looks at a claim of another process, without seeing it go on, after which it is taken for dead.
 const LOOKS: u32 = 256;
 
@@ -51,6 +46,11 @@ const TRASH_CHUNKS: u32 = 16;
 const REST: usize = 64;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+/// The slices that a commit of `entries` log entries may do.
+fn slices_of(entries: usize) -> usize {
+    (1 + entries / ENTRIES_A_SLICE).min(MOST_SLICES)
+}
 
 /// What a connection remembers of the maintenance of a table.
 pub struct Memo {
@@ -71,6 +71,8 @@ pub struct Memo {
     behind: bool,
     rest: usize,
     budget: usize,
+    /// No thread can do what `maintenance` = `background` asks of one.
+    alone: bool,
 }
 
 impl Memo {
@@ -87,7 +89,26 @@ impl Memo {
             behind: false,
             rest: 0,
             budget: 0,
+            alone: false,
         }
+    }
+
+    /// Says whether commits do what a thread of the background should.
+    pub fn set_alone(&mut self, alone: bool) {
+        self.alone = alone;
+    }
+
+    /// Who does maintenance.
+    fn mode(&self, site: &Site<'_>) -> Maintenance {
+        match site.settings.maintenance() {
+            Maintenance::Background if self.alone => Maintenance::Commit,
+            mode => mode,
+        }
+    }
+
+    /// Whether builders run by themselves.
+    fn is_free(&self, site: &Site<'_>) -> bool {
+        self.mode(site) != Maintenance::Commit
     }
 
     /// Entries of the log.
@@ -110,7 +131,7 @@ impl Memo {
     /// # Errors
     /// Those of reading the log.
     pub fn due(&mut self, site: &Site<'_>, entries: usize) -> Result<Due> {
-        let mode = site.settings.maintenance();
+        let mode = self.mode(site);
         if mode == Maintenance::Manual {
             return Ok(Due::Nothing);
         }
@@ -123,21 +144,24 @@ impl Memo {
             self.rest -= 1;
             return Ok(Due::Nothing);
         }
+        if mode == Maintenance::Background && length < bound.saturating_mul(CROWDED) {
+            return Ok(Due::Nothing);
+        }
         self.pending += entries;
         let hurry = self.behind || length >= bound.saturating_mul(2);
         if self.pending < if hurry { HASTE } else { PACE } {
             return Ok(Due::Nothing);
         }
         self.pending = 0;
-        Ok(Due::Slices(self.slices_for(site, entries)))
+        Ok(Due::Slices(slices_of(entries)))
     }
 
     /// The slices that a commit of `entries` log entries does beside a seal.
     pub fn slices_for(&self, site: &Site<'_>, entries: usize) -> usize {
-        if site.settings.maintenance() == Maintenance::Manual || self.rest > 0 {
+        if matches!(self.mode(site), Maintenance::Manual | Maintenance::Background) || self.rest > 0 {
             return 0;
         }
-        (1 + entries / ENTRIES_A_SLICE).min(MOST_SLICES)
+        slices_of(entries)
     }
 
     /// Does up to `slices` slices of what is due, inside a write transaction.
@@ -227,8 +251,16 @@ impl Memo {
                 }
             }
         }
-        if self.plan(site, &claims, zeal)? {
-            return Ok(Done::Worked);
+        match plan(site, &claims, zeal, self.log_length(site)?, self.is_free(site))? {
+            Planned::Nothing => {}
+            Planned::Done => return Ok(Done::Worked),
+            Planned::Job { token, mut job, behind } => {
+                self.behind = behind.unwrap_or(self.behind);
+                job.hold(self.number);
+                let job = registry::add(token, &self.place, &site.storage.table, *job);
+                self.touch(token, &job);
+                return Ok(Done::Worked);
+            }
         }
         self.behind = false;
         Ok(if waits { Done::Waits } else { Done::Nothing })
@@ -253,79 +285,6 @@ impl Memo {
     /// Counts the last look at the claims of other processes for more, since nothing but they is waited for.
     pub fn hurry(&mut self) {
         self.others.values_mut().for_each(|(_, looks)| *looks += HURRIED_LOOKS);
-    }
-
-    /// Begins a job. False: there is none to begin.
-    fn plan(&mut self, site: &Site<'_>, claims: &[Claim], zeal: Zeal) -> Result<bool> {
-        let bound = if zeal == Zeal::Thorough { 1 } else { site.settings.delta_rows };
-        if self.log_length(site)? >= bound && !claims.iter().any(|claim| claim.seal) {
-            return self.plan_seal(site, claims);
-        }
-        let merges = claims.iter().filter(|claim| !claim.seal && !claim.is_trash()).count();
-        if site.settings.automerge == 0 || merges >= MERGES {
-            return Ok(false);
-        }
-        self.plan_merge(site, claims, zeal)
-    }
-
-    fn plan_seal(&mut self, site: &Site<'_>, claims: &[Claim]) -> Result<bool> {
-        let entries = site.storage.log_since(site.conn, 0)?;
-        let (mut rows, mut through) = (BTreeSet::new(), LogPosition::default());
-        for entry in &entries {
-            match entry.op {
-                LogOp::Add => drop(rows.insert(entry.rowid)),
-                LogOp::Remove => drop(rows.remove(&entry.rowid)),
-                LogOp::Kill { .. } => continue,
-            }
-            through = entry.position;
-        }
-        if rows.is_empty() {
-            // Nothing to build.
-            super::super::seal(site.on, &mut |_, _| true)?;
-            return Ok(true);
-        }
-        let mut claim = Claim::new(claims, true, Vec::new());
-        site.storage.put_claim(site.conn, &mut claim)?;
-        let rowids = rows.into_iter().collect();
-        let job = Job::seal(site, through, rowids, is_free(site));
-        self.begin_job(site, claim.token, job);
-        Ok(true)
-    }
-
-    fn plan_merge(&mut self, site: &Site<'_>, claims: &[Claim], zeal: Zeal) -> Result<bool> {
-        let candidates = candidates(site, claims)?;
-        let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-        let Some(merge) = policy::next(&parts, site.settings.automerge, zeal) else { return Ok(false) };
-        self.behind = parts.len() > policy::USUAL;
-        let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
-        if merge.rows == 0 {
-            let mut claim = Claim::new(claims, false, Vec::new());
-            for (_, record, _) in chosen {
-                site.storage.log_remove_kills(site.conn, record.seq)?;
-                claim.trash.extend(site.storage.detach_segment(site.conn, record)?);
-            }
-            site.storage.put_claim(site.conn, &mut claim)?;
-            site.storage.renew_nonce(site.conn)?;
-            return Ok(true);
-        }
-        let input = |(_, record, dead): &&(Part, SegmentRecord, RoaringBitmap)| {
-            let segment = Arc::new(Segment::new(record.clone(), site.schema, site.settings.cache_mb));
-            let lives = |ord| !dead.contains(ord as u32);
-            Input { segment, alive: (!dead.is_empty()).then(|| Bitmap::from_fn(record.rows, lives)) }
-        };
-        let inputs: Vec<Input> = chosen.iter().map(input).collect();
-        let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
-        let mut claim = Claim::new(claims, false, names);
-        site.storage.put_claim(site.conn, &mut claim)?;
-        let job = Job::merge(site, inputs, is_free(site));
-        self.begin_job(site, claim.token, job);
-        Ok(true)
-    }
-
-    fn begin_job(&mut self, site: &Site<'_>, token: Token, mut job: Job) {
-        job.hold(self.number);
-        let job = registry::add(token, &self.place, &site.storage.table, job);
-        self.touch(token, &job);
     }
 
     /// The transaction was committed.

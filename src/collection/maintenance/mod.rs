@@ -10,14 +10,16 @@ mod build;
 mod install;
 mod job;
 mod memo;
+mod planning;
 pub mod policy;
 mod registry;
 mod work;
+pub mod worker;
 mod writing;
 
 pub(super) use build::{keeps_graph, map_of};
 pub use memo::Memo;
-pub use registry::{Place, Stay, trouble};
+pub use registry::{Kept, Place, Stay, poke, set_obstacle, set_trouble, trouble};
 
 use super::Connected;
 use crate::error::Result;
@@ -78,6 +80,15 @@ pub fn last() -> Done {
     LAST.get()
 }
 
+/// The argument of the command `maintain` by which a thread does one slice.
+pub fn slice_rank(zeal: Zeal) -> i64 {
+    match zeal {
+        Zeal::Steady => -1,
+        Zeal::Leisure => -2,
+        Zeal::Thorough => 0,
+    }
+}
+
 /// Whether a slice may find something to do, and the nonce of the snapshot. `idle` is the nonce under which there was nothing
 /// before.
 ///
@@ -86,6 +97,7 @@ pub fn last() -> Done {
 pub fn may_be_due(
     on: Connected<'_>,
     settings: &Settings,
+    zeal: Zeal,
     idle: Option<[u8; 16]>,
 ) -> Result<(bool, [u8; 16])> {
     let nonce = on.storage.nonce(on.conn)?;
@@ -94,13 +106,8 @@ pub fn may_be_due(
     }
     let end = on.storage.log_end(on.conn)?.seq;
     let length = if end == 0 { 0 } else { end - on.storage.log_begin(on.conn)? + 1 };
-    let full = usize::try_from(length).unwrap_or(0) >= settings.delta_rows;
+    let full = usize::try_from(length).unwrap_or(0) >= zeal.seals_from(settings.delta_rows);
     Ok((full || idle != Some(nonce) || !on.storage.claims(on.conn)?.is_empty(), nonce))
-}
-
-/// Whether builders run by themselves.
-fn is_free(site: &Site<'_>) -> bool {
-    site.settings.maintenance() != Maintenance::Commit
 }
 
 /// The segments that no job is at work on, with their dead rows.

@@ -26,11 +26,13 @@ pub struct Merge {
 }
 
 /// How much is merged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Zeal {
     /// What pays while rows are being written.
     Steady,
-    /// What makes searches fast, when there is time.
+    /// What makes searches fast, where nobody writes at the moment.
+    Leisure,
+    /// The same, and the last rows of the log: somebody asked for it.
     Thorough,
 }
 
@@ -53,6 +55,17 @@ const DOMINANCE: usize = 32;
 
 /// What it costs to copy a row that stays in its graph, as a share of what it costs to insert one: measured 0.08 to 0.15.
 const COPIES_FOR_AN_INSERT: usize = 8;
+
+impl Zeal {
+    /// Log entries that are sealed, of a table that seals by itself at `delta_rows`.
+    pub fn seals_from(self, delta_rows: usize) -> usize {
+        match self {
+            Self::Steady => delta_rows,
+            Self::Leisure => (delta_rows / 16).max(1),
+            Self::Thorough => 1,
+        }
+    }
+}
 
 impl Merge {
     fn of(parts: &[Part], mut inputs: Vec<usize>) -> Self {
@@ -102,7 +115,7 @@ pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
     if let Some(stale) = order.iter().find(stale) {
         return Some(Merge::of(parts, vec![*stale]));
     }
-    if zeal == Zeal::Thorough && parts.len() > 1 {
+    if zeal != Zeal::Steady && parts.len() > 1 {
         let all = Merge::of(parts, order.clone());
         if all.inserted * DOMINANCE > all.rows {
             return Some(all);

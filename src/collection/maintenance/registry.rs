@@ -2,6 +2,7 @@
 //! them began it; the claim in the file says how far it is.
 
 use super::job::Job;
+use super::worker::Signal;
 use crate::storage::Token;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -25,6 +26,10 @@ struct Registry {
     connections: HashMap<Place, usize>,
     /// Why the last maintenance of a table gave up.
     troubles: HashMap<(Place, String), String>,
+    /// Why no thread maintains a table that asks for one.
+    obstacles: HashMap<(Place, String), String>,
+    /// Places whose tables a thread of their `Database` maintains.
+    kept: HashMap<Place, Vec<Arc<Signal>>>,
 }
 
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
@@ -75,9 +80,54 @@ pub fn set_trouble(place: &Place, table: &str, trouble: Option<String>) {
     }
 }
 
-/// Why the last maintenance of a table gave up, if it did.
+/// Why the last maintenance of a table gave up, if it did, or why it is not done as the table asks.
 pub fn trouble(place: &Place, table: &str) -> Option<String> {
-    REGISTRY.lock().troubles.get(&(place.clone(), table.to_owned())).cloned()
+    let registry = REGISTRY.lock();
+    let key = (place.clone(), table.to_owned());
+    registry.troubles.get(&key).or_else(|| registry.obstacles.get(&key)).cloned()
+}
+
+/// Notes why no thread maintains a table that asks for one, or that one does.
+pub fn set_obstacle(place: &Place, table: &str, obstacle: Option<&str>) {
+    let mut registry = REGISTRY.lock();
+    let key = (place.clone(), table.to_owned());
+    match obstacle {
+        Some(why) => drop(registry.obstacles.insert(key, why.to_owned())),
+        None => drop(registry.obstacles.remove(&key)),
+    }
+}
+
+/// Wakes the thread of a `Database` that maintains the tables of a place. False: there is none.
+pub fn poke(place: &Place, table: Option<&str>) -> bool {
+    let registry = REGISTRY.lock();
+    let Some(signals) = registry.kept.get(place) else { return false };
+    if let Some(table) = table {
+        signals.iter().for_each(|signal| signal.wrote(table));
+    }
+    true
+}
+
+/// While it lives, a thread maintains the tables of a place.
+pub struct Kept(Place, Arc<Signal>);
+
+impl Kept {
+    /// The thread that listens to `signal`.
+    pub fn at(place: Place, signal: &Arc<Signal>) -> Self {
+        REGISTRY.lock().kept.entry(place.clone()).or_default().push(Arc::clone(signal));
+        Self(place, Arc::clone(signal))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut registry = REGISTRY.lock();
+        if let Some(signals) = registry.kept.get_mut(&self.0) {
+            signals.retain(|signal| !Arc::ptr_eq(signal, &self.1));
+            if signals.is_empty() {
+                registry.kept.remove(&self.0);
+            }
+        }
+    }
 }
 
 /// A connection to a place. When the last one goes, so do the jobs.
@@ -109,6 +159,7 @@ impl Drop for Stay {
         }
         registry.connections.remove(&self.0);
         registry.troubles.retain(|(place, _), _| *place != self.0);
+        registry.obstacles.retain(|(place, _), _| *place != self.0);
         let gone: Vec<Token> =
             registry.jobs.iter().filter(|(_, e)| e.place == self.0).map(|(t, _)| *t).collect();
         let jobs: Vec<_> = gone.iter().filter_map(|token| registry.jobs.remove(token)).collect();

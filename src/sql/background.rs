@@ -1,0 +1,349 @@
+//! `maintenance` = `background`: a thread for each file that has such tables, with a connection of its own.
+//!
+//! It begins at the first commit that leaves it something to do, opens the file by the same name through the same VFS, and
+//! does slices as commits would, each in a transaction of its own. It never waits for a lock: where somebody else has the
+//! file, or a connection of this process is in a transaction, it tries again later. It ends before the last table of this
+//! process that is in the file is let go, so that the connection which is closed last is the user's.
+
+use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
+use super::register;
+use crate::collection::OpenCollection;
+use crate::collection::maintenance::policy::Zeal;
+use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
+use crate::collection::maintenance::{self, Place};
+use crate::error::{Error, Result};
+use crate::schema::quoted;
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// How long the last connection waits, when it is closed, for the slice that runs.
+const LAST_SLICE: Duration = Duration::from_secs(5);
+
+/// Transactions that only read keep the thread away for no longer than this.
+const READERS: Duration = Duration::from_secs(10);
+
+/// What a connection whose state cannot be asked for was last seen doing counts for so long.
+const SEEN: u64 = 1_000;
+
+/// After it could not open the file the thread is not begun again for this long.
+const REST: Duration = Duration::from_secs(60);
+
+/// Commits between two looks at whether a thread may have a connection of its own.
+const LOOKS: u32 = 64;
+
+thread_local! {
+    /// Whether this is such a thread.
+    static IS_ONE: Cell<bool> = const { Cell::new(false) };
+}
+
+#[derive(Default)]
+struct File {
+    /// Connections with tables open, and how many tables.
+    users: Peers<(usize, Arc<Seen>)>,
+    thread: Option<Thread>,
+    /// Why there is none, and when it was tried.
+    failed: Option<(String, Instant)>,
+}
+
+struct Thread {
+    signal: Arc<Signal>,
+    process: u32,
+}
+
+static FILES: LazyLock<Mutex<HashMap<Place, File>>> = LazyLock::new(Mutex::default);
+
+/// What a connection was last seen doing by its own thread: milliseconds since the first look of the process when it was in
+/// a transaction, 0 when it was in none.
+#[derive(Default)]
+struct Seen(AtomicU64);
+
+fn now() -> u64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// A table of a connection, as the threads know it.
+pub struct Presence {
+    place: Place,
+    peer: Option<Peer>,
+    seen: Arc<Seen>,
+    /// Commits since the last look, and what it found.
+    looks: Cell<u32>,
+    alone: Cell<bool>,
+    wanted: Cell<bool>,
+}
+
+impl Presence {
+    /// Of a table of `host`.
+    pub fn new(host: &Host, place: &Place) -> Self {
+        let mut seen = Arc::default();
+        let peer = (!IS_ONE.get()).then(|| Peer::of(host));
+        if let Some(peer) = peer {
+            let mut files = FILES.lock();
+            let (tables, of) = files.entry(place.clone()).or_default().users.of(peer);
+            *tables += 1;
+            seen = Arc::clone(of);
+        }
+        let (looks, alone, wanted) = (Cell::new(0), Cell::new(true), Cell::new(false));
+        Self { place: place.clone(), peer, seen, looks, alone, wanted }
+    }
+
+    /// The connection uses the table, inside a transaction or not.
+    pub fn saw(&self, in_transaction: bool) {
+        self.seen.0.store(if in_transaction { now() } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// A commit asks for a thread. Returns whether it has to do without.
+    pub fn asks(&self, host: &Host, table: &str) -> bool {
+        if self.peer.is_none() || maintenance::poke(&self.place, None) {
+            return false;
+        }
+        self.wanted.set(true);
+        let looks = self.looks.get();
+        self.looks.set(if looks + 1 < LOOKS { looks + 1 } else { 0 });
+        if looks == 0 {
+            let why = self.obstacle(host);
+            maintenance::set_obstacle(&self.place, table, why.as_deref());
+            self.alone.set(why.is_some());
+        }
+        self.alone.get()
+    }
+
+    fn obstacle(&self, host: &Host) -> Option<String> {
+        let why = obstacle(host, host.schema()).map(str::to_owned);
+        let why = why.or_else(|| {
+            let sql = format!("PRAGMA {}.locking_mode", quoted(host.schema()));
+            let mode = host.connection().query_row(&sql, [], |row| row.get::<_, String>(0));
+            match mode {
+                Ok(mode) if mode.eq_ignore_ascii_case("normal") => None,
+                Ok(mode) => Some(format!("locking_mode is {mode}")),
+                Err(error) => Some(error.to_string()),
+            }
+        });
+        let why = why.or_else(|| {
+            let files = FILES.lock();
+            let (why, when) = files.get(&self.place)?.failed.as_ref()?;
+            (when.elapsed() < REST).then(|| why.clone())
+        });
+        Some(format!("no thread in the background: {}; commits do its work", why?))
+    }
+
+    /// A transaction that wrote to the table was committed.
+    pub fn committed(&self, host: &Host, table: &str) {
+        self.saw(false);
+        if self.peer.is_none() || maintenance::poke(&self.place, Some(table)) {
+            return;
+        }
+        if self.wanted.replace(false) && !self.alone.get() {
+            self.wake(host, table);
+        }
+    }
+
+    fn wake(&self, host: &Host, table: &str) {
+        let mut files = FILES.lock();
+        let Some(file) = files.get_mut(&self.place) else { return };
+        let is_there = file
+            .thread
+            .as_ref()
+            .is_some_and(|thread| thread.process == std::process::id() && !thread.signal.has_ended());
+        if !is_there {
+            let signal: Arc<Signal> = Arc::default();
+            let process = std::process::id();
+            let manners = Manners::of(host);
+            let (of, place) = (Arc::clone(&signal), self.place.clone());
+            let run = move || work(&of, &place, &manners);
+            match std::thread::Builder::new().name("nearlite background".into()).spawn(run) {
+                Ok(_) => file.thread = Some(Thread { signal, process }),
+                Err(error) => {
+                    file.failed = Some((format!("the system has no more threads ({error})"), Instant::now()));
+                    self.looks.set(0);
+                    return;
+                }
+            }
+        }
+        if let Some(thread) = &file.thread {
+            thread.signal.wrote(table);
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let Some(peer) = self.peer else { return };
+        let mut files = FILES.lock();
+        let Some(file) = files.get_mut(&self.place) else { return };
+        let (tables, _) = file.users.of(peer);
+        *tables -= 1;
+        if *tables == 0 {
+            file.users.remove(peer);
+        }
+        if !file.users.is_empty() {
+            return;
+        }
+        let thread = files.remove(&self.place).and_then(|file| file.thread);
+        drop(files);
+        if let Some(thread) = thread.filter(|thread| thread.process == std::process::id()) {
+            thread.signal.stop();
+            thread.signal.wait_for_end(LAST_SLICE);
+        }
+    }
+}
+
+/// What the connection of the thread has in common with that of the user: how durable its commits are, whether it
+/// checkpoints (0 where the application does so itself), and how far the file may grow.
+const MANNERS: [&str; 5] =
+    ["synchronous", "wal_autocheckpoint", "max_page_count", "journal_size_limit", "secure_delete"];
+
+#[derive(Default)]
+struct Manners(Vec<(&'static str, i64)>);
+
+impl Manners {
+    fn of(host: &Host) -> Self {
+        let schema = quoted(host.schema());
+        let read = |name: &'static str| {
+            let sql = format!("PRAGMA {schema}.{name}");
+            Some((name, host.connection().query_row(&sql, [], |row| row.get(0)).ok()?))
+        };
+        Self(MANNERS.into_iter().filter_map(read).collect())
+    }
+
+    fn adopt(&self, conn: &Connection) -> Result<()> {
+        for (name, value) in &self.0 {
+            run(conn, &format!("PRAGMA main.{name} = {value}"))?;
+        }
+        // Not by rusqlite's call, which needs SQLite 3.44.
+        Ok(run(conn, "PRAGMA busy_timeout = 0")?)
+    }
+}
+
+/// Runs a statement to its end, whether it returns rows or not.
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// What the thread does.
+fn work(signal: &Signal, place: &Place, manners: &Manners) {
+    IS_ONE.set(true);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        let guard = NoFork::enter();
+        let mut hands = Connected::open(place, manners)?;
+        drop(guard);
+        worker::run(signal, &mut hands);
+        let _guard = NoFork::enter();
+        drop(hands);
+        Ok(())
+    }));
+    let why = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err::<_, Error>(error)) => Some(error.to_string()),
+        Err(_) => Some("it panicked".to_owned()),
+    };
+    if let Some(why) = why {
+        let _guard = NoFork::enter();
+        if let Some(file) = FILES.lock().get_mut(place) {
+            file.failed = Some((why, Instant::now()));
+        }
+    }
+    signal.end();
+}
+
+struct Connected {
+    /// Before the connection, which they use.
+    known: HashMap<String, (OpenCollection, HashMap<Zeal, [u8; 16]>)>,
+    conn: Connection,
+    place: Place,
+    /// Since when it has been kept away by transactions that only read.
+    kept_away: Option<Instant>,
+}
+
+impl Connected {
+    fn open(place: &Place, manners: &Manners) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+        let conn = Connection::open_with_flags(&place.0, flags)?;
+        register(&conn)?;
+        manners.adopt(&conn)?;
+        // The first statement finds a file that is encrypted.
+        conn.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+        Ok(Self { known: HashMap::new(), conn, place: place.clone(), kept_away: None })
+    }
+
+    /// Whether the connections of this process leave the file to us.
+    fn is_free(&mut self) -> bool {
+        let (mut writing, mut reading) = (false, false);
+        let files = FILES.lock();
+        let Some(file) = files.get(&self.place) else { return false };
+        for (doing, (_, seen)) in file.users.doing() {
+            match doing {
+                Doing::Nothing => {}
+                Doing::Reading => reading = true,
+                Doing::Something | Doing::Writing => writing = true,
+                Doing::Unknown => {
+                    let last = seen.0.load(Ordering::Relaxed);
+                    reading |= last != 0 && now().saturating_sub(last) < SEEN;
+                }
+            }
+        }
+        drop(files);
+        if writing {
+            return false;
+        }
+        if !reading {
+            self.kept_away = None;
+            return true;
+        }
+        self.kept_away.get_or_insert_with(Instant::now).elapsed() >= READERS
+    }
+}
+
+impl Hands for Connected {
+    fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
+        let _guard = NoFork::enter();
+        if !self.known.contains_key(table) {
+            let opened = OpenCollection::open(&self.conn, "main", table)?;
+            self.known.insert(table.to_owned(), (opened, HashMap::new()));
+        }
+        let Some((collection, idle)) = self.known.get_mut(table) else { return Ok(false) };
+        let settings = collection.settings(&self.conn)?;
+        let on = collection.on(&self.conn);
+        let (due, nonce) = maintenance::may_be_due(on, &settings, zeal, idle.get(&zeal).copied())?;
+        idle.insert(zeal, nonce);
+        Ok(due)
+    }
+
+    fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
+        let _guard = NoFork::enter();
+        if !self.is_free() {
+            return Ok(Tried::Refused);
+        }
+        let rank = maintenance::slice_rank(zeal);
+        let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', {rank})", quoted(table));
+        match run(&self.conn, &sql) {
+            Ok(()) => Ok(Tried::Done(maintenance::last())),
+            Err(error) if is_busy(&error) => Ok(Tried::Refused),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn forget(&mut self, table: &str, error: &Error) {
+        let _guard = NoFork::enter();
+        self.known.remove(table);
+        if !matches!(error, Error::Sqlite(error) if is_busy(error)) {
+            maintenance::set_trouble(&self.place, table, Some(error.to_string()));
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
