@@ -23,6 +23,8 @@ const STEPS: [usize; 16] =
     [USUAL, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 2560, 3072, 4096];
 /// How much less is missed with each step, as a rule: it says which step is tried second.
 const FEWER: f64 = 1.45;
+/// Breadth helps no more where two steps leave a larger share than this of what was missed.
+const STALLED: f64 = 0.9;
 /// The largest breadth that is read from a file: a later build may choose more.
 pub(super) const READABLE: u32 = 1 << 20;
 
@@ -87,28 +89,41 @@ pub(super) fn measure(
         let missed = check.missed(&mut sample, STEPS[step]);
         Ok(missed.mean + missed.error)
     };
-    let mut missed = most(0)?;
-    let mut step = 0;
-    while missed > MISSED && step < STEPS.len() - 1 {
-        missed /= FEWER;
+    Ok(STEPS[choose(&mut most)?])
+}
+
+/// The first step that misses little enough, by what each is measured to miss.
+fn choose(most: &mut dyn FnMut(usize) -> Result<f64>) -> Result<usize> {
+    let (mut step, mut guess) = (0, most(0)?);
+    let mut tried = vec![(step, guess)];
+    while guess > MISSED && step < STEPS.len() - 1 {
+        guess /= FEWER;
         step += 1;
     }
     if step == 0 {
-        return Ok(USUAL);
+        return Ok(step);
     }
-    if most(step)? > MISSED {
-        while step < STEPS.len() - 1 {
-            step += 1;
-            if most(step)? <= MISSED {
-                break;
-            }
-        }
-    } else {
+    let mut missed = most(step)?;
+    if missed <= MISSED {
         while step > 1 && most(step - 1)? <= MISSED {
             step -= 1;
         }
+        return Ok(step);
     }
-    Ok(STEPS[step])
+    while step < STEPS.len() - 1 {
+        tried.push((step, missed));
+        step += 1;
+        missed = most(step)?;
+        if missed <= MISSED {
+            break;
+        }
+        // What no walk finds, as rows of another size by inner product, is no reason for broader ones.
+        if tried.get(tried.len() - 2).is_some_and(|(_, before)| missed > before * STALLED) {
+            let first = tried.iter().find(|(_, before)| missed > before * STALLED);
+            return Ok(first.map_or(step, |(step, _)| *step));
+        }
+    }
+    Ok(step)
 }
 
 /// Share of the nearest rows that walks missed, and its standard error.
@@ -266,6 +281,36 @@ mod tests {
         bytes[BREADTH_WORD * 4..][..4].fill(0xff);
         assert!(read(&bytes).is_err());
         assert_eq!(VectorIndex::breadth_in(&bytes[..100]), None);
+    }
+
+    /// The breadth for data that misses `of(breadth)`, and how often that was measured.
+    fn chosen(of: impl Fn(f64) -> f64) -> (usize, usize) {
+        let mut asked = 0;
+        let step = choose(&mut |step| {
+            asked += 1;
+            Ok(of(STEPS[step] as f64))
+        });
+        (STEPS[step.unwrap()], asked)
+    }
+
+    #[test]
+    fn the_first_breadth_that_misses_little_is_chosen_in_few_measurements() {
+        assert_eq!(chosen(|_| 0.022), (128, 1));
+        assert_eq!(chosen(|breadth| 3.0 / breadth), (160, 2));
+        assert_eq!(chosen(|breadth| 8.0 / breadth).0, 384);
+        assert_eq!(chosen(|breadth| 200.0 / (breadth * breadth)).0, 128);
+        let (breadth, asked) = chosen(|breadth| 0.1 * (128.0 / breadth).powf(1.6));
+        assert!(breadth == 384 && asked <= 4, "{breadth} after {asked}");
+        assert_eq!(chosen(|breadth| 0.5 * (128.0 / breadth).sqrt()).0, 4096);
+    }
+
+    #[test]
+    fn what_no_walk_finds_does_not_make_walks_broader() {
+        assert_eq!(chosen(|_| 0.1), (128, 3));
+        assert_eq!(chosen(|breadth| 0.1 + 1.0 / breadth).0, 128);
+        // Broader walks help at first.
+        let breadth = chosen(|breadth| 0.05 + 40.0 * breadth.powi(-2)).0;
+        assert!(breadth <= 1024, "{breadth}");
     }
 
     #[test]
