@@ -12,7 +12,7 @@ use super::queue::Use;
 use super::statement::error_of;
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use crate::schema::{Schema, check_name, quoted};
+use crate::schema::{Schema, quoted};
 use crate::sql;
 use rusqlite::Connection;
 use std::path::Path;
@@ -145,7 +145,7 @@ impl Database {
         self.write(|conn| {
             let table = catalog::declared_name(conn, "main", name)?
                 .ok_or_else(|| catalog::no_such_collection(conn, name))?;
-            check_name(new)?;
+            OpenCollection::open(conn, "main", &table)?.schema.check_name(new)?;
             if let Some(kind) = catalog::other_object(conn, new)?
                 && !new.eq_ignore_ascii_case(&table)
             {

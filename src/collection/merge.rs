@@ -98,6 +98,7 @@ fn payloads(
     } else {
         columns_of(on, &live_rowids(&pairs))?
     };
+    release(on, inputs, PayloadKind::Columns)?;
     directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode(&schema.layout()))?);
 
     let rowids: Vec<i64> = (0..columns.len() as u32).map(|ord| columns.rowid(ord)).collect();
@@ -116,9 +117,16 @@ fn payloads(
             VectorIndex::merge(spec, &vectors.rows(), old, &map, threads(), progress)?
         };
         drop(vectors);
+        release(on, inputs, PayloadKind::Vector(at as u32))?;
         directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);
     }
     Ok(directory)
+}
+
+/// Gives up the payloads of this kind, of which nothing more is read: the new one is written into their pages, not behind them.
+fn release(on: Connected<'_>, inputs: &[&SegmentView], kind: PayloadKind) -> Result<()> {
+    let entries = inputs.iter().filter_map(|input| input.segment.record.payload(kind));
+    entries.into_iter().try_for_each(|entry| on.storage.empty_payload(on.conn, entry))
 }
 
 /// The rowids of the live rows, one input after the other.
@@ -144,6 +152,7 @@ fn merged_text(
     let texts = inputs.iter().map(|s| s.segment.text(on)).collect::<Result<Vec<_>>>()?;
     let config = TextConfig::of(on.schema);
     if !texts.iter().all(|text| text.is_current(&config)) {
+        release(on, inputs, PayloadKind::Text)?;
         return write_text(on, rowids);
     }
     let pairs: Vec<_> = texts.iter().zip(alive).map(|(t, a)| (t.as_ref(), a.as_ref())).collect();
@@ -152,5 +161,6 @@ fn merged_text(
         texts.iter().map(|text| text.memory_bytes()).fold(0, usize::saturating_add).saturating_mul(3),
     )?;
     let bytes = text::merge(&config, &pairs)?;
+    release(on, inputs, PayloadKind::Text)?;
     on.storage.write_payload(on.conn, PayloadKind::Text, &bytes)
 }

@@ -143,6 +143,13 @@ impl Segment {
         Ok(TextPayload::edition_in(&on.storage.payload_head(on.conn, entry, TextPayload::HEAD)?))
     }
 
+    /// Breadth of a walk of the `at`-th vector column unless a search asks for another, read from the first bytes of the
+    /// index alone; `None` where there is no graph.
+    pub fn breadth(&self, on: Connected<'_>, at: u32) -> Result<Option<usize>> {
+        let Some(entry) = self.record.payload(PayloadKind::Vector(at)) else { return Ok(None) };
+        Ok(VectorIndex::breadth_in(&on.storage.payload_head(on.conn, entry, VectorIndex::HEAD)?))
+    }
+
     /// The dead rows of the `at`-th vector column that the last background left out.
     pub fn dead_rows(&self, at: usize) -> Option<&DeadRows> {
         self.dead.get(at)

@@ -1,6 +1,7 @@
 //! Stored form: the block itself (grammar in `layout`). Decoding proves every bound that searches rely on.
 
 use super::background;
+use super::breadth::READABLE;
 use super::graph::NONE;
 use super::index::VectorIndex;
 use super::layout::Header;
@@ -42,6 +43,9 @@ impl VectorIndex {
         }
         if header.degree > 1024 || header.m > 512 || header.has_factors > 1 {
             return Err("the index has an impossible degree".into());
+        }
+        if header.breadth > READABLE {
+            return Err(format!("the index asks for walks of breadth {}", header.breadth));
         }
         let finite = [header.unit, header.uniform, header.residual, header.largest];
         if finite.iter().any(|x| !x.is_finite() || *x < 0.0) || header.unit == 0.0 {

@@ -198,7 +198,10 @@ pub(super) fn search_layer(
     stats: &mut SearchStats,
 ) {
     scratch.visited.reset(layer.nodes());
-    let Breadth { ef, stop } = breadth;
+    let Breadth { ef, stop, without } = breadth;
+    if let Some(node) = without {
+        scratch.visited.insert(node);
+    }
     scratch.beam.reset(ef);
     scratch.nodes.clear();
     for start in starts {

@@ -1,7 +1,8 @@
 //! [`VectorIndex`]: its numbers and the views that searches work on.
 
+use super::breadth;
 use super::graph::{Layer, Scratch};
-use super::layout::{Header, Layout};
+use super::layout::{HEADER, Header, Layout};
 use crate::bitmap::Bitmap;
 use crate::vector::aligned::{self, Block};
 use crate::vector::background::Background;
@@ -63,6 +64,24 @@ impl VectorIndex {
     pub fn memory_bytes(&self) -> usize {
         self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes()
     }
+
+    /// Breadth of a walk that finds about 98 of 100 nearest rows.
+    pub fn breadth(&self) -> usize {
+        match self.header.breadth {
+            0 => breadth::USUAL,
+            measured => measured as usize,
+        }
+    }
+
+    /// The same, from the first [`HEAD`](Self::HEAD) bytes of the stored form.
+    pub fn breadth_in(head: &[u8]) -> Option<usize> {
+        let header =
+            Header::from_bytes(Block::copy_of(head).bytes()).ok().filter(|header| header.degree > 0)?;
+        Some(if header.breadth == 0 { breadth::USUAL } else { header.breadth as usize })
+    }
+
+    /// Bytes that [`breadth_in`](Self::breadth_in) needs.
+    pub const HEAD: usize = HEADER;
 
     /// Candidates that are to be put in exact order for `k` results.
     pub fn rerank_width(&self, k: usize) -> usize {

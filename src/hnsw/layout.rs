@@ -64,7 +64,12 @@ pub(super) struct Header {
     pub largest: f32,
     /// Nodes of each upper layer, from the lowest.
     pub counts: Vec<u32>,
+    /// Breadth of a walk unless a search asks for another; 0 where it was not measured.
+    pub breadth: u32,
 }
+
+/// The word of the header that says it. Older builds left it 0 and do not read it.
+pub(super) const BREADTH_WORD: usize = 18 + MAX_LEVELS;
 
 /// Byte ranges of the parts.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +113,7 @@ impl Header {
         ];
         words.extend(&self.counts);
         words.resize(HEADER / 4, 0);
+        words[BREADTH_WORD] = self.breadth;
         words
     }
 
@@ -144,6 +150,7 @@ impl Header {
             residual: f32::from_bits(word(15)),
             largest: f32::from_bits(word(16)),
             counts: (0..levels).map(|at| word(18 + at)).collect(),
+            breadth: word(BREADTH_WORD),
         })
     }
 

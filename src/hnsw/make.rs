@@ -2,8 +2,8 @@
 
 use super::build::Draft;
 use super::index::VectorIndex;
-use super::layout::Header;
-use super::{Rows, background, fidelity, repair};
+use super::layout::{BREADTH_WORD, Header};
+use super::{Rows, background, breadth, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::limits::MAX_THREADS;
@@ -116,12 +116,29 @@ impl VectorIndex {
         loop {
             let index = Self::make(&spec, rows, base.take(), threads, progress)?;
             spec.codes = match index.quantizer.kind {
-                Kind::Float => return Ok(index),
-                _ if fidelity::sufficient(&index, &spec, rows) => return Ok(index),
-                Kind::Int8 => Codes::None,
-                Kind::Bit => Codes::Int8,
+                Kind::Int8 if !fidelity::sufficient(&index, &spec, rows) => Codes::None,
+                Kind::Bit if !fidelity::sufficient(&index, &spec, rows) => Codes::Int8,
+                _ => return index.with_breadth(&spec, rows, threads, progress),
             };
         }
+    }
+
+    /// Measures how broadly it has to be walked, and notes that.
+    fn with_breadth(
+        mut self,
+        spec: &VectorSpec,
+        rows: &Rows<'_>,
+        threads: usize,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Self> {
+        if !self.has_graph() {
+            return Ok(self);
+        }
+        let total = self.len();
+        let breadth = breadth::measure(&self, spec, rows, threads, &mut || progress(total, total))? as u32;
+        self.header.breadth = breadth;
+        self.block.bytes_mut()[BREADTH_WORD * 4..][..4].copy_from_slice(&breadth.to_le_bytes());
+        Ok(self)
     }
 
     fn make(
@@ -202,6 +219,7 @@ impl VectorIndex {
             uniform: quantizer.uniform,
             residual: quantizer.residual,
             largest: quantizer.largest,
+            breadth: 0,
             counts: draft.as_ref().map_or(Vec::new(), |d| d.counts.iter().map(|c| *c as u32).collect()),
         };
         let too_large = || Error::Value("the vectors of one segment do not fit in memory".into());

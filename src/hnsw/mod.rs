@@ -7,6 +7,7 @@
 //! Invariant: a [`VectorIndex`] never changes. All that a search writes is its scratch memory.
 
 mod background;
+mod breadth;
 mod build;
 mod codec;
 mod fidelity;
@@ -30,6 +31,7 @@ mod tests;
 mod visited;
 
 use crate::bitmap::Bitmap;
+pub(crate) use breadth::SCANNED_ROWS;
 pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
 

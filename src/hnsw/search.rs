@@ -12,6 +12,18 @@ use crate::vector::codes::Query;
 impl VectorIndex {
     /// Up to `want` of the best rows by codes, sorted. `ef` (at least `want`) is the breadth of the beam.
     pub fn search(&self, query: &[f32], want: usize, ef: usize, stats: &mut SearchStats) -> Outcome {
+        self.search_around(query, want, ef, None, stats)
+    }
+
+    /// The same, as if the node `without` were not there. Walks must not begin at it.
+    pub(super) fn search_around(
+        &self,
+        query: &[f32],
+        want: usize,
+        ef: usize,
+        without: Option<u32>,
+        stats: &mut SearchStats,
+    ) -> Outcome {
         let want = want.min(self.len());
         let ef = ef.clamp(want, self.len().max(1));
         self.with_query(query, |query, scratch| {
@@ -23,12 +35,13 @@ impl VectorIndex {
             let stop = self.stop(query, want, ef);
             let start = self.entry(query, scratch, stats);
             let (codes, layer) = (self.codes(), self.base_layer());
-            search_layer(codes, layer, query, &[start], Breadth { ef, stop }, scratch, stats);
+            search_layer(codes, layer, query, &[start], Breadth { ef, stop, without }, scratch, stats);
             let mut candidates = self.spread(query, scratch.beam.entries(), want, None);
             if candidates.len() < want {
                 // Links have a direction: from the entry every node can be reached, from another node not always.
                 let starts = [start, self.header.entry];
-                search_layer(codes, layer, query, &starts, Breadth::full(ef), scratch, stats);
+                let breadth = Breadth { without, ..Breadth::full(ef) };
+                search_layer(codes, layer, query, &starts, breadth, scratch, stats);
                 candidates = self.spread(query, scratch.beam.entries(), want, None);
             }
             let complete = candidates.len() >= want;

@@ -50,11 +50,13 @@ pub(super) struct Breadth {
     /// Nodes in the beam.
     pub ef: usize,
     pub stop: Option<Stop>,
+    /// A node that is passed over as if it were not there.
+    pub without: Option<u32>,
 }
 
 impl Breadth {
     /// A beam of `ef` nodes, used up.
     pub fn full(ef: usize) -> Self {
-        Self { ef, stop: None }
+        Self { ef, stop: None, without: None }
     }
 }

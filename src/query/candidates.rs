@@ -30,8 +30,8 @@ pub struct Candidates {
     column: usize,
     query: Vec<f32>,
     metric: Metric,
-    /// Breadth of the first walk.
-    ef: usize,
+    /// Breadth of the first walk; each segment has its own where nobody asks for one.
+    ef: Option<usize>,
     /// The plan of every segment, where the caller insists on one.
     plan: Option<PartPlan>,
     /// Distances that returned rows may have; rows that are provably outside can be left out.
@@ -59,7 +59,7 @@ impl Candidates {
         column: usize,
         query: Vec<f32>,
         metric: Metric,
-        ef: usize,
+        ef: Option<usize>,
         plan: Option<PartPlan>,
         range: RangeInclusive<f64>,
     ) -> Self {
@@ -133,11 +133,11 @@ impl Candidates {
         let view = snapshot.view;
         let (rows, passing) = (view.part_len(part), masks.counts[part]);
         let Some(segment) = view.segments.get(part) else {
-            trace.part(part, PartPlan::Delta, rows, passing);
+            trace.part(part, PartPlan::Delta, rows, passing, None);
             return Ok(Searched::Whole(self.delta(over, part, trace)));
         };
         if passing == 0 {
-            trace.part(part, PartPlan::Nothing, rows, passing);
+            trace.part(part, PartPlan::Nothing, rows, passing, None);
             return Ok(Searched::Whole(Vec::new()));
         }
         let mask = masks.parts[part].as_deref();
@@ -160,7 +160,8 @@ impl Candidates {
             let found = found.into_iter().map(coded).collect();
             if more { Searched::Best(found) } else { Searched::Whole(found) }
         };
-        let ef = if self.walked { self.ef.max(want) } else { self.ef };
+        let ef = self.ef.unwrap_or_else(|| index.breadth());
+        let ef = if self.walked { ef.max(want) } else { ef };
         let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
         let choose = || planner::choose(rows, passing, want.min(rows), ef.min(rows), index.has_graph());
         let mut plan = forced.unwrap_or_else(choose);
@@ -184,7 +185,8 @@ impl Candidates {
                 self.scanned &= outcome.scanned;
                 self.take_errors(&outcome);
                 trace.fallbacks += u64::from(outcome.scanned);
-                trace.part(part, if outcome.scanned { PartPlan::Scan } else { plan }, rows, passing);
+                let plan = if outcome.scanned { PartPlan::Scan } else { plan };
+                trace.part(part, plan, rows, passing, (!outcome.scanned).then_some(ef.max(want.min(rows))));
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
             }
@@ -208,7 +210,7 @@ impl Candidates {
             self.take_errors(&outcome);
             searched(outcome.candidates)
         };
-        trace.part(part, plan, rows, passing);
+        trace.part(part, plan, rows, passing, None);
         trace.count(&stats);
         Ok(searched)
     }

@@ -19,6 +19,9 @@ pub struct PartTrace {
     pub rows: usize,
     /// Rows that pass the filter.
     pub passing: usize,
+    /// Breadth of the walk, if it was walked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ef: Option<usize>,
 }
 
 /// Counters of one search.
@@ -74,10 +77,10 @@ pub struct Trace {
 
 impl Trace {
     /// Notes how a part was searched.
-    pub fn part(&mut self, part: usize, plan: PartPlan, rows: usize, passing: usize) {
+    pub fn part(&mut self, part: usize, plan: PartPlan, rows: usize, passing: usize, ef: Option<usize>) {
         let leg = self.leg;
         self.parts.retain(|known| (known.leg, known.part) != (leg, part));
-        self.parts.push(PartTrace { leg, part, plan, rows, passing });
+        self.parts.push(PartTrace { leg, part, plan, rows, passing, ef });
     }
 
     /// Adds the counters of an index.

@@ -8,7 +8,6 @@
 use super::candidate_heap::CandidateHeap;
 use super::candidates::{Candidates, Over};
 use super::explain::Trace;
-use super::planner;
 use super::request::{Request, VectorLeg, holds};
 use super::row_map::RowId;
 use crate::collection::Snapshot;
@@ -86,11 +85,8 @@ impl Nearest {
     pub fn new(snapshot: Snapshot<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
         let metric =
             snapshot.schema.vectors().nth(leg.column).map_or(Metric::Cosine, |(_, spec)| spec.metric);
-        let ef = match (request.ef, snapshot.settings.ef_search) {
-            (Some(ef), _) => ef,
-            (None, 0) => planner::DEFAULT_EF,
-            (None, ef) => ef,
-        };
+        let of_table = Some(snapshot.settings.ef_search).filter(|ef| *ef > 0);
+        let ef = request.ef.or(of_table).map(|ef| ef.max(1));
         let within = request.within.clone();
         let bounds = |wanted: [Op; 2]| {
             within.iter().filter(move |(op, _)| wanted.contains(op)).map(|(_, bound)| *bound)
@@ -98,14 +94,7 @@ impl Nearest {
         let radius = bounds([Op::Lt, Op::Le]).fold(f64::INFINITY, f64::min);
         let range = bounds([Op::Gt, Op::Ge]).fold(f64::NEG_INFINITY, f64::max)..=radius;
         Self {
-            candidates: Candidates::new(
-                leg.column,
-                leg.query.clone(),
-                metric,
-                ef.max(1),
-                request.plan,
-                range,
-            ),
+            candidates: Candidates::new(leg.column, leg.query.clone(), metric, ef, request.plan, range),
             column: leg.column,
             radius,
             thorough: radius < f64::INFINITY && request.limit.is_none() && request.ef.is_none(),

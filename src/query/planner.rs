@@ -3,7 +3,7 @@
 //! The number of qualifying rows is known exactly before the decision. The cost model and its derivation are those
 //! of `docs/design.md`; its constants live here and nowhere else.
 
-use crate::hnsw::Bounds;
+use crate::hnsw::{self, Bounds};
 
 /// How one part of the view is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -21,17 +21,14 @@ pub enum PartPlan {
     FilteredGraph,
 }
 
-/// Beam of a graph search when neither query nor table say otherwise.
-pub const DEFAULT_EF: usize = 128;
-
-/// Segments of fewer rows are scanned: on 384 dimensions a row of a scan costs about 10 ns and a walk with the default
+/// Segments of fewer rows are scanned, whatever the beam: on 384 dimensions a row of a scan costs about 10 ns and a walk with the default
 /// beam about 60 us, and a scan is exact.
 const GRAPH_ROWS: usize = 4_096;
 
 /// `passing <= (SCALE * ef)^EF_EXPONENT * rows^(1 - EF_EXPONENT)` is where a scan of the passing rows costs no more
 /// than a walk among rows of which as many pass near the query as elsewhere. Fitted on 63,422 sentence embeddings of
 /// 384 dimensions and 60,000 images of 784; a walk costs the more, the smaller the passing share (its power of -0.7).
-const SCALE: f64 = 22.8;
+const SCALE: f64 = hnsw::SCANNED_ROWS;
 const EF_EXPONENT: f64 = 0.6;
 
 /// Passing rows up to which a scan is the better plan, unless more rows pass near the query than elsewhere.
@@ -55,7 +52,8 @@ pub fn choose(rows: usize, passing: usize, want: usize, ef: usize, graph: bool) 
     } else if !graph || rows < GRAPH_ROWS || want * 2 >= passing {
         PartPlan::Scan
     } else if passing == rows {
-        PartPlan::Graph
+        // Where all rows pass, the limit is a plain product.
+        if rows as f64 <= SCALE * ef as f64 { PartPlan::Scan } else { PartPlan::Graph }
     } else if passing < TRY_ROWS || passing as f64 <= scan_limit(rows, ef) * TRY_FROM {
         PartPlan::Scan
     } else {
@@ -105,6 +103,8 @@ mod tests {
         assert_eq!(choose(100_000, 0, 10, 64, true), PartPlan::Nothing);
         assert_eq!(choose(1_000, 1_000, 10, 64, true), PartPlan::Scan);
         assert_eq!(choose(100_000, 100_000, 10, 64, true), PartPlan::Graph);
+        assert_eq!(choose(8_000, 8_000, 10, 384, true), PartPlan::Scan);
+        assert_eq!(choose(9_000, 9_000, 10, 384, true), PartPlan::Graph);
         assert_eq!(choose(100_000, 60_000, 10, 64, true), PartPlan::FilteredGraph);
         assert_eq!(choose(100_000, 100, 10, 64, true), PartPlan::Scan);
         assert_eq!(choose(100_000, 100_000, 10, 64, false), PartPlan::Scan);

@@ -15,10 +15,10 @@ use rusqlite::{Connection, OptionalExtension};
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
      dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \
-     dead_bytes INTEGER, free_bytes INTEGER, \"table\" HIDDEN)";
+     dead_bytes INTEGER, free_bytes INTEGER, ef_search INTEGER, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 12;
+const ARGUMENT: i32 = 13;
 
 /// The table-valued function.
 pub struct Info {
@@ -142,10 +142,12 @@ impl VirtualCursor for InfoCursor {
         let space = Space::of(collection.on(conn), &view)?;
         let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
         for (at, row) in self.rows.iter_mut().enumerate() {
-            row.push(trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from));
+            let trouble = trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from);
             // These are the table's, in its own row.
             let bytes = |bytes| if at == 0 { integer(bytes) } else { Value::Null };
-            row.extend([bytes(space.dead), bytes(space.free)]);
+            // Before the last column.
+            let last = row.len() - 1;
+            row.splice(last..last, [trouble, bytes(space.dead), bytes(space.free)]);
         }
         Ok(())
     }
@@ -259,7 +261,14 @@ fn rows(collection: &OpenCollection, conn: &Connection, view: &View) -> Result<V
         }
         analyzer = Some(Value::Integer(i64::from(oldest)));
     }
+    let asked = Some(collection.settings(conn)?.ef_search).filter(|ef| *ef > 0);
+    let mut breadths = Vec::new();
     for (nth, (at, _)) in schema.vectors().enumerate() {
+        let mut broadest = None;
+        for segment in &view.segments {
+            broadest = broadest.max(segment.segment.breadth(collection.on(conn), nth as u32)?);
+        }
+        breadths.push(asked.or(broadest).map_or(Value::Null, integer));
         let (disk, memory) = weigh(&|kind| kind == PayloadKind::Vector(nth as u32));
         let kept = |s: &SegmentView| cache::bytes(s.segment.record.id, cache::Part::Vectors(nth as u32));
         let memory = memory + view.segments.iter().map(kept).sum::<usize>();
@@ -274,6 +283,9 @@ fn rows(collection: &OpenCollection, conn: &Connection, view: &View) -> Result<V
         let is_text = matches!(row.get(1), Some(Value::Text(kind)) if kind == "full text");
         row.push(if is_text { analyzer.take().unwrap_or(Value::Null) } else { Value::Null });
     }
+    let bare = parts.len() - breadths.len();
+    let breadths = std::iter::repeat_n(Value::Null, bare).chain(breadths);
+    parts.iter_mut().zip(breadths).for_each(|(row, breadth)| row.push(breadth));
     Ok(parts)
 }
 

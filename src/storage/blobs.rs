@@ -40,6 +40,15 @@ impl Storage {
         Ok(PayloadEntry { kind, first, chunks: count, bytes: bytes.len() as u64, checksum })
     }
 
+    /// Frees the pages of a payload whose place another one takes in this transaction, so that they are used for that one. Its
+    /// ids stay taken until its segment is dropped.
+    pub fn empty_payload(&self, conn: &Connection, entry: &PayloadEntry) -> Result<()> {
+        let chunks = self.name("chunks");
+        let sql = format!("UPDATE {chunks} SET data = x'00' WHERE id >= ?1 AND id - ?1 < ?2");
+        conn.prepare_cached(&sql)?.run(params![entry.first, entry.chunks])?;
+        Ok(())
+    }
+
     /// Reads a payload and verifies its length and checksum. `place` names it in errors.
     pub fn read_payload(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Vec<u8>> {
         let mut bytes = memory::room(self.length_of(conn, entry, place)?)?;

@@ -15,7 +15,7 @@ Progress = Callable[[dict[str, Any]], object]
 # Seconds between two reports.
 _STEP = 0.1
 
-_COUNTERS = ("rows", "delta", "segments", "dead", "disk_bytes", "memory_bytes", "analyzer")
+_COUNTERS = ("rows", "delta", "segments", "dead", "disk_bytes", "memory_bytes", "analyzer", "ef_search")
 
 
 def command(session: Session, schema: Schema, name: str) -> None:

@@ -1,0 +1,329 @@
+//! The breadth that walks of an index need on its own data.
+//!
+//! It is measured on a sample of the rows. A row is looked for among the others: the walk passes over its node as if it had
+//! never been inserted. The recall of such walks is that of queries that are not in the index, or a little less. (A walk
+//! that may use the node finds two to four times as many of the nearest rows that others miss, since links lead from the node
+//! to them.) Uniform noise has to be searched several times as broadly as embeddings of sentences.
+
+use super::index::VectorIndex;
+use super::{Rows, SearchStats, parallel};
+use crate::error::{Error, Result};
+use crate::schema::VectorSpec;
+use crate::vector::metric;
+
+/// Breadth of a walk on easy data, and where it was not measured.
+pub(super) const USUAL: usize = 128;
+
+/// A walk costs as much as a scan of this many rows for each unit of its breadth. Fitted on 63,422 sentence embeddings of
+/// 384 dimensions and 60,000 images of 784.
+pub(crate) const SCANNED_ROWS: f64 = 22.8;
+
+/// What is tried. Beyond the last one recall is given up.
+const STEPS: [usize; 16] =
+    [USUAL, 160, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 2560, 3072, 4096];
+/// How much less is missed with each step, as a rule: it says which step is tried second.
+const FEWER: f64 = 1.45;
+/// Breadth helps no more where two steps leave a larger share than this of what was missed.
+const STALLED: f64 = 0.9;
+/// The largest breadth that is read from a file: a later build may choose more.
+pub(super) const READABLE: u32 = 1 << 20;
+
+/// Rows asked, at most and at the start; one in `APART` of a smaller index.
+const SAMPLE: usize = 256;
+const FIRST: usize = 64;
+const APART: usize = 64;
+const NEAREST: usize = 10;
+/// Share of the nearest rows that may be missed by queries that are not in the index. Rows miss about .002 more.
+const MISSED: f64 = 0.022;
+
+/// A row of the sample.
+struct Asked {
+    ord: u32,
+    /// Distance of its tenth neighbour.
+    limit: f64,
+    /// How many of the ten the last walk missed.
+    missed: usize,
+}
+
+/// The index and what its rows are.
+struct Check<'a> {
+    index: &'a VectorIndex,
+    spec: &'a VectorSpec,
+    rows: &'a Rows<'a>,
+    threads: usize,
+}
+
+/// The smallest breadth with which a fiftieth of the nearest rows is missed, at the most. It depends on the index alone,
+/// not on `threads`. `go_on` may return false to stop with [`Error::Interrupted`].
+pub(super) fn measure(
+    index: &VectorIndex,
+    spec: &VectorSpec,
+    rows: &Rows<'_>,
+    threads: usize,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<usize> {
+    let check = Check { index, spec, rows, threads };
+    let mut go_on = || if go_on() { Ok(()) } else { Err(Error::Interrupted) };
+    if !index.has_graph() || check.is_scanned(USUAL) {
+        return Ok(USUAL);
+    }
+    let mut sample = check.sample();
+    if sample.len() < FIRST {
+        return Ok(USUAL);
+    }
+    go_on()?;
+    let (first, others) = sample.split_at_mut(FIRST);
+    check.scan(first);
+    let few = check.missed(first, USUAL);
+    if few.mean + 2.0 * few.error <= MISSED {
+        return Ok(USUAL);
+    }
+    go_on()?;
+    check.scan(others);
+    // Missed by a walk of each step, at most.
+    let mut most = |step: usize| -> Result<f64> {
+        go_on()?;
+        if check.is_scanned(STEPS[step]) {
+            return Ok(0.0);
+        }
+        let missed = check.missed(&mut sample, STEPS[step]);
+        Ok(missed.mean + missed.error)
+    };
+    Ok(STEPS[choose(&mut most)?])
+}
+
+/// The first step that misses little enough, by what each is measured to miss.
+fn choose(most: &mut dyn FnMut(usize) -> Result<f64>) -> Result<usize> {
+    let (mut step, mut guess) = (0, most(0)?);
+    let mut tried = vec![(step, guess)];
+    while guess > MISSED && step < STEPS.len() - 1 {
+        guess /= FEWER;
+        step += 1;
+    }
+    if step == 0 {
+        return Ok(step);
+    }
+    let mut missed = most(step)?;
+    if missed <= MISSED {
+        while step > 1 && most(step - 1)? <= MISSED {
+            step -= 1;
+        }
+        return Ok(step);
+    }
+    while step < STEPS.len() - 1 {
+        tried.push((step, missed));
+        step += 1;
+        missed = most(step)?;
+        if missed <= MISSED {
+            break;
+        }
+        // What no walk finds, as rows of another size by inner product, is no reason for broader ones.
+        if tried.get(tried.len() - 2).is_some_and(|(_, before)| missed > before * STALLED) {
+            let first = tried.iter().find(|(_, before)| missed > before * STALLED);
+            return Ok(first.map_or(step, |(step, _)| *step));
+        }
+    }
+    Ok(step)
+}
+
+/// Share of the nearest rows that walks missed, and its standard error.
+struct Missed {
+    mean: f64,
+    error: f64,
+}
+
+impl Check<'_> {
+    /// Whether the planner scans all rows rather than walk as broadly.
+    fn is_scanned(&self, breadth: usize) -> bool {
+        self.index.rows() as f64 <= SCANNED_ROWS * breadth as f64
+    }
+
+    /// Rows spread over the index, in an order in which each beginning is spread over it, too.
+    fn sample(&self) -> Vec<Asked> {
+        let index = self.index;
+        // Rows that walks begin at, and rows that share a node, cannot be passed over.
+        let mut fit = index.present.clone();
+        let shared = [&index.layout.slots, &index.layout.heads, &index.layout.members];
+        shared.iter().flat_map(|range| index.u32s(range)).for_each(|ord| fit.remove(*ord));
+        fit.remove(index.header.entry);
+        let count = (fit.count() / APART).clamp(FIRST, SAMPLE);
+        let step = fit.count().div_ceil(count).max(1);
+        let spread: Vec<u32> = fit.iter().step_by(step).collect();
+        let turns = count / FIRST;
+        let order = (0..turns).flat_map(|start| spread.iter().skip(start).step_by(turns));
+        order.map(|ord| Asked { ord: *ord, limit: 0.0, missed: 0 }).collect()
+    }
+
+    fn vector(&self, ord: u32) -> &[f32] {
+        &self.rows.data[ord as usize * self.rows.dim..][..self.rows.dim]
+    }
+
+    fn distance(&self, a: u32, b: u32) -> f64 {
+        metric::distance(self.spec.metric, self.vector(a), self.vector(b))
+    }
+
+    fn each(&self, sample: &mut [Asked], job: impl Fn(&mut Asked) + Sync) {
+        parallel::each(&mut vec![(); self.threads.max(1)], sample, 4, |(), _, asked| job(asked));
+    }
+
+    /// Finds how far the ten nearest rows of each reach.
+    fn scan(&self, sample: &mut [Asked]) {
+        let want = self.index.rerank_width(NEAREST + 1);
+        self.each(sample, |asked| {
+            let query = self.vector(asked.ord);
+            let near = self.index.scan_near(query, want, None, &mut SearchStats::default());
+            let others = near.candidates.iter().filter(|near| near.ord != asked.ord);
+            let mut distances: Vec<f64> = others.map(|near| self.distance(asked.ord, near.ord)).collect();
+            distances.sort_unstable_by(f64::total_cmp);
+            asked.limit = distances.get(NEAREST - 1).copied().unwrap_or(f64::INFINITY);
+        });
+    }
+
+    /// What walks of this breadth miss that pass over the row itself.
+    fn missed(&self, sample: &mut [Asked], breadth: usize) -> Missed {
+        let want = self.index.rerank_width(NEAREST);
+        self.each(sample, |asked| {
+            let query = self.vector(asked.ord);
+            let mut stats = SearchStats::default();
+            let near = self.index.search_around(query, want, breadth, Some(asked.ord), &mut stats);
+            let right = |ord: u32| self.distance(asked.ord, ord) <= asked.limit;
+            asked.missed =
+                NEAREST.saturating_sub(near.candidates.iter().filter(|near| right(near.ord)).count());
+        });
+        let count = sample.len() as f64;
+        let sum: usize = sample.iter().map(|asked| asked.missed).sum();
+        let squares: usize = sample.iter().map(|asked| asked.missed * asked.missed).sum();
+        let mean = sum as f64 / count;
+        let variance = (squares as f64 / count - mean * mean).max(0.0);
+        Missed { mean: mean / NEAREST as f64, error: (variance / count).sqrt() / NEAREST as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::BREADTH_WORD;
+    use super::*;
+    use crate::vector::Metric;
+
+    /// Seeded numbers between -1 and 1.
+    struct Noise(u64);
+
+    impl Noise {
+        fn rows(&mut self, count: usize, dim: usize) -> Vec<f32> {
+            let mut next = || {
+                self.0 =
+                    self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
+            };
+            (0..count * dim).map(|_| next()).collect()
+        }
+    }
+
+    const DIM: usize = 96;
+
+    fn build(data: &[f32], threads: usize) -> VectorIndex {
+        let rows = Rows { dim: DIM, data, present: None };
+        VectorIndex::build(&VectorSpec::new(DIM, Metric::L2), &rows, threads, &mut |_, _| true).unwrap()
+    }
+
+    /// Mean recall@10 of queries that are not rows.
+    fn recall(index: &VectorIndex, data: &[f32], queries: &[f32], breadth: usize) -> f64 {
+        let row = |ord: u32| &data[ord as usize * DIM..][..DIM];
+        let mut found = 0;
+        for query in queries.chunks_exact(DIM) {
+            let distance = |ord: u32| metric::distance(Metric::L2, query, row(ord));
+            let mut all: Vec<f64> = (0..index.rows() as u32).map(distance).collect();
+            all.sort_unstable_by(f64::total_cmp);
+            let near = index.search(query, index.rerank_width(10), breadth, &mut SearchStats::default());
+            found += near.candidates.iter().filter(|near| distance(near.ord) <= all[9]).count().min(10);
+        }
+        found as f64 / (queries.len() / DIM * 10) as f64
+    }
+
+    #[test]
+    fn noise_is_walked_as_broadly_as_it_needs_and_clusters_are_not() {
+        let mut noise = Noise(7);
+        let data = noise.rows(10_000, DIM);
+        let queries = noise.rows(100, DIM);
+        let index = build(&data, 2);
+        assert!(index.breadth() > USUAL, "{}", index.breadth());
+        let (before, now) =
+            (recall(&index, &data, &queries, USUAL), recall(&index, &data, &queries, index.breadth()));
+        assert!(
+            now >= 0.97 && before < now - 0.01,
+            "recall {before} at {USUAL}, {now} at {}",
+            index.breadth()
+        );
+
+        let centres = noise.rows(100, DIM);
+        let mut data = noise.rows(5_000, DIM);
+        for (at, row) in data.chunks_exact_mut(DIM).enumerate() {
+            let centre = &centres[at % 100 * DIM..][..DIM];
+            row.iter_mut().zip(centre).for_each(|(x, c)| *x = *x * 0.1 + c);
+        }
+        assert_eq!(build(&data, 2).breadth(), USUAL);
+    }
+
+    #[test]
+    fn the_breadth_is_stored_and_is_the_usual_one_where_an_older_build_stored_none() {
+        let data = Noise(8).rows(6_000, DIM);
+        let index = build(&data, 1);
+        assert!(index.breadth() > USUAL, "{}", index.breadth());
+        assert_eq!(index.encode(), build(&data, 3).encode());
+        let spec = VectorSpec::new(DIM, Metric::L2);
+        let mut bytes = index.encode().to_vec();
+        let read = |bytes: &[u8]| VectorIndex::decode(bytes.to_vec(), &spec, 6_000);
+        assert_eq!(read(&bytes).unwrap().breadth(), index.breadth());
+        assert_eq!(VectorIndex::breadth_in(&bytes[..VectorIndex::HEAD]), Some(index.breadth()));
+        bytes[BREADTH_WORD * 4..][..4].fill(0);
+        assert_eq!(read(&bytes).unwrap().breadth(), USUAL);
+        assert_eq!(VectorIndex::breadth_in(&bytes), Some(USUAL));
+        bytes[BREADTH_WORD * 4..][..4].fill(0xff);
+        assert!(read(&bytes).is_err());
+        assert_eq!(VectorIndex::breadth_in(&bytes[..100]), None);
+    }
+
+    /// The breadth for data that misses `of(breadth)`, and how often that was measured.
+    fn chosen(of: impl Fn(f64) -> f64) -> (usize, usize) {
+        let mut asked = 0;
+        let step = choose(&mut |step| {
+            asked += 1;
+            Ok(of(STEPS[step] as f64))
+        });
+        (STEPS[step.unwrap()], asked)
+    }
+
+    #[test]
+    fn the_first_breadth_that_misses_little_is_chosen_in_few_measurements() {
+        assert_eq!(chosen(|_| 0.022), (128, 1));
+        assert_eq!(chosen(|breadth| 3.0 / breadth), (160, 2));
+        assert_eq!(chosen(|breadth| 8.0 / breadth).0, 384);
+        assert_eq!(chosen(|breadth| 200.0 / (breadth * breadth)).0, 128);
+        let (breadth, asked) = chosen(|breadth| 0.1 * (128.0 / breadth).powf(1.6));
+        assert!(breadth == 384 && asked <= 4, "{breadth} after {asked}");
+        assert_eq!(chosen(|breadth| 0.5 * (128.0 / breadth).sqrt()).0, 4096);
+    }
+
+    #[test]
+    fn what_no_walk_finds_does_not_make_walks_broader() {
+        assert_eq!(chosen(|_| 0.1), (128, 3));
+        assert_eq!(chosen(|breadth| 0.1 + 1.0 / breadth).0, 128);
+        // Broader walks help at first.
+        let breadth = chosen(|breadth| 0.05 + 40.0 * breadth.powi(-2)).0;
+        assert!(breadth <= 1024, "{breadth}");
+    }
+
+    #[test]
+    fn equal_rows_and_a_stop_while_it_is_measured_are_no_trouble() {
+        let row = Noise(9).rows(1, DIM);
+        assert_eq!(build(&row.repeat(5_000), 2).breadth(), USUAL);
+        let data = Noise(10).rows(6_000, DIM);
+        let (rows, spec) = (Rows { dim: DIM, data: &data, present: None }, VectorSpec::new(DIM, Metric::L2));
+        let mut ends = 0;
+        let stopped = VectorIndex::build(&spec, &rows, 2, &mut |done, total| {
+            ends += usize::from(done == total);
+            ends < 3
+        });
+        assert!(matches!(stopped, Err(Error::Interrupted)));
+    }
+}
