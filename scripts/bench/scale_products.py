@@ -149,7 +149,8 @@ class LanceDb(Product):
     """IVF with an HNSW graph and 8-bit codes in each part, as its pages advise; made after the load, and again by `optimize`."""
 
     modules = ("lancedb", "pyarrow")
-    breadths = (None, 16, 32, 64, 128, 256, 512)
+    # At least the rows that are read for `refine_factor`.
+    breadths = (None, 4 * 10, 64, 128, 256, 512)
     has_text = False
 
     def open(self, new=False):
