@@ -28,7 +28,9 @@ pub struct Changed {
     pub texts: bool,
     /// VECTOR columns.
     pub vectors: bool,
-    /// Any column but these last.
+    /// The TEXT key.
+    pub key: bool,
+    /// Any column of `t_rows`.
     pub values: bool,
 }
 
@@ -40,7 +42,8 @@ impl Changed {
             ColumnKind::Metadata(_) => self.metadata = true,
             ColumnKind::FullText { .. } => self.texts = true,
             ColumnKind::Vector(_) => self.vectors = true,
-            ColumnKind::Key(_) | ColumnKind::Unindexed => {}
+            ColumnKind::Key(_) => self.key = true,
+            ColumnKind::Unindexed => {}
         }
     }
 }
@@ -142,14 +145,16 @@ impl<J: Journal> Writer<'_, J> {
     /// As [`Self::insert`].
     pub fn update(&self, old: i64, new: i64, row: &Row, changed: Changed, replace: bool) -> Result<()> {
         let Connected { storage, conn, .. } = self.on();
-        let clashes = self.clashes(Some(new), &row.values, Some(old), replace)?;
+        let in_its_way = new != old || changed.key;
+        let clashes =
+            if in_its_way { self.clashes(Some(new), &row.values, Some(old), replace)? } else { Vec::new() };
         let again = changed.texts || changed.vectors;
         if new == old && !again && clashes.is_empty() {
             if changed.metadata {
                 return self.revise(old, row);
             }
             // One statement, which SQLite itself does as a whole or not at all.
-            return storage.update_row(conn, old, &row.values);
+            return if changed.values { storage.update_row(conn, old, &row.values) } else { Ok(()) };
         }
         self.journal.atomically(|| {
             self.remove(&clashes)?;
