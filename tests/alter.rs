@@ -41,7 +41,7 @@ fn columns_are_added_dropped_and_renamed_by_a_handle() {
     assert_eq!((&new["lang"], &new["price"], &new["raw"]), (&().into(), &0.5.into(), &().into()));
     let old: serde_json::Value = notes.get_one("n3").unwrap().unwrap();
     assert_eq!((&old["lang"], &old["price"], &old["raw"]), (&"en".into(), &0.5.into(), &7.into()));
-    let hits = notes.search().nearest("e", &[5.0, 5.0]).filter(json("meta").path("a.b").eq(1)).run().unwrap();
+    let hits = notes.search().nearest("e", [5.0, 5.0]).filter(json("meta").path("a.b").eq(1)).run().unwrap();
     assert_eq!(hits.keys(), ["new"]);
 
     // Another handle says that it has to be opened again, and then it works.

@@ -19,13 +19,18 @@ fn every_call_works_where_columns_are_called_like_measures() {
             .hidden_prefix("nl_")
     };
     let mut notes = db.collection("notes").create(schema()).unwrap();
-    let row = |n: i64| {
-        serde_json::json!({"id": format!("n{n}"), "body": "owl", "score": n as f64, "rank": -n, "distance": "far", "e": [n, 0]})
-    };
+    let row = |n: i64| serde_json::json!({"id": format!("n{n}"), "body": "owl", "score": n as f64, "rank": -n, "distance": "far", "e": [n, 0]});
     notes.insert(&(0..300).map(row).collect::<Vec<_>>()).unwrap();
     notes.set("ef_search", 50).unwrap();
     assert!(notes.maintain(Some(Duration::from_secs(60))).unwrap());
-    let hits = notes.search().nearest("e", &[7.0, 0.0]).text("owl").filter(col("score").gt(6.5)).limit(2).run().unwrap();
+    let hits = notes
+        .search()
+        .nearest("e", [7.0, 0.0])
+        .text("owl")
+        .filter(col("score").gt(6.5))
+        .limit(2)
+        .run()
+        .unwrap();
     assert_eq!(hits.keys(), ["n7", "n8"]);
     let rows: Vec<serde_json::Value> = hits.rows().unwrap();
     assert_eq!((&rows[0]["score"], &rows[0]["distance"]), (&7.0.into(), &"far".into()));

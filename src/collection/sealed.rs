@@ -8,6 +8,7 @@ use super::resident::Resident;
 use crate::columns::{Columns, patch};
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
+use crate::memory;
 use crate::schema::{Layout, Schema};
 use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
@@ -92,6 +93,10 @@ impl Segment {
         let loaded = self.load(on.storage, kind, fits, |entry, place| {
             let bytes = on.storage.read_payload(on.conn, entry, place)?;
             let rows = self.record.rows;
+            if layout.altered {
+                // What is not stored takes memory all the same.
+                memory::check(rows.saturating_mul(8 * layout.fields.len()))?;
+            }
             let layer = match kind {
                 PayloadKind::Patch(_) => patch::decode(&bytes, layout, rows)
                     .map(|(ords, columns)| Layer::patch(ords, columns, layout.clone())),

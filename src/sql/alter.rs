@@ -1,5 +1,6 @@
 //! `nearlite_alter('t', 'ADD COLUMN ...')` and the command `alter`: what an alteration says.
 
+use super::columns::command_sql;
 use super::ddl;
 use super::info;
 use super::module::Args;
@@ -86,7 +87,7 @@ pub fn alter(conn: &Connection, args: &Args<'_>) -> Result<String> {
         ));
     };
     let collection = info::open(conn, &name)?;
-    let mut statement = conn.prepare(&info::command_sql(&collection))?;
+    let mut statement = conn.prepare(&command_sql(&collection))?;
     let mut rows = statement.query(("alter", change))?;
     while rows.next()?.is_some() {}
     drop(rows);

@@ -5,7 +5,7 @@
 //! file, or a connection of this process is in a transaction, it tries again later. It ends before the last table of this
 //! process that is in the file is let go, so that the connection which is closed last is the user's.
 
-use super::info::command_sql;
+use super::columns::command_sql;
 use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
 use super::register;
 use crate::collection::OpenCollection;

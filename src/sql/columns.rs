@@ -1,5 +1,6 @@
 //! The columns a table shows to SQLite: the user's, then the hidden ones in a fixed order.
 
+use crate::collection::OpenCollection;
 use crate::schema::{ColumnKind, ColumnType, Schema, quoted};
 
 /// A hidden column.
@@ -78,6 +79,13 @@ pub fn hidden_columns(schema: &Schema) -> impl Iterator<Item = (usize, Hidden, S
         .into_iter()
         .enumerate()
         .map(move |(at, (hidden, name, _))| (first + at, hidden, schema.hidden(name)))
+}
+
+/// The statement that runs a command, `?1`, with an argument, `?2`: what is inserted into two hidden columns.
+pub fn command_sql(collection: &OpenCollection) -> String {
+    let (database, table) = (quoted(&collection.storage.database), quoted(collection.table()));
+    let rank = quoted(&collection.schema.hidden("rank"));
+    format!("INSERT INTO {database}.{table}({table}, {rank}) VALUES(?1, ?2)")
 }
 
 /// The `CREATE TABLE` text that declares the columns to SQLite, NOT NULL and an INTEGER key among it.

@@ -204,13 +204,6 @@ pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
     Err(Error::Unknown(format!("there is no nearlite table '{name}'")))
 }
 
-/// The statement that runs a command with an argument: `?1` and `?2`.
-pub(super) fn command_sql(collection: &OpenCollection) -> String {
-    let (database, table) = (quoted(&collection.storage.database), quoted(collection.table()));
-    let rank = quoted(&collection.schema.hidden("rank"));
-    format!("INSERT INTO {database}.{table}({table}, {rank}) VALUES(?1, ?2)")
-}
-
 /// The name, as declared, of the collection `table` in `database`.
 fn find(conn: &Connection, database: &str, table: &str) -> Result<Option<String>> {
     let sql = format!(

@@ -1,5 +1,6 @@
 //! When the engine keeps a table in order: at commits, in the middle of large transactions, and on demand.
 
+use super::columns::command_sql;
 use super::info;
 use super::module::{Args, code_of};
 use super::table_state::TableState;
@@ -146,7 +147,7 @@ pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
     };
     let collection = info::open(conn, name)?;
     let storage = &collection.storage;
-    let sql = info::command_sql(&collection);
+    let sql = command_sql(&collection);
     let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);
     let mut done;
     loop {

@@ -37,7 +37,7 @@ pub struct TableState {
     pub match_called: Cell<bool>,
     /// The statements that do.
     pub callers: Callers,
-    cursors: Rc<Cell<usize>>,
+    cursors: Count,
 }
 
 /// State of the table, what was asked, rows that match it.
@@ -163,7 +163,7 @@ impl TableState {
 }
 
 /// A statement that reads a table, for as long as it does.
-pub struct OpenCursor(Rc<Cell<usize>>);
+pub struct OpenCursor(Count);
 
 impl Drop for OpenCursor {
     fn drop(&mut self) {
@@ -173,10 +173,12 @@ impl Drop for OpenCursor {
 
 /// How many statements of one connection read each table.
 #[derive(Default)]
-struct ConnectionCursors(RefCell<HashMap<(String, String), Rc<Cell<usize>>>>);
+struct ConnectionCursors(RefCell<HashMap<(String, String), Count>>);
+
+type Count = Rc<Cell<usize>>;
 
 impl ConnectionCursors {
-    fn of(&self, database: &str, table: &str) -> Rc<Cell<usize>> {
+    fn of(&self, database: &str, table: &str) -> Count {
         let key = (database.to_owned(), table.to_owned());
         Rc::clone(self.0.borrow_mut().entry(key).or_default())
     }
