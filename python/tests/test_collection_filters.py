@@ -154,7 +154,8 @@ def test_random_combinations(docs):
 
 def test_or_and_not_over_declared_columns_are_inside_the_search(db):
     docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns={"year": int, "flag": "BOOLEAN"})
-    docs.add(ids=["a", "b", "c"], texts=["x", "y", "z"], vectors=[[1], [2], [3]], metadatas=[{"year": 1, "flag": True}, {"n": 5}, {"year": 3, "n": 6}])
+    metadatas = [{"year": 1, "flag": True}, {"n": 5}, {"year": 3, "n": 6}]
+    docs.add(ids=["a", "b", "c"], texts=["x", "y", "z"], vectors=[[1], [2], [3]], metadatas=metadatas)
     inside = [
         ({"$or": [{"year": 1}, {"n": {"$gt": 5}}]}, ["a", "c"]),
         ({"year": {"$ne": 1}}, ["b", "c"]),
@@ -172,7 +173,11 @@ def test_or_and_not_over_declared_columns_are_inside_the_search(db):
         assert docs.get(where=where).ids == ids and docs.count(where) == len(ids)
     plain = docs.explain([1], where={"year": {"$gte": 1, "$lt": 3}, "n": {"$exists": False}}).sql
     assert "year" in plain and "json_matches(" in plain and "row_matches" not in plain
-    for by_row in ({"$or": [{"body": "x"}, {"year": 3}]}, {"$or": [{"id": {"$gt": "b"}}, {"body": "x"}]}, {"$or": [{"n": {"$substring": "5"}}, {"year": {"$ne": None}}]}):
+    for by_row in (
+        {"$or": [{"body": "x"}, {"year": 3}]},
+        {"$or": [{"id": {"$gt": "b"}}, {"body": "x"}]},
+        {"$or": [{"n": {"$substring": "5"}}, {"year": {"$ne": None}}]},
+    ):
         assert sorted(docs.search([1], where=by_row).ids) == ["a", "c"], by_row
 
 

@@ -27,6 +27,11 @@ pub(super) fn declared_name(conn: &Connection, database: &str, name: &str) -> Re
     Ok(conn.prepare_cached(&sql)?.query_row([name], |row| row.get(0)).optional()?)
 }
 
+/// The name as it was declared of the collection called `name`, which must be there.
+pub(super) fn existing_name(conn: &Connection, name: &str) -> Result<String> {
+    declared_name(conn, "main", name)?.ok_or_else(|| no_such_collection(conn, name))
+}
+
 /// What else is called `name`.
 pub(super) fn other_object(conn: &Connection, name: &str) -> Result<Option<&'static str>> {
     let sql = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'trigger'";

@@ -122,8 +122,7 @@ impl Database {
     /// [`Error::Unknown`] when there is no collection of this name.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         self.write(|conn| {
-            let table = catalog::declared_name(conn, "main", name)?
-                .ok_or_else(|| catalog::no_such_collection(conn, name))?;
+            let table = catalog::existing_name(conn, name)?;
             Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quoted(&table)))?)
         })
     }
@@ -143,8 +142,7 @@ impl Database {
     /// [`Error::Unknown`] when there is no collection of this name, [`Error::Schema`] when the new name is taken or reserved.
     pub fn rename_collection(&self, name: &str, new: &str) -> Result<()> {
         self.write(|conn| {
-            let table = catalog::declared_name(conn, "main", name)?
-                .ok_or_else(|| catalog::no_such_collection(conn, name))?;
+            let table = catalog::existing_name(conn, name)?;
             OpenCollection::open(conn, "main", &table)?.schema.check_name(new)?;
             if let Some(kind) = catalog::other_object(conn, new)?
                 && !new.eq_ignore_ascii_case(&table)

@@ -11,7 +11,7 @@ from ._schema import Column
 SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
 BY_ROW = (*SUBSTRINGS, "$empty")
 #: Conditions on one declared column that a search evaluates inside as plain SQL.
-PLAIN = ("$eq", "$gt", "$gte", "$lt", "$lte", "$between", "$in", "$exists")
+PLAIN = frozenset(("$eq", "$gt", "$gte", "$lt", "$lte", "$between", "$in", "$exists"))
 # Longest pattern of the engine, in bytes.
 _LONGEST_PATTERN = 1024
 
@@ -44,9 +44,7 @@ def is_plain(column: Column | None, value: Any) -> bool:
     """Whether a condition on a column is evaluated inside the search as plain SQL."""
     if column is None or column.kind not in ("metadata", "key"):
         return False
-    if not isinstance(value, Mapping):
-        return True
-    return all(name in PLAIN and not (name == "$in" and None in operand) for name, operand in value.items())
+    return not isinstance(value, Mapping) or (value.keys() <= PLAIN and None not in value.get("$in", ()))
 
 
 def of_row(key: str, value: Any, scope: Scope) -> dict[str, Any] | None:

@@ -148,7 +148,8 @@ class Collection(Writer):
 
     def similar(self, id: Id, **options: Unpack[SearchOptions]) -> Hits:
         """The rows nearest to a row, itself left out: ``search`` with ``like=id``."""
-        return self.search(like=id, **options)
+        options["like"] = id
+        return self.search(**options)
 
     def search_many(self, vectors: Any, **options: Unpack[SearchOptions]) -> list[Hits]:
         """``search`` for each row of an array of shape ``(n, dim)`` or of a list of vectors, all in one state of the file."""
