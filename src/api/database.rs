@@ -194,6 +194,10 @@ impl Access for Database {
         self.pool.width()
     }
 
+    fn lets_others_in(&self) -> bool {
+        !self.pool.is_private()
+    }
+
     type Held<'c> = Pooled;
 
     fn hold(&self) -> Result<Pooled> {

@@ -10,7 +10,7 @@ use super::statement::change;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
-use crate::collection::maintenance::{self, Kept, Place};
+use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
 use parking_lot::Mutex;
@@ -93,7 +93,7 @@ impl Hands for Turns {
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
-        let rank = maintenance::slice_rank(zeal);
+        let rank = Task::Keep(zeal).rank();
         let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', {rank})", quoted(table));
         let _turn = self.pool.turn(Use::Call, false)?;
         let lease = ConnectionPool::lease(&self.pool)?;

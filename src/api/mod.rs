@@ -20,6 +20,7 @@ mod hits;
 mod keeper;
 mod key;
 mod loan;
+mod long_work;
 mod options;
 mod prepared;
 mod queue;

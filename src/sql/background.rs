@@ -10,7 +10,7 @@ use super::register;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
-use crate::collection::maintenance::{self, Place};
+use crate::collection::maintenance::{self, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
 use parking_lot::Mutex;
@@ -326,7 +326,7 @@ impl Hands for Connected {
         if !self.is_free() {
             return Ok(Tried::Refused);
         }
-        let rank = maintenance::slice_rank(zeal);
+        let rank = Task::Keep(zeal).rank();
         let sql = format!("INSERT INTO main.{0}({0}, rank) VALUES('maintain', {rank})", quoted(table));
         match run(&self.conn, &sql) {
             Ok(()) => Ok(Tried::Done(maintenance::last())),

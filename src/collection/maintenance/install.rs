@@ -26,10 +26,16 @@ pub fn install(
     directory: Vec<PayloadEntry>,
 ) -> Result<Option<SegmentId>> {
     let Connected { storage, conn, .. } = site.on;
-    let records = storage.segments(conn)?;
+    let records = match work {
+        // They may be damaged, and are of no use here.
+        Work::Rebuild { .. } => Vec::new(),
+        _ => storage.segments(conn)?,
+    };
     let is_there = match work {
         Work::Merge { inputs } => inputs.iter().all(|input| records.contains(&input.segment.record)),
         Work::Seal { through } => storage.log_has(conn, *through)?,
+        // Rows that the log lost in a seal would be forgotten.
+        Work::Rebuild { nonce, .. } => storage.nonce(conn)? == *nonce,
     };
     if !is_there || !storage.has_range(conn, claim.range)? {
         return Ok(None);
@@ -37,8 +43,19 @@ pub fn install(
     let rows = columns.columns.len();
     let (dead, trash) = match work {
         Work::Merge { inputs } => merged(site, inputs)?,
-        Work::Seal { through } => sealed(site, *through, columns, &records)?,
+        Work::Seal { through } => (sealed(site, *through, columns, &records)?, Vec::new()),
+        Work::Rebuild { through, .. } => {
+            let dead = sealed(site, *through, columns, &records)?;
+            (dead, storage.detach_all(conn, claim.range)?)
+        }
     };
+    if rows == 0 {
+        claim.discard();
+        claim.trash.extend(trash);
+        storage.put_claim(conn, claim)?;
+        storage.renew_nonce(conn)?;
+        return Ok(Some(SegmentId(claim.token)));
+    }
     let record = storage.add_segment(conn, rows, directory)?;
     if !dead.is_empty() {
         storage.set_tombstones(conn, record.seq, &dead)?;
@@ -94,7 +111,7 @@ fn sealed(
     through: LogPosition,
     columns: &SegmentColumns,
     records: &[SegmentRecord],
-) -> Result<(RoaringBitmap, Vec<Range>)> {
+) -> Result<RoaringBitmap> {
     let Connected { storage, conn, .. } = site.on;
     let entries = storage.log_since(conn, 0)?;
     let split = entries.partition_point(|entry| entry.position.seq <= through.seq);
@@ -105,6 +122,10 @@ fn sealed(
     let mut dead = RoaringBitmap::new();
     let mut left: HashSet<i64> = HashSet::new();
     for LogEntry { op, rowid, position } in after {
+        if let (LogOp::Kill { .. }, true) = (op, records.is_empty()) {
+            // There is no such segment any more; the row was in it, and is in the new one.
+            storage.log_remove(conn, position.seq)?;
+        }
         let Some(ord) = ords.get(rowid).filter(|_| !left.contains(rowid)) else { continue };
         match op {
             // The row left the log that it was in; now it dies in the segment.
@@ -118,11 +139,15 @@ fn sealed(
                 dead.insert(*ord);
                 left.insert(*rowid);
             }
+            LogOp::Kill { .. } if records.is_empty() => {
+                dead.insert(*ord);
+                left.insert(*rowid);
+            }
             LogOp::Kill { .. } => {}
         }
     }
     storage.log_remove_through(conn, through)?;
-    Ok((dead, Vec::new()))
+    Ok(dead)
 }
 
 /// Kills of the log become tombstones. A segment all of whose rows are dead stays until the next merge: some job may be at
