@@ -148,6 +148,40 @@ def test_random_combinations(docs):
     for _ in range(200):
         where = combined(3)
         assert docs.get(where=where).ids == expected(where), (SEED, where)
+        assert sorted(docs.search([1, 0], where=where, k=100).ids) == expected(where), (SEED, where)
+        assert docs.explain([1, 0], where=where, k=100).plan.get("passing", 0) == len(expected(where)), (SEED, where)
+
+
+def test_or_and_not_over_declared_columns_are_inside_the_search(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns={"year": int, "flag": "BOOLEAN"})
+    docs.add(ids=["a", "b", "c"], texts=["x", "y", "z"], vectors=[[1], [2], [3]], metadatas=[{"year": 1, "flag": True}, {"n": 5}, {"year": 3, "n": 6}])
+    inside = [
+        ({"$or": [{"year": 1}, {"n": {"$gt": 5}}]}, ["a", "c"]),
+        ({"year": {"$ne": 1}}, ["b", "c"]),
+        ({"year": {"$in": [1, None]}}, ["a", "b"]),
+        ({"$not": {"flag": True, "year": {"$gte": 0}}}, ["b", "c"]),
+        ({"$or": [{"id": {"$in": ["b"]}}, {"year": {"$between": [2, 3]}}]}, ["b", "c"]),
+        ({"$and": [{"n": {"$exists": True}}, {"$or": [{"year": 3}, {"$not": {"n": 5}}]}]}, ["c"]),
+    ]
+    for where, ids in inside:
+        explained = docs.explain([1], where=where)
+        assert sorted(docs.search([1], where=where).ids) == ids and sorted(explained.hits.ids) == ids, where
+        assert explained.plan["passing"] == len(ids), where
+        assert "row_matches(" in explained.sql and " OR " not in explained.sql and "NOT" not in explained.sql, where
+        # A scan of rows reads the columns where SQLite has them at hand.
+        assert docs.get(where=where).ids == ids and docs.count(where) == len(ids)
+    plain = docs.explain([1], where={"year": {"$gte": 1, "$lt": 3}, "n": {"$exists": False}}).sql
+    assert "year" in plain and "json_matches(" in plain and "row_matches" not in plain
+    for by_row in ({"$or": [{"body": "x"}, {"year": 3}]}, {"$or": [{"id": {"$gt": "b"}}, {"body": "x"}]}, {"$or": [{"n": {"$substring": "5"}}, {"year": {"$ne": None}}]}):
+        assert sorted(docs.search([1], where=by_row).ids) == ["a", "c"], by_row
+
+
+def test_a_column_whose_name_begins_like_a_path_is_no_path(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns={"meta.x": int, "a.b": int})
+    docs.add(ids=["a", "b"], vectors=[[1], [2]], metadatas=[{"x": 1, "meta.x": 2, "a.b": 3}, {"x": 5, "a": {"b": 3}}])
+    assert docs.schema.json is not None and docs.schema.json.name == "meta"
+    for where, ids in [({"$or": [{"x": 1}, {"a.b": 9}]}, ["a"]), ({"$or": [{"meta.x": 2}]}, ["a"]), ({"$not": {"a.b": 3}}, ["b"])]:
+        assert docs.search([1], where=where).ids == docs.get(where=where).ids == ids, where
 
 
 def test_ids_and_texts_are_keys_too(db):

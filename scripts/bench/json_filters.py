@@ -44,6 +44,7 @@ def filters(rng):
     section, author, year, kb = f"section {rng.randrange(60)}", f"author {rng.randrange(5000)}", rng.randrange(2000, 2024), rng.randrange(50, 20000)
     sections = [f"section {rng.randrange(60)}" for _ in range(3)]
     equal = ("section = ?", [section])
+    either = {"$or": [{"author": author}, {"kb": {"$gte": 40000}}]}
     return [
         ("equal to a text", *equal, {"section": section}),
         ("equal to a rare text", "author = ?", [author], {"author": author}),
@@ -52,6 +53,8 @@ def filters(rng):
         ("one of three texts", "section IN (?, ?, ?)", sections, {"section": {"$in": sections}}),
         ("a boolean and a number", "free = 1 AND votes < ?", [kb % 100], {"free": True, "votes": {"$lt": kb % 100}}),
         ("a list that has a text, beside equal to a text", *equal, {"tags": {"$contains": f"tag {rng.randrange(60)}"}}),
+        ("a rare text or a number, by row_matches", "row_matches(declared, ?)", [json.dumps(either)], either),
+        ("the same, by OR of SQL", "(author = ? OR kb >= 40000)", [author], either),
         ("nothing passes", "section = ?", ["none"], {"section": f"none {kb}"}),
     ]
 

@@ -23,7 +23,7 @@ pub(super) fn condition(
     const PARAMETERS: usize = 30_000;
     let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
     let mut params = Vec::new();
-    let sql = filter.to_sql(&inner.schema, &mut params);
+    let sql = filter.to_sql(inner.table(), &inner.schema, &mut params);
     if params.len() <= PARAMETERS {
         return Ok((sql, params));
     }

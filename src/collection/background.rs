@@ -15,6 +15,12 @@ pub struct DeadRows {
     last: Mutex<Option<(Bitmap, Background)>>,
 }
 
+impl Clone for DeadRows {
+    fn clone(&self) -> Self {
+        Self { last: Mutex::new(self.last.lock().clone()) }
+    }
+}
+
 impl DeadRows {
     /// The background of the rows `dead` of `index`.
     pub fn background(&self, index: &VectorIndex, dead: &Bitmap, dim: usize) -> Background {

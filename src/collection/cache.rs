@@ -3,8 +3,8 @@
 //! Invariant: equal key means equal bytes, so an entry can be useless but never wrong, whatever was rolled back,
 //! copied or attached meanwhile. Entries in use live on through their `Arc` when they are evicted.
 
+use super::layers::Layer;
 use super::resident::Resident;
-use crate::columns::{Columns, Passing};
 use crate::hnsw::VectorIndex;
 use crate::storage::{PayloadKind, SegmentId};
 use crate::text::TextPayload;
@@ -32,7 +32,7 @@ impl From<PayloadKind> for Part {
 #[derive(Clone)]
 pub enum Payload {
     /// Rowids and metadata.
-    Columns(Arc<SegmentColumns>),
+    Columns(Arc<Layer>),
     /// Full-text index.
     Text(Arc<TextPayload>),
     /// Codes and graph.
@@ -41,47 +41,10 @@ pub enum Payload {
     Stored(Arc<Resident>),
 }
 
-/// Columns of a segment with what predicates that were asked before gave.
-pub struct SegmentColumns {
-    /// The columns.
-    pub columns: Columns,
-    predicates: Mutex<HashMap<String, Passing>>,
-}
-
-/// Cached predicate bitmaps per segment; the cache starts over when it is full.
-const PREDICATES: usize = 64;
-
-impl SegmentColumns {
-    /// Wraps decoded columns.
-    pub fn new(columns: Columns) -> Self {
-        Self { columns, predicates: Mutex::default() }
-    }
-
-    /// What is stored under `key`, or what `make` gives.
-    pub fn predicate(&self, key: Option<String>, make: impl FnOnce(&Columns) -> Passing) -> Passing {
-        let Some(key) = key else { return make(&self.columns) };
-        if let Some(found) = self.predicates.lock().get(&key) {
-            return found.clone();
-        }
-        let made = make(&self.columns);
-        self.settled(key, made.clone());
-        made
-    }
-
-    /// Stores what is known under `key`.
-    pub fn settled(&self, key: String, passing: Passing) {
-        let mut cache = self.predicates.lock();
-        if cache.len() >= PREDICATES {
-            cache.clear();
-        }
-        cache.insert(key, passing);
-    }
-}
-
 impl Payload {
     fn bytes(&self) -> usize {
         match self {
-            Self::Columns(columns) => columns.columns.memory_bytes(),
+            Self::Columns(layer) => layer.memory_bytes(),
             Self::Text(text) => text.memory_bytes(),
             Self::Vector(index) => index.memory_bytes(),
             Self::Stored(vectors) => vectors.memory_bytes(),

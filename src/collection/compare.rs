@@ -6,7 +6,7 @@
 use super::connected::Connected;
 use super::delta::{metadata_of, texts_of};
 use super::view::SegmentView;
-use crate::columns::Columns;
+use crate::columns::{Columns, Pick};
 use crate::error::{Error, Result};
 use crate::schema::ColumnType;
 use crate::text::{self, TextConfig, TextPayload, TextSearcher};
@@ -77,29 +77,42 @@ impl Compared<'_> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let indexed = &self.part.segment.columns(self.on)?.columns;
+        let indexed = self.part.columns(self.on)?;
+        let places: Vec<Pick> =
+            self.rows.iter().map(|(ord, _)| self.part.place(self.on, *ord)).collect::<Result<_>>()?;
         for (at, (column, kind)) in self.on.schema.metadata().enumerate() {
             if kind == ColumnType::Json {
-                self.json(defects, indexed, at, column)?;
+                self.json(defects, (&indexed, &places), at, column)?;
                 continue;
             }
-            let rows = self.rows.iter().enumerate();
-            let wrong =
-                rows.filter(|(nth, (ord, _))| stored.value(at, *nth as u32) != indexed.value(at, *ord));
-            let wrong = wrong.map(|(_, (_, rowid))| *rowid).collect();
+            let value = |place: &Pick| indexed[place.columns as usize].value(at, place.ord);
+            let rows = self.rows.iter().zip(&places).enumerate();
+            let wrong = rows.filter(|(nth, (_, place))| stored.value(at, *nth as u32) != value(place));
+            let wrong = wrong.map(|(_, ((_, rowid), _))| *rowid).collect();
             self.report(defects, &self.on.schema.columns[column].name, wrong);
         }
         Ok(())
     }
 
     /// The `at`-th metadata column, column `column` of the table, which is JSON.
-    fn json(&self, defects: &mut Vec<String>, indexed: &Columns, at: usize, column: usize) -> Result<()> {
-        let digests = indexed.json_digests(at).unwrap_or_default();
+    fn json(
+        &self,
+        defects: &mut Vec<String>,
+        (indexed, places): (&[&Columns], &[Pick]),
+        at: usize,
+        column: usize,
+    ) -> Result<()> {
+        // What the log revises is made of the rows at this moment.
+        let sealed = indexed.len().saturating_sub(1);
+        let digests: Vec<Vec<u64>> =
+            indexed[..sealed].iter().map(|columns| columns.json_digests(at).unwrap_or_default()).collect();
         let mut wrong = Vec::new();
-        for (ord, rowid) in &self.rows {
+        for ((_, rowid), place) in self.rows.iter().zip(places) {
+            let Some(digests) = digests.get(place.columns as usize) else { continue };
             let values = metadata_of(self.on.schema, &self.stored(*rowid)?);
             let text = values.get(at).and_then(Value::as_text);
-            if indexed.json_digest_of(at, *ord, text) != digests.get(*ord as usize).copied() {
+            let digest = indexed[place.columns as usize].json_digest_of(at, place.ord, text);
+            if digest != digests.get(place.ord as usize).copied() {
                 wrong.push(*rowid);
             }
         }

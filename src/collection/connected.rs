@@ -17,19 +17,33 @@ pub struct Connected<'a> {
     pub schema: &'a Schema,
 }
 
+/// What is asked of text keys.
+pub enum KeyTest<'a> {
+    /// One of these.
+    Among(&'a [String]),
+    /// Those from a text on, in the order of their bytes, that the function accepts, up to the first for which it gives
+    /// `None`.
+    From(&'a str, &'a dyn Fn(&str) -> Option<bool>),
+}
+
 impl Connected<'_> {
     /// Whether the user interrupted the statement that runs.
     pub fn interrupted(self) -> bool {
         self.storage.interrupted(self.conn)
     }
 
-    /// Rowids of keys, for filters; keys that do not exist are left out.
-    pub fn resolve_keys(self, keys: &[String]) -> Result<Vec<i64>> {
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
+    /// Rowids of the rows whose text key passes a test, in no order.
+    pub fn resolve_keys(self, test: KeyTest<'_>) -> Result<Vec<i64>> {
+        match test {
+            KeyTest::Among(keys) => {
+                let mut found = Vec::with_capacity(keys.len());
+                for key in keys {
+                    found.extend(self.storage.rowid_of_key(self.conn, &Value::Text(key.clone()))?);
+                }
+                Ok(found)
+            }
+            KeyTest::From(first, test) => self.storage.rowids_of_keys_from(self.conn, first, test),
         }
-        Ok(found)
     }
 
     /// Hands each row's stored vector to `each` as floats; `None` where the row is gone or has no vector.

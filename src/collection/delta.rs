@@ -4,11 +4,13 @@
 //! from full blocks of slots (text blocks) stays valid while the delta grows.
 
 use super::connected::Connected;
+use super::revised::Revised;
+use super::slots::Slots;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory;
-use crate::schema::{ColumnType, Schema};
+use crate::schema::Schema;
 use crate::storage::{LogEntry, LogOp, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
@@ -16,7 +18,7 @@ use crate::vector::{Metric, metric};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Slots of one in-memory text index; small, because the last block is built again after every write.
 const TEXT_BLOCK: usize = 64;
@@ -35,14 +37,12 @@ pub struct DeltaVectors {
 
 /// Rows written since the last seal.
 pub struct Delta {
-    rowids: Vec<i64>,
+    slots: Slots,
     dead: Vec<bool>,
     by_row: HashMap<i64, u32>,
-    metadata: Vec<Vec<Value>>,
     vectors: Vec<DeltaVectors>,
-    columns: OnceLock<Arc<Columns>>,
-    /// The columns of fewer slots, from which parts can be kept.
-    before: Option<Arc<Columns>>,
+    /// Slots whose metadata has changed since.
+    pub revised: Revised,
     /// Complete blocks only; the open block at the end is rebuilt per view.
     text_blocks: Mutex<Vec<Arc<TextPayload>>>,
 }
@@ -50,13 +50,11 @@ pub struct Delta {
 impl Clone for Delta {
     fn clone(&self) -> Self {
         Self {
-            rowids: self.rowids.clone(),
+            slots: self.slots.clone(),
             dead: self.dead.clone(),
             by_row: self.by_row.clone(),
-            metadata: self.metadata.clone(),
             vectors: self.vectors.clone(),
-            columns: self.columns.clone(),
-            before: self.before.clone(),
+            revised: self.revised.clone(),
             text_blocks: Mutex::new(self.text_blocks.lock().clone()),
         }
     }
@@ -66,20 +64,18 @@ impl Delta {
     /// No rows.
     pub fn new(schema: &Schema) -> Self {
         Self {
-            rowids: Vec::new(),
+            slots: Slots::default(),
             dead: Vec::new(),
             by_row: HashMap::new(),
-            metadata: Vec::new(),
             vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
-            columns: OnceLock::new(),
-            before: None,
+            revised: Revised::default(),
             text_blocks: Mutex::default(),
         }
     }
 
     /// Slots, dead ones included.
     pub fn slots(&self) -> usize {
-        self.rowids.len()
+        self.slots.len()
     }
 
     /// Live rows.
@@ -89,17 +85,12 @@ impl Delta {
 
     /// Row in a slot.
     pub fn rowid(&self, slot: u32) -> i64 {
-        self.rowids.get(slot as usize).copied().unwrap_or(0)
+        self.slots.rowids().get(slot as usize).copied().unwrap_or(0)
     }
 
     /// Whether the rowids ascend with the slots.
     pub fn ascends(&self) -> bool {
-        self.rowids.is_sorted()
-    }
-
-    /// Whether a row is here.
-    pub fn contains(&self, rowid: i64) -> bool {
-        self.by_row.contains_key(&rowid)
+        self.slots.rowids().is_sorted()
     }
 
     /// The live slots.
@@ -123,31 +114,37 @@ impl Delta {
         Some(metric::distance(metric, query, vector))
     }
 
-    /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. Kills are the view's matter.
+    /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. What they say of segments is the
+    /// view's matter.
     pub fn apply(&mut self, on: Connected<'_>, entries: &[LogEntry]) -> Result<()> {
         // A row may come and go several times in one batch; only where it ended up counts.
         memory::check_large(entries.len().saturating_mul(LOG_ENTRY))?;
         let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
+        let mut revised: HashMap<i64, usize> = HashMap::new();
         for (at, entry) in entries.iter().enumerate() {
-            if !matches!(entry.op, LogOp::Kill { .. }) {
-                last.insert(entry.rowid, at);
+            match entry.op {
+                LogOp::Add | LogOp::Remove => drop(last.insert(entry.rowid, at)),
+                LogOp::Revise { sealed: None } => drop(revised.insert(entry.rowid, at)),
+                LogOp::Kill { .. } | LogOp::Revise { .. } => {}
             }
         }
-        let mut touched = false;
         for (at, entry) in entries.iter().enumerate() {
-            if last.get(&entry.rowid) != Some(&at) {
-                continue;
+            if last.get(&entry.rowid) == Some(&at) {
+                if let Some(old) = self.by_row.remove(&entry.rowid) {
+                    self.dead[old as usize] = true;
+                }
+                if entry.op == LogOp::Add {
+                    self.push(on, entry.rowid)?;
+                }
             }
-            touched = true;
-            if let Some(old) = self.by_row.remove(&entry.rowid) {
-                self.dead[old as usize] = true;
+            // A row that is added in this batch is read as it is now.
+            if revised.get(&entry.rowid) == Some(&at) && !last.contains_key(&entry.rowid) {
+                let slot = self.by_row.get(&entry.rowid).copied();
+                let place = || format!("{} row {}", on.storage.table, entry.rowid);
+                let slot = slot
+                    .ok_or_else(|| Error::corrupt(place(), "the log revises a row that it does not have"))?;
+                self.revised.push(slot, entry.rowid, revised_metadata(on, entry.rowid)?);
             }
-            if entry.op == LogOp::Add {
-                self.push(on, entry.rowid)?;
-            }
-        }
-        if touched {
-            self.before = self.columns.take().or_else(|| self.before.take());
         }
         Ok(())
     }
@@ -156,10 +153,7 @@ impl Delta {
         let Connected { storage, conn, schema } = on;
         let place = || format!("{} row {rowid}", storage.table);
         let Some(row) = storage.row(conn, rowid)? else {
-            return Err(crate::error::Error::corrupt(
-                place(),
-                "the log names a row that t_rows does not have",
-            ));
+            return Err(Error::corrupt(place(), "the log names a row that t_rows does not have"));
         };
         let metadata = metadata_of(schema, &row.values);
         let vectors = storage.vectors(conn, rowid)?;
@@ -172,20 +166,15 @@ impl Delta {
             }
             column.present.push(bytes.is_some());
         }
-        self.metadata.push(metadata);
-        self.by_row.insert(rowid, self.rowids.len() as u32);
-        self.rowids.push(rowid);
+        self.by_row.insert(rowid, self.slots.len() as u32);
+        self.slots.push(rowid, metadata);
         self.dead.push(false);
         Ok(())
     }
 
-    /// Metadata columns over all slots, so that filters run as they do on a segment.
+    /// Metadata columns over all slots, as the rows were when they were added.
     pub fn columns(&self, schema: &Schema) -> &Arc<Columns> {
-        self.columns.get_or_init(|| {
-            let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
-            let mut rows = self.rowids.iter().copied().zip(self.metadata.iter().cloned());
-            Arc::new(Columns::build_after(&types, &mut rows, self.before.as_deref()))
-        })
+        self.slots.columns(schema)
     }
 
     /// In-memory text indexes over the slots, each with the bitmap of its dead documents.
@@ -201,11 +190,12 @@ impl Delta {
             let slots = block * TEXT_BLOCK..((block + 1) * TEXT_BLOCK).min(self.slots());
             let mut documents = Vec::with_capacity(slots.len());
             for slot in slots {
-                let row = if self.dead[slot] { None } else { on.storage.row(on.conn, self.rowids[slot])? };
+                let row =
+                    if self.dead[slot] { None } else { on.storage.row(on.conn, self.rowid(slot as u32))? };
                 documents.push(texts_of(on.schema, row.map(|row| row.values)));
             }
             let bytes = text::build(config, &mut documents.into_iter())?;
-            TextPayload::decode(bytes).map(Arc::new).map_err(crate::error::Error::Text)
+            TextPayload::decode(bytes).map(Arc::new).map_err(Error::Text)
         };
         if blocks.len() < complete {
             while blocks.len() < complete {
@@ -247,6 +237,13 @@ impl Delta {
     pub fn memory_bytes(&self) -> usize {
         self.vectors.iter().map(|v| v.data.len() * 4).sum::<usize>() + self.slots() * 64
     }
+}
+
+/// The metadata of a row that the log says has changed.
+pub fn revised_metadata(on: Connected<'_>, rowid: i64) -> Result<Vec<Value>> {
+    let place = || format!("{} row {rowid}", on.storage.table);
+    let found = on.storage.metadata(on.conn, rowid)?;
+    found.ok_or_else(|| Error::corrupt(place(), "the log revises a row that t_rows does not have"))
 }
 
 /// The metadata values of a stored row, in the order of the schema's metadata columns.

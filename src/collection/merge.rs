@@ -4,6 +4,7 @@
 //! tokenising again, unless older rules made one of the indexes. These merges are made as a whole, by commands and by large
 //! commits; `maintenance` makes the others.
 
+use super::layers::SegmentColumns;
 use super::maintenance::{self, Site};
 use super::payloads::{LoadedVectors, Progress, columns_of, threads, write_text};
 use super::view::{SegmentView, View};
@@ -88,11 +89,12 @@ fn payloads(
     let mut directory = Vec::new();
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
     let loaded = inputs.iter().map(|s| s.segment.columns(on)).collect::<Result<Vec<_>>>()?;
-    let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (&c.columns, a.as_ref())).collect();
+    let pairs: Vec<_> = loaded.iter().zip(alive).map(|(c, a)| (c.as_ref(), a.as_ref())).collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     memory::check(rows.saturating_mul((1 + types.len()) * 48))?;
-    let columns = if Columns::can_merge(&pairs.iter().map(|(columns, _)| *columns).collect::<Vec<_>>()) {
-        Columns::merge(&pairs, &types)
+    let layers: Vec<&Columns> = loaded.iter().flat_map(|columns| columns.columns()).collect();
+    let columns = if Columns::can_merge(&layers) {
+        SegmentColumns::merge(&pairs, &types)
     } else {
         columns_of(on, &live_rowids(&pairs))?
     };
@@ -120,11 +122,12 @@ fn payloads(
 }
 
 /// The rowids of the live rows, one input after the other.
-fn live_rowids(inputs: &[(&Columns, Option<&Bitmap>)]) -> Vec<i64> {
+fn live_rowids(inputs: &[(&SegmentColumns, Option<&Bitmap>)]) -> Vec<i64> {
     let lives = |alive: &Option<&Bitmap>, ord: u32| alive.is_none_or(|alive| alive.contains(ord));
     inputs
         .iter()
         .flat_map(|(columns, alive)| {
+            let columns = columns.whole();
             (0..columns.len() as u32).filter(|ord| lives(alive, *ord)).map(|ord| columns.rowid(ord))
         })
         .collect()

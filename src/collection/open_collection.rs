@@ -5,11 +5,12 @@
 //! in place of a shadow table may lead back here.
 
 use super::connected::Connected;
+use super::places::Place;
 use super::snapshot::Pinned;
 use super::views::Views;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
-use crate::storage::{Settings, Storage};
+use crate::storage::{LogEntry, LogOp, Settings, Storage};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -87,6 +88,25 @@ impl OpenCollection {
         let (nonce, settings) = self.root(conn)?;
         let view = self.views.at(self.on(conn), &settings, nonce)?;
         Ok(Pinned { view, settings })
+    }
+
+    /// Where a row is in the connection's current snapshot, and whether the log has revisions. Call inside a transaction.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn place(&self, conn: &Connection, rowid: i64) -> Result<(Option<Place>, bool)> {
+        let (nonce, settings) = self.root(conn)?;
+        self.views.place(self.on(conn), &settings, nonce, rowid)
+    }
+
+    /// Appends an entry to the log, after [`Self::place`] was asked in the same statement.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn log(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<LogEntry> {
+        let entry = self.storage.log_append(conn, op, rowid)?;
+        self.views.appended(entry);
+        Ok(entry)
     }
 
     fn root(&self, conn: &Connection) -> Result<(Nonce, Arc<Settings>)> {

@@ -1,7 +1,7 @@
 //! Builds the payloads of a new segment from rows and writes them.
 
 use super::Connected;
-use super::delta::{metadata_of, texts_of};
+use super::delta::texts_of;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -78,22 +78,33 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
 
 /// Builds the columns of the rows `rowids`, in that order, from the rows.
 pub fn columns_of(on: Connected<'_>, rowids: &[i64]) -> Result<Columns> {
+    let rows: Vec<(i64, bool)> = rowids.iter().map(|rowid| (*rowid, true)).collect();
+    columns_of_living(on, &rows)
+}
+
+/// The same of rows some of which may be dead: their values are NULL.
+pub fn columns_of_living(on: Connected<'_>, rows: &[(i64, bool)]) -> Result<Columns> {
     let Connected { storage, conn, schema } = on;
     // Columns are collected value by value, then laid out twice.
-    memory::check(rowids.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
+    memory::check(rows.len().saturating_mul((1 + schema.metadata().count()) * 48))?;
     let missing =
         |rowid: i64| Error::corrupt(format!("{} row {rowid}", storage.table), "t_rows does not have it");
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
     let mut failed = None;
-    let mut rows = rowids.iter().map_while(|rowid| match storage.row(conn, *rowid) {
-        Ok(Some(row)) => Some((*rowid, metadata_of(schema, &row.values))),
-        Ok(None) => {
-            failed = Some(missing(*rowid));
-            None
+    let mut rows = rows.iter().map_while(|(rowid, lives)| {
+        if !lives {
+            return Some((*rowid, Vec::new()));
         }
-        Err(error) => {
-            failed = Some(error);
-            None
+        match storage.metadata(conn, *rowid) {
+            Ok(Some(values)) => Some((*rowid, values)),
+            Ok(None) => {
+                failed = Some(missing(*rowid));
+                None
+            }
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
         }
     });
     let columns = Columns::build(&types, &mut rows);

@@ -1,12 +1,12 @@
-//! Seal: the rows of the delta become a segment, kills become tombstones, the log starts empty.
+//! Seal: the rows of the delta become a segment, kills become tombstones, revisions become patches, the log starts empty.
 
 use super::Connected;
+use super::patches::Changes;
 use super::payloads::{self, Progress};
 use crate::error::Result;
 use crate::memory;
-use crate::storage::{LogOp, Storage};
+use crate::storage::LogOp;
 use roaring::RoaringBitmap;
-use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Seals everything in the log; returns the number of rows that became a segment.
@@ -18,7 +18,7 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
     }
     memory::check_large(entries.len().saturating_mul(64))?;
     let mut rows: BTreeSet<i64> = BTreeSet::new();
-    let mut kills: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
+    let mut changes: BTreeMap<i64, Sealed> = BTreeMap::new();
     for entry in &entries {
         match entry.op {
             LogOp::Add => {
@@ -27,12 +27,12 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
             LogOp::Remove => {
                 rows.remove(&entry.rowid);
             }
-            LogOp::Kill { segment, ord } => {
-                kills.entry(segment).or_default().insert(ord);
-            }
+            // Its row is read as it is now.
+            LogOp::Revise { sealed: None } => {}
+            LogOp::Kill { .. } | LogOp::Revise { .. } => note(&mut changes, entry.op),
         }
     }
-    fold_kills(storage, conn, kills)?;
+    fold(on, changes, true)?;
     let rowids: Vec<i64> = rows.into_iter().collect();
     if !rowids.is_empty() {
         let directory = payloads::write_new(on, &rowids, progress)?;
@@ -43,18 +43,46 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
     Ok(rowids.len())
 }
 
-fn fold_kills(storage: &Storage, conn: &Connection, mut kills: BTreeMap<i64, RoaringBitmap>) -> Result<()> {
-    if kills.is_empty() {
+/// What the log says of the rows of a segment.
+#[derive(Default)]
+pub struct Sealed {
+    dead: RoaringBitmap,
+    revised: RoaringBitmap,
+}
+
+/// Adds what an entry says of a row of a segment.
+pub fn note(changes: &mut BTreeMap<i64, Sealed>, op: LogOp) {
+    match op {
+        LogOp::Kill { segment, ord } => drop(changes.entry(segment).or_default().dead.insert(ord)),
+        LogOp::Revise { sealed: Some((segment, ord)) } => {
+            changes.entry(segment).or_default().revised.insert(ord);
+        }
+        LogOp::Add | LogOp::Remove | LogOp::Revise { sealed: None } => {}
+    }
+}
+
+/// Dead rows become tombstones, and what revised rows hold now a patch. `clear`: segments without a living row are removed.
+/// Otherwise they stay until the next merge, since a job may be at work on them.
+pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) -> Result<()> {
+    let Connected { storage, conn, .. } = on;
+    if changes.is_empty() {
         return Ok(());
     }
+    let settings = storage.settings(conn)?;
+    let taken: BTreeSet<[u8; 16]> =
+        storage.claims(conn)?.into_iter().flat_map(|claim| claim.inputs).collect();
     for record in storage.segments(conn)? {
-        let Some(new) = kills.remove(&record.seq) else { continue };
-        let dead = storage.tombstones(conn, &record)? | new;
-        if dead.len() == record.rows as u64 {
+        let Some(Sealed { dead: new, revised }) = changes.remove(&record.seq) else { continue };
+        let dead = storage.tombstones(conn, &record)? | &new;
+        if clear && dead.len() == record.rows as u64 {
             storage.drop_segment(conn, &record)?;
-        } else {
+            continue;
+        }
+        if !new.is_empty() {
             storage.set_tombstones(conn, record.seq, &dead)?;
         }
+        let in_use = taken.contains(&record.id.0);
+        Changes { record, rows: revised, dead: &dead, in_use }.write(on, &settings)?;
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
 use super::background::DeadRows;
-use super::cache::{self, Part, Payload, SegmentColumns};
+use super::cache::{self, Part, Payload};
 use super::connected::Connected;
+use super::layers::{Layer, SegmentColumns};
 use super::resident::Resident;
-use crate::columns::Columns;
+use crate::columns::{Columns, patch};
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::schema::{ColumnType, Schema};
@@ -62,8 +63,7 @@ impl Segment {
             return Ok(found);
         }
         let place = storage.location(self.record.id, kind);
-        let entry =
-            self.record.payload(kind).ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
+        let entry = self.record.payload(kind).ok_or_else(|| self.missing(storage, kind))?;
         let payload = read(entry, &place)?;
         cache::put(self.record.id, kind, payload.clone(), self.budget());
         Ok(payload)
@@ -74,15 +74,29 @@ impl Segment {
         if let Some(found) = self.columns.get() {
             return Ok(found);
         }
-        let loaded = self.load(on.storage, PayloadKind::Columns, |entry, place| {
+        let whole = self.record.columns().map(|entry| entry.kind);
+        let whole = whole.ok_or_else(|| self.missing(on.storage, PayloadKind::Columns))?;
+        let patches: Vec<Arc<Layer>> =
+            self.record.patches().map(|entry| self.layer(on, entry.kind)).collect::<Result<_>>()?;
+        let columns = Arc::new(SegmentColumns::new(self.layer(on, whole)?, patches));
+        Ok(self.columns.get_or_init(|| columns))
+    }
+
+    fn layer(&self, on: Connected<'_>, kind: PayloadKind) -> Result<Arc<Layer>> {
+        let loaded = self.load(on.storage, kind, |entry, place| {
             let bytes = on.storage.read_payload(on.conn, entry, place)?;
             let types: Vec<ColumnType> = on.schema.metadata().map(|(_, kind)| kind).collect();
-            let columns = Columns::decode(&bytes, &types, self.record.rows)
-                .map_err(|what| Error::corrupt(place, what))?;
-            Ok(Payload::Columns(Arc::new(SegmentColumns::new(columns))))
+            let rows = self.record.rows;
+            let layer = match kind {
+                PayloadKind::Patch(_) => {
+                    patch::decode(&bytes, &types, rows).map(|(ords, columns)| Layer::patch(ords, columns))
+                }
+                _ => Columns::decode(&bytes, &types, rows).map(Layer::whole),
+            };
+            Ok(Payload::Columns(Arc::new(layer.map_err(|what| Error::corrupt(place, what))?)))
         })?;
         match loaded {
-            Payload::Columns(columns) => Ok(self.columns.get_or_init(|| columns)),
+            Payload::Columns(layer) => Ok(layer),
             _ => Err(self.mixed_up(on.storage)),
         }
     }
@@ -184,6 +198,19 @@ impl Segment {
         self.vectors.get(at)?.get().cloned()
     }
 
+    /// The same segment under a record that gives it other columns.
+    pub fn with_columns_of(&self, record: SegmentRecord) -> Self {
+        Self {
+            record,
+            columns: OnceLock::new(),
+            text: self.text.clone(),
+            vectors: self.vectors.clone(),
+            resident: self.resident.clone(),
+            dead: self.dead.clone(),
+            budget: AtomicUsize::new(self.budget()),
+        }
+    }
+
     /// The same segment without stored vectors; `None` when it has none.
     pub fn without_vectors(&self) -> Option<Self> {
         self.resident.iter().any(|slot| slot.get().is_some()).then(|| Self {
@@ -195,6 +222,10 @@ impl Segment {
             dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
             budget: AtomicUsize::new(self.budget()),
         })
+    }
+
+    fn missing(&self, storage: &Storage, kind: PayloadKind) -> Error {
+        Error::corrupt(storage.location(self.record.id, kind), "not in the directory")
     }
 
     fn mixed_up(&self, storage: &Storage) -> Error {

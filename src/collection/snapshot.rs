@@ -68,8 +68,8 @@ impl<'a> Snapshot<'a> {
     pub fn predicate(
         self,
         part: usize,
-        key: Option<String>,
-        make: impl FnOnce(&Columns) -> Passing,
+        key: Option<&str>,
+        make: &dyn Fn(&Columns) -> Passing,
     ) -> Result<Passing> {
         self.view.predicate(self.on, part, key, make)
     }

@@ -4,9 +4,10 @@ use super::background::Backgrounds;
 use super::connected::Connected;
 use super::delta::Delta;
 use super::resident::Resident;
+use super::revised::Revised;
 use super::sealed::Segment;
 use crate::bitmap::Bitmap;
-use crate::columns::{Columns, Passing};
+use crate::columns::{Columns, Passing, Pick};
 use crate::error::Result;
 use crate::storage::LogPosition;
 use crate::text::{TextConfig, TextSearcher};
@@ -19,9 +20,32 @@ pub struct SegmentView {
     pub segment: Arc<Segment>,
     /// Dead rows, if there are any.
     pub dead: Option<Bitmap>,
+    /// Rows whose metadata is not what the segment has.
+    pub revised: Revised,
 }
 
 impl SegmentView {
+    /// Whether a row is dead.
+    pub fn is_dead(&self, ord: u32) -> bool {
+        self.dead.as_ref().is_some_and(|dead| dead.contains(ord))
+    }
+
+    /// All columns that hold values of its rows.
+    pub fn columns<'a>(&'a self, on: Connected<'a>) -> Result<Vec<&'a Columns>> {
+        let mut columns: Vec<&Columns> = self.segment.columns(on)?.columns().collect();
+        columns.push(self.revised.columns(on.schema));
+        Ok(columns)
+    }
+
+    /// Where the values of a row are in [`columns`](Self::columns).
+    pub fn place(&self, on: Connected<'_>, ord: u32) -> Result<Pick> {
+        let sealed = self.segment.columns(on)?;
+        Ok(match self.revised.place(ord) {
+            Some(slot) => Pick { columns: sealed.layers().len() as u32, ord: slot },
+            None => sealed.place(ord),
+        })
+    }
+
     /// Live rows.
     pub fn live(&self) -> usize {
         self.segment.rows() - self.dead.as_ref().map_or(0, Bitmap::count)
@@ -123,7 +147,7 @@ impl View {
     /// Rowid of a row; the part's columns must be loaded.
     pub fn rowid(&self, on: Connected<'_>, part: usize, ord: u32) -> Result<i64> {
         match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(on)?.columns.rowid(ord)),
+            Some(view) => Ok(view.segment.columns(on)?.whole().rowid(ord)),
             None => Ok(self.delta.rowid(ord)),
         }
     }
@@ -131,22 +155,9 @@ impl View {
     /// Whether the rowids of a part ascend with the ords.
     pub fn ascends(&self, on: Connected<'_>, part: usize) -> Result<bool> {
         match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(on)?.columns.ascends()),
+            Some(view) => Ok(view.segment.columns(on)?.whole().ascends()),
             None => Ok(self.delta.ascends()),
         }
-    }
-
-    /// Where a live row is: part and ord.
-    pub fn find(&self, on: Connected<'_>, rowid: i64) -> Result<Option<(usize, u32)>> {
-        for (part, view) in self.segments.iter().enumerate().rev() {
-            let columns = view.segment.columns(on)?;
-            if let Some(ord) = columns.columns.find_rowid(rowid)
-                && !view.dead.as_ref().is_some_and(|dead| dead.contains(ord))
-            {
-                return Ok(Some((part, ord)));
-            }
-        }
-        Ok(None)
     }
 
     /// The vectors of a part that are kept in memory. They are loaded only for the current snapshot: the stored vectors
@@ -158,32 +169,33 @@ impl View {
                 return Ok(None);
             }
             let columns = view.segment.columns(on)?;
-            let lives = |ord: &u32| !view.dead.as_ref().is_some_and(|dead| dead.contains(*ord));
-            let ords = (0..view.segment.rows() as u32).filter(lives);
-            Ok(Some(ords.map(|ord| (ord, columns.columns.rowid(ord))).collect()))
+            let ords = (0..view.segment.rows() as u32).filter(|ord| !view.is_dead(*ord));
+            Ok(Some(ords.map(|ord| (ord, columns.whole().rowid(ord))).collect()))
         })
     }
 
-    /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.
+    /// Evaluates `make` on the columns of a part; results for segments are cached under `key`, without what the log says of
+    /// their rows.
     pub fn predicate(
         &self,
         on: Connected<'_>,
         part: usize,
-        key: Option<String>,
-        make: impl FnOnce(&Columns) -> Passing,
+        key: Option<&str>,
+        make: &dyn Fn(&Columns) -> Passing,
     ) -> Result<Passing> {
-        match self.segments.get(part) {
-            Some(view) => Ok(view.segment.columns(on)?.predicate(key, make)),
-            None => Ok(make(self.delta.columns(on.schema))),
-        }
+        let (own, revised) = match self.segments.get(part) {
+            Some(view) => (view.segment.columns(on)?.predicate(key, make), &view.revised),
+            None => (make(self.delta.columns(on.schema)), &self.delta.revised),
+        };
+        Ok(revised.over(own, on.schema, make))
     }
 
-    /// Caches what is now known of the predicate `key` on a segment, whose columns are loaded.
-    pub fn settled(&self, part: usize, key: Option<String>, passing: Passing) {
+    /// Keeps with the predicate `key` on a part, whose columns are loaded, that rows were read, each with whether it passes.
+    pub fn settle(&self, part: usize, key: Option<&str>, rows: &[(u32, bool)]) {
         if let (Some(view), Some(key)) = (self.segments.get(part), key)
             && let Some(columns) = view.segment.loaded_columns()
         {
-            columns.settled(key, passing);
+            columns.settle(key, rows.iter().copied().filter(|(ord, _)| view.revised.place(*ord).is_none()));
         }
     }
 

@@ -3,7 +3,9 @@
 use super::background::Backgrounds;
 use super::cache;
 use super::connected::Connected;
-use super::delta::Delta;
+use super::delta::{Delta, revised_metadata};
+use super::places::{Place, Places};
+use super::revised::Revised;
 use super::sealed::Segment;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
@@ -11,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
 use parking_lot::ReentrantMutex;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 /// The last view of one table on one connection. A cache: it may be dropped at any moment.
@@ -20,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Default)]
 pub struct Views {
     last: ReentrantMutex<RefCell<Option<Arc<View>>>>,
+    places: ReentrantMutex<RefCell<Option<Places>>>,
 }
 
 impl Views {
@@ -48,9 +52,52 @@ impl Views {
         *slot = Some(Arc::clone(&view));
         Ok(view)
     }
+
+    /// Where a row is in the current snapshot, whose root nonce was read already; and whether the log has revisions.
+    pub fn place(
+        &self,
+        on: Connected<'_>,
+        settings: &Settings,
+        nonce: [u8; 16],
+        rowid: i64,
+    ) -> Result<(Option<Place>, bool)> {
+        let end = on.storage.log_end(on.conn)?;
+        let slot = self.places.lock();
+        let taken = slot.try_borrow_mut().map_err(|_| Error::recursive())?.take();
+        let places = match taken {
+            Some(places) if places.is_of(nonce, end) => places,
+            Some(mut places) if places.may_go_on(on, nonce, end)? => {
+                places.follow(on)?;
+                places
+            }
+            other => {
+                let last = self.last.lock();
+                let known = last.try_borrow().map_err(|_| Error::recursive())?.clone();
+                let known = known.iter().flat_map(|view| &view.segments);
+                let known: Vec<&SegmentView> =
+                    known.chain(other.iter().flat_map(|places| places.segments())).collect();
+                Places::open(on, nonce, segments(on, settings, &known)?)?
+            }
+        };
+        let found = places.find(on, rowid);
+        let revised = places.has_revisions();
+        *slot.try_borrow_mut().map_err(|_| Error::recursive())? = Some(places);
+        Ok((found?, revised))
+    }
+
+    /// The log has another entry, since a place was asked for.
+    pub fn appended(&self, entry: LogEntry) {
+        if let Ok(mut places) = self.places.lock().try_borrow_mut()
+            && let Some(places) = places.as_mut()
+        {
+            places.appended(entry);
+        }
+    }
 }
 
-fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
+/// The segments with their dead rows as of the last seal. Those that are among `known` keep their loaded payloads, even past
+/// the cache's budget.
+fn segments(on: Connected<'_>, settings: &Settings, known: &[&SegmentView]) -> Result<Vec<SegmentView>> {
     let Connected { storage, conn, schema } = on;
     let mut segments = Vec::new();
     for record in storage.segments(conn)? {
@@ -63,22 +110,38 @@ fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&Vi
             dead.iter().for_each(|ord| bitmap.insert(ord));
             Some(bitmap)
         };
-        // Segments that are still there keep their loaded payloads, even past the cache's budget.
-        let known = old.and_then(|view| view.segments.iter().find(|s| s.segment.record == record));
-        let kept = known.and_then(|known| {
+        let same = |view: &&&SegmentView| view.segment.record == record;
+        let renewed = |view: &&&SegmentView| {
+            let known = &view.segment.record;
+            (known.id, known.seq, known.rows) == (record.id, record.seq, record.rows)
+        };
+        let known = match known.iter().find(same) {
+            Some(view) => Some(Arc::clone(&view.segment)),
+            None => {
+                known.iter().find(renewed).map(|view| Arc::new(view.segment.with_columns_of(record.clone())))
+            }
+        };
+        let kept = known.as_ref().and_then(|known| {
             // The setting was taken back.
-            let bare = if settings.resident_vectors == 0 { known.segment.without_vectors() } else { None };
+            let bare = if settings.resident_vectors == 0 { known.without_vectors() } else { None };
             bare.inspect(|segment| cache::forget_vectors(segment.record.id)).map(Arc::new)
         });
-        let segment = match kept.or_else(|| known.map(|known| Arc::clone(&known.segment))) {
+        let segment = match kept.or(known) {
             Some(segment) => {
                 segment.set_budget(settings.cache_mb);
                 segment
             }
             None => Arc::new(Segment::new(record, schema, settings.cache_mb)),
         };
-        segments.push(SegmentView { segment, dead });
+        segments.push(SegmentView { segment, dead, revised: Revised::default() });
     }
+    Ok(segments)
+}
+
+fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
+    let schema = on.schema;
+    let known: Vec<&SegmentView> = old.iter().flat_map(|view| &view.segments).collect();
+    let segments = segments(on, settings, &known)?;
     let position = LogPosition::default();
     let backgrounds = Backgrounds::new(schema.vectors().count());
     let (delta, text) = (Delta::new(schema), OnceLock::new());
@@ -97,25 +160,43 @@ fn replay(view: &mut View, on: Connected<'_>) -> Result<()> {
     let entries = on.storage.log_since(on.conn, view.position.seq)?;
     let Some(last) = entries.last() else { return Ok(()) };
     let position = last.position;
+    // The last entry that revises each row of a segment.
+    let mut revised: HashMap<(usize, u32), i64> = HashMap::new();
     for entry in &entries {
-        kill(view, on.storage, entry)?;
+        match entry.op {
+            LogOp::Kill { segment, ord } => {
+                let part = named(&view.segments, on.storage, (segment, ord))?;
+                let target = &mut view.segments[part];
+                let rows = target.segment.rows();
+                target.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
+            }
+            LogOp::Revise { sealed: Some(sealed) } => {
+                revised.insert((named(&view.segments, on.storage, sealed)?, sealed.1), entry.rowid);
+            }
+            LogOp::Add | LogOp::Remove | LogOp::Revise { sealed: None } => {}
+        }
+    }
+    let mut revised: Vec<_> = revised.into_iter().collect();
+    revised.sort_unstable();
+    for ((part, ord), rowid) in revised {
+        if !view.segments[part].is_dead(ord) {
+            let metadata = revised_metadata(on, rowid)?;
+            view.segments[part].revised.push(ord, rowid, metadata);
+        }
     }
     view.delta.apply(on, &entries)?;
-    view.text = OnceLock::new();
-    view.backgrounds = Backgrounds::new(on.schema.vectors().count());
+    if entries.iter().any(|entry| !matches!(entry.op, LogOp::Revise { .. })) {
+        view.text = OnceLock::new();
+        view.backgrounds = Backgrounds::new(on.schema.vectors().count());
+    }
     view.position = position;
     Ok(())
 }
 
-fn kill(view: &mut View, storage: &Storage, entry: &LogEntry) -> Result<()> {
-    let LogOp::Kill { segment, ord } = entry.op else { return Ok(()) };
-    let place =
-        || Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment");
-    let target = view.segments.iter_mut().find(|s| s.segment.record.seq == segment).ok_or_else(place)?;
-    let rows = target.segment.rows();
-    if ord as usize >= rows {
-        return Err(place());
-    }
-    target.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
-    Ok(())
+/// The segment whose row a log entry names.
+fn named(segments: &[SegmentView], storage: &Storage, (segment, ord): (i64, u32)) -> Result<usize> {
+    let found = segments.iter().position(|view| view.segment.record.seq == segment);
+    found.filter(|at| (ord as usize) < segments[*at].segment.rows()).ok_or_else(|| {
+        Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment")
+    })
 }

@@ -4,8 +4,9 @@
 
 use super::connected::Connected;
 use super::open_collection::OpenCollection;
+use super::places::Place;
 use crate::error::{Error, Result};
-use crate::schema::ColumnType;
+use crate::schema::{ColumnKind, ColumnType};
 use crate::storage::LogOp;
 use crate::value::Value;
 use rusqlite::Connection;
@@ -14,8 +15,31 @@ use rusqlite::Connection;
 pub struct Row {
     /// Values of `t_rows`, in order.
     pub values: Vec<Value>,
-    /// Stored bytes of each vector column.
+    /// Stored bytes of each vector column; none where an update leaves them as they are.
     pub vectors: Vec<Option<Vec<u8>>>,
+}
+
+/// What an update changes, beside values that no index holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Metadata columns.
+    pub metadata: bool,
+    /// FULLTEXT columns.
+    pub texts: bool,
+    /// VECTOR columns.
+    pub vectors: bool,
+}
+
+impl Changed {
+    /// Notes that the value of a column is another one.
+    pub fn note(&mut self, kind: &ColumnKind) {
+        match kind {
+            ColumnKind::Metadata(_) => self.metadata = true,
+            ColumnKind::FullText { .. } => self.texts = true,
+            ColumnKind::Vector(_) => self.vectors = true,
+            ColumnKind::Key(_) | ColumnKind::Unindexed => {}
+        }
+    }
 }
 
 /// How several writes become one.
@@ -51,8 +75,11 @@ impl<J: Journal> Writer<'_, J> {
     /// [`Error::Constraint`] that names a row in its way.
     pub fn insert(&self, rowid: Option<i64>, row: &Row, replace: bool) -> Result<i64> {
         let clashes = self.clashes(rowid, &row.values, None, replace)?;
-        if clashes.is_empty() {
-            return self.insert_new(rowid, row);
+        match clashes.as_slice() {
+            [] => return self.insert_new(rowid, row),
+            // It keeps its rowid.
+            [old] if rowid.is_none_or(|rowid| rowid == *old) => return self.replace(*old, row),
+            _ => {}
         }
         self.journal.atomically(|| {
             self.remove(&clashes)?;
@@ -68,8 +95,7 @@ impl<J: Journal> Writer<'_, J> {
         let mut logged = None;
         let mut index = || {
             self.put_new_vectors(rowid, &row.vectors)?;
-            storage.log_append(conn, LogOp::Add, rowid)?;
-            logged = Some(conn.last_insert_rowid());
+            logged = Some(storage.log_append(conn, LogOp::Add, rowid)?.position.seq);
             self.journal.wrote()
         };
         if let Err(error) = index() {
@@ -90,34 +116,86 @@ impl<J: Journal> Writer<'_, J> {
         })
     }
 
-    /// Changes the row `old`, which gets the rowid `new`. `indexed`: not only values that no index holds have changed.
+    /// Writes a row in place of another one with its rowid; what they have in common is left as it is.
+    fn replace(&self, rowid: i64, row: &Row) -> Result<i64> {
+        let Connected { storage, conn, schema } = self.on();
+        let Some(before) = storage.row(conn, rowid)? else { return self.insert_new(Some(rowid), row) };
+        let mut changed = Changed::default();
+        let (mut values, mut vectors) = (before.values.iter().zip(&row.values), 0);
+        for (at, column) in schema.columns.iter().enumerate() {
+            if schema.is_stored(at) && values.next().is_some_and(|(old, new)| old != new) {
+                changed.note(&column.kind);
+            }
+            vectors += usize::from(schema.vector_nth(at).is_some());
+        }
+        changed.vectors = vectors > 0 && storage.vectors(conn, rowid)? != row.vectors;
+        self.update(rowid, rowid, row, changed, true)?;
+        Ok(rowid)
+    }
+
+    /// Changes the row `old`, which gets the rowid `new`.
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub fn update(&self, old: i64, new: i64, row: &Row, indexed: bool, replace: bool) -> Result<()> {
+    pub fn update(&self, old: i64, new: i64, row: &Row, changed: Changed, replace: bool) -> Result<()> {
         let Connected { storage, conn, .. } = self.on();
         let clashes = self.clashes(Some(new), &row.values, Some(old), replace)?;
-        if new == old && !indexed && clashes.is_empty() {
+        let again = changed.texts || changed.vectors;
+        if new == old && !again && clashes.is_empty() {
+            if changed.metadata {
+                return self.revise(old, row);
+            }
             // One statement, which SQLite itself does as a whole or not at all.
             return storage.update_row(conn, old, &row.values);
         }
         self.journal.atomically(|| {
             self.remove(&clashes)?;
             if new != old {
+                let kept = if changed.vectors { None } else { Some(storage.vectors(conn, old)?) };
                 self.remove(&[old])?;
                 storage.insert_row(conn, Some(new), &row.values)?;
+                self.put_vectors(new, kept.as_ref().unwrap_or(&row.vectors))?;
+                self.collection.log(conn, LogOp::Add, new)?;
+            } else if again {
+                self.unindex(old)?;
+                storage.update_row(conn, old, &row.values)?;
+                if changed.vectors {
+                    self.put_vectors(old, &row.vectors)?;
+                }
+                self.collection.log(conn, LogOp::Add, old)?;
             } else {
-                if indexed {
-                    self.unindex(old)?;
+                if changed.metadata {
+                    self.log_revision(old)?;
                 }
                 storage.update_row(conn, old, &row.values)?;
             }
-            if new != old || indexed {
-                self.put_vectors(new, &row.vectors)?;
-                storage.log_append(conn, LogOp::Add, new)?;
-            }
             self.journal.wrote()
         })
+    }
+
+    /// Changes the metadata of a row, and nothing else of it that is indexed. What fails is taken back here, as an insert.
+    fn revise(&self, rowid: i64, row: &Row) -> Result<()> {
+        let Connected { storage, conn, .. } = self.on();
+        // What this sets off would otherwise find the entry without the change.
+        self.journal.wrote()?;
+        let logged = self.log_revision(rowid)?;
+        storage.update_row(conn, rowid, &row.values).inspect_err(|error| {
+            self.journal.take_back(error, || logged.map_or(Ok(()), |seq| storage.log_remove(conn, seq)));
+        })
+    }
+
+    /// Notes that the metadata of a row changes; the number of the entry.
+    fn log_revision(&self, rowid: i64) -> Result<Option<i64>> {
+        let (place, revised) = self.collection.place(self.conn, rowid)?;
+        let sealed = match place {
+            Some(Place::Segment { segment, ord }) => Some((segment, ord)),
+            Some(Place::Log) => None,
+            None => return Ok(None),
+        };
+        if !revised {
+            self.collection.storage.upgrade_format(self.conn)?;
+        }
+        Ok(Some(self.collection.log(self.conn, LogOp::Revise { sealed }, rowid)?.position.seq))
     }
 
     fn remove(&self, rowids: &[i64]) -> Result<()> {
@@ -130,17 +208,12 @@ impl<J: Journal> Writer<'_, J> {
 
     /// Takes a row out of the index: out of the delta, or dead in its segment.
     fn unindex(&self, rowid: i64) -> Result<()> {
-        let view = self.collection.pin(self.conn)?.view;
-        let op = if view.delta.contains(rowid) {
-            LogOp::Remove
-        } else {
-            match view.find(self.on(), rowid)? {
-                Some((part, ord)) => LogOp::Kill { segment: view.segments[part].segment.record.seq, ord },
-                None => return Ok(()),
-            }
+        let op = match self.collection.place(self.conn, rowid)?.0 {
+            Some(Place::Log) => LogOp::Remove,
+            Some(Place::Segment { segment, ord }) => LogOp::Kill { segment, ord },
+            None => return Ok(()),
         };
-        drop(view);
-        self.collection.storage.log_append(self.conn, op, rowid)
+        self.collection.log(self.conn, op, rowid).map(drop)
     }
 
     fn put_vectors(&self, rowid: i64, vectors: &[Option<Vec<u8>>]) -> Result<()> {
@@ -199,6 +272,7 @@ impl<J: Journal> Writer<'_, J> {
                 return Err(clash(name, format!("'{}'", key.as_text().unwrap_or(""))));
             }
             clashes.push(found);
+            clashes.dedup();
         }
         Ok(clashes)
     }

@@ -95,6 +95,34 @@ impl From<Bounds> for Passing {
 }
 
 impl Passing {
+    /// The same, where of the rows `ords` that is true which `own` says of them, in their order. A row may be there several
+    /// times; then the last time counts.
+    pub fn replaced(&self, ords: &[u32], own: &Self) -> Self {
+        let replace = |rows: &Arc<Bitmap>, own: &Bitmap| {
+            let mut rows = Bitmap::clone(rows);
+            for (at, ord) in (0_u32..).zip(ords) {
+                if own.contains(at) { rows.insert(*ord) } else { rows.remove(*ord) }
+            }
+            Arc::new(rows)
+        };
+        let sure = |passing: &Self| Arc::clone(passing.sure.as_ref().unwrap_or(&passing.possible));
+        let is_open = self.sure.is_some() || own.sure.is_some();
+        Self {
+            possible: replace(&self.possible, &own.possible),
+            sure: is_open.then(|| replace(&sure(self), &sure(own))),
+        }
+    }
+
+    /// The same, now that `rows` were read, each with whether it passes.
+    pub fn settled(&self, rows: impl Iterator<Item = (u32, bool)>) -> Self {
+        let Some(sure) = &self.sure else { return self.clone() };
+        let (mut possible, mut sure) = (Bitmap::clone(&self.possible), Bitmap::clone(sure));
+        for (ord, passes) in rows {
+            if passes { sure.insert(ord) } else { possible.remove(ord) }
+        }
+        Bounds { possible: Some(possible), sure }.into()
+    }
+
     /// The rows that have to be read, if there are any.
     pub fn open(&self) -> Option<Bitmap> {
         let mut open = Bitmap::clone(&self.possible);

@@ -101,7 +101,7 @@ pub fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
 }
 
 pub fn decode(bytes: &[u8], types: &[ColumnType], rows: usize) -> Result<(Ints, Vec<Column>), String> {
-    let mut reader = Reader { rest: bytes };
+    let mut reader = Reader::new(bytes);
     let version = reader.u8()?;
     if ![VERSION, VERSION_WITHOUT_JSON].contains(&version) {
         return Err(format!("columns have layout {version}, expected {VERSION}"));
@@ -127,6 +127,15 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The bytes that were not read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else {
             return Err(format!("columns end early: {count} bytes wanted, {} left", self.rest.len()));

@@ -17,6 +17,7 @@ mod dictionary;
 mod ints;
 mod json;
 mod packed;
+pub mod patch;
 
 use crate::bitmap::Bitmap;
 use crate::json::JsonFilter;
@@ -37,6 +38,15 @@ pub struct Columns {
     /// Ords in the order of their rowids, when that is not the order of the ords.
     by_rowid: Option<Vec<u32>>,
     columns: Vec<Column>,
+}
+
+/// A row of one of several columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick {
+    /// Which columns.
+    pub columns: u32,
+    /// The row of these.
+    pub ord: u32,
 }
 
 impl Columns {
@@ -93,32 +103,35 @@ impl Columns {
         })
     }
 
-    /// Concatenates the live rows of `inputs`, in order. `None` means that every row is alive.
-    pub fn merge(inputs: &[(&Self, Option<&Bitmap>)], types: &[ColumnType]) -> Self {
-        let live = |(columns, alive): &(&Self, Option<&Bitmap>)| -> Vec<u32> {
-            match alive {
-                Some(alive) => alive.iter().take_while(|ord| (*ord as usize) < columns.len()).collect(),
-                None => (0..columns.len() as u32).collect(),
-            }
+    /// The rows `rows` of `inputs`, in that order.
+    pub fn gather(inputs: &[&Self], rows: &[Pick], types: &[ColumnType]) -> Self {
+        let mut ords: Vec<Vec<u32>> = vec![Vec::new(); inputs.len()];
+        for row in rows {
+            ords[row.columns as usize].push(row.ord);
+        }
+        // Where each row is when the rows of each input follow each other.
+        let mut next: Vec<u32> = Vec::with_capacity(inputs.len());
+        let mut total = 0;
+        for own in &ords {
+            next.push(total);
+            total += own.len() as u32;
+        }
+        let place = |row: &Pick| {
+            let next = &mut next[row.columns as usize];
+            *next += 1;
+            *next - 1
         };
-        let ords: Vec<Vec<u32>> = inputs.iter().map(live).collect();
-        let rowids: Vec<i64> = inputs
-            .iter()
-            .zip(&ords)
-            .flat_map(|((columns, _), ords)| ords.iter().map(|ord| columns.rowid(*ord)))
-            .collect();
-        let columns = types
-            .iter()
-            .enumerate()
-            .map(|(at, kind)| {
-                let parts: Vec<(Option<&Column>, &[u32])> = inputs
-                    .iter()
-                    .zip(&ords)
-                    .map(|((columns, _), ords)| (columns.columns.get(at), ords.as_slice()))
-                    .collect();
-                Builder::merge(*kind, &parts)
-            })
-            .collect();
+        let order: Vec<u32> = rows.iter().map(place).collect();
+        let in_order = order.is_sorted();
+        let gathered = |(at, kind): (usize, &ColumnType)| {
+            let parts = inputs.iter().zip(&ords);
+            let parts: Vec<(Option<&Column>, &[u32])> =
+                parts.map(|(columns, ords)| (columns.columns.get(at), ords.as_slice())).collect();
+            let joined = Builder::merge(*kind, &parts);
+            if in_order { joined } else { Builder::merge(*kind, &[(Some(&joined), &order)]) }
+        };
+        let columns = types.iter().enumerate().map(gathered).collect();
+        let rowids: Vec<i64> = rows.iter().map(|row| inputs[row.columns as usize].rowid(row.ord)).collect();
         Self::assemble(Ints::from_values(&rowids), columns)
     }
 
@@ -208,6 +221,11 @@ impl Columns {
     /// The rows whose text starts with `prefix`; with `nocase`, ASCII letters match in either case.
     pub fn text_prefix(&self, column: usize, prefix: &str, nocase: bool) -> Bitmap {
         self.column(column, |column| column.text_prefix(prefix, nocase))
+    }
+
+    /// The rows whose text passes `test`, which is asked once for each distinct text of a TEXT column.
+    pub fn texts_where(&self, column: usize, test: &dyn Fn(&str) -> bool) -> Bitmap {
+        self.column(column, |column| column.texts_where(test))
     }
 
     /// The rows whose JSON passes a filter; a NULL row is in neither bound.

@@ -76,7 +76,7 @@ fn merging_keeps_the_live_rows_in_order() {
     let (first, second) = (rows(130), rows(70));
     let (a, b) = (build(&first), build(&second));
     let alive = Bitmap::from_fn(130, |ord| ord % 3 != 0);
-    let merged = Columns::merge(&[(&a, Some(&alive)), (&b, None)], &TYPES);
+    let merged = merge(&[(&a, Some(&alive)), (&b, None)], &TYPES);
     let expected: Vec<_> = first
         .iter()
         .enumerate()
@@ -169,10 +169,58 @@ fn mutilated_bytes_are_refused_or_harmless() {
                 columns.text_prefix(column, "Text", true);
             }
             columns.find_rowid(5);
-            Columns::merge(&[(&columns, None), (&built, None)], &TYPES);
+            merge(&[(&columns, None), (&built, None)], &TYPES);
         }
     }
     assert!(read > 0);
     assert!(Columns::decode(&bytes, &TYPES, 199).is_err());
     assert!(Columns::decode(&bytes, &TYPES[..3], 200).is_err());
+}
+
+/// The rows of `inputs` that are `alive`, one input after the other.
+pub fn merge(inputs: &[(&Columns, Option<&Bitmap>)], types: &[ColumnType]) -> Columns {
+    let columns: Vec<&Columns> = inputs.iter().map(|(columns, _)| *columns).collect();
+    let lives = |at: usize, ord: u32| inputs[at].1.is_none_or(|alive| alive.contains(ord));
+    let rows: Vec<Pick> = (0..inputs.len())
+        .flat_map(|at| (0..columns[at].len() as u32).map(move |ord| (at, ord)))
+        .filter(|(at, ord)| lives(*at, *ord))
+        .map(|(at, ord)| Pick { columns: at as u32, ord })
+        .collect();
+    Columns::gather(&columns, &rows, types)
+}
+
+#[test]
+fn rows_are_gathered_from_several_columns_in_any_order() {
+    let (first, second) = (rows(130), rows(70));
+    let (a, b) = (build(&first), build(&second));
+    let picks: Vec<Pick> = (0..300_u32)
+        .map(|n| Pick { columns: n % 2, ord: (n * 37 + n / 7) % if n % 2 == 0 { 130 } else { 70 } })
+        .collect();
+    let expected: Vec<_> = picks
+        .iter()
+        .map(|pick| if pick.columns == 0 { &first } else { &second }[pick.ord as usize].clone())
+        .collect();
+    let gathered = Columns::gather(&[&a, &b], &picks, &TYPES);
+    let expected = build(&expected);
+    for ord in 0..picks.len() as u32 {
+        for column in 0..TYPES.len() {
+            assert_eq!(gathered.value(column, ord), expected.value(column, ord));
+        }
+        assert_eq!(gathered.rowid(ord), expected.rowid(ord));
+    }
+}
+
+#[test]
+fn a_patch_reads_back_and_damage_is_refused() {
+    let columns = build(&rows(50));
+    let ords: Vec<u32> = (0..50).map(|at| at * 3 + 1).collect();
+    let bytes = patch::encode(&ords, &columns);
+    assert_eq!(patch::decode(&bytes, &TYPES, 150).unwrap(), (ords, columns.clone()));
+    // Its last row is not in the segment.
+    assert!(patch::decode(&bytes, &TYPES, 148).is_err());
+    let unordered = patch::encode(&(0..50).rev().collect::<Vec<_>>(), &columns);
+    assert!(patch::decode(&unordered, &TYPES, 150).is_err());
+    for length in 0..bytes.len() {
+        assert!(patch::decode(&bytes[..length], &TYPES, 150).is_err(), "{length} bytes");
+    }
 }

@@ -19,6 +19,11 @@ impl JsonFilter {
         read::filter(text).map(|root| Self { root })
     }
 
+    /// The filter that a tree is.
+    pub fn of(root: Node) -> Self {
+        Self { root }
+    }
+
     /// The tree.
     pub fn root(&self) -> &Node {
         &self.root

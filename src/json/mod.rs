@@ -17,6 +17,7 @@ mod scalar;
 mod walk;
 
 pub use filter::JsonFilter;
+pub use like::Pattern;
 pub use node::{Node, Order, Test};
 pub use parse::{Json, parse, parse_bytes};
 pub use scalar::{Scalar, write_text};

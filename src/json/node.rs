@@ -106,11 +106,23 @@ impl Node {
     }
 }
 
+/// Hands every value to the function that it is given; reports whether there was one.
+type Each<'f, 'j> = &'f dyn Fn(&mut dyn FnMut(&Json<'j>)) -> bool;
+
 impl Test {
     fn holds(&self, root: &Json<'_>, path: &str) -> bool {
+        self.holds_of(&|each| find(root, path, &mut |value| each(value)))
+    }
+
+    /// Whether it holds for one value, or where there is none.
+    pub fn holds_for(&self, value: Option<&Json<'_>>) -> bool {
+        self.holds_of(&|each| value.map(each).is_some())
+    }
+
+    fn holds_of(&self, find: Each<'_, '_>) -> bool {
         let any = |passes: &dyn Fn(&Json<'_>) -> bool| {
             let mut holds = false;
-            let exists = find(root, path, &mut |value| {
+            let exists = find(&mut |value| {
                 holds = holds
                     || match value {
                         Json::List(values) => values.iter().any(passes),
@@ -135,10 +147,10 @@ impl Test {
                 .0
             }
             Self::Like(pattern) => any(&|value| matches!(value, Json::Text(text) if pattern.matches(text))).0,
-            Self::Exists => find(root, path, &mut |_| {}),
+            Self::Exists => find(&mut |_| {}),
             Self::ContainsAny(wanted) => {
                 let mut holds = false;
-                find(root, path, &mut |value| {
+                find(&mut |value| {
                     if let Json::List(values) = value {
                         holds = holds || values.iter().any(|value| is_among(wanted, value));
                     }
@@ -147,7 +159,7 @@ impl Test {
             }
             Self::ContainsAll(wanted) => {
                 let (mut listed, mut seen) = (false, vec![false; wanted.len()]);
-                find(root, path, &mut |value| {
+                find(&mut |value| {
                     let Json::List(values) = value else { return };
                     listed = true;
                     for value in values {

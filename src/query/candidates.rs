@@ -142,7 +142,7 @@ impl Candidates {
         }
         let mask = masks.parts[part].as_deref();
         let index = segment.segment.vector(snapshot.on, self.column)?;
-        let columns = &segment.segment.columns(snapshot.on)?.columns;
+        let columns = segment.segment.columns(snapshot.on)?.whole();
         let coded = |candidate: Candidate| Coded {
             distance: candidate.distance,
             rowid: columns.rowid(candidate.ord),

@@ -4,17 +4,25 @@
 //! filter is true, and the NOT of a comparison with NULL is not true. [`Filter::bind`] resolves the names against a
 //! schema, once a query; the [`Predicate`] it gives is evaluated for whole segments and for single rows.
 
+mod column_ref;
 mod json;
+mod make;
 mod predicate;
+mod row;
+#[cfg(test)]
+mod row_tests;
 mod sql;
 #[cfg(test)]
 mod tests;
 
+pub use column_ref::{ColumnRef, col};
 pub use json::{JsonFilterText, JsonPath, JsonRef, json};
 pub use predicate::Predicate;
+pub use row::RowFilter;
 
+use crate::collection::KeyTest;
 use crate::error::{Error, Result};
-use crate::json::JsonFilter;
+use crate::json::{JsonFilter, Pattern};
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::{Op, Value};
 use serde::{Deserialize, Serialize};
@@ -22,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// Deepest nesting of AND, OR and NOT, below SQLite's own limit of 1,000 for expressions.
 pub const MAX_DEPTH: usize = 250;
 
-/// Which rows a query may return. Made by [`col`], [`json`] and the methods below; its variants are public so that programs
+/// Which rows a query may return. Made by [`col`], [`json`], [`Filter::row`] and the methods below; its variants are public so that programs
 /// can store filters and look into them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -52,12 +60,31 @@ pub enum Filter {
     },
     /// The text starts with a prefix: `LIKE 'prefix%'`, or `GLOB 'prefix*'` when case matters.
     Prefix {
-        /// Name of a TEXT column.
+        /// Name of a TEXT column or of the text key.
         column: String,
         /// The literal prefix.
         prefix: String,
         /// Whether ASCII letters match in either case, as in LIKE.
         ignore_case: bool,
+    },
+    /// The text matches a pattern: `column LIKE pattern`.
+    Like {
+        /// Name of a TEXT column or of the text key.
+        column: String,
+        /// `%` is any text, `_` one character; ASCII letters match in either case.
+        pattern: String,
+    },
+    /// The text has another in it, case included.
+    Contains {
+        /// Name of a TEXT column or of the text key.
+        column: String,
+        /// What is looked for.
+        text: String,
+    },
+    /// The row passes a filter, as `row_matches(table, filter)`: never NULL.
+    Row {
+        /// The filter as a JSON text: `{"$or": [{"year": 2020}, {"meta.tags": {"$contains": "db"}}]}`.
+        filter: String,
     },
     /// The object in a JSON column passes a filter, as `json_matches(column, filter)`; NULL where the column is.
     Json {
@@ -80,81 +107,6 @@ pub enum Filter {
     Not(Box<Filter>),
 }
 
-/// A column by name, from which comparisons are made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnRef(String);
-
-/// The column called `name`: `col("year").ge(2020)`.
-pub fn col(name: impl Into<String>) -> ColumnRef {
-    ColumnRef(name.into())
-}
-
-impl ColumnRef {
-    fn compare(self, op: Op, value: impl Into<Value>) -> Filter {
-        Filter::Compare { column: self.0, op, value: value.into() }
-    }
-
-    /// `column = value`; never true for NULL.
-    pub fn eq(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Eq, value)
-    }
-
-    /// `column <> value`; never true for NULL.
-    pub fn ne(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Ne, value)
-    }
-
-    /// `column < value`.
-    pub fn lt(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Lt, value)
-    }
-
-    /// `column <= value`.
-    pub fn le(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Le, value)
-    }
-
-    /// `column > value`.
-    pub fn gt(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Gt, value)
-    }
-
-    /// `column >= value`.
-    pub fn ge(self, value: impl Into<Value>) -> Filter {
-        self.compare(Op::Ge, value)
-    }
-
-    /// `column BETWEEN low AND high`, both ends included.
-    pub fn between(self, low: impl Into<Value>, high: impl Into<Value>) -> Filter {
-        self.clone().ge(low).and(self.le(high))
-    }
-
-    /// `column IN (values)`.
-    pub fn is_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Filter {
-        Filter::In { column: self.0, values: values.into_iter().map(Into::into).collect() }
-    }
-
-    /// `column IS NULL`.
-    pub fn is_null(self) -> Filter {
-        Filter::IsNull { column: self.0 }
-    }
-
-    /// `column IS NOT NULL`.
-    pub fn is_not_null(self) -> Filter {
-        self.is_null().not()
-    }
-
-    /// `column LIKE 'prefix%'`, the prefix taken literally; ASCII letters match in either case.
-    pub fn like_prefix(self, prefix: impl Into<String>) -> Filter {
-        Filter::Prefix { column: self.0, prefix: prefix.into(), ignore_case: true }
-    }
-
-    /// The text starts with `prefix`, case included.
-    pub fn starts_with(self, prefix: impl Into<String>) -> Filter {
-        Filter::Prefix { column: self.0, prefix: prefix.into(), ignore_case: false }
-    }
-}
-
 impl Filter {
     /// The rows whose object in a JSON column passes `filter`, in the form that `json_matches()` takes, as a text or a
     /// [`serde_json::Value`]. Whether it is a filter is checked when it is used.
@@ -166,6 +118,20 @@ impl Filter {
     /// ```
     pub fn json(column: impl Into<String>, filter: impl Into<JsonFilterText>) -> Self {
         Self::Json { column: column.into(), filter: filter.into().0 }
+    }
+
+    /// The rows that pass `filter`, in the form that the SQL function `row_matches(table, filter)` takes: the language of
+    /// `json_matches()` with the names of columns for keys, and `column.path` for what is inside a JSON column. A column
+    /// that is NULL is a key that is missing, and a value is never equal to one of another type. Whether it is a filter is
+    /// checked when it is used.
+    ///
+    /// ```
+    /// # use nearlite::Filter;
+    /// let english = Filter::row(r#"{"year": {"$gte": 2020}, "$or": [{"lang": "en"}, {"meta.lang": "en"}]}"#);
+    /// # let _ = english;
+    /// ```
+    pub fn row(filter: impl Into<JsonFilterText>) -> Self {
+        Self::Row { filter: filter.into().0 }
     }
 
     /// The rows with these rowids.
@@ -259,12 +225,8 @@ impl Filter {
                 Some((_, ColumnType::Text)) => Ok(()),
                 _ => Err(Error::Value(format!("{table} has no text key; filter by rowid or by a column"))),
             },
-            Self::Compare { column, op, .. } => match target(table, schema, column)? {
+            Self::Compare { column, .. } => match target(table, schema, column)? {
                 Target::Metadata(_, ColumnType::Json) => Err(whole_json(table, column)),
-                Target::TextKey if !matches!(op, Op::Eq | Op::Ne) => Err(Error::Value(format!(
-                    "{table}.{column}: a text key can be filtered by =, <> and IN, not by {}",
-                    op.symbol()
-                ))),
                 _ => Ok(()),
             },
             Self::In { column, .. } => match target(table, schema, column)? {
@@ -279,10 +241,15 @@ impl Filter {
                 },
                 _ => Err(Error::Value(format!("{table}.{column}: only a JSON column is filtered by paths"))),
             },
-            Self::Prefix { column, .. } => match target(table, schema, column)? {
-                Target::Metadata(_, ColumnType::Text) => Ok(()),
-                _ => Err(Error::Value(format!("{table}.{column}: only a TEXT column has a prefix"))),
-            },
+            Self::Prefix { column, .. } | Self::Contains { column, .. } => texts(table, schema, column),
+            Self::Like { column, pattern } => {
+                texts(table, schema, column)?;
+                match Pattern::new(pattern) {
+                    Ok(_) => Ok(()),
+                    Err(why) => Err(Error::Value(format!("{table}.{column}: {why}"))),
+                }
+            }
+            Self::Row { filter } => RowFilter::read(table, schema, filter).map(drop),
             Self::And(filters) | Self::Or(filters) => {
                 filters.iter().try_for_each(|filter| filter.check_at(table, schema, depth + 1))
             }
@@ -299,10 +266,23 @@ impl Filter {
         &self,
         table: &str,
         schema: &Schema,
-        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
+        resolve_keys: ResolveKeys<'_>,
     ) -> Result<Predicate> {
         self.check(table, schema)?;
-        Predicate::new(self, schema, resolve_keys)
+        make::predicate(self, table, schema, resolve_keys)
+    }
+}
+
+/// Gives the rowids of the rows whose text key passes a test.
+pub(crate) type ResolveKeys<'a> = &'a dyn Fn(KeyTest<'_>) -> Result<Vec<i64>>;
+
+/// Checks that a column holds texts.
+fn texts(table: &str, schema: &Schema, column: &str) -> Result<()> {
+    match target(table, schema, column)? {
+        Target::TextKey | Target::Metadata(_, ColumnType::Text) => Ok(()),
+        _ => Err(Error::Value(format!(
+            "{table}.{column}: only a TEXT column or a text key is filtered by a piece of text"
+        ))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::filter::{Filter, Predicate};
 use super::request::{Request, TextLeg};
 use crate::bitmap::Bitmap;
 use crate::collection::{Connected, Snapshot, TextView, metadata_of};
-use crate::columns::{Bounds, Columns, Passing};
+use crate::columns::{Columns, Passing};
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, TextQuery};
 use std::collections::HashSet;
@@ -38,7 +38,7 @@ impl Masks {
     ) -> Result<Self> {
         let predicate = match &request.filter {
             Some(filter) => Some(
-                filter.bind(&snapshot.storage.table, snapshot.schema, &|keys| snapshot.resolve_keys(keys))?,
+                filter.bind(&snapshot.storage.table, snapshot.schema, &|test| snapshot.resolve_keys(test))?,
             ),
             None => None,
         };
@@ -62,8 +62,8 @@ impl Masks {
         if let Some(predicate) = predicate.filter(|_| unread > 0) {
             if exact || unread <= READ_AHEAD {
                 for (part, open) in open.iter().enumerate() {
-                    if let (Some(open), Some(own)) = (open, &passing[part]) {
-                        masks.settle(snapshot, &predicate, part, open, own)?;
+                    if let Some(open) = open {
+                        masks.settle(snapshot, &predicate, part, open)?;
                     }
                 }
             } else {
@@ -81,26 +81,23 @@ impl Masks {
         predicate: &Predicate,
         part: usize,
         open: &Bitmap,
-        passing: &Passing,
     ) -> Result<()> {
         let Some(mask) = self.parts.get_mut(part).and_then(Option::as_mut) else { return Ok(()) };
         let mask = Arc::make_mut(mask);
-        let mut possible = Bitmap::clone(&passing.possible);
-        let mut sure = passing.sure.as_ref().map_or_else(|| possible.clone(), |sure| Bitmap::clone(sure));
+        let mut read = Vec::new();
         for (nth, ord) in open.iter().enumerate() {
             if nth % 256 == 0 && snapshot.interrupted() {
                 return Err(Error::Interrupted);
             }
-            if passes(*snapshot, predicate, snapshot.rowid(part, ord)?)? {
-                sure.insert(ord);
-            } else {
-                possible.remove(ord);
+            let passes = passes(*snapshot, predicate, snapshot.rowid(part, ord)?)?;
+            if !passes {
                 mask.remove(ord);
             }
+            read.push((ord, passes));
             self.read.fetch_add(1, Ordering::Relaxed);
         }
-        // What a living row of a segment holds never changes, so the next search need not read it again.
-        snapshot.view.settled(part, predicate.cache_key(), Bounds { possible: Some(possible), sure }.into());
+        // What a living row of a segment holds changes only with an entry of the log, so the next search need not read it again.
+        snapshot.view.settle(part, predicate.cache_key().as_deref(), &read);
         Ok(())
     }
 
@@ -177,7 +174,7 @@ fn filtered(
         return Ok((Some(Arc::new(Bitmap::empty(0))), None));
     }
     let make = |columns: &Columns| predicate.eval(columns).into();
-    let passing = snapshot.predicate(part, predicate.cache_key(), make)?;
+    let passing = snapshot.predicate(part, predicate.cache_key().as_deref(), &make)?;
     let mask = match alive {
         None => Arc::clone(&passing.possible),
         Some(mut alive) => {

@@ -12,6 +12,7 @@ use super::row_scan::{EMPTY, RowScan, narrow};
 use super::search_options::SearchOptions;
 use super::search_scan::SearchScan;
 use super::table_state::TableState;
+use crate::collection::KeyTest;
 use crate::error::Result;
 use crate::storage::VectorBytes;
 use crate::storage::decode_vector;
@@ -72,7 +73,7 @@ impl TableCursor {
                 }
                 Term::KeyIn => {
                     if let Some(keys) = filter_terms::keys_of(args.in_values(position)?) {
-                        rest = self.shared.on().resolve_keys(&keys)?;
+                        rest = self.shared.on().resolve_keys(KeyTest::Among(&keys))?;
                         range = EMPTY;
                     }
                 }

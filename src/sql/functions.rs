@@ -19,7 +19,7 @@ mod vector_bytes;
 mod words;
 
 pub(crate) use carried::{Carried, HybridQuery, LegValue, NearValue, TextValue};
-pub(crate) use json::{JSON_MATCHES, filter_text, json_matches};
+pub(crate) use json::{JSON_MATCHES, ROW_MATCHES, filter_text, json_matches};
 pub(crate) use leg_options::LegOptions;
 
 use super::module::{AuxFunction, register_function, register_module};
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use rusqlite::Connection;
 
 /// Every scalar function with its number of arguments.
-const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
+const FUNCTIONS: [(&str, i32, AuxFunction); 28] = [
     ("nearlite_version", 0, |out, _| {
         out.set_text(concat!("v", env!("CARGO_PKG_VERSION")));
         Ok(())
@@ -65,6 +65,7 @@ const FUNCTIONS: [(&str, i32, AuxFunction); 27] = [
     ("vec_quantize_int8", 2, quantize::int8),
     ("hybrid_query", -1, hybrid::query),
     (JSON_MATCHES, 2, json_matches),
+    (ROW_MATCHES, 2, json::no_row),
     ("near", 2, near::near),
     ("near", 3, near::near),
     ("words", 1, words::words),

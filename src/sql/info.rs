@@ -221,18 +221,22 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
         row.extend([Value::Integer(i64::try_from(disk).unwrap_or(i64::MAX)), integer(memory)]);
         row
     };
-    let weigh = |kind: PayloadKind| {
-        let disk = |s: &SegmentView| s.segment.record.payload(kind).map_or(0, |entry| entry.bytes);
-        let memory = |s: &SegmentView| cache::bytes(s.segment.record.id, kind);
-        (view.segments.iter().map(disk).sum::<u64>(), view.segments.iter().map(memory).sum::<usize>())
+    let weigh = |is_meant: &dyn Fn(PayloadKind) -> bool| {
+        let entries = view
+            .segments
+            .iter()
+            .flat_map(|s| s.segment.record.directory.iter().map(|e| (s.segment.record.id, e)));
+        let meant: Vec<_> = entries.filter(|(_, entry)| is_meant(entry.kind)).collect();
+        let memory = meant.iter().map(|(id, entry)| cache::bytes(*id, entry.kind)).sum::<usize>();
+        (meant.iter().map(|(_, entry)| entry.bytes).sum::<u64>(), memory)
     };
     let mut parts: Vec<Vec<Value>> = Vec::new();
     // The oldest rules that made an index of texts.
     let mut analyzer = None;
-    let (disk, memory) = weigh(PayloadKind::Columns);
+    let (disk, memory) = weigh(&PayloadKind::is_columns);
     parts.push(row(Value::Null, "metadata", disk, memory));
     if schema.full_texts().next().is_some() {
-        let (disk, memory) = weigh(PayloadKind::Text);
+        let (disk, memory) = weigh(&|kind| kind == PayloadKind::Text);
         parts.push(row(Value::Null, "full text", disk, memory));
         let mut oldest = TextConfig::of(schema).edition_number();
         for segment in &view.segments {
@@ -241,7 +245,7 @@ fn rows(collection: &OpenCollection, conn: &Connection) -> Result<Vec<Vec<Value>
         analyzer = Some(Value::Integer(i64::from(oldest)));
     }
     for (nth, (at, _)) in schema.vectors().enumerate() {
-        let (disk, memory) = weigh(PayloadKind::Vector(nth as u32));
+        let (disk, memory) = weigh(&|kind| kind == PayloadKind::Vector(nth as u32));
         let kept = |s: &SegmentView| cache::bytes(s.segment.record.id, cache::Part::Vectors(nth as u32));
         let memory = memory + view.segments.iter().map(kept).sum::<usize>();
         parts.push(row(Value::from(schema.columns[at].name.as_str()), "vector", disk, memory));

@@ -18,6 +18,7 @@ mod module;
 mod plan;
 mod question;
 mod request;
+mod row_filter;
 mod row_match;
 mod row_scan;
 mod search_options;

@@ -13,6 +13,9 @@ use crate::value::Op;
 /// The code of `json_matches(column, filter)` as a constraint.
 pub const MATCHES_JSON: u8 = 150;
 
+/// The code of `row_matches(table, filter)` as a constraint.
+pub const MATCHES_ROW: u8 = 151;
+
 /// What one argument of `filter` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
@@ -30,6 +33,8 @@ pub enum Term {
     Pattern(usize, bool),
     /// Filter over a JSON column.
     Json(usize),
+    /// Filter over the row.
+    Row,
     /// Comparison of the rowid.
     Rowid(Op),
     /// Rowid in a list.
@@ -71,6 +76,7 @@ impl Term {
             Self::Pattern(at, false) => format!("p{at}"),
             Self::Pattern(at, true) => format!("g{at}"),
             Self::Json(at) => format!("j{at}"),
+            Self::Row => "w".into(),
             Self::Rowid(op) => format!("r{}", op.symbol()),
             Self::RowidIn => "R".into(),
             Self::Key => "q".into(),
@@ -103,6 +109,7 @@ impl Term {
             ("p", Some(at)) => Self::Pattern(at, false),
             ("g", Some(at)) => Self::Pattern(at, true),
             ("j", Some(at)) => Self::Json(at),
+            ("w", None) => Self::Row,
             ("r", None) => Self::Rowid(op?),
             ("R", None) => Self::RowidIn,
             ("q", None) => Self::Key,
@@ -129,6 +136,7 @@ impl Term {
             Self::Null(at, false) => format!("{} IS NOT NULL", name(at)),
             Self::Pattern(at, glob) => format!("{} {} ?", name(at), if glob { "GLOB" } else { "LIKE" }),
             Self::Json(at) => format!("json_matches({}, ?)", name(at)),
+            Self::Row => "row_matches(?)".into(),
             Self::Rowid(op) => format!("rowid {} ?", op.symbol()),
             Self::RowidIn => "rowid IN (?)".into(),
             Self::Key => "key = ?".into(),
@@ -263,6 +271,7 @@ mod tests {
                 Term::Null(0, false),
                 Term::Pattern(0, true),
                 Term::Json(1),
+                Term::Row,
                 Term::Rowid(Op::Lt),
                 Term::RowidIn,
                 Term::Key,

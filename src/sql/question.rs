@@ -2,7 +2,7 @@
 
 use super::columns::{ColumnRole, Hidden, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo};
-use super::plan::{MATCHES_JSON, Term};
+use super::plan::{MATCHES_JSON, MATCHES_ROW, Term};
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::{Op, Value};
@@ -175,6 +175,9 @@ impl<'q, 'i> Question<'q, 'i> {
 
     fn hidden_term(&self, hidden: Hidden) -> Option<(Term, bool)> {
         match (hidden, comparison(self.op)) {
+            (Hidden::Table, _) if self.search && self.op == ConstraintOp::Function(MATCHES_ROW) => {
+                Some((Term::Row, true))
+            }
             (Hidden::K, _) if self.op == ConstraintOp::Eq => Some((Term::K, true)),
             (Hidden::EfSearch, _) if self.op == ConstraintOp::Eq => Some((Term::Ef, true)),
             (Hidden::Exact, _) if self.op == ConstraintOp::Eq => Some((Term::Exact, true)),

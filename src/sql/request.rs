@@ -1,7 +1,9 @@
 //! From a plan and its argument values to a search request.
 
 use super::filter_terms::{column_name, filter_of, is_text, list_filter};
-use super::functions::{Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, TextValue, filter_text};
+use super::functions::{
+    Carried, HybridQuery, JSON_MATCHES, LegOptions, LegValue, ROW_MATCHES, TextValue, filter_text,
+};
 use super::leg_values::{grouping, near_leg, text_leg, vector_column, vector_leg};
 use super::module::Args;
 use super::plan::{QueryPlan, Term};
@@ -105,6 +107,11 @@ impl<'a> RequestBuilder<'a> {
                 let place = format!("{}.{column}: {JSON_MATCHES}", self.shared.table());
                 let Some(filter) = filter_text(&place, value)? else { return Ok(false) };
                 self.filters.push(Filter::Json { column, filter: filter.to_owned() });
+            }
+            Term::Row => {
+                let place = format!("{}: {ROW_MATCHES}", self.shared.table());
+                let Some(filter) = filter_text(&place, value)? else { return Ok(false) };
+                self.filters.push(Filter::Row { filter: filter.to_owned() });
             }
             Term::In(_) | Term::RowidIn | Term::KeyIn => {
                 self.filters.extend(list_filter(self.shared, term, args.in_values(position)?));

@@ -2,11 +2,11 @@
 
 use super::columns::{self, Hidden};
 use super::cursor::TableCursor;
-use super::functions::{JSON_MATCHES, json_matches};
+use super::functions::{JSON_MATCHES, ROW_MATCHES};
 use super::module::{AuxFunction, Change, Host, IndexInfo, Verdict, VirtualTable};
-use super::plan::MATCHES_JSON;
+use super::plan::{MATCHES_JSON, MATCHES_ROW};
 use super::table_state::{ConnectionViews, TableState};
-use super::{auxiliary, best_index, commands, ddl, update};
+use super::{auxiliary, best_index, commands, ddl, row_filter, update};
 use crate::collection::{self, OpenCollection};
 use crate::error::{Error, Result};
 use crate::schema::check_name;
@@ -128,7 +128,10 @@ impl VirtualTable for Table {
 
     fn find_function(&self, name: &str, nargs: i32) -> Option<(AuxFunction, Option<u8>)> {
         if name.eq_ignore_ascii_case(JSON_MATCHES) && nargs == 2 {
-            return Some((json_matches, Some(MATCHES_JSON)));
+            return Some((row_filter::json_matches, Some(MATCHES_JSON)));
+        }
+        if name.eq_ignore_ascii_case(ROW_MATCHES) && nargs == 2 {
+            return Some((row_filter::row_matches, Some(MATCHES_ROW)));
         }
         if name.eq_ignore_ascii_case("match") {
             self.shared.match_called.set(true);

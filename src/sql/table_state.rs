@@ -7,11 +7,13 @@ use super::module::{Host, code_of, opening};
 use super::upkeep::Upkeep;
 use crate::collection::{Connected, Journal, OpenCollection, Pinned, Views};
 use crate::error::{Error, Result};
+use crate::query::filter::RowFilter;
 use crate::query::{self, TextLeg};
 use crate::storage::{LogPosition, Settings, Storage};
 use rusqlite::{Connection, ffi};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What the table and its cursors share.
@@ -29,6 +31,8 @@ pub struct TableState {
     /// See [`Host::atomically`].
     opening: String,
     matching: RefCell<Option<Matched>>,
+    /// The filter of rows that was read last, with its text.
+    row_filter: RefCell<Option<(String, Rc<RowFilter>)>>,
     /// Whether a statement calls MATCH as a function: its column reads are then remembered.
     pub match_called: Cell<bool>,
     /// The statements that do.
@@ -51,6 +55,7 @@ impl TableState {
             upkeep,
             opening,
             matching: RefCell::default(),
+            row_filter: RefCell::default(),
             match_called: Cell::new(false),
             callers: Callers::default(),
         }
@@ -101,6 +106,18 @@ impl TableState {
         let found = rows.contains(&rowid);
         *self.matching.borrow_mut() = Some((state, leg.clone(), rows));
         Ok(found)
+    }
+
+    /// The filter of rows that a text is: a statement calls `row_matches` for each row with the same one.
+    pub fn row_filter(&self, text: &str) -> Result<Rc<RowFilter>> {
+        if let Some((of, filter)) = &*self.row_filter.borrow()
+            && of == text
+        {
+            return Ok(Rc::clone(filter));
+        }
+        let filter = Rc::new(RowFilter::read(self.table(), &self.collection.schema, text)?);
+        self.row_filter.replace(Some((text.to_owned(), Rc::clone(&filter))));
+        Ok(filter)
     }
 
     /// Does what is due at a commit.

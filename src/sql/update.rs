@@ -6,7 +6,7 @@ use super::columns::{Hidden, hidden_columns};
 use super::module::{Args, Conflict};
 use super::table_state::TableState;
 use super::vector_value;
-use crate::collection::{Row, Writer};
+use crate::collection::{Changed, Row, Writer};
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType};
 use crate::storage::encode_vector;
@@ -42,8 +42,8 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
         return Err(Error::Value(format!("{}: row {old} is gone", shared.table())));
     };
     refuse_hidden(shared, values, true)?;
-    let mut row = Row { values: before.values, vectors: on.storage.vectors(on.conn, old)? };
-    let mut indexed = false;
+    let mut row = Row { values: before.values, vectors: Vec::new() };
+    let mut changed = Changed::default();
     let mut new = new;
     let (mut stored, mut vector) = (0, 0);
     for (at, column) in on.schema.columns.iter().enumerate() {
@@ -52,7 +52,10 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
             ColumnKind::Vector(spec) => {
                 if !unchanged {
                     let bytes = check_vector(shared, column, values, at)?.map(|v| encode_vector(spec, &v));
-                    indexed |= bytes != row.vectors[vector];
+                    if row.vectors.is_empty() {
+                        row.vectors = on.storage.vectors(on.conn, old)?;
+                    }
+                    changed.vectors |= bytes != row.vectors[vector];
                     row.vectors[vector] = bytes;
                 }
                 vector += 1;
@@ -68,15 +71,16 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
             kind => {
                 if !unchanged {
                     let value = on.accept_ref(column, values.value(at))?;
-                    let plain = matches!(kind, ColumnKind::Unindexed | ColumnKind::Key(_));
-                    indexed |= !plain && value != row.values[stored];
+                    if value != row.values[stored] {
+                        changed.note(kind);
+                    }
                     row.values[stored] = value;
                 }
                 stored += 1;
             }
         }
     }
-    writer(shared).update(old, new, &row, indexed, conflict == Conflict::Replace)
+    writer(shared).update(old, new, &row, changed, conflict == Conflict::Replace)
 }
 
 /// The row, and the rowid that an INTEGER key asks for.

@@ -195,22 +195,32 @@ impl Storage {
 
     /// The rows of segments that the log says are dead, by `t_segments.seq`.
     pub fn log_kills(&self, conn: &Connection) -> Result<BTreeMap<i64, RoaringBitmap>> {
-        let sql = format!("SELECT segment, ord FROM {} WHERE op = 3", self.name("delta"));
+        self.log_sealed(conn, 3)
+    }
+
+    /// The rows of segments whose metadata the log says has changed, by `t_segments.seq`.
+    pub fn log_revised(&self, conn: &Connection) -> Result<BTreeMap<i64, RoaringBitmap>> {
+        self.log_sealed(conn, 4)
+    }
+
+    fn log_sealed(&self, conn: &Connection, op: i64) -> Result<BTreeMap<i64, RoaringBitmap>> {
+        let delta = self.name("delta");
+        let sql = format!("SELECT segment, ord FROM {delta} WHERE op = ?1 AND segment IS NOT NULL");
         let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query([])?;
-        let mut kills: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
+        let mut rows = statement.query([op])?;
+        let mut found: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
         let wrong =
             || Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment");
         while let Some(row) = rows.next()? {
             let (Ok(segment), Ok(ord)) = (row.get(0), row.get(1)) else { return Err(wrong()) };
-            kills.entry(segment).or_default().insert(ord);
+            found.entry(segment).or_default().insert(ord);
         }
-        Ok(kills)
+        Ok(found)
     }
 
-    /// Removes the kills of a segment from the log; the caller has put them elsewhere and renews the nonce.
-    pub fn log_remove_kills(&self, conn: &Connection, segment: i64) -> Result<()> {
-        let sql = format!("DELETE FROM {} WHERE op = 3 AND segment = ?1", self.name("delta"));
+    /// Removes what the log says of the rows of a segment; the caller has put it elsewhere and renews the nonce.
+    pub fn log_remove_segment(&self, conn: &Connection, segment: i64) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE segment = ?1", self.name("delta"));
         Ok(conn.prepare_cached(&sql)?.run([segment])?)
     }
 

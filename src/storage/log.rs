@@ -7,6 +7,7 @@ use super::Storage;
 use super::run::{Run, run};
 use crate::error::Result;
 use crate::{memory, random};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// What one log entry says.
@@ -22,6 +23,11 @@ pub enum LogOp {
         segment: i64,
         /// Row of the segment.
         ord: u32,
+    },
+    /// Only the metadata of the row has changed: `t_rows` has what it is now.
+    Revise {
+        /// Number of the segment that the row lives in, and its ord there; `None` for a row of the log.
+        sealed: Option<(i64, u32)>,
     },
 }
 
@@ -105,15 +111,18 @@ impl Storage {
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
             let number = |at| row.get::<_, i64>(at).map_err(|error| self.log_error(error));
+            let sealed = || -> Result<(i64, u32)> {
+                let ord = u32::try_from(number(4)?).map_err(|_| {
+                    crate::error::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
+                })?;
+                Ok((number(3)?, ord))
+            };
             let op = match number(1)? {
                 1 => LogOp::Add,
                 2 => LogOp::Remove,
-                3 => LogOp::Kill {
-                    segment: number(3)?,
-                    ord: u32::try_from(number(4)?).map_err(|_| {
-                        crate::error::Error::corrupt(format!("{}_delta", self.table), "ord out of range")
-                    })?,
-                },
+                3 => sealed().map(|(segment, ord)| LogOp::Kill { segment, ord })?,
+                4 if row.get_ref(3)? == ValueRef::Null => LogOp::Revise { sealed: None },
+                4 => LogOp::Revise { sealed: Some(sealed()?) },
                 other => {
                     let what = format!("unknown operation {other}");
                     return Err(crate::error::Error::corrupt(format!("{}_delta", self.table), what));
@@ -130,8 +139,8 @@ impl Storage {
         crate::error::Error::reading(error, || format!("{}_delta", self.table))
     }
 
-    /// Appends one entry.
-    pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<()> {
+    /// Appends one entry, which ends the log now. A revision needs the current format ([`upgrade_format`](Self::upgrade_format)).
+    pub fn log_append(&self, conn: &Connection, op: LogOp, rowid: i64) -> Result<LogEntry> {
         let mut statement = conn.prepare_cached(&self.sql.log_append)?;
         let stamp = i64::from_le_bytes(random::bytes());
         let none = None::<i64>;
@@ -139,8 +148,12 @@ impl Storage {
             LogOp::Add => statement.run(params![1, rowid, none, none, stamp])?,
             LogOp::Remove => statement.run(params![2, rowid, none, none, stamp])?,
             LogOp::Kill { segment, ord } => statement.run(params![3, rowid, segment, ord, stamp])?,
+            LogOp::Revise { sealed } => {
+                let (segment, ord) = sealed.unzip();
+                statement.run(params![4, rowid, segment, ord, stamp])?;
+            }
         };
-        Ok(())
+        Ok(LogEntry { op, rowid, position: LogPosition { seq: conn.last_insert_rowid(), stamp } })
     }
 
     /// Takes the last entry back.

@@ -25,6 +25,14 @@ impl Storage {
         row.map_err(|error| self.row_error(error))
     }
 
+    /// The metadata values of a row, in the order of the schema's metadata columns.
+    pub fn metadata(&self, conn: &Connection, rowid: i64) -> Result<Option<Vec<Value>>> {
+        let mut statement = conn.prepare_cached(&self.sql.row_metadata)?;
+        let width = statement.column_count();
+        let row = statement.query_row([rowid], |row| read_row(row, width)).optional();
+        Ok(row.map_err(|error| self.row_error(error))?.map(|row| row.values))
+    }
+
     /// Whether a row exists.
     pub fn row_exists(&self, conn: &Connection, rowid: i64) -> Result<bool> {
         Ok(conn.prepare_cached(&self.sql.row_exists)?.exists([rowid])?)
@@ -87,6 +95,32 @@ impl Storage {
         let mut statement = conn.prepare_cached(&self.sql.key_rowid)?;
         let rowid = statement.query_row([key], |row| row.get(0)).optional();
         rowid.map_err(|error| self.row_error(error))
+    }
+
+    /// Rowids of the rows whose text key `test` accepts, asked of each from `first` on in the order of their bytes, up to
+    /// the first for which it gives `None`.
+    pub fn rowids_of_keys_from(
+        &self,
+        conn: &Connection,
+        first: &str,
+        test: &dyn Fn(&str) -> Option<bool>,
+    ) -> Result<Vec<i64>> {
+        let mut statement = conn.prepare_cached(&self.sql.keys_from)?;
+        let mut rows = statement.query([first])?;
+        let mut ids = Vec::new();
+        while let Some(row) = rows.next()? {
+            let rowid = row.get(1).map_err(|error| self.row_error(error))?;
+            let key = Value::from(row.get_ref(0)?);
+            match test(key.as_text().unwrap_or_default()) {
+                Some(true) => {
+                    memory::grow(&mut ids, 1)?;
+                    ids.push(rowid);
+                }
+                Some(false) => {}
+                None => break,
+            }
+        }
+        Ok(ids)
     }
 
     /// Writes a new row; `None` lets SQLite choose the rowid, which is returned.

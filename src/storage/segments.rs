@@ -27,6 +27,20 @@ pub enum PayloadKind {
     Text,
     /// Codes and graph of the n-th vector column.
     Vector(u32),
+    /// Columns of some rows, written after the segment; they hold instead of what is below them.
+    Patch(PatchName),
+    /// Columns of all rows, written after the segment, in place of [`Columns`](Self::Columns).
+    Renewed(PatchName),
+}
+
+/// Random name of columns that were written after their segment: equal names mean equal bytes, too.
+pub type PatchName = [u8; 16];
+
+impl PayloadKind {
+    /// Whether it holds metadata.
+    pub fn is_columns(self) -> bool {
+        matches!(self, Self::Columns | Self::Renewed(_) | Self::Patch(_))
+    }
 }
 
 impl std::fmt::Display for PayloadKind {
@@ -35,6 +49,8 @@ impl std::fmt::Display for PayloadKind {
             Self::Columns => f.write_str("columns"),
             Self::Text => f.write_str("text"),
             Self::Vector(at) => write!(f, "vector {at}"),
+            Self::Patch(name) => write!(f, "patch {}", SegmentId(*name)),
+            Self::Renewed(name) => write!(f, "columns {}", SegmentId(*name)),
         }
     }
 }
@@ -74,6 +90,18 @@ impl SegmentRecord {
     /// The payload of this kind.
     pub fn payload(&self, kind: PayloadKind) -> Option<&PayloadEntry> {
         self.directory.iter().find(|entry| entry.kind == kind)
+    }
+
+    /// The columns of all rows.
+    pub fn columns(&self) -> Option<&PayloadEntry> {
+        self.directory
+            .iter()
+            .find(|entry| matches!(entry.kind, PayloadKind::Columns | PayloadKind::Renewed(_)))
+    }
+
+    /// The columns of rows that have changed since, oldest first.
+    pub fn patches(&self) -> impl Iterator<Item = &PayloadEntry> {
+        self.directory.iter().filter(|entry| matches!(entry.kind, PayloadKind::Patch(_)))
     }
 }
 
@@ -129,7 +157,7 @@ impl Storage {
             return Ok(());
         }
         let place = self.location(record.id, PayloadKind::Columns);
-        let entry = record.payload(PayloadKind::Columns);
+        let entry = record.columns();
         let entry = entry.ok_or_else(|| Error::corrupt(&place, "not in the directory"))?;
         if self.length_of(conn, entry, &place)? < record.rows {
             return Err(Error::corrupt(place, format!("it is too short for {} rows", record.rows)));
@@ -149,6 +177,13 @@ impl Storage {
         let sql = format!("INSERT INTO {}(id, rows, directory) VALUES(?1, ?2, ?3)", self.name("segments"));
         conn.prepare_cached(&sql)?.run(params![id, rows as i64, bytes])?;
         Ok(SegmentRecord { seq: conn.last_insert_rowid(), id: SegmentId(id), rows, directory })
+    }
+
+    /// Stores what a segment has now, with other columns than before.
+    pub fn set_directory(&self, conn: &Connection, record: &SegmentRecord) -> Result<()> {
+        let bytes = codec::encode(&record.directory).map_err(Error::Value)?;
+        let sql = format!("UPDATE {} SET directory = ?2 WHERE seq = ?1", self.name("segments"));
+        Ok(conn.prepare_cached(&sql)?.run(params![record.seq, bytes])?)
     }
 
     /// Removes a segment with its chunks and tombstones.

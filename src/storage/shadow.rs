@@ -12,7 +12,7 @@ pub const SHADOWS: &[&str] =
     &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
 
 /// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 4;
+pub const FORMAT: i64 = 5;
 
 /// The version whose texts are read by the first two editions of the rules.
 const FORMAT_OF_TWO_EDITIONS: i64 = 3;
@@ -59,11 +59,13 @@ pub(super) struct Sql {
     pub log_since: String,
     pub log_append: String,
     pub row_values: String,
+    pub row_metadata: String,
     pub row_exists: String,
     pub row_insert: String,
     pub row_update: String,
     pub row_delete: String,
     pub key_rowid: String,
+    pub keys_from: String,
     pub vectors_of: String,
     pub vector_of: Vec<String>,
     pub vectors_put: String,
@@ -102,6 +104,10 @@ impl Storage {
         let (rows, vectors, delta, tiles) = (name("rows"), name("vectors"), name("delta"), name("tiles"));
         let columns: Vec<String> = stored(schema).map(|column| quoted(&column.name)).collect();
         let listed = columns.iter().map(|c| format!(", {c}")).collect::<String>();
+        let metadata = schema
+            .metadata()
+            .map(|(at, _)| format!(", {}", quoted(&schema.columns[at].name)))
+            .collect::<String>();
         let marks = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect::<String>();
         let sets = columns
             .iter()
@@ -126,6 +132,7 @@ impl Storage {
             log_append: format!(
                 "INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, ?5)"
             ),
+            row_metadata: format!("SELECT rowid{metadata} FROM {rows} WHERE rowid = ?1"),
             row_values: format!("SELECT rowid{listed} FROM {rows} WHERE rowid = ?1"),
             row_exists: format!("SELECT 1 FROM {rows} WHERE rowid = ?1"),
             row_insert: format!("INSERT INTO {rows}(rowid{listed}) VALUES(?1{marks})"),
@@ -136,6 +143,7 @@ impl Storage {
             },
             row_delete: format!("DELETE FROM {rows} WHERE rowid = ?1"),
             key_rowid: format!("SELECT rowid FROM {rows} WHERE {key} = ?1"),
+            keys_from: format!("SELECT {key}, rowid FROM {rows} WHERE {key} >= ?1 ORDER BY {key}"),
             vectors_of: format!("SELECT rowid{vector_columns} FROM {vectors} WHERE rowid = ?1"),
             vector_of: (0..width).map(|i| format!("SELECT v{i} FROM {vectors} WHERE rowid = ?1")).collect(),
             vectors_put: format!(
@@ -260,7 +268,7 @@ impl Storage {
     }
 
     /// Notes that the table now holds what only this version of the format allows.
-    pub(super) fn upgrade_format(&self, conn: &Connection) -> Result<()> {
+    pub fn upgrade_format(&self, conn: &Connection) -> Result<()> {
         let sql = format!("SELECT 1 FROM {} WHERE name = 'format' AND value < ?1", self.name("config"));
         if !conn.prepare_cached(&sql)?.exists([FORMAT])? {
             return Ok(());

@@ -133,15 +133,15 @@ def compared(schema: Schema, request: Request) -> Column:
     return schema.vector(request.column)
 
 
-def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Sequence[Any]) -> filters.Sql:
-    """The SQL of ``where``, "" for None, and its parameters."""
+def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Sequence[Any], search: bool = False) -> filters.Sql:
+    """The SQL of ``where``, "" for None, and its parameters; of a ``search``, where more is evaluated inside."""
     if where is None:
         return "", []
     if isinstance(where, str):
         if isinstance(params, (str, Mapping)):
             raise FilterError("params: expected a list of values, one for each ? of where")
         return f"({where})" if where.strip() else "", list(params)
-    return filters.to_sql(where, schema)
+    return filters.to_sql(where, schema, search)
 
 
 def statement(schema: Schema, request: Request, limit: int | None, explain: bool = False) -> tuple[str, list[Any], Shape]:
@@ -153,7 +153,7 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
         terms.append(f"{quote(schema.table)} MATCH ?")
         params.append(request.matching)
     bounds, more = _bounds(request)
-    filtered, values = condition(schema, request.where, request.params)
+    filtered, values = condition(schema, request.where, request.params, searches or request.matching is not None)
     if filtered:
         terms.append(filtered)
     terms += bounds

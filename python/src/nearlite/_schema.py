@@ -21,6 +21,8 @@ class Column(NamedTuple):
     dim: int = 0
     metric: str = "cosine"
     not_null: bool = False
+    #: Whether it is UNINDEXED: returned, and not filtered inside a search.
+    stored: bool = False
 
     @property
     def quoted(self) -> str:
@@ -138,7 +140,7 @@ def _column(tokens: Sequence[str]) -> Column:
     if "FULLTEXT" in words:
         return Column(name, "text", "TEXT", not_null=not_null)
     if "UNINDEXED" in words:
-        return Column(name, "json" if first == "JSON" else "stored", first if first != "UNINDEXED" else "", not_null=not_null)
+        return Column(name, "json" if first == "JSON" else "stored", first if first != "UNINDEXED" else "", not_null=not_null, stored=True)
     if first in ("VECTOR", "FLOAT") and len(words) > 1 and words[1][0] in "([":
         dim = int(words[1][1:-1] if words[1] != "(" else words[2])
         metric = words[words.index("METRIC") + 1].lower() if "METRIC" in words else "cosine"

@@ -16,6 +16,7 @@ Row = tuple[Any, ...]
 
 # The engine's errors begin with the table, the column or the function; SQLite's own do not.
 _OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: ")
+_OF_FILTER = re.compile(r"(?:^|: )(?:json|row)_matches: ")
 
 
 class _Turn:
@@ -178,5 +179,5 @@ class Session:
         if isinstance(error, OverflowError):
             return InputError("a whole number is beyond 64 bits, which SQLite cannot store")
         if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and _OF_ENGINE.match(message):
-            return FilterError(message) if message.startswith("json_matches: ") else InputError(message)
+            return FilterError(message) if _OF_FILTER.search(message) else InputError(message)
         return error

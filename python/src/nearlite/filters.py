@@ -3,7 +3,8 @@
     {"year": {"$gte": 2004}, "tags": {"$contains": "a"}, "$or": [{"lang": "en"}, {"lang": {"$exists": False}}]}
 
 A key is that of a declared column or a path into the metadata; a value stands for equality. Conditions on declared columns become
-plain SQL, everything else one call of ``json_matches``, and both are evaluated inside the search.
+plain SQL, those on the metadata one call of ``json_matches``, and what joins both by OR or NOT a call of ``row_matches``: all are
+evaluated inside the search.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ._errors import FilterError
+from ._row_filter import BY_ROW, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
 from ._schema import Column, Schema, quote
 
 Sql = tuple[str, list[Any]]
@@ -24,9 +26,6 @@ _encode = json.JSONEncoder(default=list, ensure_ascii=False, allow_nan=False).en
 COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
-# Operators that json_matches does not have. A search narrows by what it has, and the rest is checked row by row.
-SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
-BY_ROW = (*SUBSTRINGS, "$empty")
 OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", *BY_ROW, "$not")
 #: Operators between filters.
 CONDITIONS = ("$and", "$or", "$not")
@@ -101,29 +100,16 @@ def _check_ordered(value: Any, place: str) -> None:
     _check_scalar(value, place)
 
 
-class OfMetadata(dict[str, Any]):
-    """A filter whose keys are of the metadata alone, also where the id or a text column has the same name."""
-
-
-class _Scope(NamedTuple):
-    """What the keys of a filter mean."""
-
-    table: str
-    columns: Mapping[str, Column]
-    declared: Mapping[str, Column]
-    json: Column | None
-
-
-def to_sql(where: Mapping[str, Any], schema: Schema) -> Sql:
-    """The condition that a filter is, and its parameters. Raises FilterError."""
+def to_sql(where: Mapping[str, Any], schema: Schema, search: bool = False) -> Sql:
+    """The condition that a filter is, and its parameters; of a ``search``, which can evaluate OR and NOT. Raises FilterError."""
     check(where)
-    terms, params = _terms(where, _Scope(schema.table, schema.filterable, schema.declared_by_name, schema.json))
+    terms, params = _terms(where, Scope(schema.table, schema.filterable, schema.declared_by_name, schema.json, schema.by_name), search)
     return (" AND ".join(terms) or "1", params)
 
 
-def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any]]:
+def _terms(where: Mapping[str, Any], scope: Scope, search: bool = False) -> tuple[list[str], list[Any]]:
     """Conditions that are joined by AND."""
-    scope = _scope_of(where, scope)
+    scope = scope.inside(where)
     terms: list[str] = []
     params: list[Any] = []
     undeclared = {}
@@ -131,7 +117,16 @@ def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any
         if not _needs_sql(key, value, scope):
             undeclared[key] = value
             continue
-        if key == "$and":
+        if search and key == "$and":
+            for inner in value:
+                inside, more = _terms(inner, scope, search)
+                terms += inside
+                params += more
+            continue
+        asked = of_row(key, value, scope) if search and not is_plain(scope.columns.get(key), value) else None
+        if asked is not None:
+            sql, more = f"row_matches({quote(scope.table)}, ?)", [_encode(asked)]
+        elif key == "$and":
             sql, more = _joined(value, scope, " AND ")
         elif key == "$or":
             sql, more = _joined(value, scope, " OR ")
@@ -151,7 +146,7 @@ def _terms(where: Mapping[str, Any], scope: _Scope) -> tuple[list[str], list[Any
     return terms, params
 
 
-def _joined(filters: Sequence[Mapping[str, Any]], scope: _Scope, word: str) -> Sql:
+def _joined(filters: Sequence[Mapping[str, Any]], scope: Scope, word: str) -> Sql:
     parts, params = [], []
     for inner in filters:
         terms, more = _terms(inner, scope)
@@ -160,23 +155,12 @@ def _joined(filters: Sequence[Mapping[str, Any]], scope: _Scope, word: str) -> S
     return "(" + word.join(f"({part})" for part in parts) + ")", params
 
 
-def _scope_of(where: Mapping[str, Any], scope: _Scope) -> _Scope:
-    """What keys mean inside a filter."""
-    if not isinstance(where, OfMetadata):
-        return scope
-    return _Scope(scope.table, scope.declared, scope.declared, scope.json)
-
-
-def _needs_sql(key: str, value: Any, scope: _Scope) -> bool:
+def _needs_sql(key: str, value: Any, scope: Scope) -> bool:
     """Whether the condition reads a declared column, or an operator that ``json_matches`` does not have."""
     if key in ("$and", "$or", "$not"):
         filters = [value] if key == "$not" else value
-        return any(_needs_sql(name, inner, _scope_of(each, scope)) for each in filters for name, inner in each.items())
-    return key in scope.columns or _has_row_operator(value)
-
-
-def _has_row_operator(value: Any) -> bool:
-    return isinstance(value, Mapping) and (not value.keys().isdisjoint(BY_ROW) or _has_row_operator(value.get("$not")))
+        return any(_needs_sql(name, inner, scope.inside(each)) for each in filters for name, inner in each.items())
+    return key in scope.columns or has_row_operator(value)
 
 
 def _first_key(where: Mapping[str, Any]) -> str:
@@ -188,11 +172,11 @@ def _first_key(where: Mapping[str, Any]) -> str:
     return ""
 
 
-def _by_row(key: str, value: Mapping[str, Any], scope: _Scope) -> Sql:
+def _by_row(key: str, value: Mapping[str, Any], scope: Scope) -> Sql:
     """A condition on a path of the metadata with an operator of BY_ROW: what json_matches can say of it inside the search, the rest by row."""
     terms, params = [], []
     for operator, operand in value.items():
-        if operator == "$not" and _has_row_operator(operand):
+        if operator == "$not" and has_row_operator(operand):
             sql, more = _by_row(key, operand, scope)
             sql = f"({sql}) IS NOT TRUE"
         elif operator == "$empty":
@@ -214,7 +198,7 @@ def _by_row(key: str, value: Mapping[str, Any], scope: _Scope) -> Sql:
     return " AND ".join(terms), params
 
 
-def _extracted(function: str, key: str, scope: _Scope) -> Sql:
+def _extracted(function: str, key: str, scope: Scope) -> Sql:
     """A function of SQLite on the value of a path: of a key with dots, if there is one, else of the nested key."""
     assert scope.json is not None
     paths = ["$." + json.dumps(key, ensure_ascii=False)]

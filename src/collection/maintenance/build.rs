@@ -4,7 +4,7 @@
 //! A gate stands between the builder and whoever waits for it. Open, it lets the builder run; closed, the builder does one
 //! batch for each time that it is let through, which is how a commit does a bounded share of the work, counted in rows.
 
-use super::super::cache::SegmentColumns;
+use super::super::layers::{Layer, SegmentColumns};
 use super::super::payloads::threads;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
@@ -122,8 +122,8 @@ impl Bytes {
 pub struct Built {
     /// Kind, content and CRC-32 of each, in the order of the directory.
     pub payloads: Vec<(PayloadKind, Bytes, u32)>,
-    /// The columns once more, for the cache.
-    pub columns: Arc<SegmentColumns>,
+    /// The columns once more, for the installation.
+    pub columns: Arc<Layer>,
 }
 
 fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) -> bool) -> Result<Built> {
@@ -141,10 +141,10 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
             (columns, text, None)
         }
         Source::Segments { columns, metadata, indexes, texts, base } => {
-            let pairs: Vec<_> = columns.iter().map(|(c, alive)| (&c.columns, alive.as_ref())).collect();
+            let pairs: Vec<_> = columns.iter().map(|(c, alive)| (c.as_ref(), alive.as_ref())).collect();
             let merged = match metadata {
                 Some(metadata) => Columns::build(&types, &mut rowids.iter().copied().zip(metadata)),
-                None => Columns::merge(&pairs, &types),
+                None => SegmentColumns::merge(&pairs, &types),
             };
             go_on()?;
             let text = match indexes {
@@ -159,7 +159,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
                 _ if has_text => Some(text::build(&config, &mut texts.into_iter())?),
                 _ => None,
             };
-            let map = columns.first().map(|(columns, alive)| map_of(columns.columns.len(), alive.as_ref()));
+            let map = columns.first().map(|(columns, alive)| map_of(columns.whole().len(), alive.as_ref()));
             (merged, text, base.zip(map))
         }
     };
@@ -185,7 +185,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
         let checksum = crc32fast::hash(bytes.get());
         (kind, bytes, checksum)
     });
-    Ok(Built { payloads: checked.collect(), columns: Arc::new(SegmentColumns::new(columns)) })
+    Ok(Built { payloads: checked.collect(), columns: Arc::new(Layer::whole(columns)) })
 }
 
 /// Whether the graph of a segment is kept when this many of its rows live.

@@ -88,7 +88,7 @@ impl Job {
             Stage::Reading(reading) => (0, reading.rowids.len()),
             Stage::Building(build) => build.progress(),
             Stage::Writing(writing) => {
-                let rows = writing.built.columns.columns.len();
+                let rows = writing.built.columns.len();
                 (rows, rows)
             }
         }
@@ -115,7 +115,7 @@ impl Job {
             Work::Merge { inputs } => inputs.iter().map(Input::live).sum(),
             Work::Seal { .. } | Work::Rebuild { .. } => match &self.stage {
                 Stage::Reading(reading) => reading.rowids.len(),
-                Stage::Writing(writing) => writing.built.columns.columns.len(),
+                Stage::Writing(writing) => writing.built.columns.len(),
                 Stage::Building(_) => 0,
             },
         }
@@ -162,7 +162,7 @@ impl Job {
                 }
                 let directory = writing.directory(claim.range);
                 let columns = Arc::clone(&writing.built.columns);
-                self.installed = install::install(site, claim, &self.work, &columns, directory)?;
+                self.installed = install::install(site, claim, &self.work, columns, directory)?;
                 Ok(if self.installed.is_some() { Step::Installed } else { Step::Lost })
             }
         }

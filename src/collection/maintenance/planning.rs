@@ -56,7 +56,9 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
         match entry.op {
             LogOp::Add => drop(rows.insert(entry.rowid)),
             LogOp::Remove => drop(rows.remove(&entry.rowid)),
-            LogOp::Kill { .. } => continue,
+            // Its row is read later.
+            LogOp::Revise { sealed: None } => {}
+            LogOp::Kill { .. } | LogOp::Revise { .. } => continue,
         }
         through = entry.position;
     }
@@ -121,7 +123,7 @@ fn begin_merge(
     if merge.rows == 0 {
         let mut claim = Claim::new(claims, false, Vec::new());
         for (_, record, _) in chosen {
-            site.storage.log_remove_kills(site.conn, record.seq)?;
+            site.storage.log_remove_segment(site.conn, record.seq)?;
             claim.trash.extend(site.storage.detach_segment(site.conn, record)?);
         }
         site.storage.put_claim(site.conn, &mut claim)?;

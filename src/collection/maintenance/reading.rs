@@ -153,8 +153,9 @@ impl Reading {
                 self.rowids = memory::room(rows)?;
                 let mut all = Vec::with_capacity(inputs.len());
                 for input in inputs {
-                    let columns = &input.segment.columns(site.on)?.columns;
-                    all.push(columns);
+                    let columns = input.segment.columns(site.on)?;
+                    all.extend(columns.columns());
+                    let columns = columns.whole();
                     let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
                     self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
                 }

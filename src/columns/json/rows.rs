@@ -17,8 +17,11 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// The rows `ords`, ascending, perhaps repeated, of `rows`.
+    /// The rows `ords`, perhaps repeated, of `rows`.
     pub fn new(mut ords: Vec<u32>, rows: usize) -> Self {
+        if !ords.is_sorted() {
+            ords.sort_unstable();
+        }
         ords.dedup();
         if ords.is_empty() {
             Self::None

@@ -1,6 +1,7 @@
 //! The bytes of JSON columns: what was written reads back, and no damage panics.
 
-use super::super::Columns;
+use super::super::tests::merge;
+use super::super::{Columns, Pick};
 use crate::json::JsonFilter;
 use crate::schema::ColumnType;
 use crate::value::Value;
@@ -47,9 +48,24 @@ fn what_was_written_reads_back_and_merges_to_the_same() {
     assert_eq!(all(&read), before);
     // Rows with a path that can be read in two ways are open.
     assert!(before.iter().all(|(sure, possible)| !sure.contains(&4) && possible.contains(&4)));
-    let merged = Columns::merge(&[(&read, None)], &[ColumnType::Json]);
+    let merged = merge(&[(&read, None)], &[ColumnType::Json]);
     assert_eq!(all(&merged), before);
     assert_eq!(merged.json_digests(0), columns.json_digests(0));
+}
+
+#[test]
+fn rows_in_another_order_pass_as_before() {
+    let columns = columns();
+    let types = [ColumnType::Json];
+    // 67 has no divisor in common with 150.
+    let order: Vec<Pick> = (0..150).map(|n| Pick { columns: 0, ord: n * 67 % 150 }).collect();
+    let there = Columns::gather(&[&columns], &order, &types);
+    let mut back = vec![Pick { columns: 0, ord: 0 }; 150];
+    (0_u32..).zip(&order).for_each(|(at, pick)| back[pick.ord as usize].ord = at);
+    let back = Columns::gather(&[&there], &back, &types);
+    assert_eq!(all(&back), all(&columns));
+    assert_eq!(back.json_digests(0), columns.json_digests(0));
+    assert_eq!(Columns::decode(&there.encode(), &types, 150).unwrap(), there);
 }
 
 #[test]
@@ -67,7 +83,7 @@ fn damaged_bytes_are_refused_or_read_without_harm() {
                 read += 1;
                 all(&columns);
                 columns.json_digests(0);
-                Columns::merge(&[(&columns, None)], &[ColumnType::Json]).encode();
+                merge(&[(&columns, None)], &[ColumnType::Json]).encode();
             }
         }
     }

@@ -97,6 +97,16 @@ impl<T: Copy + Default> Run<T> {
         self.values.push(value);
     }
 
+    /// Puts the rows in order; the values of one follow each other already.
+    fn sort(&mut self) {
+        if !self.ords.is_sorted() {
+            let mut order: Vec<usize> = (0..self.ords.len()).collect();
+            order.sort_by_key(|at| self.ords[*at]);
+            self.ords = order.iter().map(|at| self.ords[*at]).collect();
+            self.values = order.iter().map(|at| self.values[*at]).collect();
+        }
+    }
+
     /// Leaves each value of a row there once.
     fn distinct(&mut self, order: impl Fn(&T, &T) -> std::cmp::Ordering) {
         if !self.multi {
@@ -142,6 +152,7 @@ impl<T: Copy + Default> Run<T> {
         if self.ords.is_empty() {
             return None;
         }
+        self.sort();
         self.distinct(order);
         let (ords, values, nulls) =
             match self.spread(rows, kind == ColumnType::Real || kind == ColumnType::Text) {

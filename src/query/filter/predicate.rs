@@ -1,11 +1,8 @@
-//! A filter bound to a schema: constants converted by affinity, keys resolved, ready to run on segments and rows.
+//! A filter bound to a schema: constants converted, keys resolved, ready to run on segments and rows.
 
-use super::{Filter, Target, target};
 use crate::bitmap::Bitmap;
-use crate::columns::{Bounds, Columns, affinity, starts_with};
-use crate::error::{Error, Result};
-use crate::json::{self, Json, JsonFilter};
-use crate::schema::{ColumnType, Schema};
+use crate::columns::{Bounds, Columns, starts_with};
+use crate::json::{self, Json, JsonFilter, Pattern};
 use crate::value::{Op, Value};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -20,7 +17,7 @@ pub struct Predicate {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
+pub(super) enum Node {
     All,
     /// The constant is never NULL and has the column's affinity applied.
     Compare(usize, Op, Value),
@@ -36,6 +33,8 @@ enum Node {
         prefix: String,
         ignore_case: bool,
     },
+    Like(usize, Pattern),
+    Contains(usize, String),
     Json(usize, Arc<JsonTest>),
     Rowid(Op, Value),
     /// Sorted and distinct; a NULL in the list makes every row outside it NULL instead of false.
@@ -48,13 +47,16 @@ enum Node {
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
+    /// IS TRUE: false where the other is NULL.
+    Sure(Box<Node>),
 }
 
-/// A filter over JSON objects, and its text.
+/// A filter over JSON objects.
 #[derive(PartialEq)]
-struct JsonTest {
-    text: String,
-    filter: JsonFilter,
+pub(super) struct JsonTest {
+    /// Equal for equal filters.
+    pub text: String,
+    pub filter: JsonFilter,
 }
 
 impl std::fmt::Debug for JsonTest {
@@ -64,12 +66,8 @@ impl std::fmt::Debug for JsonTest {
 }
 
 impl Predicate {
-    pub(super) fn new(
-        filter: &Filter,
-        schema: &Schema,
-        resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
-    ) -> Result<Self> {
-        Ok(Self { root: node(filter, schema, resolve_keys)? })
+    pub(super) fn new(root: Node) -> Self {
+        Self { root }
     }
 
     /// The ords of a segment for which the filter is true, or may be.
@@ -95,110 +93,6 @@ impl Predicate {
     }
 }
 
-fn node(
-    filter: &Filter,
-    schema: &Schema,
-    resolve_keys: &dyn Fn(&[String]) -> Result<Vec<i64>>,
-) -> Result<Node> {
-    let keys = |keys: &[String], null: bool| -> Result<Node> {
-        Ok(Node::Rowids { ids: sorted(resolve_keys(keys)?), null })
-    };
-    let list = |filters: &[Filter]| -> Result<Vec<Node>> {
-        filters.iter().map(|filter| node(filter, schema, resolve_keys)).collect()
-    };
-    Ok(match filter {
-        Filter::All => Node::All,
-        Filter::Compare { column, op, value } => match target("table", schema, column)? {
-            Target::Metadata(at, kind) => match affinity::apply(kind, value).into_owned() {
-                Value::Null => Node::Unknown,
-                value => Node::Compare(at, *op, value),
-            },
-            Target::Rowid => match affinity::apply(ColumnType::Integer, value).into_owned() {
-                Value::Null => Node::Unknown,
-                value => Node::Rowid(*op, value),
-            },
-            Target::TextKey => {
-                let equal = match affinity::apply(ColumnType::Text, value).into_owned() {
-                    Value::Null => return Ok(Node::Unknown),
-                    Value::Text(key) => keys(&[key], false)?,
-                    // A blob equals no text.
-                    _ => Node::Or(Vec::new()),
-                };
-                if *op == Op::Ne { Node::Not(Box::new(equal)) } else { equal }
-            }
-        },
-        Filter::In { column, values } => {
-            let target = target("table", schema, column)?;
-            let kind = match target {
-                Target::Metadata(_, kind) => kind,
-                Target::Rowid => ColumnType::Integer,
-                Target::TextKey => ColumnType::Text,
-            };
-            let mut constants: Vec<Value> =
-                values.iter().map(|value| affinity::apply(kind, value).into_owned()).collect();
-            let count = constants.len();
-            constants.retain(|value| !value.is_null());
-            let null = constants.len() < count;
-            match target {
-                Target::Metadata(column, _) => {
-                    constants.sort_unstable_by(Value::sql_cmp);
-                    constants.dedup_by(|a, b| a.sql_cmp(b).is_eq());
-                    Node::In { column, values: constants.into(), null }
-                }
-                Target::Rowid => {
-                    let ids = constants.iter().filter_map(|value| match value {
-                        Value::Integer(int) => Some(*int),
-                        Value::Real(real) => {
-                            let int = *real as i64;
-                            Value::Integer(int).sql_cmp(value).is_eq().then_some(int)
-                        }
-                        _ => None,
-                    });
-                    Node::Rowids { ids: sorted(ids.collect()), null }
-                }
-                Target::TextKey => {
-                    let texts: Vec<String> = constants
-                        .into_iter()
-                        .filter_map(|value| if let Value::Text(text) = value { Some(text) } else { None })
-                        .collect();
-                    keys(&texts, null)?
-                }
-            }
-        }
-        Filter::IsNull { column } => match target("table", schema, column)? {
-            Target::Metadata(at, _) => Node::IsNull(at),
-            Target::Rowid | Target::TextKey => Node::Or(Vec::new()),
-        },
-        Filter::Prefix { column, prefix, ignore_case } => match target("table", schema, column)? {
-            Target::Metadata(column, _) => {
-                Node::Prefix { column, prefix: prefix.clone(), ignore_case: *ignore_case }
-            }
-            Target::Rowid | Target::TextKey => Node::Unknown,
-        },
-        Filter::Json { column, filter: text } => match target("table", schema, column)? {
-            Target::Metadata(at, _) => {
-                let filter = JsonFilter::read(text).map_err(Error::Value)?;
-                Node::Json(at, Arc::new(JsonTest { text: text.clone(), filter }))
-            }
-            Target::Rowid | Target::TextKey => Node::Unknown,
-        },
-        Filter::RowidCompare(op, value) => Node::Rowid(*op, Value::Integer(*value)),
-        Filter::Rowids(ids) => Node::Rowids { ids: sorted(ids.clone()), null: false },
-        Filter::Keys(names) => keys(names, false)?,
-        Filter::And(filters) => Node::And(list(filters)?),
-        Filter::Or(filters) => Node::Or(list(filters)?),
-        Filter::Not(filter) => Node::Not(Box::new(node(filter, schema, resolve_keys)?)),
-    })
-}
-
-fn sorted(mut ids: Vec<i64>) -> Arc<[i64]> {
-    if !ids.is_sorted_by(|a, b| a < b) {
-        ids.sort_unstable();
-        ids.dedup();
-    }
-    ids.into()
-}
-
 impl Node {
     /// The rows where this is `want`. NOT is pushed down by asking for the other truth value, which leaves the rows
     /// where it is NULL out of both results.
@@ -206,6 +100,13 @@ impl Node {
         match self {
             Self::Json(column, test) => columns.json(*column, &test.filter, want),
             Self::Not(node) => node.bounds(columns, !want),
+            Self::Sure(node) => {
+                let mut rows = node.bounds(columns, true);
+                if !want {
+                    rows.negate();
+                }
+                rows
+            }
             // AND is true where all are true and false where any is false; OR the other way round.
             Self::And(nodes) | Self::Or(nodes) => {
                 let all = matches!(self, Self::And(_)) == want;
@@ -259,12 +160,15 @@ impl Node {
                 rows
             }
             Self::Prefix { column, prefix, ignore_case } => {
-                let mut rows = columns.text_prefix(*column, prefix, *ignore_case);
-                if !want {
-                    rows.or(&columns.is_null(*column));
-                    rows.negate();
-                }
-                rows
+                opposite_unless(want, columns, *column, columns.text_prefix(*column, prefix, *ignore_case))
+            }
+            Self::Like(column, pattern) => {
+                let rows = columns.texts_where(*column, &|text| pattern.matches(text));
+                opposite_unless(want, columns, *column, rows)
+            }
+            Self::Contains(column, part) => {
+                let rows = columns.texts_where(*column, &|text| text.contains(part.as_str()));
+                opposite_unless(want, columns, *column, rows)
             }
             Self::Rowid(op, value) => columns.rowid_compare(if want { *op } else { op.inverse() }, value),
             Self::Rowids { ids, null } => {
@@ -277,7 +181,9 @@ impl Node {
                 }
                 rows
             }
-            Self::Json(..) | Self::Not(_) | Self::And(_) | Self::Or(_) => self.bounds(columns, want).sure,
+            Self::Json(..) | Self::Not(_) | Self::Sure(_) | Self::And(_) | Self::Or(_) => {
+                self.bounds(columns, want).sure
+            }
         }
     }
 
@@ -306,6 +212,8 @@ impl Node {
                 let text = value(*column).as_text()?;
                 Some(starts_with(text, prefix, *ignore_case))
             }
+            Self::Like(column, pattern) => Some(pattern.matches(value(*column).as_text()?)),
+            Self::Contains(column, part) => Some(value(*column).as_text()?.contains(part.as_str())),
             Self::Json(column, test) => {
                 let text = value(*column).as_text()?;
                 // What is no JSON, in a file that was written by hand, has no keys.
@@ -317,6 +225,7 @@ impl Node {
                 if found || !*null { Some(found) } else { None }
             }
             Self::Not(node) => node.row(rowid, values).map(|holds| !holds),
+            Self::Sure(node) => Some(node.row(rowid, values) == Some(true)),
             Self::And(nodes) => three_valued(nodes, rowid, values, true),
             Self::Or(nodes) => three_valued(nodes, rowid, values, false),
         }
@@ -333,16 +242,26 @@ impl Node {
             Self::All | Self::Unknown | Self::IsNull(_) => 8,
             Self::Compare(_, _, value) | Self::Rowid(_, value) => of(value),
             Self::In { values, .. } => values.iter().take(*budget).map(of).sum::<usize>() + 8,
-            Self::Prefix { prefix, .. } => prefix.len() + 8,
+            Self::Prefix { prefix: text, .. } | Self::Contains(_, text) => text.len() + 8,
+            Self::Like(_, pattern) => pattern.as_str().len() + 8,
             Self::Json(_, test) => test.text.len() + 8,
             Self::Rowids { ids, .. } => ids.len() * 8 + 8,
-            Self::Not(node) => return node.fits(budget),
+            Self::Not(node) | Self::Sure(node) => return node.fits(budget),
             Self::And(nodes) | Self::Or(nodes) => return nodes.iter().all(|node| node.fits(budget)),
         };
         let fits = size <= *budget;
         *budget = budget.saturating_sub(size);
         fits
     }
+}
+
+/// The rows of a test that is NULL where its column is, or, unless `want`, those where it is false.
+fn opposite_unless(want: bool, columns: &Columns, column: usize, mut rows: Bitmap) -> Bitmap {
+    if !want {
+        rows.or(&columns.is_null(column));
+        rows.negate();
+    }
+    rows
 }
 
 /// AND (`neutral` true) or OR (`neutral` false): the other value wins, then NULL, then the neutral value.

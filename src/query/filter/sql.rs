@@ -8,8 +8,8 @@ use crate::value::Value;
 const MAX_PARAMETERS: usize = 64;
 
 impl Filter {
-    /// The same filter as an SQL expression; its `?`s stand for the values appended to `params`, in order.
-    pub(crate) fn to_sql(&self, schema: &Schema, params: &mut Vec<Value>) -> String {
+    /// The same filter as an SQL expression over the table called `table`; its `?`s stand for the values appended to `params`, in order.
+    pub(crate) fn to_sql(&self, table: &str, schema: &Schema, params: &mut Vec<Value>) -> String {
         match self {
             Self::All => "1".to_owned(),
             Self::Compare { column, op, value } => {
@@ -37,6 +37,18 @@ impl Filter {
                 params.push(Value::Text(pattern + "*"));
                 format!("{} GLOB ?", quoted(column))
             }
+            Self::Like { column, pattern } => {
+                params.push(Value::Text(pattern.clone()));
+                format!("{} LIKE ?", quoted(column))
+            }
+            Self::Contains { column, text } => {
+                params.push(Value::Text(text.clone()));
+                format!("instr({}, ?) > 0", quoted(column))
+            }
+            Self::Row { filter } => {
+                params.push(Value::Text(filter.clone()));
+                format!("row_matches({}, ?)", quoted(table))
+            }
             Self::Json { column, filter } => {
                 params.push(Value::Text(filter.clone()));
                 format!("json_matches({}, ?)", quoted(column))
@@ -55,9 +67,9 @@ impl Filter {
                 let values: Vec<Value> = keys.iter().map(|key| Value::Text(key.clone())).collect();
                 in_list(&name, true, &values, params)
             }
-            Self::And(filters) => joined(filters, " AND ", "1", schema, params),
-            Self::Or(filters) => joined(filters, " OR ", "0", schema, params),
-            Self::Not(filter) => format!("NOT ({})", filter.to_sql(schema, params)),
+            Self::And(filters) => joined(filters, (" AND ", "1"), table, schema, params),
+            Self::Or(filters) => joined(filters, (" OR ", "0"), table, schema, params),
+            Self::Not(filter) => format!("NOT ({})", filter.to_sql(table, schema, params)),
         }
     }
 }
@@ -97,14 +109,20 @@ fn in_list(name: &str, text: bool, values: &[Value], params: &mut Vec<Value>) ->
 
 /// The filters in parentheses with `word` between them, as a balanced tree: SQLite limits the depth of an expression,
 /// and a plain chain of n terms is n deep.
-fn joined(filters: &[Filter], word: &str, empty: &str, schema: &Schema, params: &mut Vec<Value>) -> String {
+fn joined(
+    filters: &[Filter],
+    (word, empty): (&str, &str),
+    table: &str,
+    schema: &Schema,
+    params: &mut Vec<Value>,
+) -> String {
     match filters {
         [] => empty.to_owned(),
-        [filter] => filter.to_sql(schema, params),
+        [filter] => filter.to_sql(table, schema, params),
         _ => {
             let (left, right) = filters.split_at(filters.len() / 2);
-            let left = joined(left, word, empty, schema, params);
-            let right = joined(right, word, empty, schema, params);
+            let left = joined(left, (word, empty), table, schema, params);
+            let right = joined(right, (word, empty), table, schema, params);
             format!("({left}{word}{right})")
         }
     }

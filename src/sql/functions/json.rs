@@ -1,6 +1,7 @@
-//! `json_matches(json, filter)`: whether a JSON text passes a filter.
+//! `json_matches(json, filter)`: whether a JSON text passes a filter; and what `row_matches(table, filter)` is where there
+//! is no row.
 //!
-//! Its first argument may be a JSON column of a table; where SQLite offers the call to the table, the search does what
+//! The first argument may be a JSON column of a table; where SQLite offers the call to the table, the search does what
 //! the function says, and the function is not called.
 
 use crate::error::{Error, Result};
@@ -13,6 +14,17 @@ use std::rc::Rc;
 
 /// The name of the function.
 pub(crate) const JSON_MATCHES: &str = "json_matches";
+
+/// The name of the function over rows.
+pub(crate) const ROW_MATCHES: &str = "row_matches";
+
+/// `row_matches(x, filter)` where `x` is not the column of a table: NULL there would lose rows without a word.
+pub(crate) fn no_row(_: &mut FunctionContext<'_>, _: &Args<'_>) -> Result<()> {
+    Err(Error::Value(format!(
+        "{ROW_MATCHES}(docs, filter) needs the row of a nearlite table docs: name the table itself, in the statement that reads \
+         it; a subquery, GROUP BY or an aggregate does not hand the row on"
+    )))
+}
 
 thread_local! {
     /// The filter read last, with its text: a statement calls the function for each row with the same one.
