@@ -10,6 +10,7 @@ use super::collection::Collection;
 use super::statement::{change, error_of};
 use crate::collection;
 use crate::collection::maintenance::{self, Done, Task, Watch};
+use crate::collection::permits::Bound;
 use crate::error::{Error, Result};
 use crate::schema::quoted;
 use rusqlite::config::DbConfig;
@@ -135,6 +136,7 @@ impl<D: Access> Collection<D> {
                 Long::Optimize => self.inner.settings(conn)?,
             };
             let on = self.inner.on(conn);
+            let _bound = Bound::of(settings.threads);
             match work {
                 Long::Rebuild => collection::rebuild(on, progress)?,
                 Long::Optimize => collection::optimize(on, &settings, progress)?,

@@ -25,6 +25,7 @@ mod options;
 mod prepared;
 mod queue;
 mod read_row;
+mod release;
 mod restrict;
 mod search;
 mod session;

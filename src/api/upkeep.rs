@@ -201,7 +201,7 @@ impl<D: Access> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background) or
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background), `threads` or
     /// `resident_vectors`. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///

@@ -3,6 +3,7 @@
 use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::{self, Site, Task};
+use crate::collection::permits::Bound;
 use crate::collection::{self, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
@@ -56,6 +57,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         });
     }
     let settings = shared.settings()?;
+    let _bound = Bound::of(settings.threads);
     let on = shared.on();
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {

@@ -4,6 +4,7 @@ use super::info;
 use super::module::{Args, code_of};
 use super::table_state::TableState;
 use crate::collection::maintenance::{self, Done, Due, Site, Task};
+use crate::collection::permits::Bound;
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
@@ -27,6 +28,7 @@ impl TableState {
         let entries = upkeep.entries.replace(0);
         upkeep.seal_at.set(upkeep.seal_every);
         let site = Site { on, settings };
+        let _bound = Bound::of(settings.threads);
         let alone = settings.maintenance() == Maintenance::Background
             && upkeep.presence.asks(&self.host, &on.storage.table);
         let Ok(mut memo) = upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };

@@ -5,7 +5,7 @@
 //! batch for each time that it is let through, which is how a commit does a bounded share of the work, counted in rows.
 
 use super::super::layers::{Layer, SegmentColumns};
-use super::super::payloads::threads;
+use super::super::permits::{self, Permits};
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -98,6 +98,8 @@ pub struct Ingredients {
     pub source: Source,
     /// Whether nothing will merge the segment soon.
     pub whole: bool,
+    /// How many threads the table allows; 0: no bound of its own.
+    pub threads: usize,
 }
 
 /// A payload that was made.
@@ -127,7 +129,7 @@ pub struct Built {
 }
 
 fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) -> bool) -> Result<Built> {
-    let Ingredients { schema, rowids, vectors, source, whole } = from;
+    let Ingredients { schema, rowids, vectors, source, whole, threads: _ } = from;
     let types: Vec<ColumnType> = schema.metadata().map(|(_, kind)| kind).collect();
     let config = TextConfig::of(&schema);
     let has_text = schema.full_texts().next().is_some();
@@ -266,7 +268,10 @@ impl Build {
     pub fn start(ingredients: Ingredients, free: bool) -> Result<Self> {
         let gate = Arc::new(Gate::default());
         gate.state.lock().open = free;
-        let (builder, others) = (Arc::clone(&gate), if free { threads().div_ceil(2) } else { threads() });
+        let builder = Arc::clone(&gate);
+        let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
+        // One that runs beside the application leaves it half of the machine.
+        let most = allowed.min(if free { permits::total().div_ceil(2) } else { permits::total() });
         let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(ingredients.rowids.len())));
         let shown = Arc::clone(&counts);
         let run = move || {
@@ -275,7 +280,10 @@ impl Build {
                 shown.0.store(done, Ordering::Relaxed);
                 builder.pass()
             };
-            let outcome = catch_unwind(AssertUnwindSafe(|| make(ingredients, others, &mut pass)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                let threads = Permits::up_to(most);
+                make(ingredients, threads.count(), &mut pass)
+            }));
             RUNNING.fetch_sub(1, Ordering::Relaxed);
             let mut state = builder.state.lock();
             state.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));

@@ -36,6 +36,8 @@ pub struct Job {
     free: bool,
     /// Whether its vectors get a graph however few they are: nothing will merge them soon.
     whole: bool,
+    /// How many threads the table allows.
+    threads: usize,
     done: bool,
     cancelled: bool,
 }
@@ -69,7 +71,8 @@ impl Job {
         let reading = Reading::default();
         let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
         let (holder, planned, installed, done, cancelled) = (None, true, None, false, false);
-        Self { work, schema, stage, holder, planned, installed, free, whole, done, cancelled }
+        let threads = site.settings.threads;
+        Self { work, schema, stage, holder, planned, installed, free, whole, threads, done, cancelled }
     }
 
     /// The next slice gives it up.
@@ -196,7 +199,7 @@ impl Job {
             let is_merge = matches!(self.work, Work::Merge { .. });
             let may_start = !self.free || !is_merge || Build::has_room();
             if reading.is_complete(&self.work) && may_start {
-                let ingredients = reading.take(&self.work, &self.schema, self.whole)?;
+                let ingredients = reading.take(&self.work, &self.schema, (self.whole, self.threads))?;
                 self.stage = Stage::Building(Build::start(ingredients, self.free)?);
             }
         }

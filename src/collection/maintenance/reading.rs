@@ -167,7 +167,12 @@ impl Reading {
     }
 
     /// What was read, for the builder.
-    pub fn take(&mut self, work: &Work, schema: &Schema, whole: bool) -> Result<Ingredients> {
+    pub fn take(
+        &mut self,
+        work: &Work,
+        schema: &Schema,
+        (whole, threads): (bool, usize),
+    ) -> Result<Ingredients> {
         let texts = std::mem::take(&mut self.texts);
         let source = match work {
             Work::Seal { .. } | Work::Rebuild { .. } => {
@@ -195,6 +200,6 @@ impl Reading {
             }
         };
         let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
-        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, whole })
+        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, whole, threads })
     }
 }
