@@ -343,7 +343,8 @@ fn a_full_disk_stops_maintenance_and_no_statement() {
     conn.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
     check(&conn, &rows, "after a full disk");
     command(&conn, "maintain");
-    assert_eq!((orphans(&conn), claims(&conn), info(&conn, "segments")), (0, 0, 1));
+    assert_eq!((orphans(&conn), claims(&conn)), (0, 0));
+    assert!((1..=2).contains(&info(&conn, "segments")));
     check(&conn, &rows, "with room again");
     assert_sound(&conn);
 }

@@ -26,6 +26,12 @@ pub trait Access: Clone + sealed::Sealed {
     #[doc(hidden)]
     fn width(&self) -> usize;
 
+    /// Whether others may write between two units of writing.
+    #[doc(hidden)]
+    fn lets_others_in(&self) -> bool {
+        false
+    }
+
     /// A connection held for longer than one call.
     #[doc(hidden)]
     type Held<'c>: Held

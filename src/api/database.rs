@@ -10,7 +10,7 @@ use super::loan;
 use super::options::OpenOptions;
 use super::queue::Use;
 use super::statement::error_of;
-use crate::collection::OpenCollection;
+use crate::collection::{OpenCollection, permits};
 use crate::error::{Error, Result};
 use crate::schema::{Schema, quoted};
 use crate::sql;
@@ -157,6 +157,9 @@ impl Database {
     /// Opens with these options.
     pub(super) fn open_as(options: &OpenOptions, path: &Path) -> Result<Self> {
         let pool = ConnectionPool::open(path, options, prepare)?;
+        if let Some(threads) = options.process_threads() {
+            permits::set_total(threads);
+        }
         let keeper = (options.keeps() && !pool.is_private()).then(|| Arc::new(Keeper::new(&pool)));
         Ok(Self { keeper, pool })
     }
@@ -220,6 +223,10 @@ impl Access for Database {
         self.pool.width()
     }
 
+    fn lets_others_in(&self) -> bool {
+        !self.pool.is_private()
+    }
+
     type Held<'c> = Pooled;
 
     fn hold(&self) -> Result<Pooled> {
@@ -234,8 +241,7 @@ impl Access for Database {
         count: usize,
         work: &(dyn Fn(&Connection, usize) -> Result<T> + Sync),
     ) -> Result<Vec<T>> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = cores.min(self.width()).min(count);
+        let threads = permits::total().min(self.width()).min(count);
         if threads <= 1 {
             return self.with(|conn| (0..count).map(|at| work(conn, at)).collect());
         }

@@ -10,7 +10,7 @@ use super::statement::{change, command_sql};
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
-use crate::collection::maintenance::{self, Kept, Place};
+use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ impl Hands for Turns {
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
-        let rank = maintenance::slice_rank(zeal);
+        let rank = Task::Keep(zeal).rank();
         let Some((collection, _)) = self.known.get(table) else { return Ok(Tried::Refused) };
         let sql = command_sql(collection);
         let _turn = self.pool.turn(Use::Call, false)?;

@@ -36,6 +36,7 @@ pub struct OpenOptions {
     synchronous: Synchronous,
     read_only: bool,
     maintenance: bool,
+    threads: Option<usize>,
     on_connect: Vec<Arc<Hook>>,
 }
 
@@ -70,6 +71,7 @@ impl std::fmt::Debug for OpenOptions {
             .field("synchronous", &self.synchronous)
             .field("read_only", &self.read_only)
             .field("maintenance", &self.maintenance)
+            .field("threads", &self.threads)
             .field("on_connect", &self.on_connect.len())
             .finish()
     }
@@ -85,6 +87,7 @@ impl OpenOptions {
             synchronous: Synchronous::default(),
             read_only: false,
             maintenance: true,
+            threads: None,
             on_connect: Vec::new(),
         }
     }
@@ -177,6 +180,28 @@ impl OpenOptions {
     pub fn maintenance(&mut self, on: bool) -> &mut Self {
         self.maintenance = on;
         self
+    }
+
+    /// Threads that builds and [`search_many`](crate::Search) use, all databases of the process together: the last one that is
+    /// opened with a number sets it, 0 is as many as the machine has. A table's own setting `threads` bounds its builds
+    /// further. However many tables are built at once, each has at least the thread that builds it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("notes.db");
+    /// let db = nearlite::OpenOptions::new().threads(2).open(path)?;
+    /// # assert!(db.collections()?.is_empty());
+    /// # nearlite::OpenOptions::new().threads(0).open_in_memory()?;
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    pub fn threads(&mut self, threads: usize) -> &mut Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What [`threads`](Self::threads) was given.
+    pub(super) fn process_threads(&self) -> Option<usize> {
+        self.threads
     }
 
     /// Whether the database has such a thread.

@@ -2,13 +2,13 @@
 
 use super::access::Access;
 use super::collection::Collection;
+use super::long_work::Long;
 use super::statement::{change, command_sql, error_of};
 use crate::collection;
 use crate::collection::maintenance::{self, Done};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::quoted;
-use rusqlite::config::DbConfig;
 use std::time::{Duration, Instant};
 
 /// What a collection holds and weighs.
@@ -70,7 +70,8 @@ impl<D: Access> Collection<D> {
         })
     }
 
-    /// Merges everything into one segment without dead rows: the fastest state to search.
+    /// Merges everything into one segment without dead rows: the fastest state to search. In a file other writers get their
+    /// turns while it works, every few milliseconds; what they write is in the log afterwards.
     ///
     /// ```
     /// # use nearlite::{Database, Metric, Schema};
@@ -85,7 +86,7 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
     pub fn optimize(&self) -> Result<()> {
-        self.command("optimize")
+        self.long(Long::Optimize, &mut |_, _| true)
     }
 
     /// Seals the log and merges segments as far as it makes searches faster, a slice of some milliseconds at a time, with
@@ -146,7 +147,7 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Interrupted`] when it was stopped, and those of [`optimize`](Self::optimize).
     pub fn optimize_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        self.long("optimize", &mut progress)
+        self.long(Long::Optimize, &mut progress)
     }
 
     /// [`rebuild`](Self::rebuild) that reports like [`optimize_with`](Self::optimize_with).
@@ -168,27 +169,11 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Interrupted`] when it was stopped, and those of [`rebuild`](Self::rebuild).
     pub fn rebuild_with(&self, mut progress: impl FnMut(usize, usize) -> bool) -> Result<()> {
-        self.long("rebuild", &mut progress)
+        self.long(Long::Rebuild, &mut progress)
     }
 
-    fn long(&self, command: &str, progress: &mut dyn FnMut(usize, usize) -> bool) -> Result<()> {
-        let done = self.write(|conn| {
-            if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
-                // Only the table itself may write there, and it cannot report.
-                return Ok(false);
-            }
-            let settings = self.inner.settings(conn)?;
-            let on = self.inner.on(conn);
-            match command {
-                "rebuild" => collection::rebuild(on, progress)?,
-                _ => collection::optimize(on, &settings, progress)?,
-            }
-            Ok(true)
-        })?;
-        if done { Ok(()) } else { self.command(command) }
-    }
-
-    /// Builds the index again from the stored rows and vectors; repairs a damaged one.
+    /// Builds the index again from the stored rows and vectors; repairs a damaged one. Others write meanwhile as they do
+    /// beside [`optimize`](Self::optimize).
     ///
     /// ```
     /// # use nearlite::{Database, Metric, Schema};
@@ -203,7 +188,7 @@ impl<D: Access> Collection<D> {
     /// # Errors
     /// [`Error::Sqlite`] when the file cannot be written.
     pub fn rebuild(&self) -> Result<()> {
-        self.command("rebuild")
+        self.long(Long::Rebuild, &mut |_, _| true)
     }
 
     /// Writes rows that are only in the log into a segment.
@@ -224,7 +209,7 @@ impl<D: Access> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background) or
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background), `threads` or
     /// `resident_vectors`. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///
@@ -269,7 +254,7 @@ impl<D: Access> Collection<D> {
         Ok(i64::try_from(value).unwrap_or(i64::MAX))
     }
 
-    fn command(&self, command: &str) -> Result<()> {
+    pub(super) fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quoted(self.name()));
         self.write_unchecked(|conn| {
             let mut statement = conn.prepare(&sql).map_err(error_of)?;

@@ -10,9 +10,10 @@ use crate::hnsw::VectorIndex;
 use crate::storage::{PayloadKind, SegmentId};
 use crate::text::TextPayload;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which part of a segment an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +120,34 @@ pub fn forget_vectors(id: SegmentId) {
         }
         !gone
     });
+}
+
+/// How often memory was released on demand: whoever holds payloads since before lets go of them.
+static RELEASES: AtomicU64 = AtomicU64::new(0);
+
+/// How often memory was released on demand.
+pub fn releases() -> u64 {
+    RELEASES.load(Ordering::Relaxed)
+}
+
+/// Forgets these segments, or everything. Returns the bytes that the cache held of them.
+pub fn release(segments: Option<&HashSet<SegmentId>>) -> usize {
+    let mut cache = CACHE.lock();
+    let before = cache.bytes;
+    let mut gone = Vec::new();
+    let keys: Vec<_> = cache.entries.keys().copied().collect();
+    for key in keys.into_iter().filter(|(of, _)| segments.is_none_or(|segments| segments.contains(of))) {
+        if let Some(entry) = cache.entries.remove(&key) {
+            cache.bytes -= entry.bytes;
+            gone.push(entry);
+        }
+    }
+    let released = before - cache.bytes;
+    drop(cache);
+    RELEASES.fetch_add(1, Ordering::Relaxed);
+    // Large memory is given back without the lock.
+    drop(gone);
+    released
 }
 
 /// Forgets a segment that was dropped.

@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::vector::{Metric, metric};
 use parking_lot::Mutex;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Slots of one in-memory text index; small, because the last block is built again after every write.
@@ -96,6 +96,25 @@ impl Delta {
     /// The live slots.
     pub fn alive(&self) -> Bitmap {
         Bitmap::from_fn(self.slots(), |slot| !self.dead[slot])
+    }
+
+    /// The same rows but for those that are not in `lives`; `None` where rows are missing, or where so few are left that it is
+    /// better to read them again.
+    pub fn only(&self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
+        let is_complete = lives.iter().all(|rowid| self.by_row.contains_key(rowid));
+        if !is_complete || lives.len() < self.slots() / 2 || self.vectors.len() != schema.vectors().count() {
+            return None;
+        }
+        let mut kept = self.clone();
+        kept.by_row.retain(|rowid, _| lives.contains(rowid));
+        for (rowid, slot) in &self.by_row {
+            if !lives.contains(rowid)
+                && let Some(dead) = kept.dead.get_mut(*slot as usize)
+            {
+                *dead = true;
+            }
+        }
+        Some(kept)
     }
 
     /// Vectors of the `at`-th vector column.

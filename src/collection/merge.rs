@@ -6,7 +6,8 @@
 
 use super::layers::SegmentColumns;
 use super::maintenance::{self, Site};
-use super::payloads::{LoadedVectors, Progress, columns_of, threads, write_text};
+use super::payloads::{LoadedVectors, Progress, columns_of, write_text};
+use super::permits::Permits;
 use super::view::{SegmentView, View};
 use super::{Connected, cache, seal};
 use crate::bitmap::Bitmap;
@@ -109,12 +110,13 @@ fn payloads(
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), &rowids)?;
         let Some(base) = inputs.first() else { continue };
+        let threads = Permits::take();
         let index = if !maintenance::keeps_graph(base.live(), base.segment.rows()) {
-            VectorIndex::build(spec, &vectors.rows(), threads(), progress)?
+            VectorIndex::build(spec, &vectors.rows(), threads.count(), progress)?
         } else {
             let old = base.segment.vector(on, at)?;
             let map = maintenance::map_of(base.segment.rows(), alive[0].as_ref());
-            VectorIndex::merge(spec, &vectors.rows(), old, &map, threads(), progress)?
+            VectorIndex::merge(spec, &vectors.rows(), old, &map, threads.count(), progress)?
         };
         drop(vectors);
         release(on, inputs, PayloadKind::Vector(at as u32))?;

@@ -20,6 +20,7 @@ mod merge;
 mod open_collection;
 mod patches;
 mod payloads;
+pub mod permits;
 mod places;
 mod resident;
 mod revised;

@@ -2,6 +2,7 @@
 
 use super::Connected;
 use super::delta::texts_of;
+use super::permits::Permits;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -49,11 +50,6 @@ impl LoadedVectors {
     }
 }
 
-/// Threads for building: all cores.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Builds and writes every payload of a segment of the rows `rowids`, in that order.
 pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> Result<Vec<PayloadEntry>> {
     let Connected { storage, conn, schema } = on;
@@ -68,7 +64,8 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
 
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), rowids)?;
-        let index = VectorIndex::build(spec, &vectors.rows(), threads(), progress)?;
+        let threads = Permits::take();
+        let index = VectorIndex::build(spec, &vectors.rows(), threads.count(), progress)?;
         drop(vectors);
         let kind = PayloadKind::Vector(at as u32);
         directory.push(storage.write_payload(conn, kind, index.encode())?);

@@ -10,10 +10,12 @@ use super::sealed::Segment;
 use super::view::{SegmentView, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
 use parking_lot::ReentrantMutex;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The last view of one table on one connection. A cache: it may be dropped at any moment.
@@ -24,6 +26,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Views {
     last: ReentrantMutex<RefCell<Option<Arc<View>>>>,
     places: ReentrantMutex<RefCell<Option<Places>>>,
+    /// Releases of memory that were asked for when it was last used.
+    releases: AtomicU64,
 }
 
 impl Views {
@@ -37,6 +41,10 @@ impl Views {
         let end = on.storage.log_end(on.conn)?;
         let slot = self.last.lock();
         let mut slot = slot.try_borrow_mut().map_err(|_| Error::recursive())?;
+        let releases = cache::releases();
+        if self.releases.swap(releases, Ordering::Relaxed) != releases {
+            *slot = None;
+        }
         let view = match slot.take() {
             Some(view) if view.nonce == nonce && view.position == end => view,
             Some(view)
@@ -148,23 +156,51 @@ fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&Vi
     let backgrounds = Backgrounds::new(schema.vectors().count());
     let (delta, text) = (Delta::new(schema), OnceLock::new());
     let mut view = View { nonce, position, segments, delta, text, backgrounds };
-    replay(&mut view, on)?;
+    let entries = on.storage.log_since(on.conn, 0)?;
+    let kept = old.map(|old| kept(on, old, &entries)).transpose()?.flatten();
+    let known = kept.map_or(0, |(delta, known)| {
+        view.delta = delta;
+        known
+    });
+    replay(&mut view, on, &entries, known)?;
     Ok(view)
+}
+
+/// What an older view holds of the log, without what a seal has taken since, and how many entries it covers. Reading the rows
+/// of a long log again takes tens of milliseconds, after every seal and every merge.
+fn kept(on: Connected<'_>, old: &View, entries: &[LogEntry]) -> Result<Option<(Delta, usize)>> {
+    let known = entries.partition_point(|entry| entry.position.seq <= old.position.seq);
+    let covered = entries.get(..known).unwrap_or_default();
+    // After a rollback the numbers come back, the stamps do not. A seal takes entries from the front, and single ones.
+    if covered.last().is_none_or(|last| last.position != old.position) {
+        return Ok(None);
+    }
+    let mut lives: HashSet<i64> = HashSet::new();
+    for entry in covered {
+        match entry.op {
+            LogOp::Add => drop(lives.insert(entry.rowid)),
+            LogOp::Remove => drop(lives.remove(&entry.rowid)),
+            LogOp::Kill { .. } | LogOp::Revise { .. } => {}
+        }
+    }
+    memory::check_large(old.delta.memory_bytes())?;
+    Ok(old.delta.only(on.schema, &lives).map(|delta| (delta, known)))
 }
 
 fn catch_up(mut view: Arc<View>, on: Connected<'_>) -> Result<Arc<View>> {
     // In place when no cursor holds the view, on a copy otherwise.
-    replay(Arc::make_mut(&mut view), on)?;
+    let entries = on.storage.log_since(on.conn, view.position.seq)?;
+    replay(Arc::make_mut(&mut view), on, &entries, 0)?;
     Ok(view)
 }
 
-fn replay(view: &mut View, on: Connected<'_>) -> Result<()> {
-    let entries = on.storage.log_since(on.conn, view.position.seq)?;
+/// Brings a view to where `entries` end. The delta has the first `known` of them.
+fn replay(view: &mut View, on: Connected<'_>, entries: &[LogEntry], known: usize) -> Result<()> {
     let Some(last) = entries.last() else { return Ok(()) };
     let position = last.position;
     // The last entry that revises each row of a segment.
     let mut revised: HashMap<(usize, u32), i64> = HashMap::new();
-    for entry in &entries {
+    for entry in entries {
         match entry.op {
             LogOp::Kill { segment, ord } => {
                 let part = named(&view.segments, on.storage, (segment, ord))?;
@@ -186,7 +222,7 @@ fn replay(view: &mut View, on: Connected<'_>) -> Result<()> {
             view.segments[part].revised.push(ord, rowid, metadata);
         }
     }
-    view.delta.apply(on, &entries)?;
+    view.delta.apply(on, entries.get(known..).unwrap_or_default())?;
     if entries.iter().any(|entry| !matches!(entry.op, LogOp::Revise { .. })) {
         view.text = OnceLock::new();
         view.backgrounds = Backgrounds::new(on.schema.vectors().count());

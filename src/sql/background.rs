@@ -11,7 +11,7 @@ use super::register;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
-use crate::collection::maintenance::{self, Place};
+use crate::collection::maintenance::{self, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
 use parking_lot::Mutex;
@@ -327,7 +327,7 @@ impl Hands for Connected {
         if !self.is_free() {
             return Ok(Tried::Refused);
         }
-        let rank = maintenance::slice_rank(zeal);
+        let rank = Task::Keep(zeal).rank();
         let Some((collection, _)) = self.known.get(table) else { return Ok(Tried::Refused) };
         match run(&self.conn, &command_sql(collection), ("maintain", rank)) {
             Ok(()) => Ok(Tried::Done(maintenance::last())),

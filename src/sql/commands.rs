@@ -3,7 +3,8 @@
 use super::alter;
 use super::table_state::TableState;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::{self, Site};
+use crate::collection::maintenance::{self, Site, Task};
+use crate::collection::permits::Bound;
 use crate::collection::{self, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
@@ -58,6 +59,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         });
     }
     let settings = shared.settings()?;
+    let _bound = Bound::of(settings.threads);
     let on = shared.on();
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
@@ -69,12 +71,15 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
         }),
         "maintain" => {
-            let (zeal, budget) = match argument {
-                ValueRef::Null => (Zeal::Thorough, None),
+            let (task, budget) = match argument {
+                ValueRef::Null => (Task::Keep(Zeal::Thorough), None),
+                ValueRef::Integer(budget) if budget >= 0 => {
+                    (Task::Keep(Zeal::Thorough), Some(budget.unsigned_abs()))
+                }
                 // What threads ask for, a slice each time.
-                ValueRef::Integer(-1) => (Zeal::Steady, Some(0)),
-                ValueRef::Integer(-2) => (Zeal::Leisure, Some(0)),
-                ValueRef::Integer(budget) if budget >= 0 => (Zeal::Thorough, Some(budget.unsigned_abs())),
+                ValueRef::Integer(rank) if Task::of_rank(rank).is_some() => {
+                    (Task::of_rank(rank).unwrap_or(Task::Finish), Some(0))
+                }
                 other => {
                     let shown = Value::from(other);
                     return Err(Error::Value(format!(
@@ -82,7 +87,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
                     )));
                 }
             };
-            shared.maintain_for(&settings, zeal, budget.map(Duration::from_millis))
+            shared.maintain_for(&settings, task, budget.map(Duration::from_millis))
         }
         "alter" => match Value::from(argument).as_text() {
             Some(text) => alter::run(shared, text),

@@ -174,7 +174,7 @@ impl VirtualCursor for InfoCursor {
 }
 
 /// Whether a declaration makes a table of ours. Compared here: an application may replace SQL functions, that of LIKE too.
-fn is_ours(sql: &str) -> bool {
+pub(super) fn is_ours(sql: &str) -> bool {
     let sql = sql.to_ascii_uppercase();
     sql.starts_with("CREATE VIRTUAL TABLE")
         && sql.split_once("USING").is_some_and(|(_, module)| module.contains("NEARLITE"))

@@ -4,8 +4,8 @@ use super::columns::command_sql;
 use super::info;
 use super::module::{Args, code_of};
 use super::table_state::TableState;
-use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::{self, Done, Due, Site};
+use crate::collection::maintenance::{self, Done, Due, Site, Task};
+use crate::collection::permits::Bound;
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
@@ -28,6 +28,7 @@ impl TableState {
         let entries = upkeep.entries.replace(0);
         upkeep.seal_at.set(upkeep.seal_every);
         let site = Site { on, settings };
+        let _bound = Bound::of(settings.threads);
         let alone = settings.maintenance() == Maintenance::Background
             && upkeep.presence.asks(&self.host, &on.storage.table);
         let Ok(mut memo) = upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
@@ -36,6 +37,8 @@ impl TableState {
         drop(memo);
         match due {
             Due::Nothing => Ok(()),
+            // The log says what changed beside it.
+            Due::Seal if maintenance::is_rebuilt(&site)? => Ok(()),
             Due::Seal => self.host.keeping_last_insert_rowid(|| self.seal_all(on, settings, entries)),
             Due::Slices(slices) => self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices)),
         }
@@ -80,7 +83,7 @@ impl TableState {
     pub(super) fn maintain_for(
         &self,
         settings: &Settings,
-        zeal: Zeal,
+        task: Task,
         budget: Option<Duration>,
     ) -> Result<()> {
         let site = Site { on: self.on(), settings };
@@ -89,7 +92,7 @@ impl TableState {
         let left = || budget.map_or(Duration::MAX, |budget| budget.saturating_sub(began.elapsed()));
         loop {
             let outcome = self.atomically(|| match self.upkeep.memo.try_borrow_mut() {
-                Ok(mut memo) => memo.slice(&site, zeal),
+                Ok(mut memo) => memo.slice(&site, task),
                 Err(_) => Err(Error::recursive()),
             });
             let done = match outcome {

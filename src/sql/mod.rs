@@ -19,6 +19,7 @@ mod maintain;
 mod module;
 mod plan;
 mod question;
+mod release;
 mod request;
 mod row_filter;
 mod row_match;
@@ -66,6 +67,12 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
         out.set_text(&warnings::json(&out.connection()?, args)?);
         Ok(())
     })?;
+    for nargs in [0, 1] {
+        module::register_inner_function(conn, "nearlite_release", nargs, |out, args| {
+            out.set_integer(i64::try_from(release::release(&out.connection()?, args)?).unwrap_or(i64::MAX));
+            Ok(())
+        })?;
+    }
     for nargs in [1, 2] {
         module::register_inner_function(conn, "nearlite_maintain", nargs, |out, args| {
             out.set_text(&maintain::maintain(&out.connection()?, args)?);

@@ -66,6 +66,23 @@ impl Claim {
         !self.seal && self.inputs.is_empty()
     }
 
+    /// Whether it is segments that become one.
+    pub fn merges(&self) -> bool {
+        !self.seal && !self.inputs.is_empty()
+    }
+
+    /// Makes it the claim of one that builds the whole index again: what names itself as an input is the log and all
+    /// segments.
+    pub fn mark_rebuild(&mut self) {
+        self.seal = true;
+        self.inputs = vec![self.token];
+    }
+
+    /// Whether it is that of one that builds the whole index again.
+    pub fn is_rebuild(&self) -> bool {
+        self.seal && self.inputs == [self.token]
+    }
+
     /// Gives it up.
     pub fn discard(&mut self) {
         if self.range.chunks > 0 {
@@ -238,6 +255,29 @@ impl Storage {
     pub fn log_remove_through(&self, conn: &Connection, position: LogPosition) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE seq <= ?1", self.name("delta"));
         Ok(conn.prepare_cached(&sql)?.run([position.seq])?)
+    }
+
+    /// Removes all segments, tombstones and claims. Of the chunks those in `kept` stay for ever, the others until whoever
+    /// gets them as trash removes them.
+    pub fn detach_all(&self, conn: &Connection, kept: Range) -> Result<Vec<Range>> {
+        for suffix in ["segments", "tombstones"] {
+            run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;
+        }
+        self.drop_claims(conn)?;
+        let mut trash: Vec<Range> = Vec::new();
+        let mut statement = conn.prepare(&format!("SELECT id FROM {} ORDER BY id", self.name("chunks")))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if (kept.first..kept.first.saturating_add(i64::from(kept.chunks))).contains(&id) {
+                continue;
+            }
+            match trash.last_mut().filter(|last| last.first.checked_add(i64::from(last.chunks)) == Some(id)) {
+                Some(last) => last.chunks += 1,
+                None => trash.push(Range { first: id, chunks: 1 }),
+            }
+        }
+        Ok(trash)
     }
 
     /// Removes a segment and its tombstones. Its chunks stay: they are returned as trash.

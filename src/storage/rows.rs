@@ -69,6 +69,16 @@ impl Storage {
         Ok(ids)
     }
 
+    /// Up to `limit` rowids greater than `after`, or the first ones, ascending.
+    pub fn rowids_after(&self, conn: &Connection, after: Option<i64>, limit: usize) -> Result<Vec<i64>> {
+        let low = if after.is_some() { "WHERE rowid > ?1" } else { "WHERE ?1 IS NULL" };
+        let sql = format!("SELECT rowid FROM {} {low} ORDER BY rowid LIMIT ?2", self.name("rows"));
+        let mut statement = conn.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map((after, limit), |row| row.get(0))?;
+        rows.collect::<rusqlite::Result<_>>().map_err(|error| self.row_error(error))
+    }
+
     fn row_error(&self, error: rusqlite::Error) -> Error {
         Error::reading(error, || format!("{}_rows", self.table))
     }

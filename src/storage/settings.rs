@@ -19,6 +19,8 @@ pub struct Settings {
     pub resident_vectors: usize,
     /// Who keeps the table in few segments: the number of a [`Maintenance`].
     pub maintenance: usize,
+    /// Threads that a build of the table uses; 0: as many as the process has left.
+    pub threads: usize,
 }
 
 /// Who keeps a table in few segments.
@@ -48,19 +50,21 @@ impl Default for Settings {
             cache_mb: 2048,
             resident_vectors: 0,
             maintenance: 0,
+            threads: 0,
         }
     }
 }
 
 impl Settings {
     /// Names of all settings with their allowed ranges.
-    pub const RANGES: [(&'static str, usize, usize); 6] = [
+    pub const RANGES: [(&'static str, usize, usize); 7] = [
         ("ef_search", 0, 100_000),
         ("automerge", 0, 64),
         ("delta_rows", 1, 1_000_000),
         ("cache_mb", 1, 1_048_576),
         ("resident_vectors", 0, 1),
         ("maintenance", 0, 3),
+        ("threads", 0, 1_024),
     ];
 
     /// Who keeps the table in few segments.
@@ -86,6 +90,7 @@ impl Settings {
             "cache_mb" => Some(&mut self.cache_mb),
             "resident_vectors" => Some(&mut self.resident_vectors),
             "maintenance" => Some(&mut self.maintenance),
+            "threads" => Some(&mut self.threads),
             _ => None,
         }
     }

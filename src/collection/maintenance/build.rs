@@ -5,7 +5,7 @@
 //! batch for each time that it is let through, which is how a commit does a bounded share of the work, counted in rows.
 
 use super::super::layers::{Layer, SegmentColumns};
-use super::super::payloads::threads;
+use super::super::permits::{self, Permits};
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -96,6 +96,10 @@ pub struct Ingredients {
     pub vectors: Vec<Vectors>,
     /// The rest.
     pub source: Source,
+    /// Whether nothing will merge the segment soon.
+    pub whole: bool,
+    /// How many threads the table allows; 0: no bound of its own.
+    pub threads: usize,
 }
 
 /// A payload that was made.
@@ -124,14 +128,14 @@ pub struct Built {
     pub columns: Arc<Layer>,
 }
 
-fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Result<Built> {
-    let Ingredients { schema, rowids, vectors, source } = from;
+fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) -> bool) -> Result<Built> {
+    let Ingredients { schema, rowids, vectors, source, whole, threads: _ } = from;
     let layout = schema.layout();
     let types = layout.types();
     let config = TextConfig::of(&schema);
     let has_text = schema.full_texts().next().is_some();
     memory::check(rowids.len().saturating_mul((1 + types.len()) * 48))?;
-    let mut go_on = || if pass() { Ok(()) } else { Err(Error::Interrupted) };
+    let mut go_on = || if pass(0, rowids.len()) { Ok(()) } else { Err(Error::Interrupted) };
     go_on()?;
     let (columns, text, base) = match source {
         Source::Rows { metadata, texts } => {
@@ -168,11 +172,11 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut() -> bool) -> Re
         let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
         let missing = present.count() < present.len();
         let mut spec = vectors.spec;
-        if rowids.len() < GRAPH_FROM {
+        if rowids.len() < GRAPH_FROM && !whole {
             spec.index = IndexKind::Flat;
         }
         let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };
-        let mut progress = |_, _| pass();
+        let mut progress = |done, total| pass(done, total);
         let index = match base.as_ref().and_then(|(base, map)| Some((base.get(at)?, map))) {
             Some((base, map)) => VectorIndex::merge(&spec, &rows, base, map, threads, &mut progress)?,
             None => VectorIndex::build(&spec, &rows, threads, &mut progress)?,
@@ -247,6 +251,8 @@ impl Gate {
 /// A build under way. It stops when this is dropped.
 pub struct Build {
     gate: Arc<Gate>,
+    /// Rows that are in the graph of the column at hand, and all.
+    counts: Arc<(AtomicUsize, AtomicUsize)>,
     process: u32,
 }
 
@@ -263,10 +269,22 @@ impl Build {
     pub fn start(ingredients: Ingredients, free: bool) -> Result<Self> {
         let gate = Arc::new(Gate::default());
         gate.state.lock().open = free;
-        let (builder, others) = (Arc::clone(&gate), if free { threads().div_ceil(2) } else { threads() });
+        let builder = Arc::clone(&gate);
+        let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
+        // One that runs beside the application leaves it half of the machine.
+        let most = allowed.min(if free { permits::total().div_ceil(2) } else { permits::total() });
+        let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(ingredients.rowids.len())));
+        let shown = Arc::clone(&counts);
         let run = move || {
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| make(ingredients, others, &mut || builder.pass())));
+            let mut pass = |done, total| {
+                shown.1.store(total, Ordering::Relaxed);
+                shown.0.store(done, Ordering::Relaxed);
+                builder.pass()
+            };
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                let threads = Permits::up_to(most);
+                make(ingredients, threads.count(), &mut pass)
+            }));
             RUNNING.fetch_sub(1, Ordering::Relaxed);
             let mut state = builder.state.lock();
             state.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
@@ -279,7 +297,14 @@ impl Build {
             RUNNING.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::Value(format!("no thread for maintenance: {error}")));
         }
-        Ok(Self { gate, process: std::process::id() })
+        Ok(Self { gate, counts, process: std::process::id() })
+    }
+
+    /// Rows that are done, and all.
+    pub fn progress(&self) -> (usize, usize) {
+        let (done, total) = (&self.counts.0, &self.counts.1);
+        let total = total.load(Ordering::Relaxed);
+        (done.load(Ordering::Relaxed).min(total), total)
     }
 
     /// Lets the builder do one batch, unless it runs freely, and waits until it is done with it.

@@ -31,10 +31,16 @@ pub fn install(
     directory: Vec<PayloadEntry>,
 ) -> Result<Option<SegmentId>> {
     let Connected { storage, conn, .. } = site.on;
-    let records = storage.segments(conn)?;
+    let records = match work {
+        // They may be damaged, and are of no use here.
+        Work::Rebuild { .. } => Vec::new(),
+        _ => storage.segments(conn)?,
+    };
     let is_there = match work {
         Work::Merge { inputs } => inputs.iter().all(|input| record_of(input, &records).is_some()),
         Work::Seal { through } => storage.log_has(conn, *through)?,
+        // Rows that the log lost in a seal would be forgotten.
+        Work::Rebuild { nonce, .. } => storage.nonce(conn)? == *nonce,
     };
     if !is_there || !storage.has_range(conn, claim.range)? {
         return Ok(None);
@@ -43,8 +49,19 @@ pub fn install(
     let rows = columns.whole().len();
     let Since { dead, revised, trash } = match work {
         Work::Merge { inputs } => merged(site, inputs, &records)?,
-        Work::Seal { through } => sealed(site, *through, columns.whole())?,
+        Work::Seal { through } => sealed(site, *through, columns.whole(), false)?,
+        Work::Rebuild { through, .. } => {
+            let since = sealed(site, *through, columns.whole(), true)?;
+            Since { trash: storage.detach_all(conn, claim.range)?, ..since }
+        }
     };
+    if rows == 0 {
+        claim.discard();
+        claim.trash.extend(trash);
+        storage.put_claim(conn, claim)?;
+        storage.renew_nonce(conn)?;
+        return Ok(Some(SegmentId(claim.token)));
+    }
     let record = storage.add_segment(conn, rows, directory)?;
     let id = record.id;
     if !dead.is_empty() {
@@ -120,19 +137,24 @@ fn merged(site: &Site<'_>, inputs: &[Input], records: &[SegmentRecord]) -> Resul
 }
 
 /// For a seal: what the log says of its rows behind the position that it was made from. The log loses what the segment has
-/// taken over.
-fn sealed(site: &Site<'_>, through: LogPosition, columns: &Columns) -> Result<Since> {
+/// taken over. `all`: the segment holds all rows, and those before it will be gone.
+fn sealed(site: &Site<'_>, through: LogPosition, columns: &Columns, all: bool) -> Result<Since> {
     let Connected { storage, conn, .. } = site.on;
     let entries = storage.log_since(conn, 0)?;
     let split = entries.partition_point(|entry| entry.position.seq <= through.seq);
     let (before, after) = entries.split_at(split);
-    let mut changes = BTreeMap::new();
-    before.iter().for_each(|entry| seal::note(&mut changes, entry.op));
-    seal::fold(site.on, changes, false)?;
+    if !all {
+        let mut changes = BTreeMap::new();
+        before.iter().for_each(|entry| seal::note(&mut changes, entry.op));
+        seal::fold(site.on, changes, false)?;
+    }
     let ords: HashMap<i64, u32> = (0..columns.len() as u32).map(|ord| (columns.rowid(ord), ord)).collect();
     let mut since = Since::default();
     let mut left: HashSet<i64> = HashSet::new();
     for LogEntry { op, rowid, position } in after {
+        if all && matches!(op, LogOp::Kill { .. } | LogOp::Revise { sealed: Some(_) }) {
+            storage.log_remove(conn, position.seq)?;
+        }
         let Some(ord) = ords.get(rowid).filter(|_| !left.contains(rowid)) else { continue };
         match op {
             // The row left the log that it was in; now it dies in the segment.
@@ -151,6 +173,11 @@ fn sealed(site: &Site<'_>, through: LogPosition, columns: &Columns) -> Result<Si
                 storage.log_remove(conn, position.seq)?;
                 since.revised.insert(*ord);
             }
+            LogOp::Kill { .. } if all => {
+                since.dead.insert(*ord);
+                left.insert(*rowid);
+            }
+            LogOp::Revise { .. } if all => drop(since.revised.insert(*ord)),
             LogOp::Kill { .. } | LogOp::Revise { .. } => {}
         }
     }

@@ -4,47 +4,21 @@
 //! What a step reads may be taken back with the transaction that it ran in, so it counts only after [`Job::confirm`]. What a
 //! step writes is counted by the claim in the file, which is taken back with it.
 
-use super::super::Connected;
-use super::super::delta::{metadata_of, texts_of};
-use super::build::{Build, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::build::Build;
+use super::reading::Reading;
 use super::work::{Input, Step, Work};
 use super::writing::Writing;
 use super::{Site, install};
-use crate::columns::Columns;
-use crate::error::{Error, Result};
-use crate::memory;
+use crate::error::Result;
 use crate::schema::Schema;
 use crate::storage::{Claim, LogPosition, SegmentId};
-use crate::text::TextConfig;
-use crate::value::Value;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Rows that a step reads, and the bytes of vectors at which it stops before.
-const READ_ROWS: usize = 256;
-const READ_BYTES: usize = 512 << 10;
 
 enum Stage {
     Reading(Reading),
     Building(Build),
     Writing(Writing),
-}
-
-/// Rows on their way to a builder.
-struct Reading {
-    /// Payloads of the inputs that are loaded.
-    loaded: usize,
-    rowids: Vec<i64>,
-    vectors: Vec<Vectors>,
-    metadata: Vec<Vec<Value>>,
-    texts: Vec<Texts>,
-    /// Whether texts are read from the rows.
-    read_texts: bool,
-    /// Whether metadata is read from the rows, because the columns cannot be merged.
-    read_metadata: bool,
-    /// Rows read, and those of transactions that were committed.
-    read: usize,
-    confirmed: usize,
 }
 
 /// One seal or merge.
@@ -60,38 +34,67 @@ pub struct Job {
     installed: Option<SegmentId>,
     /// Whether its builder needs nobody to let it through.
     free: bool,
+    /// Whether its vectors get a graph however few they are: nothing will merge them soon.
+    whole: bool,
+    /// How many threads the table allows.
+    threads: usize,
+    done: bool,
+    cancelled: bool,
 }
 
 impl Job {
     /// A seal of the rows `rowids`.
     pub fn seal(site: &Site<'_>, through: LogPosition, rowids: Vec<i64>, free: bool) -> Self {
-        let mut job = Self::new(site, Work::Seal { through }, free);
+        let mut job = Self::new(site, Work::Seal { through }, free, false);
         if let Stage::Reading(reading) = &mut job.stage {
             reading.rowids = rowids;
         }
         job
     }
 
-    /// A merge of `inputs`.
-    pub fn merge(site: &Site<'_>, mut inputs: Vec<Input>, free: bool) -> Self {
-        inputs.sort_by_key(|input| (std::cmp::Reverse(input.live()), input.segment.record.seq));
-        Self::new(site, Work::Merge { inputs }, free)
+    /// Of all rows, from what the table holds under `nonce` on.
+    pub fn rebuild(site: &Site<'_>, through: LogPosition, nonce: [u8; 16], free: bool) -> Self {
+        let mut job = Self::new(site, Work::Rebuild { through, nonce }, free, true);
+        if let Stage::Reading(reading) = &mut job.stage {
+            reading.lists = true;
+        }
+        job
     }
 
-    fn new(site: &Site<'_>, work: Work, free: bool) -> Self {
-        let reading = Reading {
-            loaded: 0,
-            rowids: Vec::new(),
-            vectors: Vec::new(),
-            metadata: Vec::new(),
-            texts: Vec::new(),
-            read_texts: false,
-            read_metadata: false,
-            read: 0,
-            confirmed: 0,
-        };
+    /// A merge of `inputs`.
+    pub fn merge(site: &Site<'_>, mut inputs: Vec<Input>, free: bool, whole: bool) -> Self {
+        inputs.sort_by_key(|input| (std::cmp::Reverse(input.live()), input.segment.record.seq));
+        Self::new(site, Work::Merge { inputs }, free, whole)
+    }
+
+    fn new(site: &Site<'_>, work: Work, free: bool, whole: bool) -> Self {
+        let reading = Reading::default();
         let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
-        Self { work, schema, stage, holder: None, planned: true, installed: None, free }
+        let (holder, planned, installed, done, cancelled) = (None, true, None, false, false);
+        let threads = site.settings.threads;
+        Self { work, schema, stage, holder, planned, installed, free, whole, threads, done, cancelled }
+    }
+
+    /// The next slice gives it up.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+    }
+
+    /// Whether its segment is there.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// How much of its longest work is done, and of how much.
+    pub fn progress(&self) -> (usize, usize) {
+        match &self.stage {
+            Stage::Reading(reading) => (0, reading.rowids.len()),
+            Stage::Building(build) => build.progress(),
+            Stage::Writing(writing) => {
+                let rows = writing.built.columns.len();
+                (rows, rows)
+            }
+        }
     }
 
     /// A transaction of `connection` has planned it.
@@ -113,7 +116,7 @@ impl Job {
     pub fn rows(&self) -> usize {
         match &self.work {
             Work::Merge { inputs } => inputs.iter().map(Input::live).sum(),
-            Work::Seal { .. } => match &self.stage {
+            Work::Seal { .. } | Work::Rebuild { .. } => match &self.stage {
                 Stage::Reading(reading) => reading.rowids.len(),
                 Stage::Writing(writing) => writing.built.columns.len(),
                 Stage::Building(_) => 0,
@@ -131,6 +134,9 @@ impl Job {
             return Ok(Step::Waits);
         }
         self.holder = Some(connection);
+        if self.cancelled && self.installed.is_none() {
+            return Ok(Step::Lost);
+        }
         if self.installed.is_some() {
             // It has its place, unless this transaction is taken back.
             return Ok(Step::Waits);
@@ -185,13 +191,15 @@ impl Job {
         (self.planned, self.holder) = (false, None);
         if let Some(id) = self.installed.take() {
             self.fill_cache(id, budget);
+            self.done = true;
             return Ok(true);
         }
         if let Stage::Reading(reading) = &mut self.stage {
-            reading.confirmed = reading.read;
-            let may_start = !self.free || matches!(self.work, Work::Seal { .. }) || Build::has_room();
+            reading.confirm();
+            let is_merge = matches!(self.work, Work::Merge { .. });
+            let may_start = !self.free || !is_merge || Build::has_room();
             if reading.is_complete(&self.work) && may_start {
-                let ingredients = reading.take(&self.work, &self.schema)?;
+                let ingredients = reading.take(&self.work, &self.schema, (self.whole, self.threads))?;
                 self.stage = Stage::Building(Build::start(ingredients, self.free)?);
             }
         }
@@ -202,10 +210,7 @@ impl Job {
     pub fn revert(&mut self) -> bool {
         (self.installed, self.holder) = (None, None);
         if let Stage::Reading(reading) = &mut self.stage {
-            reading.read = reading.confirmed;
-            reading.vectors.iter_mut().for_each(|vectors| vectors.truncate(reading.confirmed));
-            reading.metadata.truncate(reading.confirmed);
-            reading.texts.truncate(reading.confirmed);
+            reading.revert(&self.work);
         }
         self.planned
     }
@@ -233,123 +238,5 @@ impl Job {
                 cache::put(id, *kind, Payload::Vector(Arc::clone(index)), budget);
             }
         }
-    }
-}
-
-impl Reading {
-    fn is_complete(&self, work: &Work) -> bool {
-        let loaded = match work {
-            Work::Seal { .. } => true,
-            Work::Merge { inputs } => self.loaded > inputs.len(),
-        };
-        loaded && self.read == self.rowids.len()
-    }
-
-    fn step(&mut self, site: &Site<'_>, work: &Work) -> Result<()> {
-        let Connected { storage, conn, schema } = site.on;
-        if let Work::Merge { inputs } = work
-            && self.loaded <= inputs.len()
-        {
-            return self.load(site, inputs);
-        }
-        if self.read == 0 && self.vectors.is_empty() {
-            for (_, spec) in schema.vectors() {
-                self.vectors.push(Vectors::room(spec, self.rowids.len())?);
-            }
-        }
-        let row_bytes: usize = schema.vectors().map(|(_, spec)| spec.dim * 4).sum();
-        let count = READ_ROWS.min(READ_BYTES / row_bytes.max(1)).max(1);
-        let end = (self.read + count).min(self.rowids.len());
-        let rowids = self.rowids.get(self.read..end).unwrap_or_default();
-        storage.pack(conn, rowids.iter().copied())?;
-        let is_seal = matches!(work, Work::Seal { .. });
-        let (metadata, texts) = (is_seal || self.read_metadata, is_seal || self.read_texts);
-        if metadata || texts {
-            for rowid in rowids {
-                // A row that is gone since is dead in the new segment; what it holds does not matter.
-                let values = storage.row(conn, *rowid)?.map(|row| row.values);
-                if metadata {
-                    self.metadata.push(metadata_of(schema, values.as_deref().unwrap_or_default()));
-                }
-                if texts {
-                    self.texts.push(texts_of(schema, values));
-                }
-            }
-        }
-        for (at, vectors) in self.vectors.iter_mut().enumerate() {
-            storage.for_each_vector(conn, at, rowids.iter().copied(), |vector| {
-                vectors.push(vector);
-                Ok(())
-            })?;
-        }
-        self.read = end;
-        Ok(())
-    }
-
-    /// Loads the payloads of one more input, at last the graph of the largest.
-    fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
-        let schema = site.schema;
-        let has_text = schema.full_texts().next().is_some();
-        match inputs.get(self.loaded) {
-            Some(input) => {
-                input.segment.columns(site.on)?;
-                if has_text {
-                    let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
-                    self.read_texts |= !current;
-                }
-            }
-            None => {
-                if let Some(base) =
-                    inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()))
-                {
-                    for (at, _) in schema.vectors().enumerate() {
-                        base.segment.vector(site.on, at)?;
-                    }
-                }
-                let rows = inputs.iter().map(Input::live).sum();
-                self.rowids = memory::room(rows)?;
-                let mut all = Vec::with_capacity(inputs.len());
-                for input in inputs {
-                    let columns = input.segment.columns(site.on)?;
-                    all.extend(columns.columns());
-                    let columns = columns.whole();
-                    let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
-                    self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
-                }
-                self.read_metadata = !Columns::can_merge(&all);
-            }
-        }
-        self.loaded += 1;
-        Ok(())
-    }
-
-    /// What was read, for the builder.
-    fn take(&mut self, work: &Work, schema: &Schema) -> Result<Ingredients> {
-        let texts = std::mem::take(&mut self.texts);
-        let source = match work {
-            Work::Seal { .. } => Source::Rows { metadata: std::mem::take(&mut self.metadata), texts },
-            Work::Merge { inputs } => {
-                let missing = || Error::Value("a payload of a merge was not loaded".into());
-                let columns =
-                    |input: &Input| Some((Arc::clone(input.segment.loaded_columns()?), input.alive.clone()));
-                let columns: Option<Vec<_>> = inputs.iter().map(columns).collect();
-                let has_text = schema.full_texts().next().is_some();
-                let indexes = (has_text && !self.read_texts).then(|| {
-                    inputs.iter().map(|input| input.segment.loaded_text()).collect::<Option<Vec<_>>>()
-                });
-                let base = inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()));
-                let count = schema.vectors().count();
-                let base = base.map(|base| (0..count).map(|at| base.segment.loaded_vector(at)).collect());
-                Source::Segments {
-                    columns: columns.ok_or_else(missing)?,
-                    metadata: self.read_metadata.then(|| std::mem::take(&mut self.metadata)),
-                    indexes: indexes.map(|indexes| indexes.ok_or_else(missing)).transpose()?,
-                    texts,
-                    base: base.map(|base: Option<Vec<_>>| base.ok_or_else(missing)).transpose()?,
-                }
-            }
-        };
-        let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
-        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source })
     }
 }

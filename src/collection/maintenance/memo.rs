@@ -5,8 +5,9 @@ use super::job::Job;
 use super::planning::{Planned, plan};
 use super::policy::Zeal;
 use super::registry::{self, Place};
+use super::watch::Watch;
 use super::work::Step;
-use super::{Done, Due, LAST, Site};
+use super::{BEGUN, Done, Due, LAST, Site, Task};
 use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, Token};
 use parking_lot::Mutex;
@@ -171,7 +172,7 @@ impl Memo {
     pub fn work(&mut self, site: &Site<'_>, slices: usize) -> Result<Done> {
         let mut done = Done::Nothing;
         for _ in 0..slices {
-            match self.slice(site, Zeal::Steady)? {
+            match self.slice(site, Task::Keep(Zeal::Steady))? {
                 Done::Worked => done = Done::Worked,
                 other => return Ok(if done == Done::Worked { done } else { other }),
             }
@@ -183,14 +184,15 @@ impl Memo {
     ///
     /// # Errors
     /// As [`work`](Self::work).
-    pub fn slice(&mut self, site: &Site<'_>, zeal: Zeal) -> Result<Done> {
+    pub fn slice(&mut self, site: &Site<'_>, task: Task) -> Result<Done> {
         LAST.set(Done::Nothing);
-        let done = self.one_slice(site, zeal)?;
+        BEGUN.set(None);
+        let done = self.one_slice(site, task)?;
         LAST.set(done);
         Ok(done)
     }
 
-    fn one_slice(&mut self, site: &Site<'_>, zeal: Zeal) -> Result<Done> {
+    fn one_slice(&mut self, site: &Site<'_>, task: Task) -> Result<Done> {
         self.budget = site.settings.cache_mb.saturating_mul(1 << 20);
         let mut claims = site.storage.claims(site.conn)?;
         registry::keep(&self.place, &site.storage.table, |token| {
@@ -200,11 +202,29 @@ impl Memo {
         let mut jobs: Vec<(usize, usize, Arc<Mutex<Job>>)> = Vec::new();
         for (at, claim) in claims.iter().enumerate() {
             if let Some(job) = registry::find(&claim.token, &self.place) {
+                if claim.is_trash() {
+                    // Another process took this one for dead; or the job is done, and was not told so yet.
+                    continue;
+                }
                 let Some(locked) = job.try_lock() else { continue };
                 let rank = if claim.seal { 0 } else { 1 + locked.rows() };
                 drop(locked);
                 jobs.push((rank, at, job));
             }
+        }
+        if task == Task::Rebuild {
+            // Whatever is being made would be replaced.
+            for claim in claims.iter_mut().filter(|claim| !claim.is_trash()) {
+                registry::remove(&claim.token);
+                claim.discard();
+                site.storage.put_claim(site.conn, claim)?;
+            }
+            claims = site.storage.claims(site.conn)?;
+            jobs.clear();
+            self.touched.clear();
+            return self
+                .begin(site, &claims, task)
+                .map(|begun| if begun { Done::Worked } else { Done::Nothing });
         }
         jobs.sort_by_key(|(rank, at, _)| (*rank, *at));
         let crowded = self.log_length(site)? >= site.settings.delta_rows.saturating_mul(CROWDED);
@@ -251,19 +271,28 @@ impl Memo {
                 }
             }
         }
-        match plan(site, &claims, zeal, self.log_length(site)?, self.is_free(site))? {
-            Planned::Nothing => {}
-            Planned::Done => return Ok(Done::Worked),
+        if self.begin(site, &claims, task)? {
+            return Ok(Done::Worked);
+        }
+        self.behind = false;
+        Ok(if waits { Done::Waits } else { Done::Nothing })
+    }
+
+    /// Begins a job. False: there is none to begin.
+    fn begin(&mut self, site: &Site<'_>, claims: &[Claim], task: Task) -> Result<bool> {
+        let length = self.log_length(site)?;
+        match plan(site, claims, task, length, self.is_free(site))? {
+            Planned::Nothing => Ok(false),
+            Planned::Done => Ok(true),
             Planned::Job { token, mut job, behind } => {
                 self.behind = behind.unwrap_or(self.behind);
                 job.hold(self.number);
                 let job = registry::add(token, &self.place, &site.storage.table, *job);
+                BEGUN.set(Some(Watch::new(token, &self.place, &job)));
                 self.touch(token, &job);
-                return Ok(Done::Worked);
+                Ok(true)
             }
         }
-        self.behind = false;
-        Ok(if waits { Done::Waits } else { Done::Nothing })
     }
 
     fn touch(&mut self, token: Token, job: &Arc<Mutex<Job>>) {

@@ -12,7 +12,9 @@ mod job;
 mod memo;
 mod planning;
 pub mod policy;
+mod reading;
 mod registry;
+mod watch;
 mod work;
 pub mod worker;
 mod writing;
@@ -27,9 +29,10 @@ use crate::storage::{Claim, Maintenance, SegmentRecord, Settings, Storage};
 use policy::{Part, Zeal};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Deref;
+pub use watch::Watch;
 
 /// A collection on a connection, inside a transaction that writes.
 #[derive(Clone, Copy)]
@@ -73,6 +76,20 @@ pub enum Done {
 
 thread_local! {
     static LAST: Cell<Done> = const { Cell::new(Done::Nothing) };
+    static BEGUN: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+/// The job that the last slice of this thread began, if it did.
+pub fn begun() -> Option<Watch> {
+    BEGUN.take()
+}
+
+/// Whether somebody builds the whole index again, and the log must be left as it is.
+///
+/// # Errors
+/// Those of reading the claims.
+pub fn is_rebuilt(site: &Site<'_>) -> Result<bool> {
+    Ok(site.storage.claims(site.conn)?.iter().any(Claim::is_rebuild))
 }
 
 /// How the last slice of this thread ended: a command cannot return it.
@@ -80,12 +97,40 @@ pub fn last() -> Done {
     LAST.get()
 }
 
-/// The argument of the command `maintain` by which a thread does one slice.
-pub fn slice_rank(zeal: Zeal) -> i64 {
-    match zeal {
-        Zeal::Steady => -1,
-        Zeal::Leisure => -2,
-        Zeal::Thorough => 0,
+/// What a slice is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// To keep the table in order.
+    Keep(Zeal),
+    /// To seal the log, whatever its length.
+    Seal,
+    /// To make all segments one, as `optimize` does.
+    Whole,
+    /// To build everything again, as `rebuild` does.
+    Rebuild,
+    /// To go on with what was begun, and begin nothing.
+    Finish,
+}
+
+impl Task {
+    /// Arguments of the command `maintain` by which threads ask for one slice of each.
+    const RANKS: [(Self, i64); 6] = [
+        (Self::Keep(Zeal::Steady), -1),
+        (Self::Keep(Zeal::Leisure), -2),
+        (Self::Seal, -3),
+        (Self::Whole, -4),
+        (Self::Rebuild, -5),
+        (Self::Finish, -6),
+    ];
+
+    /// The argument for a slice of it; for [`Zeal::Thorough`] a budget of no time.
+    pub fn rank(self) -> i64 {
+        Self::RANKS.iter().find(|(task, _)| *task == self).map_or(0, |(_, rank)| *rank)
+    }
+
+    /// The task that an argument asks for.
+    pub fn of_rank(rank: i64) -> Option<Self> {
+        Self::RANKS.iter().find(|(_, of)| *of == rank).map(|(task, _)| *task)
     }
 }
 

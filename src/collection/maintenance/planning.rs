@@ -2,12 +2,13 @@
 
 use super::super::sealed::Segment;
 use super::job::Job;
-use super::policy::{self, Part, Zeal};
+use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
-use super::{Site, candidates};
+use super::{Site, Task, candidates};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::storage::{Claim, LogOp, LogPosition, SegmentRecord, Token};
+use crate::text::TextConfig;
 use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,11 +27,22 @@ pub enum Planned {
 }
 
 /// Begins a job on a table whose log has `length` entries.
-pub fn plan(site: &Site<'_>, claims: &[Claim], zeal: Zeal, length: usize, free: bool) -> Result<Planned> {
-    if length >= zeal.seals_from(site.settings.delta_rows) && !claims.iter().any(|claim| claim.seal) {
+pub fn plan(site: &Site<'_>, claims: &[Claim], task: Task, length: usize, free: bool) -> Result<Planned> {
+    let seals = claims.iter().any(|claim| claim.seal);
+    let zeal = match task {
+        Task::Keep(zeal) => zeal,
+        Task::Seal if length > 0 && !seals => return seal(site, claims, free),
+        Task::Whole if !claims.iter().any(Claim::merges) => return whole(site, claims, free),
+        Task::Rebuild => return rebuild(site, claims, free),
+        Task::Seal | Task::Whole | Task::Finish => return Ok(Planned::Nothing),
+    };
+    if claims.iter().any(Claim::is_rebuild) {
+        return Ok(Planned::Nothing);
+    }
+    if length >= zeal.seals_from(site.settings.delta_rows) && !seals {
         return seal(site, claims, free);
     }
-    let merges = claims.iter().filter(|claim| !claim.seal && !claim.is_trash()).count();
+    let merges = claims.iter().filter(|claim| claim.merges()).count();
     if site.settings.automerge == 0 || merges >= MERGES {
         return Ok(Planned::Nothing);
     }
@@ -64,9 +76,49 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
 fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Planned> {
     let candidates = candidates(site, claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-    let Some(merge) = policy::next(&parts, site.settings.automerge, zeal) else {
+    match policy::next(&parts, site.settings.automerge, zeal) {
+        Some(merge) => begin_merge(site, claims, &candidates, &merge, (free, false)),
+        None => Ok(Planned::Nothing),
+    }
+}
+
+/// All segments become one, if they are not as they should be.
+fn whole(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
+    let candidates = candidates(site, claims)?;
+    let mut is_due = candidates.len() > 1 || candidates.iter().any(|(_, _, dead)| !dead.is_empty());
+    if !is_due && site.schema.full_texts().next().is_some() {
+        let today = TextConfig::of(site.schema).edition_number();
+        for (_, record, _) in &candidates {
+            let segment = Segment::new(record.clone(), site.schema, site.settings.cache_mb);
+            is_due |= segment.text_edition(site.on)? != Some(today);
+        }
+    }
+    if !is_due {
         return Ok(Planned::Nothing);
-    };
+    }
+    let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
+    let merge = Merge::of(&parts, (0..parts.len()).collect());
+    begin_merge(site, claims, &candidates, &merge, (free, true))
+}
+
+/// Everything is built again from the rows.
+fn rebuild(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
+    let mut claim = Claim::new(claims, true, Vec::new());
+    claim.mark_rebuild();
+    site.storage.put_claim(site.conn, &mut claim)?;
+    let (through, nonce) = (site.storage.log_end(site.conn)?, site.storage.nonce(site.conn)?);
+    let job = Box::new(Job::rebuild(site, through, nonce, free));
+    Ok(Planned::Job { token: claim.token, job, behind: None })
+}
+
+fn begin_merge(
+    site: &Site<'_>,
+    claims: &[Claim],
+    candidates: &[(Part, SegmentRecord, RoaringBitmap)],
+    merge: &Merge,
+    (free, whole): (bool, bool),
+) -> Result<Planned> {
+    let parts = candidates.len();
     let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
     if merge.rows == 0 {
         let mut claim = Claim::new(claims, false, Vec::new());
@@ -87,6 +139,6 @@ fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Pl
     let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
     let mut claim = Claim::new(claims, false, names);
     site.storage.put_claim(site.conn, &mut claim)?;
-    let job = Box::new(Job::merge(site, inputs, free));
-    Ok(Planned::Job { token: claim.token, job, behind: Some(parts.len() > policy::USUAL) })
+    let job = Box::new(Job::merge(site, inputs, free, whole));
+    Ok(Planned::Job { token: claim.token, job, behind: Some(parts > policy::USUAL) })
 }

@@ -68,7 +68,8 @@ impl Zeal {
 }
 
 impl Merge {
-    fn of(parts: &[Part], mut inputs: Vec<usize>) -> Self {
+    /// A merge of the segments at these positions.
+    pub fn of(parts: &[Part], mut inputs: Vec<usize>) -> Self {
         inputs.sort_unstable();
         let live = |at: &usize| parts.get(*at).map_or(0, |part| part.live);
         let rows: usize = inputs.iter().map(live).sum();

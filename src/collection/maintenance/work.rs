@@ -23,6 +23,8 @@ impl Input {
 pub enum Work {
     /// The rows that the log names up to a position.
     Seal { through: LogPosition },
+    /// All rows, those included that the log names up to a position, as they were under a nonce.
+    Rebuild { through: LogPosition, nonce: [u8; 16] },
     /// Segments, the largest first.
     Merge { inputs: Vec<Input> },
 }

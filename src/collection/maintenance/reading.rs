@@ -1,0 +1,205 @@
+//! What a job reads of the rows and segments that it makes a segment of.
+
+use super::super::Connected;
+use super::super::delta::{metadata_of, texts_of};
+use super::Site;
+use super::build::{Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::work::{Input, Work};
+use crate::columns::Columns;
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::schema::Schema;
+use crate::text::TextConfig;
+use crate::value::Value;
+use std::sync::Arc;
+
+/// Rows that a step reads, and the bytes of vectors at which it stops before.
+const READ_ROWS: usize = 256;
+const READ_BYTES: usize = 512 << 10;
+
+/// Rowids that a step lists.
+const LIST_ROWS: usize = 4_096;
+
+/// Bytes of texts that are held in memory for a builder.
+const MOST_TEXT: usize = 1 << 30;
+
+/// Rows on their way to a builder.
+#[derive(Default)]
+pub struct Reading {
+    /// Payloads of the inputs that are loaded.
+    loaded: usize,
+    pub rowids: Vec<i64>,
+    vectors: Vec<Vectors>,
+    metadata: Vec<Vec<Value>>,
+    texts: Vec<Texts>,
+    /// Whether texts are read from the rows.
+    read_texts: bool,
+    /// Whether metadata is read from the rows, because the columns cannot be merged.
+    read_metadata: bool,
+    /// Whether the rowids of all rows are still to be listed, and how many were in transactions that were committed.
+    pub lists: bool,
+    listed: usize,
+    /// Bytes of texts.
+    text_bytes: usize,
+    /// Rows read, and those of transactions that were committed.
+    read: usize,
+    confirmed: usize,
+}
+
+impl Reading {
+    /// What was read is right: its transaction was committed.
+    pub fn confirm(&mut self) {
+        self.confirmed = self.read;
+        self.listed = self.rowids.len();
+    }
+
+    /// What was read since is forgotten.
+    pub fn revert(&mut self, work: &Work) {
+        self.read = self.confirmed;
+        if matches!(work, Work::Rebuild { .. }) && self.listed < self.rowids.len() {
+            self.rowids.truncate(self.listed);
+            self.lists = true;
+        }
+        self.vectors.iter_mut().for_each(|vectors| vectors.truncate(self.confirmed));
+        self.metadata.truncate(self.confirmed);
+        self.texts.truncate(self.confirmed);
+    }
+
+    /// Whether everything is read.
+    pub fn is_complete(&self, work: &Work) -> bool {
+        let loaded = match work {
+            Work::Seal { .. } => true,
+            Work::Rebuild { .. } => !self.lists,
+            Work::Merge { inputs } => self.loaded > inputs.len(),
+        };
+        loaded && self.read == self.rowids.len()
+    }
+
+    /// Reads a slice.
+    pub fn step(&mut self, site: &Site<'_>, work: &Work) -> Result<()> {
+        let Connected { storage, conn, schema } = site.on;
+        if let Work::Merge { inputs } = work
+            && self.loaded <= inputs.len()
+        {
+            return self.load(site, inputs);
+        }
+        if self.lists {
+            let next = storage.rowids_after(conn, self.rowids.last().copied(), LIST_ROWS)?;
+            self.lists = next.len() == LIST_ROWS;
+            memory::grow(&mut self.rowids, next.len())?;
+            self.rowids.extend(next);
+            return Ok(());
+        }
+        if self.read == 0 && self.vectors.is_empty() {
+            for (_, spec) in schema.vectors() {
+                self.vectors.push(Vectors::room(spec, self.rowids.len())?);
+            }
+        }
+        let row_bytes: usize = schema.vectors().map(|(_, spec)| spec.dim * 4).sum();
+        let count = READ_ROWS.min(READ_BYTES / row_bytes.max(1)).max(1);
+        let end = (self.read + count).min(self.rowids.len());
+        let rowids = self.rowids.get(self.read..end).unwrap_or_default();
+        storage.pack(conn, rowids.iter().copied())?;
+        let is_seal = !matches!(work, Work::Merge { .. });
+        let (metadata, texts) = (is_seal || self.read_metadata, is_seal || self.read_texts);
+        if metadata || texts {
+            for rowid in rowids {
+                // A row that is gone since is dead in the new segment; what it holds does not matter.
+                let values = storage.row(conn, *rowid)?.map(|row| row.values);
+                if metadata {
+                    self.metadata.push(metadata_of(schema, values.as_deref().unwrap_or_default()));
+                }
+                if texts {
+                    let texts = texts_of(schema, values);
+                    self.text_bytes += texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+                    self.texts.push(texts);
+                }
+            }
+        }
+        for (at, vectors) in self.vectors.iter_mut().enumerate() {
+            storage.for_each_vector(conn, at, rowids.iter().copied(), |vector| {
+                vectors.push(vector);
+                Ok(())
+            })?;
+        }
+        self.read = end;
+        if self.text_bytes > MOST_TEXT {
+            return Err(Error::Value(format!("more than {MOST_TEXT} bytes of texts for one segment")));
+        }
+        Ok(())
+    }
+
+    /// Loads the payloads of one more input, at last the graph of the largest.
+    fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
+        let schema = site.schema;
+        let has_text = schema.full_texts().next().is_some();
+        match inputs.get(self.loaded) {
+            Some(input) => {
+                input.segment.columns(site.on)?;
+                if has_text {
+                    let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
+                    self.read_texts |= !current;
+                }
+            }
+            None => {
+                if let Some(base) =
+                    inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()))
+                {
+                    for (at, _) in schema.vectors().enumerate() {
+                        base.segment.vector(site.on, at)?;
+                    }
+                }
+                let rows = inputs.iter().map(Input::live).sum();
+                self.rowids = memory::room(rows)?;
+                let mut all = Vec::with_capacity(inputs.len());
+                for input in inputs {
+                    let columns = input.segment.columns(site.on)?;
+                    all.extend(columns.columns());
+                    let columns = columns.whole();
+                    let lives = |ord: &u32| input.alive.as_ref().is_none_or(|alive| alive.contains(*ord));
+                    self.rowids.extend((0..columns.len() as u32).filter(lives).map(|ord| columns.rowid(ord)));
+                }
+                self.read_metadata = !Columns::can_merge(&all);
+            }
+        }
+        self.loaded += 1;
+        Ok(())
+    }
+
+    /// What was read, for the builder.
+    pub fn take(
+        &mut self,
+        work: &Work,
+        schema: &Schema,
+        (whole, threads): (bool, usize),
+    ) -> Result<Ingredients> {
+        let texts = std::mem::take(&mut self.texts);
+        let source = match work {
+            Work::Seal { .. } | Work::Rebuild { .. } => {
+                Source::Rows { metadata: std::mem::take(&mut self.metadata), texts }
+            }
+            Work::Merge { inputs } => {
+                let missing = || Error::Value("a payload of a merge was not loaded".into());
+                let columns =
+                    |input: &Input| Some((Arc::clone(input.segment.loaded_columns()?), input.alive.clone()));
+                let columns: Option<Vec<_>> = inputs.iter().map(columns).collect();
+                let has_text = schema.full_texts().next().is_some();
+                let indexes = (has_text && !self.read_texts).then(|| {
+                    inputs.iter().map(|input| input.segment.loaded_text()).collect::<Option<Vec<_>>>()
+                });
+                let base = inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()));
+                let count = schema.vectors().count();
+                let base = base.map(|base| (0..count).map(|at| base.segment.loaded_vector(at)).collect());
+                Source::Segments {
+                    columns: columns.ok_or_else(missing)?,
+                    metadata: self.read_metadata.then(|| std::mem::take(&mut self.metadata)),
+                    indexes: indexes.map(|indexes| indexes.ok_or_else(missing)).transpose()?,
+                    texts,
+                    base: base.map(|base: Option<Vec<_>>| base.ok_or_else(missing)).transpose()?,
+                }
+            }
+        };
+        let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
+        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, whole, threads })
+    }
+}
