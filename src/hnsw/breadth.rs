@@ -6,13 +6,11 @@
 //! to them.) Uniform noise has to be searched several times as broadly as embeddings of sentences.
 
 use super::index::VectorIndex;
+use super::layout::USUAL_BREADTH as USUAL;
 use super::{Rows, SearchStats, parallel};
 use crate::error::{Error, Result};
 use crate::schema::VectorSpec;
 use crate::vector::metric;
-
-/// Breadth of a walk on easy data, and where it was not measured.
-pub(super) const USUAL: usize = 128;
 
 /// A walk costs as much as a scan of this many rows for each unit of its breadth. Fitted on 63,422 sentence embeddings of
 /// 384 dimensions and 60,000 images of 784.
@@ -25,8 +23,6 @@ const STEPS: [usize; 16] =
 const FEWER: f64 = 1.45;
 /// Breadth helps no more where two steps leave a larger share than this of what was missed.
 const STALLED: f64 = 0.9;
-/// The largest breadth that is read from a file: a later build may choose more.
-pub(super) const READABLE: u32 = 1 << 20;
 
 /// Rows asked, at most and at the start; one in `APART` of a smaller index.
 const SAMPLE: usize = 256;

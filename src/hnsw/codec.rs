@@ -1,10 +1,9 @@
 //! Stored form: the block itself (grammar in `layout`). Decoding proves every bound that searches rely on.
 
 use super::background;
-use super::breadth::READABLE;
 use super::graph::NONE;
 use super::index::VectorIndex;
-use super::layout::Header;
+use super::layout::{Header, LARGEST_BREADTH};
 use crate::bitmap::Bitmap;
 use crate::schema::VectorSpec;
 use crate::vector::aligned::{self, Block};
@@ -44,7 +43,7 @@ impl VectorIndex {
         if header.degree > 1024 || header.m > 512 || header.has_factors > 1 {
             return Err("the index has an impossible degree".into());
         }
-        if header.breadth > READABLE {
+        if header.breadth > LARGEST_BREADTH {
             return Err(format!("the index asks for walks of breadth {}", header.breadth));
         }
         let finite = [header.unit, header.uniform, header.residual, header.largest];

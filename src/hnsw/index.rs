@@ -1,8 +1,7 @@
 //! [`VectorIndex`]: its numbers and the views that searches work on.
 
-use super::breadth;
 use super::graph::{Layer, Scratch};
-use super::layout::{HEADER, Header, Layout};
+use super::layout::{HEADER, Header, Layout, USUAL_BREADTH};
 use crate::bitmap::Bitmap;
 use crate::vector::aligned::{self, Block};
 use crate::vector::background::Background;
@@ -68,7 +67,7 @@ impl VectorIndex {
     /// Breadth of a walk that finds about 98 of 100 nearest rows.
     pub fn breadth(&self) -> usize {
         match self.header.breadth {
-            0 => breadth::USUAL,
+            0 => USUAL_BREADTH,
             measured => measured as usize,
         }
     }
@@ -77,7 +76,7 @@ impl VectorIndex {
     pub fn breadth_in(head: &[u8]) -> Option<usize> {
         let header =
             Header::from_bytes(Block::copy_of(head).bytes()).ok().filter(|header| header.degree > 0)?;
-        Some(if header.breadth == 0 { breadth::USUAL } else { header.breadth as usize })
+        Some(if header.breadth == 0 { USUAL_BREADTH } else { header.breadth as usize })
     }
 
     /// Bytes that [`breadth_in`](Self::breadth_in) needs.

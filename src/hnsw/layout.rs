@@ -70,6 +70,10 @@ pub(super) struct Header {
 
 /// The word of the header that says it. Older builds left it 0 and do not read it.
 pub(super) const BREADTH_WORD: usize = 18 + MAX_LEVELS;
+/// Breadth of a walk on easy data, and where it was not measured.
+pub(super) const USUAL_BREADTH: usize = 128;
+/// The largest that is read from a file: a later build may choose more than this one does.
+pub(super) const LARGEST_BREADTH: u32 = 1 << 20;
 
 /// Byte ranges of the parts.
 #[derive(Debug, Clone, Default)]
