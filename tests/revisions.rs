@@ -310,7 +310,7 @@ fn every_search_sees_changed_metadata_whatever_else_happens() {
             pair.conn.execute_batch("COMMIT").unwrap();
             // A reader that stays where it is for a while.
             let reader = open(&folder.path().join("revised.db"));
-            for at in 0..900 {
+            for at in 0..600 {
                 pair.step(most);
                 let what = format!("seed {seed}, {delta_rows} {maintenance}, step {at}");
                 let mine = std::mem::replace(&mut pair.conn, Connection::open_in_memory().unwrap());
