@@ -310,8 +310,13 @@ fn every_search_sees_changed_metadata_whatever_else_happens() {
             pair.conn.execute_batch("COMMIT").unwrap();
             // A reader that stays where it is for a while.
             let reader = open(&folder.path().join("revised.db"));
-            for at in 0..900 {
+            // Steps that found a job under way, and revisions in the log.
+            let mut met = (0, 0);
+            for at in 0..600 {
                 pair.step(most);
+                let count = |sql: &str| pair.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+                met.0 += i64::from(count("SELECT count(*) FROM docs_config WHERE name LIKE 'claim %'") > 0);
+                met.1 += i64::from(count("SELECT count(*) FROM docs_delta WHERE op = 4") > 0);
                 let what = format!("seed {seed}, {delta_rows} {maintenance}, step {at}");
                 let mine = std::mem::replace(&mut pair.conn, Connection::open_in_memory().unwrap());
                 if at % 7 == 0 {
@@ -332,6 +337,7 @@ fn every_search_sees_changed_metadata_whatever_else_happens() {
                 pair.conn.execute_batch("COMMIT").unwrap();
             }
             drop(reader);
+            assert!(met.1 > 100 && (met.0 > 20 || delta_rows < 257), "seed {seed}: {met:?}");
             for last in ["", "maintain", "optimize"] {
                 if !last.is_empty() {
                     command(&pair.conn, last);
