@@ -55,6 +55,8 @@ struct File {
 struct Thread {
     signal: Arc<Signal>,
     process: u32,
+    /// What it has to adopt before its next slice.
+    manners: Arc<Mutex<Option<Manners>>>,
 }
 
 static FILES: LazyLock<Mutex<HashMap<Place, File>>> = LazyLock::new(Mutex::default);
@@ -112,6 +114,13 @@ impl Presence {
             let why = self.obstacle(host);
             maintenance::set_obstacle(&self.place, table, why.as_deref());
             self.alone.set(why.is_some());
+            let manners = Manners::of(host);
+            let files = FILES.lock();
+            if let Some(thread) = files.get(&self.place).and_then(|file| file.thread.as_ref())
+                && thread.process == std::process::id()
+            {
+                *thread.manners.lock() = Some(manners);
+            }
         }
         self.alone.get()
     }
@@ -156,11 +165,11 @@ impl Presence {
         if !is_there {
             let signal: Arc<Signal> = Arc::default();
             let process = std::process::id();
-            let manners = Manners::of(host);
-            let (of, place) = (Arc::clone(&signal), self.place.clone());
-            let run = move || work(&of, &place, &manners);
+            let manners = Arc::new(Mutex::new(Some(Manners::of(host))));
+            let (of, place, to_adopt) = (Arc::clone(&signal), self.place.clone(), Arc::clone(&manners));
+            let run = move || work(&of, &place, to_adopt);
             match std::thread::Builder::new().name("nearlite background".into()).spawn(run) {
-                Ok(_) => file.thread = Some(Thread { signal, process }),
+                Ok(_) => file.thread = Some(Thread { signal, process, manners }),
                 Err(error) => {
                     file.failed = Some((format!("the system has no more threads ({error})"), Instant::now()));
                     self.looks.set(0);
@@ -218,8 +227,7 @@ impl Manners {
         for (name, value) in &self.0 {
             run(conn, &format!("PRAGMA main.{name} = {value}"), [])?;
         }
-        // Not by rusqlite's call, which needs SQLite 3.44.
-        Ok(run(conn, "PRAGMA busy_timeout = 0", [])?)
+        Ok(())
     }
 }
 
@@ -232,7 +240,7 @@ fn run(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<()
 }
 
 /// What the thread does.
-fn work(signal: &Signal, place: &Place, manners: &Manners) {
+fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Option<Manners>>>) {
     IS_ONE.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         let guard = NoFork::enter();
@@ -264,19 +272,21 @@ struct Connected {
     place: Place,
     /// Since when it has been kept away by transactions that only read.
     kept_away: Option<Instant>,
+    manners: Arc<Mutex<Option<Manners>>>,
 }
 
 impl Connected {
-    fn open(place: &Place, manners: &Manners) -> Result<Self> {
+    fn open(place: &Place, manners: Arc<Mutex<Option<Manners>>>) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
         let conn = Connection::open_with_flags(&place.0, flags)?;
         register(&conn)?;
-        manners.adopt(&conn)?;
+        // Not by rusqlite's call, which needs SQLite 3.44.
+        run(&conn, "PRAGMA busy_timeout = 0", [])?;
         // The first statement finds a file that is encrypted.
         conn.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-        Ok(Self { known: HashMap::new(), conn, place: place.clone(), kept_away: None })
+        Ok(Self { known: HashMap::new(), conn, place: place.clone(), kept_away: None, manners })
     }
 
     /// Whether the connections of this process leave the file to us.
@@ -326,6 +336,10 @@ impl Hands for Connected {
         let _guard = NoFork::enter();
         if !self.is_free() {
             return Ok(Tried::Refused);
+        }
+        let changed = self.manners.lock().take();
+        if let Some(manners) = changed {
+            manners.adopt(&self.conn)?;
         }
         let rank = Task::Keep(zeal).rank();
         let Some((collection, _)) = self.known.get(table) else { return Ok(Tried::Refused) };
