@@ -8,6 +8,7 @@ use crate::collection::maintenance::{self, Done};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::quoted;
+use crate::value::Value;
 use rusqlite::config::DbConfig;
 use std::time::{Duration, Instant};
 
@@ -216,8 +217,9 @@ impl<D: Access> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background) or
-    /// `resident_vectors`. With
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (`"auto"`, `"commit"`, `"manual"`, `"background"`),
+    /// `resident_vectors`, or how text queries are meant: `operator`, `minimum_match`, `prefix_last`, `fuzzy`, `stop_words`,
+    /// `syntax`, as in SQL. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///
     /// ```
@@ -233,7 +235,8 @@ impl<D: Access> Collection<D> {
     ///
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
-    pub fn set(&self, setting: &str, value: i64) -> Result<()> {
+    pub fn set(&self, setting: &str, value: impl Into<Value>) -> Result<()> {
+        let value = value.into();
         let (target, name) = (self.target(), quoted(self.name()));
         self.write_unchecked(|conn| {
             let sql = format!("INSERT INTO {target}({name}, rank) VALUES(?1, ?2)");

@@ -69,7 +69,7 @@ pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> 
             }
         },
     };
-    Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
+    Ok(TextLeg { options: value.options.text, query: value.text, field: field.or(named) })
 }
 
 /// The grouping that the options ask for.

@@ -5,18 +5,23 @@ use crate::schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpe
 /// The declared arguments that [`parse`](super::parse) reads back as `schema`, joined by commas.
 pub(crate) fn write(schema: &Schema) -> String {
     let columns = schema.columns.iter().map(write_column);
-    let option = |name: &str, value: &Option<String>| {
-        value.as_ref().map(|value| format!("{name} = '{}'", value.replace('\'', "''")))
-    };
-    let options = [option("tokenizer", &schema.tokenizer), option("model", &schema.model)];
-    columns.chain(options.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+    let own = [("tokenizer", schema.tokenizer.clone()), ("model", schema.model.clone())];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let options = own
+        .chain(schema.text.declared())
+        .map(|(name, value)| format!("{name} = '{}'", value.replace('\'', "''")));
+    columns.chain(options).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn write_column(column: &Column) -> String {
     let name = column.name.replace('"', "\"\"");
     let kind = match &column.kind {
         ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),
-        ColumnKind::FullText { weight } => format!("TEXT FULLTEXT WEIGHT {weight}"),
+        ColumnKind::FullText { weight, tokenizer } => {
+            let tokenizer =
+                tokenizer.as_ref().map(|name| format!(" TOKENIZER '{}'", name.replace('\'', "''")));
+            format!("TEXT FULLTEXT WEIGHT {weight}{}", tokenizer.unwrap_or_default())
+        }
         ColumnKind::Metadata(kind) => kind.name().to_owned(),
         ColumnKind::Unindexed => "UNINDEXED".to_owned(),
         ColumnKind::Vector(spec) => {
