@@ -127,6 +127,7 @@ pub use query::fusion::{Fusion, LegScore};
 pub use query::planner::PartPlan;
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
+pub use text::{Term, Token};
 pub use text_options::{Fuzzy, Minimum, Operator, Syntax, TextOptions};
 pub use value::{Op, Value};
 pub use vector::{Codes, Metric, Store};

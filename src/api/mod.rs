@@ -30,6 +30,7 @@ mod session;
 mod statement;
 mod transaction;
 mod upkeep;
+mod vocabulary;
 mod write_cell;
 mod write_row;
 

@@ -30,6 +30,7 @@ mod update;
 mod upkeep;
 mod vector_hint;
 mod vector_value;
+mod vocabulary;
 mod warnings;
 
 pub(crate) use ddl::{write as write_schema, write_column};
@@ -73,5 +74,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     module::register_atomic(conn)?;
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
+    module::register_module::<vocabulary::Tokens>(conn, "nearlite_tokens")?;
+    module::register_module::<vocabulary::Terms>(conn, "nearlite_terms")?;
     module::register_module::<table::Table>(conn, "nearlite")
 }

@@ -39,6 +39,7 @@ mod stop_words;
 #[cfg(test)]
 mod tests;
 mod unmarked;
+mod vocabulary;
 mod waiting;
 mod windows;
 mod wording;
@@ -52,6 +53,7 @@ pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
 pub use query_text::TextQuery;
 pub use searcher::{Prepared, TextSearcher};
+pub use vocabulary::{Term, Token};
 pub use writer::{build, build_like, merge};
 
 pub use crate::text_options::{Syntax, TextOptions};
