@@ -156,6 +156,10 @@ impl VirtualTable for Terms {
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
         info.set_cost(100_000.0);
         info.set_rows(10_000);
+        let by_term = info.order_by().all(|order| order.column == 0 && !order.desc);
+        if by_term && info.order_by().count() == 1 {
+            info.set_order_by_consumed();
+        }
         Ok(plan(info, 2, 2, 3))
     }
 

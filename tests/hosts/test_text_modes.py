@@ -94,4 +94,7 @@ def test_views_and_defensive_connections_may_read_tokens_and_terms(db):
     db.rows("CREATE VIEW seen AS SELECT term, rows FROM nearlite_terms('docs', 'body')")
     db.rows("PRAGMA trusted_schema = 0")
     assert db.rows("SELECT * FROM seen ORDER BY rows, term DESC LIMIT 1") == [("two", 1)]
+    assert db.rows("SELECT term FROM nearlite_terms('docs', 'body') ORDER BY term DESC") == [("two",), ("one",)]
+    plan = db.rows("EXPLAIN QUERY PLAN SELECT term FROM nearlite_terms('docs', 'body') ORDER BY term LIMIT 1")
+    assert not any("B-TREE" in str(step) for step in plan), plan
     assert db.rows("SELECT t.token FROM docs, nearlite_tokens('docs', 'body', docs.body) t ORDER BY t.position") == [("one",), ("two",)]
