@@ -82,6 +82,7 @@
 //! | open a file, make a collection | [`Database`], [`OpenOptions`], [`Schema`], [`VectorSpec`] |
 //! | write and read rows | [`Collection`], [`Key`], [`Transaction`] |
 //! | search | [`Search`], [`Hits`], [`Hit`], [`Iter`], [`Explain`] |
+//! | how text queries are meant | [`TextOptions`], [`Operator`], [`Minimum`], [`Fuzzy`], [`Syntax`] |
 //! | filters | [`col`], [`json`](fn@json), [`Filter`] |
 //! | fusion and diversity | [`Fusion`], [`Mmr`] |
 //! | SQL on your own connection | [`register`], [`Collection::on`] |
@@ -110,6 +111,7 @@ mod schema;
 mod sql;
 mod storage;
 mod text;
+mod text_options;
 mod value;
 mod vector;
 
@@ -126,6 +128,8 @@ pub use query::planner::PartPlan;
 pub use query::{Facet, Like};
 pub use schema::{Column, ColumnKind, ColumnType, IndexKind, Schema, VectorSpec};
 pub use sql::register;
+pub use text::{Term, Token};
+pub use text_options::{Fuzzy, Minimum, Operator, Syntax, TextOptions};
 pub use value::{Op, Value};
 pub use vector::{Codes, Metric, Store};
 

@@ -16,6 +16,7 @@ pub use vector_spec::{IndexKind, VectorSpec};
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::text_options::TextOptions;
 use crate::value::Value;
 use crate::vector::Metric;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub enum ColumnKind {
     FullText {
         /// Multiplies the column's BM25 contribution.
         weight: f32,
+        /// Its tokenizer; `None` for the table's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokenizer: Option<String>,
     },
     /// A typed, filterable value.
     Metadata(ColumnType),
@@ -91,13 +95,23 @@ pub struct Column {
     pub declared: Option<String>,
 }
 
+impl Column {
+    /// The tokenizer of a FULLTEXT column that has one of its own.
+    pub(crate) fn tokenizer(&self) -> Option<&str> {
+        match &self.kind {
+            ColumnKind::FullText { tokenizer, .. } => tokenizer.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// The declaration of a collection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[non_exhaustive]
 pub struct Schema {
     /// Columns in declared order.
     pub columns: Vec<Column>,
-    /// Name of the tokenizer of the FULLTEXT columns.
+    /// The tokenizer of the FULLTEXT columns that have none of their own.
     pub tokenizer: Option<String>,
     /// Name of the embedding model, shown in dimension errors.
     pub model: Option<String>,
@@ -107,6 +121,9 @@ pub struct Schema {
     /// What became of the ids of the metadata columns when columns were added or dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) altered: Option<layout::Altered>,
+    /// How text queries are meant that do not say it themselves.
+    #[serde(default, skip_serializing_if = "TextOptions::is_empty")]
+    pub text: TextOptions,
     /// First mistake of the builder, reported by [`Schema::validate`].
     #[serde(skip)]
     pub(crate) mistake: Option<&'static str>,
@@ -142,7 +159,7 @@ impl Schema {
 
     /// A text column searched by BM25 whose contribution is multiplied by `weight`.
     pub fn full_text_weighted(self, name: impl Into<String>, weight: f32) -> Self {
-        self.with(name, ColumnKind::FullText { weight })
+        self.with(name, ColumnKind::FullText { weight, tokenizer: None })
     }
 
     /// A filterable text column.
@@ -208,7 +225,38 @@ impl Schema {
         self
     }
 
-    /// Sets the tokenizer of the FULLTEXT columns.
+    /// Gives the FULLTEXT column declared last a tokenizer of its own. After any other column it is a mistake that
+    /// [`validate`](Self::validate) reports.
+    ///
+    /// ```
+    /// use nearlite::{Database, Schema};
+    ///
+    /// let files = Database::in_memory()?.collection("files").create(
+    ///     Schema::new().integer_key("id").full_text("about").full_text("source").tokenizer_of_column("code"))?;
+    /// files.insert(&serde_json::json!({"id": 1, "about": "who asks", "source": "fn getUserById(id: u64)"}))?;
+    /// assert_eq!(files.search().text("user").run()?.keys(), [1]);
+    /// assert_eq!(files.search().text("get_user_by_id").run()?.keys(), [1]);
+    /// # Ok::<(), nearlite::Error>(())
+    /// ```
+    pub fn tokenizer_of_column(mut self, name: impl Into<String>) -> Self {
+        match self.columns.last_mut().map(|column| &mut column.kind) {
+            Some(ColumnKind::FullText { tokenizer, .. }) => *tokenizer = Some(name.into()),
+            _ => {
+                let mistake =
+                    "tokenizer_of_column() is about the FULLTEXT column before it, and there is none";
+                self.mistake = Some(mistake);
+            }
+        }
+        self
+    }
+
+    /// How text queries are meant that do not say it themselves.
+    pub fn text_options(mut self, options: TextOptions) -> Self {
+        self.text = options;
+        self
+    }
+
+    /// Sets the tokenizer of the FULLTEXT columns that have none of their own.
     pub fn tokenizer(mut self, name: impl Into<String>) -> Self {
         self.tokenizer = Some(name.into());
         self
@@ -256,7 +304,7 @@ impl Schema {
     /// Positions and weights of the FULLTEXT columns, in declared order.
     pub fn full_texts(&self) -> impl Iterator<Item = (usize, f32)> {
         self.columns.iter().enumerate().filter_map(|(at, column)| match column.kind {
-            ColumnKind::FullText { weight } => Some((at, weight)),
+            ColumnKind::FullText { weight, .. } => Some((at, weight)),
             _ => None,
         })
     }
@@ -331,6 +379,7 @@ impl Schema {
         if keys > 1 {
             return Err(Error::Schema(format!("{table}: only one column can be the PRIMARY KEY")));
         }
+        self.text.check_of_table().map_err(|why| Error::Schema(format!("{table}: {why}")))?;
         Ok(())
     }
 
@@ -358,7 +407,7 @@ impl Schema {
             ColumnKind::Key(ColumnType::Real | ColumnType::Boolean | ColumnType::Json) => {
                 bad("a PRIMARY KEY must be TEXT or INTEGER".into())
             }
-            ColumnKind::FullText { weight } if !(weight.is_finite() && *weight > 0.0) => {
+            ColumnKind::FullText { weight, .. } if !(weight.is_finite() && *weight > 0.0) => {
                 bad(format!("WEIGHT must be a positive number, got {weight}"))
             }
             ColumnKind::Vector(spec) => spec.check().or_else(bad),

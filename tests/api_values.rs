@@ -212,7 +212,7 @@ fn a_collection_gets_another_name_and_keeps_its_settings() {
     assert_eq!(db.collections().unwrap(), ["other", "papers"]);
     assert!(notes.len().unwrap_err().to_string().contains("there is no collection notes any more"));
     let papers = db.collection("papers").open().unwrap();
-    assert_eq!((papers.len().unwrap(), papers.setting("ef_search").unwrap()), (59, 300));
+    assert_eq!((papers.len().unwrap(), papers.setting("ef_search").unwrap()), (59, Value::Integer(300)));
     assert!(
         matches!(papers.setting("nope"), Err(Error::Unknown(why)) if why.contains("settings are ef_search"))
     );

@@ -77,6 +77,26 @@ def test_iterating_goes_on_beyond_k(docs, rows):
     walk.close()
 
 
+def test_text_options_say_how_the_words_are_meant(docs, rows):
+    def ids(where):
+        return {row["id"] for row in rows if where(row["body"].split())}
+
+    def found(**options):
+        return set(docs.search(k=300, **options).ids)
+
+    assert found(words="owl moon", text_options={"operator": "and"}) == ids(lambda words: "owl" in words and "moon" in words)
+    assert found(text="owl moon day", text_options={"minimum_match": 2}) == ids(lambda words: len({"owl", "moon", "day"} & set(words)) > 1)
+    assert found(words="owl fal", text_options={"prefix_last": True}) == ids(lambda words: "owl" in words or "falcon" in words)
+    assert found(words="falcno", text_options={"fuzzy": "auto"}, text_column="body") == ids(lambda words: "falcon" in words)
+    both = docs.search(QUERY, words="falcno", text_options={"fuzzy": "auto"}, k=5)
+    assert both.ids == docs.search(QUERY, words="falcno", text_options={"fuzzy": 1}, text_column="body", k=5).ids
+    assert any(hit.bm25 for hit in both)
+    with pytest.raises(nearlite.InputError, match="text_options: expected a dictionary"):
+        docs.search(words="owl", text_options="and")
+    with pytest.raises(nearlite.Error, match='"operator" must be'):
+        docs.search(words="owl", text_options={"operator": "xor"})
+
+
 def test_text_hybrid_and_their_scores(docs):
     text = docs.search(text="+owl -wolf", k=300)
     assert text and all("owl" in hit.text and "wolf" not in hit.text for hit in text)

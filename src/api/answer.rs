@@ -14,6 +14,7 @@ use super::statement::{error_of, target};
 use crate::error::{Error, Result};
 use crate::query::{Filter, Grouping, Leg, LegQuery, Request, TextLeg, VectorLeg};
 use crate::schema::VectorSpec;
+use crate::text::TextOptions;
 use crate::value::Op;
 use rusqlite::Connection;
 
@@ -207,15 +208,18 @@ impl<'c, D: Access> Search<'c, D> {
         let mut legs: Vec<Leg> = legs.map(|leg| leg.map(Leg::from)).collect::<Result<_>>()?;
         legs.extend(alike);
         let vectors = legs.iter().any(|leg| matches!(leg.query, LegQuery::Vector(_)));
-        let syntax = self.syntax;
         let mut must_match = self.must_match;
+        for leg in &mut must_match {
+            leg.options = self.texts.clone();
+        }
+        let options = self.syntax.map_or_else(TextOptions::new, TextOptions::from).over(&self.texts);
         let text = match self.text {
             None if legs.is_empty() && !must_match.is_empty() => Some(must_match.remove(0)),
             None => None,
-            Some((None, query)) => Some(TextLeg { query, syntax, field: None }),
+            Some((None, query)) => Some(TextLeg { query, options, field: None }),
             Some((Some(column), query)) => {
                 match schema.find(&column).and_then(|(at, _)| schema.full_text_nth(at)) {
-                    Some(field) => Some(TextLeg { query, syntax, field: Some(field) }),
+                    Some(field) => Some(TextLeg { query, options, field: Some(field) }),
                     None => return Err(unknown_text(table, schema, &column)),
                 }
             }

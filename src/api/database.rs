@@ -417,5 +417,13 @@ fn check_same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
         let (old, new) = (option(&stored.hidden_prefix), option(&asked.hidden_prefix));
         return differs(format!("its hidden_prefix is {old}, asked for is {new}"));
     }
+    if stored.text != asked.text {
+        let shown = |schema: &Schema| match schema.text.declared().as_slice() {
+            [] => "none".to_owned(),
+            all => all.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", "),
+        };
+        let (old, new) = (shown(stored), shown(asked));
+        return differs(format!("its options of texts are {old}, asked for are {new}"));
+    }
     differs(format!("its model is {}, asked for is {}", option(&stored.model), option(&asked.model)))
 }

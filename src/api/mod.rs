@@ -36,6 +36,7 @@ mod statement;
 mod transaction;
 mod upkeep;
 mod values;
+mod vocabulary;
 mod write_cell;
 mod write_row;
 

@@ -5,7 +5,7 @@ use super::key::Key;
 use super::search::Search;
 use crate::error::{Error, Result};
 use crate::query::{Filter, TextLeg};
-use crate::text::Syntax;
+use crate::text::TextOptions;
 use rusqlite::{Connection, Params};
 
 impl<'c, D: Access> Search<'c, D> {
@@ -24,7 +24,14 @@ impl<'c, D: Access> Search<'c, D> {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn matching(mut self, query: impl Into<String>) -> Self {
-        self.must_match.push(TextLeg { query: query.into(), syntax: Syntax::Query, field: None });
+        self.must_match.push(TextLeg { query: query.into(), options: TextOptions::new(), field: None });
+        self
+    }
+
+    /// How the words of all texts of the search are meant, in place of what the table says: whether a row needs all of them, how
+    /// many typing errors they may have, and more; see [`TextOptions`].
+    pub fn text_options(mut self, options: TextOptions) -> Self {
+        self.texts = options;
         self
     }
 

@@ -9,7 +9,7 @@ use crate::limits::MAX_K;
 use crate::query::fusion::{Fusion, HybridOptions};
 use crate::query::planner::PartPlan;
 use crate::query::{Filter, Like, OrderBy, TextLeg};
-use crate::text::Syntax;
+use crate::text::{Syntax, TextOptions};
 use rusqlite::Connection;
 
 /// Rows a search returns when no limit is given.
@@ -74,8 +74,10 @@ pub struct Search<'c, D: Access = Database> {
     /// The order of rows that nothing ranks.
     pub(super) order: Vec<OrderBy>,
     pub(super) must_match: Vec<TextLeg>,
-    /// How `text` is read.
-    pub(super) syntax: Syntax,
+    /// How `text` is read, where it was said.
+    pub(super) syntax: Option<Syntax>,
+    /// How all texts are meant.
+    pub(super) texts: TextOptions,
     pub(super) filter: Option<Filter>,
     pub(super) limit: usize,
     pub(super) offset: usize,
@@ -95,7 +97,8 @@ pub struct Search<'c, D: Access = Database> {
 impl<'c, D: Access> Search<'c, D> {
     pub(super) fn new(collection: &'c Collection<D>) -> Self {
         Self {
-            syntax: Syntax::Query,
+            syntax: None,
+            texts: TextOptions::new(),
             collection,
             nearest: Vec::new(),
             text: None,
@@ -179,7 +182,7 @@ impl<'c, D: Access> Search<'c, D> {
     /// ```
     pub fn words(mut self, text: impl Into<String>) -> Self {
         self = self.text(text);
-        self.syntax = Syntax::Words;
+        self.syntax = Some(Syntax::Words);
         self
     }
 

@@ -9,6 +9,7 @@ use crate::collection::maintenance::{self, Done};
 use crate::error::{Error, Result};
 use crate::query;
 use crate::schema::quoted;
+use crate::value::Value;
 use std::time::{Duration, Instant};
 
 /// What a collection holds and weighs.
@@ -209,8 +210,9 @@ impl<D: Access> Collection<D> {
         self.command("flush")
     }
 
-    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (0 auto, 1 commit, 2 manual, 3 background), `threads` or
-    /// `resident_vectors`. With
+    /// Stores a setting: `ef_search`, `automerge`, `delta_rows`, `cache_mb`, `maintenance` (`"auto"`, `"commit"`, `"manual"`, `"background"`),
+    /// `threads`, `resident_vectors`, or how text queries are meant: `operator`, `minimum_match`, `prefix_last`, `fuzzy`, `stop_words`,
+    /// `syntax`, as in SQL. With
     /// `resident_vectors` 1 searches keep the stored vectors in memory, as far as `cache_mb` allows.
     ///
     /// ```
@@ -226,8 +228,8 @@ impl<D: Access> Collection<D> {
     ///
     /// # Errors
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
-    pub fn set(&self, setting: &str, value: i64) -> Result<()> {
-        let sql = command_sql(&self.inner);
+    pub fn set(&self, setting: &str, value: impl Into<Value>) -> Result<()> {
+        let (sql, value) = (command_sql(&self.inner), value.into());
         self.write_unchecked(|conn| {
             let mut statement = conn.prepare(&sql).map_err(error_of)?;
             change(conn, statement.query((setting, value)).map_err(error_of)?)?;
@@ -235,23 +237,24 @@ impl<D: Access> Collection<D> {
         })
     }
 
-    /// The value of a setting, see [`set`](Self::set).
+    /// The value of a setting, see [`set`](Self::set). An option of texts that nothing was said of is NULL.
     ///
     /// ```
-    /// # use nearlite::{Database, Schema};
+    /// # use nearlite::{Database, Schema, Value};
     /// # let notes = Database::in_memory()?.collection("notes").create(Schema::new().key("id").full_text("body"))?;
-    /// assert_eq!(notes.setting("automerge")?, 3);                            // the default
+    /// assert_eq!(notes.setting("automerge")?, Value::Integer(3));            // the default
     /// notes.set("automerge", 4)?;
-    /// assert_eq!(notes.setting("automerge")?, 4);
+    /// assert_eq!(notes.setting("automerge")?, Value::Integer(4));
+    /// assert_eq!(notes.setting("maintenance")?, Value::from("auto"));
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::Unknown`] listing the settings.
-    pub fn setting(&self, setting: &str) -> Result<i64> {
+    pub fn setting(&self, setting: &str) -> Result<Value> {
         let settings = self.read(|conn| self.inner.settings(conn))?;
-        let value = settings.value(setting).ok_or_else(|| self.inner.storage.unknown_setting(setting))?;
-        Ok(i64::try_from(value).unwrap_or(i64::MAX))
+        let value = settings.value(&self.inner.schema, setting);
+        value.ok_or_else(|| self.inner.storage.unknown_setting(setting))
     }
 
     pub(super) fn command(&self, command: &str) -> Result<()> {

@@ -4,6 +4,7 @@ use super::request::{Leg, TextLeg, VectorLeg};
 use crate::collection::{Snapshot, texts_of};
 use crate::error::{Error, Result};
 use crate::text::Syntax;
+use crate::text_options::{Fuzzy, Minimum, Operator, TextOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -168,7 +169,7 @@ impl Like {
             let texts = texts_of(schema, row.map(|row| row.values));
             let query = snapshot.text()?.searcher.characteristic(&texts, field, self.terms)?;
             if !query.is_empty() {
-                legs.push(TextLeg { query, syntax: Syntax::Query, field }.into());
+                legs.push(TextLeg { query, options: any_of_them(), field }.into());
             }
         }
         Ok(legs)
@@ -210,4 +211,10 @@ fn contradiction(table: &str, name: &str, kind: &str) -> Error {
         "{table}.{name} MATCH like_row(...) compares rows by the {kind} of that column; write {table} MATCH like_row(...) for \
          what the options say"
     ))
+}
+
+/// Any of the words as they stand, whatever the table says of queries that people type.
+fn any_of_them() -> TextOptions {
+    let options = TextOptions::from(Syntax::Query).operator(Operator::Or).minimum_match(Minimum::Words(0));
+    options.prefix_last(false).fuzzy(Fuzzy::Distance(0))
 }

@@ -191,7 +191,8 @@ pub fn parse_text(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<TextQuery> {
         let table = &snapshot.storage.table;
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
-    snapshot.text()?.searcher.parse(&leg.query, leg.field, leg.syntax)
+    let options = snapshot.settings.text_options(snapshot.schema, &leg.options);
+    snapshot.text()?.searcher.parse(&leg.query, leg.field, options)
 }
 
 /// Rowids of all live rows that match a text.

@@ -3,7 +3,7 @@
 use super::filter::Filter;
 use super::fusion::{HybridOptions, LegScore};
 use super::planner::PartPlan;
-use crate::text::Syntax;
+use crate::text_options::TextOptions;
 use crate::value::Op;
 
 /// Nearest rows to a vector.
@@ -16,12 +16,12 @@ pub struct VectorLeg {
 }
 
 /// Rows that match a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TextLeg {
     /// Query text.
     pub query: String,
-    /// How it is read.
-    pub syntax: Syntax,
+    /// How it is meant; the table says the rest.
+    pub options: TextOptions,
     /// Which FULLTEXT column, counted among them; `None` for all.
     pub field: Option<usize>,
 }

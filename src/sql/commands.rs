@@ -8,6 +8,7 @@ use crate::collection::permits::Bound;
 use crate::collection::{self, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
+use crate::text_options::TextOptions;
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 use std::time::Duration;
@@ -40,9 +41,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             }
             ValueRef::Integer(value) => value,
             ValueRef::Null => {
-                return Err(Error::Value(format!(
-                    "{table}: the setting {command} needs a value: INSERT INTO {table}({table}, {rank}) VALUES('{command}', ...)"
-                )));
+                return Err(needs_value(table, &rank, command));
             }
             other => {
                 return Err(Error::Value(format!(
@@ -55,6 +54,16 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
         return shared.atomically(|| {
             shared.collection.storage.set(conn, command, value)?;
             // Everything cached under the nonce, settings among it, is read again.
+            shared.collection.storage.renew_nonce(conn)
+        });
+    }
+    if TextOptions::OF_TABLE.contains(&command) {
+        let (conn, value) = (shared.conn(), Value::from(argument));
+        if value == Value::Null {
+            return Err(needs_value(table, &rank, command));
+        }
+        return shared.atomically(|| {
+            shared.collection.storage.set_text(conn, command, &value)?;
             shared.collection.storage.renew_nonce(conn)
         });
     }
@@ -102,7 +111,8 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }
         }
         other => {
-            let settings: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+            let numbers = Settings::RANGES.iter().map(|(name, ..)| *name);
+            let settings: Vec<_> = numbers.chain(TextOptions::OF_TABLE).collect();
             Err(Error::Unknown(format!(
                 "{table}: unknown command '{other}'; commands are {}; settings are {}",
                 COMMANDS.join(", "),
@@ -110,4 +120,10 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             )))
         }
     }
+}
+
+fn needs_value(table: &str, rank: &str, setting: &str) -> Error {
+    Error::Value(format!(
+        "{table}: the setting {setting} needs a value: INSERT INTO {table}({table}, {rank}) VALUES('{setting}', ...)"
+    ))
 }

@@ -5,12 +5,13 @@
 //! column   := name (scalar | json | text | vector | stored)
 //! scalar   := (TEXT | INTEGER | INT | REAL | DOUBLE | FLOAT | BOOLEAN | BOOL) { PRIMARY KEY | NOT NULL | DEFAULT literal }
 //! json     := JSON { NOT NULL | DEFAULT literal }
-//! text     := [TEXT] FULLTEXT { WEIGHT number | NOT NULL }
+//! text     := [TEXT] FULLTEXT { WEIGHT number | TOKENIZER string | NOT NULL }
 //! vector   := (VECTOR '(' dim ')' | VECTOR '[' dim ']' | FLOAT '[' dim ']')
 //!             { METRIC (cosine | l2 | ip) | INDEX (flat | hnsw ['(' {(m | ef_construction) '=' int} ')'])
 //!             | CODES (int8 | none | bit) | STORE (f32 | f16) | NOT NULL }
 //! stored   := [any type] UNINDEXED { NOT NULL | DEFAULT literal }
-//! option   := (tokenizer | model | hidden_prefix) '=' (string | name | number)
+//! option   := (tokenizer | model | hidden_prefix | stop_words | syntax | operator | minimum_match | prefix_last | fuzzy)
+//!             '=' (string | name | number)
 //! literal  := [+ | -] number | string | blob | TRUE | FALSE | NULL
 //! name     := word | "quoted" | `quoted` | [quoted]
 //! ```
@@ -35,7 +36,17 @@ use crate::value::Value;
 
 const TYPES: [&str; 10] =
     ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "JSON", "VECTOR(n)"];
-const OPTIONS: [&str; 3] = ["tokenizer", "model", "hidden_prefix"];
+const OPTIONS: [&str; 9] = [
+    "tokenizer",
+    "model",
+    "hidden_prefix",
+    "stop_words",
+    "syntax",
+    "operator",
+    "minimum_match",
+    "prefix_last",
+    "fuzzy",
+];
 
 /// Parses the declared arguments of the table called `table` and validates the result.
 pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
@@ -176,10 +187,17 @@ impl Parser<'_> {
 
     fn option(&mut self, name: &str, schema: &mut Schema) -> Result<()> {
         let lower = name.to_ascii_lowercase();
+        let mut text_option = None;
         let slot = match lower.as_str() {
             "tokenizer" => &mut schema.tokenizer,
             "model" => &mut schema.model,
             "hidden_prefix" => &mut schema.hidden_prefix,
+            name if OPTIONS.contains(&name) => {
+                if schema.text.declared().iter().any(|(given, _)| *given == name) {
+                    return self.error(format_args!("{lower}= is given twice"));
+                }
+                &mut text_option
+            }
             "content" | "content_rowid" => {
                 return self.error(format_args!(
                     "{lower}= (an index over an existing table) is not supported yet; \
@@ -198,6 +216,11 @@ impl Parser<'_> {
         };
         self.at += 1;
         *slot = Some(value);
+        if let Some(value) = text_option
+            && let Some(Err(allowed)) = schema.text.set_text(&lower, &value)
+        {
+            return self.error(format_args!("{lower} must be {allowed}, got '{value}'"));
+        }
         match self.peek() {
             None => Ok(()),
             Some(extra) => {
@@ -356,17 +379,24 @@ impl Parser<'_> {
     }
 
     fn full_text(&mut self) -> Result<(ColumnKind, bool)> {
-        let (mut not_null, mut weighted, mut weight) = (false, false, 1.0);
+        let (mut not_null, mut weighted, mut weight, mut tokenizer) = (false, false, 1.0, None);
         while self.peek().is_some() {
             if self.not_null(&mut not_null)? {
             } else if self.take("WEIGHT") {
                 self.once(&mut weighted, "WEIGHT")?;
                 weight = self.number("WEIGHT")?;
+            } else if self.take("TOKENIZER") {
+                self.once(&mut tokenizer.is_some(), "TOKENIZER")?;
+                let Some(Token::Word(name) | Token::Quoted(name) | Token::Text(name)) = self.peek() else {
+                    return self.error("TOKENIZER needs a name, for example TOKENIZER 'code'");
+                };
+                tokenizer = Some(name.clone());
+                self.at += 1;
             } else {
-                return self.unexpected(Some(Place::Scalar), &["WEIGHT", "NOT NULL"]);
+                return self.unexpected(Some(Place::Scalar), &["WEIGHT", "TOKENIZER", "NOT NULL"]);
             }
         }
-        Ok((ColumnKind::FullText { weight }, not_null))
+        Ok((ColumnKind::FullText { weight, tokenizer }, not_null))
     }
 
     fn stored(&mut self) -> Result<(ColumnKind, bool)> {

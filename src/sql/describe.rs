@@ -99,9 +99,10 @@ fn rows(schema: &Schema) -> Vec<[Value; ARGUMENT as usize]> {
         let (kind, declared) = match &column.kind {
             ColumnKind::Key(kind) => ("key", Some(kind.name().to_owned())),
             ColumnKind::Metadata(kind) => ("metadata", Some(kind.name().to_owned())),
-            ColumnKind::FullText { weight } => {
+            ColumnKind::FullText { weight, tokenizer } => {
                 row[9] = Value::Real(f64::from(*weight));
-                row[10] = Value::Text(schema.tokenizer.clone().unwrap_or_else(|| "default".into()));
+                let named = tokenizer.as_deref().or(schema.tokenizer.as_deref());
+                row[10] = text(named.unwrap_or("default"));
                 ("full text", Some("TEXT".to_owned()))
             }
             ColumnKind::Unindexed => {

@@ -76,7 +76,7 @@ pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> 
             }
         },
     };
-    Ok(TextLeg { syntax: value.syntax(), query: value.text, field: field.or(named) })
+    Ok(TextLeg { options: value.options.text, query: value.text, field: field.or(named) })
 }
 
 /// The rowid that `like_row` names, and the legs of rows that are like that one. There are none where there is no such

@@ -33,6 +33,7 @@ mod update;
 mod upkeep;
 mod vector_hint;
 mod vector_value;
+mod vocabulary;
 mod warnings;
 
 pub(crate) use ddl::{write as write_schema, write_column, write_options};
@@ -87,5 +88,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     module::register_module::<info::Info>(conn, "nearlite_info")?;
     module::register_module::<describe::Description>(conn, "nearlite_schema")?;
     module::register_module::<info::Recall>(conn, "nearlite_recall")?;
+    module::register_module::<vocabulary::Tokens>(conn, "nearlite_tokens")?;
+    module::register_module::<vocabulary::Terms>(conn, "nearlite_terms")?;
     module::register_module::<table::Table>(conn, "nearlite")
 }

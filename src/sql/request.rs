@@ -12,7 +12,6 @@ use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::fusion::{self, HybridOptions};
 use crate::query::{Filter, Leg, LegQuery, Like, Request, TextLeg, VectorLeg};
-use crate::text::Syntax;
 use crate::value::{Op, Value};
 use rusqlite::types::ValueRef;
 
@@ -272,9 +271,7 @@ impl<'a> RequestBuilder<'a> {
                 LegValue::Near(near) => near_leg(self.shared, near, &column)?,
                 LegValue::Text(value) => {
                     let mut value = value.clone();
-                    if options.syntax == Syntax::Words {
-                        value.options.syntax = Syntax::Words;
-                    }
+                    value.options.text = value.options.text.over(&options.text);
                     let LegOptions { weight, depth, bound, .. } = value.options;
                     let leg = Leg::from(text_leg(self.shared, value, None)?);
                     Some(Leg { weight, depth, bound, ..leg })

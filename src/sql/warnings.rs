@@ -5,7 +5,7 @@ use super::info;
 use super::module::Args;
 use crate::error::{Error, Result};
 use crate::query::fusion;
-use crate::text::{Syntax, TextConfig, TextQuery};
+use crate::text::{TextConfig, TextQuery};
 use crate::value::Value;
 use rusqlite::Connection;
 
@@ -14,7 +14,8 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     let Value::Text(table) = Value::from(args.value(0)) else {
         return Err(Error::Value("nearlite_warnings takes the name of a table and a text query".into()));
     };
-    let schema = info::open(conn, &table)?.schema;
+    let collection = info::open(conn, &table)?;
+    let schema = &collection.schema;
     if schema.full_texts().next().is_none() {
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
@@ -22,15 +23,14 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     if let Some(Carried::Hybrid(hybrid)) = Carried::of(args, 1)? {
         query = hybrid.text().cloned();
         let options = hybrid.options.as_deref().map(fusion::parse_options).transpose()?;
-        if let (Some(query), Some(options)) = (&mut query, options)
-            && options.syntax == Syntax::Words
-        {
-            query.options.syntax = Syntax::Words;
+        if let (Some(query), Some(options)) = (&mut query, options) {
+            query.options.text = query.options.text.over(&options.text);
         }
     }
     let warnings = match query {
         Some(query) => {
-            TextQuery::parse(&TextConfig::of(&schema), &query.text, None, query.syntax())?.warnings().to_vec()
+            let options = collection.settings(conn)?.text_options(schema, &query.options.text);
+            TextQuery::parse(&TextConfig::of(schema), &query.text, None, options)?.warnings().to_vec()
         }
         None => Vec::new(),
     };

@@ -2,6 +2,9 @@
 
 use super::shadow::Storage;
 use crate::error::{Error, Result};
+use crate::schema::Schema;
+use crate::text_options::TextOptions;
+use crate::value::Value;
 use rusqlite::Connection;
 
 /// Settings that live in `t_config` and can be changed by a command.
@@ -21,6 +24,8 @@ pub struct Settings {
     pub maintenance: usize,
     /// Threads that a build of the table uses; 0: as many as the process has left.
     pub threads: usize,
+    /// How text queries are meant that do not say it themselves, in place of what is declared.
+    pub text: TextOptions,
 }
 
 /// Who keeps a table in few segments.
@@ -51,6 +56,7 @@ impl Default for Settings {
             resident_vectors: 0,
             maintenance: 0,
             threads: 0,
+            text: TextOptions::default(),
         }
     }
 }
@@ -67,6 +73,11 @@ impl Settings {
         ("threads", 0, 1_024),
     ];
 
+    /// How a query with the options `own` is meant.
+    pub fn text_options(&self, schema: &Schema, own: &TextOptions) -> TextOptions {
+        own.over(&self.text.over(&schema.text))
+    }
+
     /// Who keeps the table in few segments.
     pub fn maintenance(&self) -> Maintenance {
         match self.maintenance {
@@ -77,9 +88,18 @@ impl Settings {
         }
     }
 
-    /// The value of the setting called `name`.
-    pub fn value(&self, name: &str) -> Option<usize> {
-        self.clone().field(name).map(|value| *value)
+    /// The value of the setting called `name`: a number, a name, NULL where nothing is said.
+    pub fn value(&self, schema: &Schema, name: &str) -> Option<Value> {
+        if TextOptions::OF_TABLE.contains(&name) {
+            let declared = self.text_options(schema, &TextOptions::new()).declared();
+            let own = declared.into_iter().find(|(own, _)| *own == name);
+            return Some(own.map_or(Value::Null, |(_, value)| value.into()));
+        }
+        let number = self.clone().field(name).map(|value| *value)?;
+        if name == "maintenance" {
+            return Some(Maintenance::NAMES.get(number).map_or(Value::Null, |name| Value::from(*name)));
+        }
+        Some(Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 
     fn field(&mut self, name: &str) -> Option<&mut usize> {
@@ -106,7 +126,11 @@ impl Storage {
         ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (Ok(name), Ok(value)) = (row.get::<_, String>(0), row.get::<_, i64>(1)) else { continue };
+            let Ok(name) = row.get::<_, String>(0) else { continue };
+            if let Some(json) = json(&Value::from(row.get_ref(1)?)) {
+                settings.text.set(&name, &json);
+            }
+            let Ok(value) = row.get::<_, i64>(1) else { continue };
             if let (Some(field), Ok(value)) = (settings.field(&name), usize::try_from(value)) {
                 *field = value;
             }
@@ -132,5 +156,43 @@ impl Storage {
             return Err(Error::Value(format!("{}: {name} must be {low} to {high}, got {value}", self.table)));
         }
         self.set_config(conn, name, &rusqlite::types::Value::Integer(value))
+    }
+
+    /// Stores how text queries are meant. Of `operator` and `minimum_match` the one that was set last counts.
+    ///
+    /// # Errors
+    /// [`Error::Value`] that says what is allowed.
+    pub fn set_text(&self, conn: &Connection, name: &str, value: &Value) -> Result<()> {
+        let place = |what: String| Error::Value(format!("{}: {what}", self.table));
+        let mut options = TextOptions::default();
+        let given = json(value);
+        if let Some(Err(allowed)) = options.set(name, given.as_ref().unwrap_or(&serde_json::Value::Null)) {
+            let shown = given.map_or_else(|| value.type_name().to_owned(), |given| given.to_string());
+            return Err(place(format!("{name} must be {allowed}, got {shown}")));
+        }
+        options.check().map_err(place)?;
+        self.upgrade_format(conn)?;
+        for other in ["operator", "minimum_match"].into_iter().filter(|other| *other != name) {
+            if matches!(name, "operator" | "minimum_match") {
+                let sql = format!("DELETE FROM {} WHERE name = ?1", self.name("config"));
+                conn.prepare_cached(&sql)?.execute([other])?;
+            }
+        }
+        let stored = match value {
+            Value::Integer(number) => rusqlite::types::Value::Integer(*number),
+            Value::Real(number) => rusqlite::types::Value::Real(*number),
+            _ => rusqlite::types::Value::Text(value.as_text().unwrap_or_default().to_owned()),
+        };
+        self.set_config(conn, name, &stored)
+    }
+}
+
+/// A value as JSON, where it can be the value of an option of texts.
+fn json(value: &Value) -> Option<serde_json::Value> {
+    match value {
+        Value::Integer(number) => Some((*number).into()),
+        Value::Real(number) => serde_json::Number::from_f64(*number).map(serde_json::Value::Number),
+        Value::Text(text) => Some(text.as_str().into()),
+        _ => None,
     }
 }

@@ -7,12 +7,15 @@
 //! | `de_stem`, `fr_stem`, ... | lower-cased, the Snowball stemmer of the language, accents folded; and once more without accents |
 //! | `whitespace` | what stands between white space, exactly as written |
 //! | `raw` | the whole value as one token, exactly as written |
+//! | `code` | as `default`, and identifiers by their parts and as a whole (see `code`) |
 //! | `trigram` (also `ngram`) | every three characters, lower-cased: finds any substring |
 //!
 //! Scripts written without spaces (Chinese, Japanese, Thai, Khmer, ...; Korean too, for its suffixes) become
 //! **overlapping pairs** in the word tokenizers, and every last character of a run a token of its own:
 //! `東京都` is 東京, 京都, 都. So each character starts exactly one token: a phrase of pairs is a substring search, and
 //! a single character is a prefix search. `trigram` follows the same rule with three.
+//!
+//! A name may be followed by `chars=...`, punctuation that belongs to words: `default chars=_-`.
 //!
 //! No token is ever dropped for its length: tokens are cut at [`MAX_TOKEN_BYTES`], in documents and queries alike.
 
@@ -22,7 +25,7 @@ use super::unmarked::{Distinct, Unmarked};
 use crate::error::{Error, Result};
 use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream};
 
-const STEMMERS: [(&str, Language); 18] = [
+pub(super) const STEMMERS: [(&str, Language); 18] = [
     ("ar_stem", Language::Arabic),
     ("da_stem", Language::Danish),
     ("de_stem", Language::German),
@@ -71,7 +74,7 @@ impl Edition {
     }
 }
 
-/// How a table turns text into tokens.
+/// How a column turns text into tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Analysis {
     cut: Cut,
@@ -88,13 +91,41 @@ pub(super) struct QueryToken {
 }
 
 impl Analysis {
-    pub(super) fn from_name(name: Option<&str>, edition: Edition) -> Result<Self> {
-        let cut = |split, turkish| Cut { split, edition, turkish };
+    /// The tokenizer that a declaration names, with its settings.
+    pub(super) fn from_name(declared: Option<&str>, edition: Edition) -> Result<Self> {
+        let declared = declared.unwrap_or("default");
+        let (name, settings) = declared.split_once(char::is_whitespace).unwrap_or((declared, ""));
+        let mut analysis = Self::named(name, edition)?;
+        for setting in settings.split_whitespace() {
+            let Some(chars) = setting.strip_prefix("chars=") else {
+                return Err(Error::Schema(format!(
+                    "tokenizer '{declared}': {setting} is not understood; the only setting is chars=, as in 'default chars=_-'"
+                )));
+            };
+            if !matches!(analysis.cut.split, Split::Words | Split::Code) {
+                return Err(Error::Schema(format!(
+                    "tokenizer '{declared}': chars= is for tokenizers of words, and {name} is none"
+                )));
+            }
+            for c in chars.chars() {
+                if !c.is_ascii_punctuation() {
+                    return Err(Error::Schema(format!(
+                        "tokenizer '{declared}': chars= takes ASCII punctuation, not {c:?}"
+                    )));
+                }
+                analysis.cut.extra |= 1 << (c as u32);
+            }
+        }
+        Ok(analysis)
+    }
+
+    fn named(name: &str, edition: Edition) -> Result<Self> {
+        let cut = |split, turkish| Cut { split, edition, turkish, extra: 0 };
         let words = |language| Self { cut: cut(Split::Words, language == Some(Language::Turkish)), language };
         let other = |split| Self { cut: cut(split, false), language: None };
-        let name = name.unwrap_or("default");
         match name {
             "default" => Ok(words(None)),
+            "code" => Ok(other(Split::Code)),
             "whitespace" => Ok(other(Split::Whitespace)),
             "raw" => Ok(other(Split::Raw)),
             "trigram" | "ngram" => Ok(other(Split::Trigrams)),
@@ -103,7 +134,7 @@ impl Analysis {
                 None => {
                     let stemmers: Vec<&str> = STEMMERS.iter().map(|(known, _)| *known).collect();
                     Err(Error::Schema(format!(
-                        "unknown tokenizer '{name}': use default, whitespace, raw, trigram or a stemmer ({})",
+                        "unknown tokenizer '{name}': use default, code, whitespace, raw, trigram or a stemmer ({})",
                         stemmers.join(", ")
                     )))
                 }
@@ -130,13 +161,16 @@ impl Analysis {
                     .filter(Distinct)
                     .build()
             }
-            _ => self.query_analyzer(),
+            _ => self.plain_analyzer(Scan::new(self.cut)),
         }
     }
 
     /// The analyzer that reads queries.
     fn query_analyzer(self) -> TextAnalyzer {
-        let scan = Scan::new(self.cut);
+        self.plain_analyzer(Scan::of_query(self.cut))
+    }
+
+    fn plain_analyzer(self, scan: Scan) -> TextAnalyzer {
         match (self.cut.split, self.language) {
             // Folded first, so that `naïve` and `naive` have one stem; English has no accents to lose.
             (_, Some(Language::English)) => TextAnalyzer::builder(scan)
@@ -147,7 +181,7 @@ impl Analysis {
             (_, Some(language)) => {
                 TextAnalyzer::builder(scan).filter(Stemmer::new(language)).filter(AsciiFoldingFilter).build()
             }
-            (Split::Words | Split::Trigrams, None) => {
+            (Split::Words | Split::Code | Split::Trigrams, None) => {
                 TextAnalyzer::builder(scan).filter(AsciiFoldingFilter).build()
             }
             (Split::Whitespace | Split::Raw, None) => TextAnalyzer::builder(scan).build(),
@@ -168,7 +202,7 @@ impl Analysis {
     /// begins so is marked as a whole, a gram only as far as it was typed.
     pub(super) fn typed_end(self, analyzer: &mut TextAnalyzer, token: &str, prefix: &str) -> usize {
         let unspaced = token.chars().next().is_some_and(is_unspaced);
-        let gram = self.is_gram() || unspaced && self.cut.split == Split::Words;
+        let gram = self.is_gram() || unspaced && matches!(self.cut.split, Split::Words | Split::Code);
         if !gram {
             return token.len();
         }
@@ -192,6 +226,36 @@ impl Analysis {
         self.cut.split == Split::Trigrams
     }
 
+    /// The token that stands for all of `word` where it is one identifier of several parts.
+    pub(super) fn whole(self, word: &str) -> Option<String> {
+        if self.cut.split != Split::Code {
+            return None;
+        }
+        let mut analyzer = self.analyzer();
+        let mut stream = analyzer.token_stream(word);
+        let first = stream.advance().then(|| stream.token().position)?;
+        let (whole, end) = stream
+            .advance()
+            .then(|| (stream.token().text.clone(), stream.token().offset_to))
+            .filter(|_| stream.token().position == first)?;
+        while stream.advance() {
+            if stream.token().offset_to > end {
+                return None;
+            }
+        }
+        Some(whole)
+    }
+
+    /// The length of a token of the query, before it is stemmed; 0 where it is not a word of letters.
+    pub(super) fn letters(self, text: &str) -> Vec<usize> {
+        let count = |token: QueryToken| {
+            let first = token.text.chars().next();
+            let word = !self.is_gram() && !token.open && !first.is_some_and(is_unspaced);
+            if word { token.text.chars().count() } else { 0 }
+        };
+        self.unstemmed().query_tokens(text).into_iter().map(count).collect()
+    }
+
     /// The tokens of a piece of query text. The short grams at the end of a run are left out where a full one
     /// covers them (the text may go on in a document), and open where they are all there is.
     pub(super) fn query_tokens(self, text: &str) -> Vec<QueryToken> {
@@ -205,7 +269,7 @@ impl Analysis {
             let token = stream.token();
             let slice = text.get(token.offset_from..token.offset_to).unwrap_or_default();
             let short = match self.cut.split {
-                Split::Words => {
+                Split::Words | Split::Code => {
                     slice.chars().next().is_some_and(is_unspaced)
                         && slice.chars().filter(|c| !is_mark(*c)).nth(1).is_none()
                 }

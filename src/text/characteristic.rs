@@ -87,7 +87,7 @@ impl TextSearcher {
 
     /// Counts the tokens of a text.
     fn count_words(&self, field: usize, text: &str, words: &mut HashMap<String, Word>) -> Result<()> {
-        let mut analyzer = self.config().analysis(Edition::Second)?.analyzer();
+        let mut analyzer = self.config().analysis(field, Edition::Second)?.analyzer();
         let weight = self.config().fields.get(field).map_or(1.0, |field| field.weight);
         let mut stream = analyzer.token_stream(text);
         while stream.advance() {

@@ -6,7 +6,7 @@
 //! Prefixes and fuzzy words stand for many terms and score as one word that has their occurrences: by the number of
 //! documents that have any of them. Their documents are found ahead of the search, as are those of phrases that end in a
 //! prefix (see `finder`).
-//! A query of many words or phrases is heavy: nothing of it goes to tantivy's boolean queries (see `windows`).
+//! A query of many words or phrases, or one that asks for some of its words, is heavy: nothing of it goes to tantivy's boolean queries (see `windows`).
 
 use super::exact::{Exact, Place, Shared};
 use super::finder::{Finder, Job, Outcome};
@@ -41,6 +41,8 @@ const LOOSE_WORK: (u64, u64) = (1 << 22, 128);
 
 pub(super) struct Compiler<'a> {
     pub config: &'a TextConfig,
+    /// Weights of columns in place of the declared ones.
+    pub column_weights: &'a [(usize, f32)],
     pub searcher: &'a Searcher,
     /// What scores need; `None` where they do not matter.
     pub statistics: Option<Statistics<'a>>,
@@ -82,6 +84,10 @@ impl<'a> Vocabulary<'a> {
             Node::Group(children) => Place::Group(
                 children.iter().map(|(occur, child)| (*occur, self.place(child, heavy))).collect(),
             ),
+            Node::AtLeast(minimum, children) => Place::AtLeast(
+                minimum.of(children.len()),
+                children.iter().map(|child| self.place(child, heavy)).collect(),
+            ),
         }
     }
 }
@@ -119,26 +125,34 @@ impl<'a> Compiler<'a> {
             places: usize,
             phrases: usize,
             longest: usize,
+            some: bool,
         }
-        fn measure(node: &Node, sizes: &mut Sizes) {
+        fn measure(node: &Node, columns: &dyn Fn(Scope) -> usize, sizes: &mut Sizes) {
             sizes.places += 1;
             match node {
                 Node::Leaf(leaf) => {
-                    sizes.words += 1;
+                    sizes.words += columns(leaf.scope);
                     if let Matcher::Phrase { tokens, .. } = &leaf.matcher {
-                        sizes.phrases += 1;
+                        sizes.phrases += columns(leaf.scope);
                         sizes.longest = sizes.longest.max(tokens.len());
                     }
                 }
-                Node::Group(children) => children.iter().for_each(|(_, child)| measure(child, sizes)),
+                Node::Group(children) => {
+                    children.iter().for_each(|(_, child)| measure(child, columns, sizes))
+                }
+                Node::AtLeast(..) => sizes.some = true,
             }
         }
         let mut sizes = Sizes::default();
-        measure(root, &mut sizes);
-        let fields = self.config.fields.len();
-        sizes.words * fields > MANY_WORDS
+        let columns = |scope: Scope| match scope {
+            Scope::Alike(_) => self.config.within(scope).count(),
+            _ => self.config.fields.len(),
+        };
+        measure(root, &columns, &mut sizes);
+        sizes.some
+            || sizes.words > MANY_WORDS
             || sizes.places > MANY_PLACES
-            || sizes.phrases * fields > MANY_PHRASES
+            || sizes.phrases > MANY_PHRASES
             || sizes.longest > LONG_PHRASE
     }
 
@@ -149,10 +163,7 @@ impl<'a> Compiler<'a> {
         heavy: bool,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Vec<Arc<dyn Weight>>>> {
-        let fields = |leaf: &Leaf| {
-            let scope = leaf.scope;
-            (0..self.config.fields.len()).filter(move |field| scope.contains(*field))
-        };
+        let fields = |leaf: &Leaf| self.config.within(leaf.scope);
         let mut jobs = Vec::new();
         let mut loose = 0;
         for leaf in leaves {
@@ -193,7 +204,7 @@ impl<'a> Compiler<'a> {
             let mut of = Vec::new();
             for at in fields(leaf) {
                 let field = Field::from_field_id(at as u32);
-                let boost = self.config.fields[at].weight * if heavy { 1.0 } else { leaf.boost };
+                let boost = self.weight_of(at) * if heavy { 1.0 } else { leaf.boost };
                 let boost = boost.clamp(1.0 / LARGEST, LARGEST);
                 of.push(match found.next() {
                     Some(outcome) => self.found(&leaf.matcher, field, outcome, holders, boost)?,
@@ -208,6 +219,11 @@ impl<'a> Compiler<'a> {
             weights.push(of);
         }
         Ok(weights)
+    }
+
+    fn weight_of(&self, field: usize) -> f32 {
+        let own = self.column_weights.iter().find(|(of, _)| *of == field);
+        own.map_or(self.config.fields[field].weight, |(_, weight)| *weight)
     }
 
     /// The weight of what was found ahead.
@@ -290,6 +306,8 @@ fn add(
             }
             children.iter().all(|(occur, _)| *occur == Occur::Should)
         }
+        // Only heavy queries have one, and of those nothing comes here.
+        Place::AtLeast(..) => false,
     };
     if flat && occur == Occur::Should {
         clauses.append(&mut inner);

@@ -23,6 +23,8 @@ pub(super) enum Place {
     /// A word, by its number, and what its score counts; the scores of its columns add up.
     Word(usize, f64),
     Group(Vec<(Occur, Place)>),
+    /// So many of the places.
+    AtLeast(usize, Vec<Place>),
 }
 
 /// The scorers of each word in one segment.
@@ -46,6 +48,7 @@ impl Exact {
             match place {
                 Place::Word(word, _) => words[*word].len(),
                 Place::Group(children) => children.iter().map(|(_, child)| of(child, words)).sum(),
+                Place::AtLeast(_, children) => children.iter().map(|child| of(child, words)).sum(),
             }
         }
         of(&self.root, &self.words)
@@ -76,6 +79,14 @@ fn sum(place: &Place, scorers: &mut Scorers, doc: DocId) -> Option<f64> {
                 }
             }
             sum.map(|sum| sum * boost)
+        }
+        Place::AtLeast(needed, children) => {
+            let (mut total, mut found) = (0.0, 0);
+            for score in children.iter().filter_map(|child| sum(child, scorers, doc)) {
+                total += score;
+                found += 1;
+            }
+            (found >= *needed).then_some(total)
         }
         Place::Group(children) => {
             let (mut total, mut found) = (0.0, false);

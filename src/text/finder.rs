@@ -73,9 +73,10 @@ impl Finder<'_> {
         for (number, job) in jobs.iter().enumerate() {
             opens.push(match job.matcher {
                 Matcher::Prefix { prefix, also } => Some(Open::Prefix { prefix, also: also.as_deref() }),
-                Matcher::Fuzzy { term, distance } => {
-                    let query = FuzzyTermQuery::new(Term::from_field_text(job.field, term), *distance, true);
-                    Some(Open::Fuzzy { term, automaton: query.automaton().map_err(engine)? })
+                Matcher::Fuzzy { term, distance, open } => {
+                    let word = Term::from_field_text(job.field, term);
+                    let automaton = FuzzyTermQuery::new(word, *distance, true).automaton().map_err(engine)?;
+                    Some(if *open { Open::Beginnings(automaton) } else { Open::Fuzzy { term, automaton } })
                 }
                 Matcher::Phrase { tokens, prefix, .. } => {
                     let fixed = &tokens[..tokens.len() - usize::from(*prefix)];

@@ -5,8 +5,8 @@
 
 use super::analyzer::QueryToken;
 use super::letters::is_unspaced;
-use super::parser::{group, leaf, term};
 use super::query_text::{Matcher, Node, Scope};
+use super::wording::{group, leaf, term};
 use tantivy::query::Occur;
 
 /// What the whole and each part count for. nDCG@10 on scifact (stemmed; unstemmed; title and body apart) and nfcorpus (stemmed;
@@ -20,6 +20,8 @@ pub(super) enum Piece {
     Node(Node),
     /// A word that the tokenizer splits.
     Joined(Joined),
+    /// One word as the tokenizers of different columns read it: a row has it in any column.
+    Several(Vec<Piece>),
 }
 
 impl Piece {
@@ -30,6 +32,9 @@ impl Piece {
                 joined.boost *= by;
                 Self::Joined(joined)
             }
+            Self::Several(pieces) => {
+                Self::Several(pieces.into_iter().map(|piece| piece.boosted(by)).collect())
+            }
         }
     }
 
@@ -39,6 +44,9 @@ impl Piece {
             Self::Joined(joined) if forbidden => joined.whole(),
             Self::Joined(joined) if occur == Occur::Must => joined.all(),
             Self::Joined(joined) => joined.any(),
+            Self::Several(pieces) => {
+                group(pieces.into_iter().map(|piece| (Occur::Should, piece.placed(occur, forbidden))))
+            }
         }
     }
 }
@@ -59,16 +67,19 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn of(scope: Scope, token: &QueryToken) -> Self {
+    /// `node` is the part where it is more than its token.
+    pub(super) fn of(scope: Scope, token: &QueryToken, node: Option<Node>) -> Self {
         let mut chars = token.text.chars();
         let first = chars.next();
         let letter = token.open || chars.next().is_none() && !first.is_some_and(is_unspaced);
         let text = token.text.clone();
-        let node = if token.open {
-            leaf(scope, Matcher::Prefix { prefix: text, also: None })
-        } else {
-            term(scope, text)
-        };
+        let node = node.unwrap_or_else(|| {
+            if token.open {
+                leaf(scope, Matcher::Prefix { prefix: text, also: None })
+            } else {
+                term(scope, text)
+            }
+        });
         Self { node, letter }
     }
 }

@@ -31,8 +31,42 @@ pub(super) fn is_dropped(c: char) -> bool {
     matches!(c as u32, 0x0300..=0x036F | 0x200C | 0x200D | 0xFE00..=0xFE0F)
 }
 
-pub(super) fn in_word(c: char) -> bool {
+fn in_word(c: char) -> bool {
     c.is_alphanumeric() || is_mark(c)
+}
+
+/// Whether `c`, which is no letter, belongs to words all the same: `extra` has one bit for each such ASCII character.
+pub(super) fn is_extra(c: char, extra: u128) -> bool {
+    c.is_ascii() && extra >> (c as u32) & 1 == 1
+}
+
+/// Whether `c` may stand inside a word.
+pub(super) fn is_inside(c: char, extra: u128) -> bool {
+    in_word(c) || is_extra(c, extra)
+}
+
+/// The length of two letters at the start of `word` in a script without spaces, and that of the first one.
+pub(super) fn pair(word: &str) -> Option<(usize, usize)> {
+    let mut chars = word.char_indices();
+    let (_, first) = chars.next().filter(|(_, first)| is_unspaced(*first))?;
+    // Marks cling to their letter, so that a pair is two letters in Thai as in Chinese.
+    let mut end = first.len_utf8();
+    let mut step = end;
+    let mut letters = 1;
+    for (at, c) in chars {
+        if is_mark(c) {
+            end = at + c.len_utf8();
+            if letters == 1 {
+                step = end;
+            }
+        } else if letters == 1 && c.is_alphanumeric() && is_unspaced(c) {
+            letters = 2;
+            end = at + c.len_utf8();
+        } else {
+            break;
+        }
+    }
+    Some((end, step))
 }
 
 /// Characters that only say how to break, order or show a text. Inside words they are as good as absent: the soft hyphen

@@ -3,6 +3,7 @@
 use super::TextConfig;
 use super::query_text::{Leaf, Matcher, Node, TextQuery};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
@@ -24,30 +25,42 @@ struct Tokens {
     tokens: Vec<Token>,
     /// The second token of a position.
     also: HashMap<usize, String>,
-    /// The positions of each word.
-    words: HashMap<String, Vec<usize>>,
+    /// Where each word begins and ends, in tokens.
+    words: HashMap<String, Vec<(usize, usize)>>,
 }
 
 impl Tokens {
     fn of(analyzer: &mut TextAnalyzer, text: &str) -> Self {
         let mut tokens: Vec<Token> = Vec::new();
         let mut also = HashMap::new();
-        let mut words: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut words: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+        // Second tokens that may end behind their first ones, with their ends in the text.
+        let mut wholes: Vec<(usize, usize)> = Vec::new();
         let mut stream = analyzer.token_stream(text);
         while stream.advance() {
             let token = stream.token();
             let second = tokens.last().is_some_and(|last: &Token| last.position == token.position);
             let at = tokens.len() - usize::from(second);
             match words.get_mut(&token.text) {
-                Some(places) => places.push(at),
+                Some(places) => places.push((at, at)),
                 None => {
-                    words.insert(token.text.clone(), vec![at]);
+                    words.insert(token.text.clone(), vec![(at, at)]);
                 }
             }
             if second {
+                if tokens[at].offset_to < token.offset_to {
+                    wholes.push((at, token.offset_to));
+                }
                 also.insert(at, token.text.clone());
             } else {
                 tokens.push(token.clone());
+            }
+        }
+        for (at, end) in wholes {
+            let last = at + tokens[at..].iter().take_while(|token| token.offset_to <= end).count() - 1;
+            let places = also.get(&at).and_then(|whole| words.get_mut(whole));
+            if let Some(place) = places.into_iter().flatten().find(|(first, _)| *first == at) {
+                place.1 = last;
             }
         }
         Self { tokens, also, words }
@@ -63,24 +76,25 @@ impl Tokens {
         let mut each_word = |accept: &dyn Fn(&str) -> bool| {
             for (word, places) in &self.words {
                 if accept(word) {
-                    places.iter().for_each(|at| found(*at, *at));
+                    places.iter().for_each(|(first, last)| found(*first, *last));
                 }
             }
         };
         match matcher {
             Matcher::Term(term) => {
-                self.words.get(term).into_iter().flatten().for_each(|at| found(*at, *at));
+                let places = self.words.get(term).into_iter().flatten();
+                places.for_each(|(first, last)| found(*first, *last));
             }
             Matcher::Prefix { prefix, also } => {
                 each_word(&|word| word.starts_with(prefix) || also.as_deref() == Some(word));
             }
-            Matcher::Fuzzy { term, distance } => {
+            Matcher::Fuzzy { term, distance, open } => {
                 let term: Vec<char> = term.chars().collect();
-                each_word(&|word| is_within(&term, word, usize::from(*distance)));
+                each_word(&|word| is_within(&term, word, usize::from(*distance), *open));
             }
             Matcher::Phrase { tokens: phrase, slop, prefix } => {
                 let Some((_, first)) = phrase.first() else { return };
-                for start in self.words.get(first).into_iter().flatten() {
+                for (start, _) in self.words.get(first).into_iter().flatten() {
                     if let Some(end) = self.phrase_end(*start, phrase, *slop as usize, *prefix) {
                         found(*start, end);
                     }
@@ -120,18 +134,25 @@ impl Tokens {
 }
 
 /// The leaves that a row with these texts matched; all wanted ones where the row did not match.
-fn matched<'a>(
-    root: &'a Node,
-    texts: &[Option<impl AsRef<str>>],
-    analyzer: &mut TextAnalyzer,
-) -> Vec<&'a Leaf> {
+fn matched<'a>(root: &'a Node, config: &TextConfig, texts: &[Option<impl AsRef<str>>]) -> Vec<&'a Leaf> {
     let mut leaves = Vec::new();
     if root.is_conditional() {
-        let all: Vec<Option<Tokens>> =
-            texts.iter().map(|text| Some(Tokens::of(analyzer, text.as_ref()?.as_ref()))).collect();
+        let mut analyzers: HashMap<usize, TextAnalyzer> = HashMap::new();
+        let mut tokens = |(field, text): (usize, &Option<_>)| {
+            let text: &str = AsRef::as_ref(text.as_ref()?);
+            let analyzer = match analyzers.entry(config.reading(field)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    place.insert(config.analysis(field, config.edition()).ok()?.analyzer())
+                }
+            };
+            Some(Tokens::of(analyzer, text))
+        };
+        let all: Vec<Option<Tokens>> = texts.iter().enumerate().map(&mut tokens).collect();
         let has = |leaf: &Leaf| {
             all.iter().enumerate().any(|(at, tokens)| {
-                leaf.scope.contains(at) && tokens.as_ref().is_some_and(|tokens| tokens.has(&leaf.matcher))
+                config.holds(leaf.scope, at)
+                    && tokens.as_ref().is_some_and(|tokens| tokens.has(&leaf.matcher))
             })
         };
         if root.matched_leaves(&has, &mut leaves) {
@@ -149,14 +170,14 @@ fn find(
     field: usize,
     texts: &[Option<impl AsRef<str>>],
 ) -> (Vec<Token>, Vec<Mark>) {
-    let Ok(analysis) = config.analysis(config.edition()) else { return Default::default() };
+    let Ok(analysis) = config.analysis(field, config.edition()) else { return Default::default() };
     let text = text_at(texts, field);
     let mut analyzer = analysis.analyzer();
     let mut leaves = match &query.root {
-        Some(root) => matched(root, texts, &mut analyzer),
+        Some(root) => matched(root, config, texts),
         None => Vec::new(),
     };
-    leaves.retain(|leaf| leaf.scope.contains(field));
+    leaves.retain(|leaf| config.holds(leaf.scope, field));
     let tokens = Tokens::of(&mut analyzer, text);
     let mut marks = Vec::new();
     for (number, leaf) in leaves.into_iter().enumerate() {
@@ -187,10 +208,11 @@ fn text_at(texts: &[Option<impl AsRef<str>>], field: usize) -> &str {
     texts.get(field).and_then(Option::as_ref).map_or("", AsRef::as_ref)
 }
 
-/// Whether `word` is at most `max` insertions, deletions, replacements or swaps of neighbours away from `term`.
-fn is_within(term: &[char], word: &str, max: usize) -> bool {
+/// Whether `word`, or with `open` some beginning of it, is at most `max` insertions, deletions, replacements or swaps of
+/// neighbours away from `term`.
+fn is_within(term: &[char], word: &str, max: usize, open: bool) -> bool {
     let word: Vec<char> = word.chars().take(term.len() + max + 1).collect();
-    if word.len().abs_diff(term.len()) > max {
+    if term.len().saturating_sub(word.len()) > max || !open && word.len() > term.len() + max {
         return false;
     }
     let mut rows = [vec![0; word.len() + 1], (0..=word.len()).collect(), vec![0; word.len() + 1]];
@@ -206,7 +228,7 @@ fn is_within(term: &[char], word: &str, max: usize) -> bool {
         }
         rows.rotate_left(1);
     }
-    rows[1][word.len()] <= max
+    if open { rows[1].iter().any(|distance| *distance <= max) } else { rows[1][word.len()] <= max }
 }
 
 /// Byte ranges of the marks, merged where they overlap.

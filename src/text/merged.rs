@@ -5,13 +5,18 @@
 //! meet. The rows that match, and the sums that are their scores, stay the same.
 
 use super::query_text::{Leaf, Node};
+use crate::text_options::Minimum;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tantivy::query::Occur;
 
 /// `node` without repetitions.
 pub(super) fn merged(node: Node) -> Node {
-    let Node::Group(children) = node else { return node };
+    let children = match node {
+        Node::Leaf(_) => return node,
+        Node::AtLeast(minimum, children) => return at_least(minimum, children),
+        Node::Group(children) => children,
+    };
     let mut flat = Vec::with_capacity(children.len());
     for (occur, child) in children {
         match (occur, merged(child)) {
@@ -44,6 +49,29 @@ pub(super) fn merged(node: Node) -> Node {
     }
 }
 
+/// Equal members count as one. Where one or all are needed, they are a group.
+fn at_least(minimum: Minimum, children: Vec<Node>) -> Node {
+    let mut places: HashMap<Shape, usize> = HashMap::new();
+    let mut kept: Vec<Node> = Vec::with_capacity(children.len());
+    for child in children.into_iter().map(merged) {
+        let place = *places.entry(Shape::of(&child)).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(same) => absorb(same, &child),
+            None => kept.push(child),
+        }
+    }
+    let needed = minimum.of(kept.len());
+    let occur = match needed {
+        0 | 1 => Occur::Should,
+        _ if needed == kept.len() => Occur::Must,
+        _ => return Node::AtLeast(minimum, kept),
+    };
+    if kept.len() == 1 {
+        return kept.swap_remove(0);
+    }
+    Node::Group(kept.into_iter().map(|child| (occur, child)).collect())
+}
+
 /// Whether the members of a group can be members of the group around it, with the group's own part there.
 fn dissolves(occur: Occur, inner: &[(Occur, Node)]) -> bool {
     let wanted = if occur == Occur::MustNot { Occur::Should } else { occur };
@@ -58,6 +86,9 @@ fn absorb(into: &mut Node, other: &Node) {
             for ((_, child), (_, other)) in children.iter_mut().zip(others) {
                 absorb(child, other);
             }
+        }
+        (Node::AtLeast(_, children), Node::AtLeast(_, others)) => {
+            children.iter_mut().zip(others).for_each(|(child, other)| absorb(child, other));
         }
         _ => {}
     }
@@ -78,6 +109,10 @@ impl Shape {
                         (*occur as u8).hash(into);
                         write(child, into);
                     }
+                }
+                Node::AtLeast(minimum, children) => {
+                    (2_u8, children.len(), minimum.of(children.len())).hash(into);
+                    children.iter().for_each(|child| write(child, into));
                 }
             }
         }

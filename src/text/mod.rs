@@ -5,11 +5,12 @@
 //! Invariant: tantivy's doc id is the ord of the row. Called by `collection` and `query`.
 //! This module never touches SQLite or a file, starts no thread, stores no text, and lets no panic of tantivy out.
 //!
-//! tantivy's schema is fixed and anonymous (`f0`, `f1`, ... and one tokenizer): renaming a column does not touch an index.
+//! tantivy's schema is fixed and anonymous (`f0`, `f1`, ...; `t0`, `t1`, ... for their tokenizers): renaming a column does not touch an index.
 
 mod analyzer;
 mod best;
 mod characteristic;
+mod code;
 mod compile;
 mod directory;
 mod exact;
@@ -35,11 +36,14 @@ mod scan;
 mod searcher;
 mod signature;
 mod statistics;
+mod stop_words;
 #[cfg(test)]
 mod tests;
 mod unmarked;
+mod vocabulary;
 mod waiting;
 mod windows;
+mod wording;
 mod writer;
 
 #[cfg(test)]
@@ -48,14 +52,18 @@ pub use best::Ties;
 pub use interrupt::Interrupt;
 pub use marks::{highlight, marks, snippet};
 pub use payload::TextPayload;
-pub use query_text::{Syntax, TextQuery};
+pub use query_text::TextQuery;
 pub use searcher::{Prepared, TextSearcher};
+pub use vocabulary::{Term, Token};
 pub use writer::{build, build_like, merge};
+
+pub use crate::text_options::{Syntax, TextOptions};
 
 use crate::error::{Error, Result};
 use analyzer::{Analysis, Edition};
+use query_text::Scope;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing};
 
 /// One FULLTEXT column.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,30 +72,42 @@ pub struct Field {
     pub name: String,
     /// Multiplies the column's BM25 contribution.
     pub weight: f32,
+    /// Its tokenizer, where it has one of its own.
+    pub tokenizer: Option<String>,
 }
 
-/// The FULLTEXT columns of a collection and their tokenizer.
+/// The FULLTEXT columns of a collection and their tokenizers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextConfig {
     /// The columns, in declared order.
     pub fields: Vec<Field>,
-    /// Name of the tokenizer; `None` means `default`.
+    /// The tokenizer of columns without one of their own; `None` means `default`.
     pub tokenizer: Option<String>,
 }
 
 impl TextConfig {
     /// What the FULLTEXT columns of `schema` ask for.
     pub fn of(schema: &crate::schema::Schema) -> Self {
-        let field = |(at, weight): (usize, f32)| Field { name: schema.columns[at].name.clone(), weight };
+        let field = |(at, weight): (usize, f32)| {
+            let column = &schema.columns[at];
+            Field { name: column.name.clone(), weight, tokenizer: column.tokenizer().map(str::to_owned) }
+        };
         Self { fields: schema.full_texts().map(field).collect(), tokenizer: schema.tokenizer.clone() }
     }
 
-    /// Checks the name of the tokenizer and the number of columns.
+    /// Checks the names of the tokenizers and the number of columns.
     ///
     /// # Errors
     /// [`Error::Schema`] that names the tokenizers there are.
     pub fn validate(&self) -> Result<()> {
-        self.analysis(Edition::Second)?;
+        for at in self.readings() {
+            self.analysis(at, Edition::Second).map_err(|error| match (error, self.fields.get(at)) {
+                (Error::Schema(why), Some(Field { name, tokenizer: Some(_), .. })) => {
+                    Error::Schema(format!("{name}: {why}"))
+                }
+                (error, _) => error,
+            })?;
+        }
         if self.fields.len() > usize::from(u16::MAX) {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
@@ -101,29 +121,66 @@ impl TextConfig {
 
     /// The rules by which texts are read today.
     fn edition(&self) -> Edition {
-        self.analysis(Edition::Second).map_or(Edition::Second, Analysis::edition)
+        let of = |field| self.analysis(field, Edition::Second).map_or(Edition::Second, Analysis::edition);
+        self.readings().into_iter().map(of).max().unwrap_or(Edition::Second)
     }
 
-    fn analysis(&self, edition: Edition) -> Result<Analysis> {
-        Analysis::from_name(self.tokenizer.as_deref(), edition)
+    fn tokenizer(&self, field: usize) -> &str {
+        let own = self.fields.get(field).and_then(|field| field.tokenizer.as_deref());
+        own.or(self.tokenizer.as_deref()).unwrap_or("default")
+    }
+
+    /// How a column is read.
+    fn analysis(&self, field: usize, edition: Edition) -> Result<Analysis> {
+        Analysis::from_name(Some(self.tokenizer(field)), edition)
+    }
+
+    /// The first column that is read as this one.
+    fn reading(&self, field: usize) -> usize {
+        let name = self.tokenizer(field);
+        (0..field).find(|first| self.tokenizer(*first) == name).unwrap_or(field)
+    }
+
+    /// The first column of each way to read a text; one at least.
+    fn readings(&self) -> Vec<usize> {
+        if self.fields.iter().all(|field| field.tokenizer.is_none()) {
+            return vec![0];
+        }
+        (0..self.fields.len()).filter(|field| self.reading(*field) == *field).collect()
+    }
+
+    /// The columns that a scope names.
+    fn within(&self, scope: Scope) -> impl Iterator<Item = usize> + '_ {
+        (0..self.fields.len()).filter(move |field| self.holds(scope, *field))
+    }
+
+    fn holds(&self, scope: Scope, field: usize) -> bool {
+        match scope {
+            Scope::Alike(first) => self.reading(field) == first,
+            Scope::All => true,
+            Scope::One(only) => field == only,
+            Scope::Nowhere => false,
+        }
     }
 
     /// tantivy's schema: every field is indexed with frequencies and positions, none is stored.
     fn tantivy_schema(&self) -> Schema {
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer(TOKENIZER)
-            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
-        let options = TextOptions::default().set_indexing_options(indexing);
         let mut schema = Schema::builder();
         for at in 0..self.fields.len() {
-            schema.add_text_field(&format!("f{at}"), options.clone());
+            let indexing = TextFieldIndexing::default()
+                .set_tokenizer(&tokenizer_name(self.reading(at)))
+                .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+            let options = tantivy::schema::TextOptions::default().set_indexing_options(indexing);
+            schema.add_text_field(&format!("f{at}"), options);
         }
         schema.build()
     }
 }
 
-/// The name under which tantivy knows the tokenizer of every table.
-const TOKENIZER: &str = "t";
+/// The name under which tantivy knows the tokenizer of a column and of those that are read alike.
+fn tokenizer_name(reading: usize) -> String {
+    format!("t{reading}")
+}
 
 /// Runs code that calls tantivy. tantivy trusts its bytes and asserts; such a panic must not unwind into SQLite.
 fn guarded<T>(doing: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {

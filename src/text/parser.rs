@@ -1,57 +1,95 @@
 //! The parser of query text; the language is described in `query_text`.
 
 use super::TextConfig;
-use super::analyzer::{Analysis, Edition};
-use super::joined::{Joined, Part, Piece};
+use super::analyzer::Edition;
+use super::joined::Piece;
 use super::lexis::{is_operator, leading_number, quoted};
 use super::misread::misread;
-use super::query_text::{Leaf, MAX_FUZZY_CHARS, MAX_IMPLICIT_PHRASE, Matcher, Node, Scope, limit};
+use super::query_text::{Node, Scope, limit};
+use super::wording::{Place, Suffix, Wording, group};
 use crate::error::Result;
 use crate::limits;
+use crate::text_options::{Minimum, Needs, Syntax, TextOptions};
+use std::collections::HashSet;
 use tantivy::query::Occur;
 
 /// A recursive-descent parser that skips what it does not understand.
 pub(super) struct Parser<'a> {
     config: &'a TextConfig,
-    analysis: Analysis,
+    words: Wording<'a>,
+    syntax: Syntax,
+    needs: Needs,
     text: &'a str,
     at: usize,
     depth: usize,
     /// Clauses around the current one that forbid what they hold.
     forbidding: usize,
-    pub warnings: Vec<String>,
-}
-
-/// What may follow a word or phrase.
-#[derive(Default)]
-struct Suffix {
-    star: bool,
-    tilde: Option<u32>,
-    boost: Option<f32>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(config: &'a TextConfig, edition: Edition, text: &'a str) -> Result<Self> {
-        let analysis = config.analysis(edition)?;
-        Ok(Self { config, analysis, text, at: 0, depth: 0, forbidding: 0, warnings: Vec::new() })
+    pub(super) fn new(
+        config: &'a TextConfig,
+        edition: Edition,
+        text: &'a str,
+        options: &TextOptions,
+    ) -> Result<Self> {
+        let words = Wording::new(config, edition, options)?;
+        let (syntax, needs) = (options.syntax.unwrap_or_default(), options.needs());
+        Ok(Self { config, words, syntax, needs, text, at: 0, depth: 0, forbidding: 0, warnings: Vec::new() })
     }
 
-    /// Reads the whole text.
-    pub(super) fn parse(&mut self, scope: Scope) -> Result<Option<Node>> {
-        self.clauses(scope, false)
+    /// Reads the whole text; gives the warnings, too.
+    pub(super) fn read(mut self, scope: Scope) -> Result<(Option<Node>, Vec<String>)> {
+        let mut root = self.root(scope)?;
+        if !root.as_ref().is_some_and(Node::ranks) && self.words.search_stop_words() {
+            (self.at, self.depth, self.forbidding) = (0, 0, 0);
+            root = self.root(scope)?;
+        }
+        for warning in std::mem::take(&mut self.words.warnings) {
+            self.warn(warning);
+        }
+        let mut stopped = std::mem::take(&mut self.words.stopped);
+        if !stopped.is_empty() {
+            let mut seen = HashSet::new();
+            stopped.retain(|word| seen.insert(word.clone()));
+            stopped.truncate(16);
+            self.warn(format!("stop words are left out: {}", stopped.join(", ")));
+        }
+        Ok((root, self.warnings))
+    }
+
+    fn root(&mut self, scope: Scope) -> Result<Option<Node>> {
+        match self.syntax {
+            Syntax::Query => self.clauses(scope, false),
+            Syntax::Words => Ok(self.of_words(scope)),
+        }
     }
 
     /// Reads the whole text as words.
-    pub(super) fn words(&mut self, scope: Scope) -> Option<Node> {
-        let whole = self.analysis.is_raw();
-        let words: Vec<&str> = if whole { vec![self.text] } else { self.text.split_whitespace().collect() };
-        assemble(
-            words
-                .into_iter()
-                .filter_map(|word| Some(vec![(Occur::Should, self.plain(scope, word)?)]))
-                .collect(),
-            false,
-        )
+    fn of_words(&mut self, scope: Scope) -> Option<Node> {
+        let (whole, only) = self.words.whole_text(scope, self.text);
+        let whole = whole.map(|piece| piece.placed(Occur::Should, false));
+        if only {
+            return whole;
+        }
+        let ended = self.text.ends_with(char::is_whitespace);
+        let mut words = self.text.split_whitespace().peekable();
+        let mut runs = Vec::new();
+        while let Some(word) = words.next() {
+            let place = Place { last: !ended && words.peek().is_none(), ..Place::default() };
+            let piece = self.words.cut_word(scope, word, place);
+            runs.extend(piece.map(|piece| vec![(Occur::Should, piece)]));
+        }
+        let needs = self.needs;
+        if needs == Needs::All {
+            runs = vec![runs.into_iter().flatten().collect()];
+        }
+        let words = assemble(runs, false, needs);
+        match (words, whole) {
+            (Some(words), Some(whole)) => Some(group([(Occur::Should, words), (Occur::Should, whole)])),
+            (words, whole) => words.or(whole),
+        }
     }
 
     fn rest(&self) -> &'a str {
@@ -126,7 +164,8 @@ impl<'a> Parser<'a> {
                 continue;
             }
             self.forbidding += usize::from(occur == Occur::MustNot);
-            let piece = self.atom(scope, true)?;
+            let signed = occur != Occur::Should;
+            let piece = self.atom(scope, true, signed)?;
             self.forbidding -= usize::from(occur == Occur::MustNot);
             if let Some(piece) = piece {
                 match runs.last_mut() {
@@ -134,11 +173,15 @@ impl<'a> Parser<'a> {
                     _ => runs.push(vec![(occur, piece)]),
                 }
             }
-            joined = false;
+            joined = self.needs == Needs::All;
             occur = Occur::Should;
             pending = None;
         }
-        Ok(assemble(runs, self.forbidding > 0))
+        let needs = match self.needs {
+            Needs::AtLeast(_) if inner => Needs::One,
+            needs => needs,
+        };
+        Ok(assemble(runs, self.forbidding > 0, needs))
     }
 
     fn dangling(&mut self, operator: Option<&str>) {
@@ -148,7 +191,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One word, phrase or group; `None` when there is no token in it.
-    fn atom(&mut self, scope: Scope, columns: bool) -> Result<Option<Piece>> {
+    fn atom(&mut self, scope: Scope, columns: bool, signed: bool) -> Result<Option<Piece>> {
         let rest = self.rest();
         match rest.chars().next() {
             Some('(') => {
@@ -180,7 +223,7 @@ impl<'a> Parser<'a> {
                     self.warn("a * inside quotes is punctuation; \"two wo\"* takes it behind them");
                 }
                 let suffix = self.suffix(true);
-                Ok(self.phrase(scope, &phrase, &suffix).map(Piece::Node))
+                Ok(self.words.phrase(scope, &phrase, &suffix).map(Piece::Node))
             }
             _ => {
                 let end = rest
@@ -197,10 +240,10 @@ impl<'a> Parser<'a> {
                     if after.starts_with(['+', '-']) {
                         self.warn("a sign behind a column is ignored; write it before the column");
                     }
-                    return self.atom(scope.and(field), false);
+                    return self.atom(scope.and(field), false, signed);
                 }
                 self.at += end;
-                Ok(self.word(scope, word))
+                Ok(self.word(scope, word, signed))
             }
         }
     }
@@ -236,7 +279,7 @@ impl<'a> Parser<'a> {
         suffix
     }
 
-    fn word(&mut self, scope: Scope, word: &str) -> Option<Piece> {
+    fn word(&mut self, scope: Scope, word: &str, signed: bool) -> Option<Piece> {
         if let Some(what) = misread(word, self.rest()) {
             self.warn(what);
         }
@@ -251,7 +294,7 @@ impl<'a> Parser<'a> {
         let unstarred = word.trim_end_matches('*');
         let node = if unstarred.len() < word.len() {
             let suffix = Suffix { star: true, ..Suffix::default() };
-            self.phrase(scope, unstarred, &suffix).map(Piece::Node)
+            self.words.phrase(scope, unstarred, &suffix).map(Piece::Node)
         } else if let Some((before, after)) = word.rsplit_once('~')
             && (after.is_empty() || matches!(after.as_bytes(), [b'0'..=b'9']))
         {
@@ -259,103 +302,20 @@ impl<'a> Parser<'a> {
             if distance > 2 {
                 self.warn("at most 2 typing errors are searched");
             }
-            self.fuzzy(scope, before, distance.min(2)).map(Piece::Node)
+            self.words.fuzzy(scope, before, distance.min(2)).map(Piece::Node)
         } else {
-            self.plain(scope, word)
+            let last = self.rest().is_empty() && boost == 1.0;
+            self.words.plain(scope, word, Place { forbidden: self.forbidding > 0, signed, last })
         };
         node.map(|piece| piece.boosted(boost))
     }
-
-    /// A word without operators.
-    fn plain(&mut self, scope: Scope, word: &str) -> Option<Piece> {
-        let tokens = self.analysis.query_tokens(word);
-        if tokens.len() < 2 || self.analysis.is_gram() {
-            return self.phrase(scope, word, &Suffix::default()).map(Piece::Node);
-        }
-        let phrase = if tokens.len() > MAX_IMPLICIT_PHRASE {
-            None
-        } else {
-            self.phrase(scope, word, &Suffix::default())
-        };
-        let parts = tokens.iter().map(|token| Part::of(scope, token)).collect();
-        let apostrophe = word.contains(['\'', '’']);
-        Some(Piece::Joined(Joined { phrase, parts, apostrophe, boost: 1.0 }))
-    }
-
-    fn fuzzy(&mut self, scope: Scope, word: &str, distance: u8) -> Option<Node> {
-        let tokens = self.analysis.query_tokens(word);
-        let mut nodes: Vec<Node> = tokens
-            .into_iter()
-            .map(|token| match distance {
-                1.. if token.text.chars().count() <= MAX_FUZZY_CHARS => {
-                    leaf(scope, Matcher::Fuzzy { term: token.text, distance })
-                }
-                _ => term(scope, token.text),
-            })
-            .collect();
-        match nodes.len() {
-            0 | 1 => nodes.pop(),
-            _ => Some(group(nodes.into_iter().map(|node| (Occur::Must, node)))),
-        }
-    }
-
-    fn phrase(&mut self, scope: Scope, text: &str, suffix: &Suffix) -> Option<Node> {
-        let mut tokens = self.analysis.query_tokens(text);
-        let last = tokens.pop()?;
-        let stem = last.text.clone();
-        let mut end = last.text;
-        let prefix = suffix.star || last.open;
-        if suffix.star {
-            end = self.analysis.unstemmed().query_tokens(text).pop().map_or(end, |token| token.text);
-        }
-        let matcher = match (tokens.is_empty(), prefix) {
-            (true, true) => {
-                let also = (!stem.starts_with(&end)).then_some(stem);
-                Matcher::Prefix { prefix: end, also }
-            }
-            (true, false) => Matcher::Term(end),
-            (false, _) => {
-                let slop = suffix.tilde.unwrap_or(0);
-                if prefix && slop > 0 {
-                    self.warn("a phrase with a prefix takes no ~distance");
-                }
-                let first = tokens[0].position;
-                let tokens = tokens
-                    .into_iter()
-                    .map(|token| (token.position, token.text))
-                    .chain([(last.position, end)])
-                    .map(|(position, text)| (position.saturating_sub(first), text))
-                    .collect();
-                Matcher::Phrase { tokens, slop: if prefix { 0 } else { slop }, prefix }
-            }
-        };
-        Some(leaf(scope, matcher).boosted(suffix.boost.unwrap_or(1.0)))
-    }
 }
 
-pub(super) fn leaf(scope: Scope, matcher: Matcher) -> Node {
-    Node::Leaf(Leaf { scope, matcher, boost: 1.0 })
-}
-
-pub(super) fn term(scope: Scope, text: String) -> Node {
-    leaf(scope, Matcher::Term(text))
-}
-
-/// A group; one that holds a single wanted child is that child.
-pub(super) fn group(children: impl IntoIterator<Item = (Occur, Node)>) -> Node {
-    let mut children: Vec<(Occur, Node)> = children.into_iter().collect();
-    if let [(Occur::Should | Occur::Must, _)] = children.as_slice()
-        && let Some((_, only)) = children.pop()
-    {
-        return only;
-    }
-    Node::Group(children)
-}
-
-/// OR over the runs; a run of several clauses is their AND.
-fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
+/// OR over the runs; a run of several clauses is their AND. `needs` says how many of the runs a row has to have.
+fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool, needs: Needs) -> Option<Node> {
+    let all = needs != Needs::One;
     let placed = |run: Vec<(Occur, Piece)>| {
-        let joined = run.len() > 1;
+        let joined = all || run.len() > 1;
         run.into_iter()
             .map(|(occur, piece)| {
                 let place = if joined { Occur::Must } else { occur };
@@ -363,12 +323,16 @@ fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
             })
             .collect::<Vec<_>>()
     };
-    let mut runs: Vec<Vec<(Occur, Node)>> = runs.into_iter().map(placed).collect();
+    let mut runs: Vec<Vec<(Occur, Node)>> =
+        runs.into_iter().map(placed).filter(|run| !run.is_empty()).collect();
     let anded = |run: Vec<(Occur, Node)>| {
         run.into_iter()
             .map(|(occur, node)| (if occur == Occur::MustNot { occur } else { Occur::Must }, node))
             .collect::<Vec<_>>()
     };
+    if let Needs::AtLeast(minimum) = needs {
+        return at_least(minimum, runs, anded);
+    }
     match runs.len() {
         0 => None,
         1 => runs.pop().map(|run| group(if run.len() > 1 { anded(run) } else { run })),
@@ -378,4 +342,26 @@ fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool) -> Option<Node> {
             _ => vec![(Occur::Should, Node::Group(anded(run)))],
         }))),
     }
+}
+
+/// Of the runs without a sign so many; the others as they are.
+fn at_least(
+    minimum: Minimum,
+    runs: Vec<Vec<(Occur, Node)>>,
+    anded: impl Fn(Vec<(Occur, Node)>) -> Vec<(Occur, Node)>,
+) -> Option<Node> {
+    let (mut optional, mut others) = (Vec::new(), Vec::new());
+    for mut run in runs {
+        if run.len() == 1 && run[0].0 == Occur::Should {
+            optional.extend(run.pop().map(|(_, node)| node));
+        } else if run.len() == 1 || run.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+            others.extend(run);
+        } else {
+            optional.push(Node::Group(anded(run)));
+        }
+    }
+    if !optional.is_empty() {
+        others.insert(0, (Occur::Must, Node::AtLeast(minimum, optional)));
+    }
+    (!others.is_empty()).then(|| group(others))
 }

@@ -20,6 +20,7 @@ use super::merged::merged;
 use super::parser::Parser;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::text_options::{Minimum, TextOptions};
 use tantivy::query::Occur;
 
 /// Unquoted words of more tokens than this are not looked for as a whole.
@@ -36,12 +37,14 @@ const MAX_BOOST: f32 = 1e9;
 const MAX_CLAUSES: usize = 1 << 15;
 
 /// Prefixes and fuzzy words times columns: each reads a stretch of the dictionary and holds a bit a document.
-const MAX_OPEN_CLAUSES: usize = 1024;
+pub(super) const MAX_OPEN_CLAUSES: usize = 1024;
 
 /// Columns that a word is looked for in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     All,
+    /// Those that are read as this one, the first of them.
+    Alike(usize),
     One(usize),
     /// Two different columns were asked for at once: nothing can match.
     Nowhere,
@@ -53,14 +56,6 @@ impl Scope {
             Self::All => Self::One(field),
             Self::One(other) if other == field => self,
             _ => Self::Nowhere,
-        }
-    }
-
-    pub(super) fn contains(self, field: usize) -> bool {
-        match self {
-            Self::All => true,
-            Self::One(only) => only == field,
-            Self::Nowhere => false,
         }
     }
 }
@@ -80,9 +75,11 @@ pub(super) enum Matcher {
         prefix: String,
         also: Option<String>,
     },
+    /// Tokens within `distance` of `term`; `open`: tokens that begin so.
     Fuzzy {
         term: String,
         distance: u8,
+        open: bool,
     },
 }
 
@@ -98,6 +95,8 @@ pub(super) enum Node {
     Leaf(Leaf),
     /// tantivy's boolean clause: without a `Must`, at least one `Should` has to match.
     Group(Vec<(Occur, Node)>),
+    /// So many of the nodes.
+    AtLeast(Minimum, Vec<Node>),
 }
 
 impl Node {
@@ -106,6 +105,7 @@ impl Node {
             match node {
                 Node::Leaf(leaf) => leaf.boost = (leaf.boost * by).clamp(MIN_BOOST, MAX_BOOST),
                 Node::Group(children) => children.iter_mut().for_each(|(_, child)| walk(child, by)),
+                Node::AtLeast(_, children) => children.iter_mut().for_each(|child| walk(child, by)),
             }
         }
         walk(&mut self, by);
@@ -123,6 +123,7 @@ impl Node {
                     }
                 }
             }
+            Self::AtLeast(_, children) => children.iter().for_each(|child| child.wanted_leaves(visit)),
         }
     }
 
@@ -133,6 +134,7 @@ impl Node {
             Self::Group(children) => {
                 children.iter().any(|(occur, child)| *occur != Occur::Should || child.is_conditional())
             }
+            Self::AtLeast(..) => true,
         }
     }
 
@@ -142,15 +144,25 @@ impl Node {
         has: &dyn Fn(&Leaf) -> bool,
         leaves: &mut Vec<&'a Leaf>,
     ) -> bool {
-        let Self::Group(children) = self else {
-            let Self::Leaf(leaf) = self else { return false };
-            let found = has(leaf);
-            if found {
-                leaves.push(leaf);
-            }
-            return found;
-        };
         let before = leaves.len();
+        let children = match self {
+            Self::Leaf(leaf) => {
+                let found = has(leaf);
+                if found {
+                    leaves.push(leaf);
+                }
+                return found;
+            }
+            Self::AtLeast(minimum, children) => {
+                let count = children.iter().filter(|child| child.matched_leaves(has, leaves)).count();
+                let matches = count >= minimum.of(children.len());
+                if !matches {
+                    leaves.truncate(before);
+                }
+                return matches;
+            }
+            Self::Group(children) => children,
+        };
         let (mut required, mut missing, mut optional, mut some) = (false, false, false, false);
         for (occur, child) in children {
             match occur {
@@ -173,12 +185,13 @@ impl Node {
     }
 
     /// Whether a word can add to a score: one that is not forbidden.
-    fn ranks(&self) -> bool {
+    pub(super) fn ranks(&self) -> bool {
         match self {
             Self::Leaf(_) => true,
             Self::Group(children) => {
                 children.iter().any(|(occur, child)| *occur != Occur::MustNot && child.ranks())
             }
+            Self::AtLeast(_, children) => children.iter().any(Self::ranks),
         }
     }
 
@@ -186,28 +199,7 @@ impl Node {
         match self {
             Self::Leaf(leaf) => usize::from(counts(leaf)),
             Self::Group(children) => children.iter().map(|(_, child)| child.count(counts)).sum(),
-        }
-    }
-}
-
-/// How a query text is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub enum Syntax {
-    /// As a query, with operators.
-    #[default]
-    Query,
-    /// As words: no character is an operator. What stands between white space is a word; a text of the tokenizer `raw`
-    /// is one.
-    Words,
-}
-
-impl Syntax {
-    /// The syntax called `name`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "query" => Some(Self::Query),
-            "words" => Some(Self::Words),
-            _ => None,
+            Self::AtLeast(_, children) => children.iter().map(|child| child.count(counts)).sum(),
         }
     }
 }
@@ -219,6 +211,8 @@ pub struct TextQuery {
     /// The query by the rules of the first edition, where they may differ.
     first: Option<Tree>,
     warnings: Vec<String>,
+    /// Weights of columns in place of the declared ones.
+    pub(super) weights: Vec<(usize, f32)>,
 }
 
 /// A query by the rules of one edition; without a word it has no root.
@@ -228,11 +222,16 @@ struct Tree {
 }
 
 impl TextQuery {
-    /// Parses `query`; with `field`, only that column is searched.
+    /// Parses `query`; with `field`, only that column is searched. `options` are all there are, those of the table included.
     ///
     /// # Errors
-    /// [`Error::Limit`] when the text is too long or too deep.
-    pub fn parse(config: &TextConfig, query: &str, field: Option<usize>, syntax: Syntax) -> Result<Self> {
+    /// [`Error::Limit`] when the text is too long or too deep, [`Error::QueryText`] for options that cannot be.
+    pub fn parse(
+        config: &TextConfig,
+        query: &str,
+        field: Option<usize>,
+        options: impl Into<TextOptions>,
+    ) -> Result<Self> {
         if query.len() > limits::MAX_QUERY_BYTES {
             return Err(limit(
                 "length of the full-text query in bytes",
@@ -240,13 +239,32 @@ impl TextQuery {
                 limits::MAX_QUERY_BYTES,
             ));
         }
-        let (root, warnings) = read(config, Edition::Second, query, field, syntax)?;
-        let first = if config.analysis(Edition::First)?.may_differ(query) {
-            Some(Tree { root: read(config, Edition::First, query, field, syntax)?.0 })
+        let options = options.into();
+        options.check().map_err(|why| Error::QueryText(format!("options of a text query: {why}")))?;
+        let mut weights = Vec::new();
+        for (name, weight) in options.column_weights() {
+            match config.fields.iter().position(|field| field.name.eq_ignore_ascii_case(name)) {
+                Some(field) => weights.push((field, *weight)),
+                None => {
+                    let known: Vec<_> = config.fields.iter().map(|field| field.name.as_str()).collect();
+                    return Err(Error::Unknown(format!(
+                        "\"weights\": there is no FULLTEXT column '{name}'; FULLTEXT columns are {}",
+                        known.join(", ")
+                    )));
+                }
+            }
+        }
+        let (root, warnings) = read(config, Edition::Second, query, field, &options)?;
+        let mut differs = false;
+        for reading in config.readings() {
+            differs |= config.analysis(reading, Edition::First)?.may_differ(query);
+        }
+        let first = if differs {
+            Some(Tree { root: read(config, Edition::First, query, field, &options)?.0 })
         } else {
             None
         };
-        Ok(Self { root, first, warnings })
+        Ok(Self { root, first, warnings, weights })
     }
 
     /// The query by the rules of an edition.
@@ -283,14 +301,10 @@ fn read(
     edition: Edition,
     query: &str,
     field: Option<usize>,
-    syntax: Syntax,
+    options: &TextOptions,
 ) -> Result<(Option<Node>, Vec<String>)> {
     let scope = field.map_or(Scope::All, Scope::One);
-    let mut parser = Parser::new(config, edition, query)?;
-    let root = match syntax {
-        Syntax::Query => parser.parse(scope)?,
-        Syntax::Words => parser.words(scope),
-    };
+    let (root, warnings) = Parser::new(config, edition, query, options)?.read(scope)?;
     let fields = config.fields.len().max(1);
     let count = |counts: &dyn Fn(&Leaf) -> bool| root.as_ref().map_or(0, |root| root.count(counts)) * fields;
     let clauses = count(&|_| true);
@@ -302,7 +316,7 @@ fn read(
         let what = "prefixes and fuzzy words times columns of the full-text query";
         return Err(limit(what, open, MAX_OPEN_CLAUSES));
     }
-    Ok((root.map(merged), parser.warnings))
+    Ok((root.map(merged), warnings))
 }
 
 pub(super) fn limit(what: &str, got: usize, max: usize) -> Error {

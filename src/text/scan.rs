@@ -1,8 +1,10 @@
 //! The part of tokenizing that is ours; folding of Latin accents and stemming are tantivy's filters behind it.
 
 use super::analyzer::Edition;
-use super::letters::{fold, in_word, is_dropped, is_mark, is_unspaced};
+use super::code::{self, Place};
+use super::letters::{fold, is_dropped, is_extra, is_inside, is_mark, is_unspaced, pair};
 use super::normal::{Form, Normal};
+use std::collections::VecDeque;
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 /// Longer tokens are cut here, at a character boundary: enough to tell real words and ids apart.
@@ -15,6 +17,8 @@ const MAX_RAW_BYTES: usize = 32 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Split {
     Words,
+    /// Words and identifiers of programs (see `code`).
+    Code,
     Whitespace,
     Raw,
     Trigrams,
@@ -27,6 +31,8 @@ pub(super) struct Cut {
     pub edition: Edition,
     /// `I` is the capital of `ı`.
     pub turkish: bool,
+    /// ASCII characters that belong to words, one bit each.
+    pub extra: u128,
 }
 
 impl Cut {
@@ -35,7 +41,7 @@ impl Cut {
         let form = match (self.edition, self.split) {
             (Edition::First, _) => Form::AsWritten,
             (_, Split::Whitespace | Split::Raw) => Form::Canonical,
-            (_, Split::Words | Split::Trigrams) => Form::Letters,
+            (_, Split::Words | Split::Code | Split::Trigrams) => Form::Letters,
         };
         Normal::of(text, form)
     }
@@ -70,12 +76,20 @@ impl Cut {
 #[derive(Clone)]
 pub(super) struct Scan {
     cut: Cut,
+    /// Whether identifiers are tokens beside their parts: in documents.
+    wholes: bool,
     token: Token,
 }
 
 impl Scan {
+    /// Reads documents.
     pub(super) fn new(cut: Cut) -> Self {
-        Self { cut, token: Token::default() }
+        Self { cut, wholes: true, token: Token::default() }
+    }
+
+    /// Reads queries.
+    pub(super) fn of_query(cut: Cut) -> Self {
+        Self { wholes: false, ..Self::new(cut) }
     }
 }
 
@@ -84,14 +98,18 @@ impl Tokenizer for Scan {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> ScanStream<'a> {
         self.token.reset();
-        ScanStream { cut: self.cut, normal: self.cut.normal(text), at: 0, token: &mut self.token }
+        let (cut, wholes, normal) = (self.cut, self.wholes, self.cut.normal(text));
+        ScanStream { cut, wholes, normal, at: 0, waiting: VecDeque::new(), token: &mut self.token }
     }
 }
 
 pub(super) struct ScanStream<'a> {
     cut: Cut,
+    wholes: bool,
     normal: Normal<'a>,
     at: usize,
+    /// Tokens of an identifier that are still to be given.
+    waiting: VecDeque<Place>,
     token: &'a mut Token,
 }
 
@@ -100,6 +118,7 @@ impl ScanStream<'_> {
     fn next_range(&self) -> Option<(usize, usize, usize)> {
         let rest = self.normal.text.get(self.at..)?;
         match self.cut.split {
+            Split::Code => None,
             Split::Raw => (!rest.is_empty()).then_some((self.at, self.at + rest.len(), self.at + rest.len())),
             Split::Whitespace => {
                 let start = rest.find(|c: char| !c.is_whitespace())?;
@@ -113,42 +132,57 @@ impl ScanStream<'_> {
                 Some((self.at, self.at + end, self.at + first))
             }
             Split::Words => {
-                let start = rest.find(|c: char| c.is_alphanumeric())?;
-                let word = &rest[start..];
-                let begin = self.at + start;
-                let mut chars = word.char_indices();
-                let (_, first) = chars.next()?;
-                if !is_unspaced(first) {
-                    let len = word
-                        .find(|c: char| !in_word(c) || (is_unspaced(c) && !is_mark(c)))
-                        .unwrap_or(word.len());
-                    return Some((begin, begin + len, begin + len));
-                }
-                // Marks cling to their letter, so that a pair is two letters in Thai as in Chinese.
-                let mut end = first.len_utf8();
-                let mut step = end;
-                let mut letters = 1;
-                for (at, c) in chars {
-                    if is_mark(c) {
-                        end = at + c.len_utf8();
-                        if letters == 1 {
-                            step = end;
-                        }
-                    } else if letters == 1 && c.is_alphanumeric() && is_unspaced(c) {
-                        letters = 2;
-                        end = at + c.len_utf8();
-                    } else {
-                        break;
+                let mut from = self.at;
+                loop {
+                    let rest = &self.normal.text[from..];
+                    let begin =
+                        from + rest.find(|c: char| c.is_alphanumeric() || is_extra(c, self.cut.extra))?;
+                    let word = &self.normal.text[begin..];
+                    if let Some((end, step)) = pair(word) {
+                        return Some((begin, begin + end, begin + step));
                     }
+                    let len = word
+                        .find(|c: char| !is_inside(c, self.cut.extra) || (is_unspaced(c) && !is_mark(c)))
+                        .unwrap_or(word.len());
+                    if self.cut.extra == 0 || word[..len].contains(char::is_alphanumeric) {
+                        return Some((begin, begin + len, begin + len));
+                    }
+                    // Characters that belong to words are none alone.
+                    from = begin + len;
                 }
-                Some((begin, begin + end, begin + step))
             }
         }
     }
 }
 
+impl ScanStream<'_> {
+    fn next_of_code(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            self.at = code::scan(&self.normal.text, self.at, self.cut.extra, self.wholes, &mut self.waiting);
+        }
+        let Some(place) = self.waiting.pop_front() else { return false };
+        if !place.beside {
+            self.token.position = self.token.position.wrapping_add(1);
+        }
+        let original = self.normal.original(place.range.clone());
+        self.token.offset_from = original.start;
+        self.token.offset_to = original.end;
+        self.token.text.clear();
+        let slice = &self.normal.text[place.range];
+        if slice.contains('_') {
+            self.cut.lower(&slice.replace('_', ""), MAX_TOKEN_BYTES, &mut self.token.text);
+        } else {
+            self.cut.lower(slice, MAX_TOKEN_BYTES, &mut self.token.text);
+        }
+        true
+    }
+}
+
 impl TokenStream for ScanStream<'_> {
     fn advance(&mut self) -> bool {
+        if self.cut.split == Split::Code {
+            return self.next_of_code();
+        }
         let Some((from, to, next)) = self.next_range() else { return false };
         self.at = next;
         self.token.position = self.token.position.wrapping_add(1);
@@ -166,7 +200,9 @@ impl TokenStream for ScanStream<'_> {
                 }
                 self.token.text.push_str(&slice[..end]);
             }
-            Split::Words | Split::Trigrams => self.cut.lower(slice, limit, &mut self.token.text),
+            Split::Words | Split::Code | Split::Trigrams => {
+                self.cut.lower(slice, limit, &mut self.token.text)
+            }
         }
         true
     }

@@ -9,12 +9,13 @@ use super::compile::{Compiled, Compiler};
 use super::directory::{Part, ViewDirectory};
 use super::interrupt::Interrupt;
 use super::payload::TextPayload;
-use super::query_text::{Node, Syntax, TextQuery};
+use super::query_text::{Node, TextQuery};
 use super::statistics::{Statistics, live_tokens};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::memory;
+use crate::text_options::TextOptions;
 use std::sync::{Arc, OnceLock};
 use tantivy::{Index, ReloadPolicy, Searcher, SegmentReader};
 
@@ -84,8 +85,13 @@ impl TextSearcher {
     ///
     /// # Errors
     /// [`crate::Error::Limit`] when the text is too long or too deep.
-    pub fn parse(&self, query: &str, field: Option<usize>, syntax: Syntax) -> Result<TextQuery> {
-        guarded("parsing the query", || TextQuery::parse(&self.config, query, field, syntax))
+    pub fn parse(
+        &self,
+        query: &str,
+        field: Option<usize>,
+        options: impl Into<TextOptions>,
+    ) -> Result<TextQuery> {
+        guarded("parsing the query", || TextQuery::parse(&self.config, query, field, options))
     }
 
     /// Documents of each segment.
@@ -99,8 +105,10 @@ impl TextSearcher {
             let of = |slot: &Slot| (slot.edition == Edition::First) == first && slot.reader.is_some();
             self.segments.iter().any(of)
         };
-        let compile =
-            |edition| query.root(edition).map(|root| self.compile(root, scoring, interrupt)).transpose();
+        let compile = |edition| {
+            let root = query.root(edition);
+            root.map(|root| self.compile(root, &query.weights, scoring, interrupt)).transpose()
+        };
         let (first, current) = (has(true), has(false));
         if query.is_one() || !first {
             return Ok(Prepared { current: compile(Edition::Second)?, first: None });
@@ -142,9 +150,16 @@ impl TextSearcher {
         Ok(Statistics { searcher: &self.searcher, tokens })
     }
 
-    fn compile(&self, root: &Node, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Compiled> {
+    fn compile(
+        &self,
+        root: &Node,
+        column_weights: &[(usize, f32)],
+        scoring: bool,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<Compiled> {
         let statistics = if scoring { Some(self.statistics()?) } else { None };
-        Compiler { config: &self.config, searcher: &self.searcher, statistics, interrupt }.compile(root)
+        let (config, searcher) = (&self.config, &self.searcher);
+        Compiler { config, column_weights, searcher, statistics, interrupt }.compile(root)
     }
 
     /// Makes a query ready for scored searches of this searcher. What its prefixes, fuzzy words and hard phrases find is

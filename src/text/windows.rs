@@ -45,6 +45,8 @@ struct Word {
 enum Branch {
     Word(usize, f64),
     Group(Group),
+    /// So many of the branches.
+    AtLeast(usize, Vec<Branch>),
 }
 
 struct Group {
@@ -100,6 +102,7 @@ impl<'a> Windows<'a> {
                 Ok(found)
             }
             Branch::Group(group) => self.group(group, mask),
+            Branch::AtLeast(needed, children) => self.at_least(*needed, children, mask),
         }
     }
 
@@ -118,8 +121,8 @@ impl<'a> Windows<'a> {
                 }
                 Ok(bits)
             }
-            Branch::Group(group) => {
-                let found = self.group(group, mask)?;
+            Branch::Group(_) | Branch::AtLeast(..) => {
+                let found = self.eval(branch, mask)?;
                 if !sums.is_empty() {
                     ones(&found.bits).for_each(|at| sums[at] += found.sums[at]);
                 }
@@ -128,6 +131,24 @@ impl<'a> Windows<'a> {
                 Ok(bits)
             }
         }
+    }
+
+    /// Scores of documents that have too few are summed, too, and not taken.
+    fn at_least(&mut self, needed: usize, children: &[Branch], mask: &Bits) -> Result<Found> {
+        let mut found = Found { bits: [0; WORDS], sums: self.sums() };
+        let mut counts = [0_u16; WINDOW as usize];
+        for child in children {
+            let bits = self.add(child, mask, &mut found.sums)?;
+            ones(&bits).for_each(|at| counts[at] += 1);
+        }
+        for (at, count) in counts.iter().enumerate() {
+            if usize::from(*count) >= needed {
+                found.bits[at / 64] |= 1 << (at % 64);
+            } else if *count > 0 && self.scoring {
+                found.sums[at] = 0.0;
+            }
+        }
+        Ok(found)
     }
 
     fn group(&mut self, group: &Group, mask: &Bits) -> Result<Found> {
@@ -286,6 +307,11 @@ impl Branch {
             Place::Word(word, boost) => {
                 let docs = words[*word].scorers.iter().map(|scorer| u64::from(scorer.size_hint())).sum();
                 (Self::Word(*word, *boost), docs)
+            }
+            Place::AtLeast(needed, children) => {
+                let (grown, sizes): (Vec<_>, Vec<u64>) =
+                    children.iter().map(|child| Self::grow(child, words)).unzip();
+                (Self::AtLeast(*needed, grown), (sizes.iter().sum::<u64>() / 2).min(u64::MAX / 4))
             }
             Place::Group(children) => {
                 let mut sizes = Vec::with_capacity(children.len());

@@ -5,7 +5,7 @@
 use super::analyzer::Edition;
 use super::directory::{Part, ViewDirectory, settings};
 use super::payload::{FILES, TextPayload, encode};
-use super::{TOKENIZER, TextConfig, engine, guarded, guarded_read};
+use super::{TextConfig, engine, guarded, guarded_read, tokenizer_name};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -52,7 +52,10 @@ pub(super) fn build_by<'a>(
     edition: Edition,
     docs: &mut dyn Iterator<Item = Vec<Option<Cow<'a, str>>>>,
 ) -> Result<Vec<u8>> {
-    let analyzer = config.analysis(edition)?.analyzer();
+    let mut analyzers = Vec::new();
+    for reading in config.readings() {
+        analyzers.push((tokenizer_name(reading), config.analysis(reading, edition)?.analyzer()));
+    }
     let mut docs = docs.peekable();
     guarded("indexing", || {
         if docs.peek().is_none() {
@@ -60,7 +63,9 @@ pub(super) fn build_by<'a>(
         }
         memory::check(START_MEMORY)?;
         let tokenizers = TokenizerManager::new();
-        tokenizers.register(TOKENIZER, analyzer);
+        for (name, analyzer) in analyzers {
+            tokenizers.register(&name, analyzer);
+        }
         let schema = config.tantivy_schema();
         let fields: Vec<_> = schema.fields().map(|(field, _)| field).collect();
         let directory = RamDirectory::create();

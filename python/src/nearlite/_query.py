@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         offset: int
         column: str | None
         text_column: str | None
+        text_options: Mapping[str, Any] | None
         matching: str | None
         fusion: str | Mapping[str, Any] | None
         alpha: float | None
@@ -67,6 +68,7 @@ class Request:
     offset: int = 0
     column: str | None = None
     text_column: str | None = None
+    text_options: Mapping[str, Any] | None = None
     matching: str | None = None
     fusion: str | Mapping[str, Any] | None = None
     alpha: float | None = None
@@ -89,6 +91,8 @@ class Request:
         self.offset = whole("offset", self.offset, 0)
         if self.text is not None and self.words is not None:
             raise InputError("give text= (the query language) or words= (plain words), not both")
+        if self.text_options is not None and not isinstance(self.text_options, Mapping):
+            raise InputError(f"text_options: expected a dictionary such as {{'operator': 'and'}}, got {type(self.text_options).__name__}")
         if self.mmr is not None:
             if not isinstance(self.mmr, (int, float)) or not 0 <= self.mmr <= 1:
                 raise InputError(f"mmr: expected a number from 0 (diverse) to 1 (relevant), got {self.mmr!r}")
@@ -232,8 +236,12 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
     if text is not None and not isinstance(text, str):
         raise InputError(f"text: expected a text, got {type(text).__name__}")
     query = "?" if request.words is None else "words(?)"
+    given: list[Any] = [text]
     if text is not None:
         schema.text()
+        if request.text_options is not None:
+            query = f"text_query({query}, ?)"
+            given.append(json.dumps(dict(request.text_options)))
     if request.like is not None:
         if request.vector is None and text is None and request.like_by != "both":
             return [f"{quote(schema.table)} MATCH like_row(?, ?)"], [request.like, json.dumps(_like(schema, request))]
@@ -242,7 +250,7 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
         if text is None:
             return [], []
         left = quote(schema.table if request.text_column is None else schema.text(request.text_column).name)
-        return [f"{left} MATCH {query}"], [text]
+        return [f"{left} MATCH {query}"], given
     if isinstance(request.vector, Mapping) or (text is not None and request.text_column is not None):
         return _legs(schema, request, text, limit)
     column = schema.vector(request.column)
@@ -252,7 +260,7 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
     options = _hybrid(request, limit)
     if request.column is not None:
         options["column"] = column.name
-    return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [text, blob, json.dumps(options)]
+    return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [*given, blob, json.dumps(options)]
 
 
 def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
@@ -260,7 +268,9 @@ def _legs(schema: Schema, request: Request, text: str | None, limit: int | None)
     legs: list[str] = []
     params: list[Any] = []
     if text is not None:
-        options = {} if request.words is None else {"syntax": "words"}
+        options: dict[str, Any] = dict(request.text_options or {})
+        if request.words is not None:
+            options["syntax"] = "words"
         if request.text_column is not None:
             options["column"] = schema.text(request.text_column).name
         legs.append("text_query(?, ?)")

@@ -135,6 +135,8 @@ class Collection(Writer):
           by the words of its "text" that are rare elsewhere, or by "both". Beside a vector or a text it is one leg more.
         - ``k`` (10), ``offset``; ``within``, the greatest distance; ``min_score``, the least score.
         - ``column``, ``text_column``: which vector and which text column; ``matching``: a text query that rows must match besides.
+        - ``text_options``: how the words are meant, ``{"operator": "and", "minimum_match": "75%", "prefix_last": True, "fuzzy": "auto",
+          "weights": {"title": 3}}``.
         - ``fusion`` ("rrf", "convex", "dbsf" or a dictionary of options), ``alpha``, ``weights`` (vector, text), ``depth`` of a hybrid search.
         - ``mmr``: 0 (diverse) to 1 (relevant) picks rows unlike each other among ``candidates`` (4 for each row).
         - ``group_by``: at most ``per_group`` (1) rows for each value of a column or of a key of the metadata.

@@ -2,7 +2,7 @@
 
 use super::formula::Fusion;
 use crate::error::{Error, Result};
-use crate::text::Syntax;
+use crate::text_options::TextOptions;
 use serde_json::Value as Json;
 
 /// Largest depth of a leg: beyond a few hundred the fused order hardly changes, the time does.
@@ -20,8 +20,8 @@ pub struct HybridOptions {
     pub depth: Option<usize>,
     /// The vector column; `None` for the table's only one.
     pub column: Option<String>,
-    /// How the text is read.
-    pub syntax: Syntax,
+    /// How the texts are meant.
+    pub text: TextOptions,
     /// Breadth of the graph walk; `None` for the table's setting.
     pub ef_search: Option<usize>,
     /// Column whose values group the rows.
@@ -80,7 +80,8 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
                 Some(number) => alpha = Some(number),
                 None => return wrong("a number from 0 (text only) to 1 (vector only)"),
             },
-            "weights" => match parse_weights(value) {
+            // An object has a weight for each column of the texts.
+            "weights" if !value.is_object() => match parse_weights(value) {
                 Some(pair) => weights = Some(pair),
                 None => {
                     return wrong("two numbers from 0 to 1000000, [vector, text], that are not both 0");
@@ -93,10 +94,6 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
             "ef_search" => match count(crate::limits::MAX_K) {
                 Some(number) => options.ef_search = Some(number),
                 None => return wrong("a whole number of at least 1"),
-            },
-            "syntax" => match value.as_str().and_then(Syntax::from_name) {
-                Some(syntax) => options.syntax = syntax,
-                None => return wrong("\"query\" or \"words\""),
             },
             "group_by" => match value.as_str() {
                 Some(text) => options.group_by = Some(text.to_owned()),
@@ -114,12 +111,20 @@ pub fn parse_options(json: &str) -> Result<HybridOptions> {
                 Some(text) => options.column = Some(text.to_owned()),
                 None => return wrong("the name of a vector column"),
             },
-            _ => {
-                return bad(format!(
-                    "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax, group_by, group_rows, mmr"
-                ));
-            }
+            _ => match options.text.set(name, value) {
+                Some(Ok(())) => {}
+                Some(Err(allowed)) => return wrong(allowed),
+                None => {
+                    return bad(format!(
+                        "unknown word \"{name}\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, group_by, group_rows, mmr, {}",
+                        TextOptions::OF_TABLE.join(", ")
+                    ));
+                }
+            },
         }
+    }
+    if let Err(why) = options.text.check() {
+        return bad(why);
     }
     if options.group_rows.is_some() && options.group_by.is_none() {
         return bad("\"group_rows\" needs \"group_by\", the name of a column".to_owned());

@@ -267,7 +267,7 @@ fn options_are_read_and_their_mistakes_explained() {
     let error = |json: &str| parse_options(json).unwrap_err().to_string();
     assert_eq!(
         error(r#"{"fusoin":"rrf"}"#),
-        "hybrid_query options: unknown word \"fusoin\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, syntax, group_by, group_rows, mmr"
+        "hybrid_query options: unknown word \"fusoin\"; allowed are fusion, k, alpha, weights, depth, column, ef_search, group_by, group_rows, mmr, syntax, operator, minimum_match, prefix_last, fuzzy, stop_words"
     );
     assert_eq!(
         error(r#"{"fusion":"rff"}"#),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::schema::{IndexKind, VectorSpec};
+use crate::text_options::{Fuzzy, Minimum, Operator, Syntax, TextOptions};
 use crate::vector::{Codes, Metric, Store};
 use proptest::prelude::*;
 
@@ -282,9 +283,10 @@ prop_compose! {
         ef_construction in 4..=4096_u16,
         choices in (0..3_usize, 0..3_usize, 0..2_usize, any::<bool>()),
         (number, text) in (any::<i32>(), "[^\\x00]{0,9}"),
+        tokenizer in prop::option::of("[a-z '_=]{1,9}"),
     ) -> Column {
         let kind = match pick {
-            0 => ColumnKind::FullText { weight },
+            0 => ColumnKind::FullText { weight, tokenizer },
             1 => ColumnKind::Unindexed,
             2 => ColumnKind::Metadata(ColumnType::Text),
             3 => ColumnKind::Metadata(ColumnType::Integer),
@@ -308,10 +310,87 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn text_options()(
+        needs in 0..4_usize,
+        count in 0..9_u32,
+        share in 1..=10_000_u32,
+        prefix_last: Option<bool>,
+        fuzzy in 0..5_u8,
+        stop_words in prop::option::of("[a-z ',]{0,9}"),
+        words: bool,
+    ) -> TextOptions {
+        let mut options = match needs {
+            0 => TextOptions::new(),
+            1 => TextOptions::new().operator(Operator::And),
+            2 => TextOptions::new().minimum_match(Minimum::Words(count)),
+            _ => TextOptions::new().operator(Operator::Or).minimum_match(Minimum::Share(share)),
+        };
+        options = match fuzzy {
+            0 => options,
+            1 => options.fuzzy(Fuzzy::Auto),
+            errors => options.fuzzy(Fuzzy::Distance(errors - 2)),
+        };
+        if let Some(on) = prefix_last {
+            options = options.prefix_last(on);
+        }
+        if let Some(list) = stop_words {
+            options = options.stop_words(list);
+        }
+        if words { options.syntax(Syntax::Words) } else { options }
+    }
+}
+
+#[test]
+fn options_of_texts_are_read_and_their_mistakes_explained() {
+    let text = |option: &str| {
+        parse("d", &["a FULLTEXT TOKENIZER 'code' WEIGHT 2", option]).map(|schema| schema.text)
+    };
+    let of = |option: &str| text(option).unwrap();
+    assert_eq!(of("operator=AND"), TextOptions::new().operator(Operator::And));
+    assert_eq!(of("minimum_match='75%'"), TextOptions::new().minimum_match(Minimum::share(0.75)));
+    assert_eq!(of("minimum_match = 0.75"), of("minimum_match='75%'"));
+    assert_eq!(of("minimum_match = 2"), TextOptions::new().minimum_match(Minimum::Words(2)));
+    assert_eq!(of("prefix_last=true"), of("PREFIX_LAST = 1"));
+    assert_eq!(of("fuzzy=auto"), of("fuzzy = true"));
+    assert_eq!(of("fuzzy=2"), TextOptions::new().fuzzy(Fuzzy::Distance(2)));
+    assert_eq!(of("stop_words='2 the'"), TextOptions::new().stop_words("2 the"));
+    assert_eq!(of("stop_words=2"), TextOptions::new().stop_words("2"));
+    assert_eq!(of("syntax=words"), TextOptions::from(Syntax::Words));
+    for (option, says) in [
+        ("operator=xor", "d: operator must be \"or\" or \"and\", got 'xor'"),
+        (
+            "minimum_match='101%'",
+            "minimum_match must be a number of words, or a share of them such as \"75%\" or 0.75",
+        ),
+        ("minimum_match='-1'", "minimum_match must be a number of words"),
+        ("fuzzy=3", "fuzzy must be \"auto\", true, false, or a number of typing errors from 0 to 2, got '3'"),
+        ("prefix_last=2", "prefix_last must be true or false"),
+        ("weights='{}'", "weights is not understood here"),
+        ("a2 FULLTEXT TOKENIZER", "TOKENIZER needs a name"),
+        ("a2 FULLTEXT TOKENIZER x TOKENIZER y", "TOKENIZER is given twice"),
+        ("a2 TEXT TOKENIZER x", "TOKENIZER is not understood here"),
+    ] {
+        let error = text(option).unwrap_err().to_string();
+        assert!(error.contains(says), "{option}: {error}");
+    }
+    assert!(
+        parse("d", &["a FULLTEXT", "fuzzy=1", "fuzzy=2"]).unwrap_err().to_string().contains("given twice")
+    );
+    let both = parse("d", &["a FULLTEXT", "operator=and", "minimum_match=2"]).unwrap_err().to_string();
+    assert_eq!(both, "d: \"minimum_match\" is for operator \"or\"; \"and\" asks for all words");
+    let long = format!("stop_words = '{}'", (0..100_000).map(|at| format!("w{at} ")).collect::<String>());
+    let error = parse("d", &["a FULLTEXT", &long]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("d: \"stop_words\" takes up to 4096 words in 65536 bytes, got 100000 words"),
+        "{error}"
+    );
+}
+
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(columns in prop::collection::vec(column(), 1..6), model: Option<String>) {
-        let schema = Schema { columns, tokenizer: Some("it's".into()), model, ..Schema::new() };
+    fn what_is_written_is_read_back(columns in prop::collection::vec(column(), 1..6), model: Option<String>, text in text_options()) {
+        let schema = Schema { columns, tokenizer: Some("it's".into()), model, text, ..Schema::new() };
         prop_assume!(schema.validate("docs").is_ok());
         prop_assume!(schema.model.as_ref().is_none_or(|model| !model.contains('\0')));
         // The way SQLite does it: one argument per column.
@@ -319,6 +398,8 @@ proptest! {
         let mut declared: Vec<String> = schema.columns.iter().map(alone).collect();
         declared.extend(schema.tokenizer.as_ref().map(|name| format!("tokenizer = '{}'", name.replace('\'', "''"))));
         declared.extend(schema.model.as_ref().map(|name| format!("model = '{}'", name.replace('\'', "''"))));
+        let text = schema.text.declared().into_iter();
+        declared.extend(text.map(|(name, value)| format!("{name} = '{}'", value.replace('\'', "''"))));
         prop_assert_eq!(&declared.join(", "), &write(&schema));
         let declared: Vec<&str> = declared.iter().map(String::as_str).collect();
         prop_assert_eq!(parse("docs", &declared).unwrap(), schema);

@@ -17,6 +17,7 @@ pub(crate) fn write_options(schema: &Schema) -> Vec<(&'static str, String, Strin
         ("hidden_prefix", &schema.hidden_prefix),
     ];
     let given = options.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    let given = given.chain(schema.text.declared());
     given.map(|(name, value)| (name, value.clone(), format!("{name} = {}", literal(&value.into())))).collect()
 }
 
@@ -24,7 +25,11 @@ pub(crate) fn write_column(column: &Column) -> String {
     let name = column.name.replace('"', "\"\"");
     let kind = match &column.kind {
         ColumnKind::Key(kind) => format!("{} PRIMARY KEY", kind.name()),
-        ColumnKind::FullText { weight } => format!("TEXT FULLTEXT WEIGHT {weight}"),
+        ColumnKind::FullText { weight, tokenizer } => {
+            let tokenizer =
+                tokenizer.as_ref().map(|name| format!(" TOKENIZER '{}'", name.replace('\'', "''")));
+            format!("TEXT FULLTEXT WEIGHT {weight}{}", tokenizer.unwrap_or_default())
+        }
         ColumnKind::Metadata(kind) => kind.name().to_owned(),
         ColumnKind::Unindexed => "UNINDEXED".to_owned(),
         ColumnKind::Vector(spec) => {

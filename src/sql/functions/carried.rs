@@ -9,7 +9,6 @@ use super::vector_bytes;
 use crate::error::{Error, Result};
 use crate::query::Like;
 use crate::sql::module::Args;
-use crate::text::Syntax;
 use crate::value::Value;
 use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
@@ -35,11 +34,6 @@ impl TextValue {
             (None, Value::Text(text)) => Some(Self { text, options: LegOptions::default() }),
             _ => None,
         })
-    }
-
-    /// How the text is read.
-    pub(crate) fn syntax(&self) -> Syntax {
-        self.options.syntax
     }
 }
 
@@ -136,12 +130,13 @@ impl Carried {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Syntax;
 
     #[test]
     fn what_is_carried_comes_back_and_nothing_else_does() {
-        let text = |text: &str, syntax| TextValue {
+        let text = |text: &str, syntax: Syntax| TextValue {
             text: text.into(),
-            options: LegOptions { syntax, bound: Some(-0.5), ..LegOptions::default() },
+            options: LegOptions { text: syntax.into(), bound: Some(-0.5), ..LegOptions::default() },
         };
         let near = |vector| NearValue {
             column: Some("e".into()),

@@ -1,7 +1,7 @@
 //! The JSON options of one leg: `near(column, vector, options)` and `text_query(text, options)`.
 
 use crate::error::{Error, Result};
-use crate::text::Syntax;
+use crate::text_options::TextOptions;
 use serde_json::Value as Json;
 
 /// Largest depth and weight of a leg.
@@ -13,8 +13,8 @@ const MAX_WEIGHT: f64 = 1e6;
 pub(crate) struct LegOptions {
     /// Column of a text leg; a vector leg has it as an argument.
     pub(crate) column: Option<String>,
-    /// How a text is read.
-    pub(crate) syntax: Syntax,
+    /// How a text is meant.
+    pub(crate) text: TextOptions,
     /// How much the leg counts beside others of its kind.
     pub(crate) weight: f32,
     /// Rows it contributes.
@@ -27,7 +27,14 @@ pub(crate) struct LegOptions {
 
 impl Default for LegOptions {
     fn default() -> Self {
-        Self { column: None, syntax: Syntax::Query, weight: 1.0, depth: None, bound: None, model: None }
+        Self {
+            column: None,
+            text: TextOptions::default(),
+            weight: 1.0,
+            depth: None,
+            bound: None,
+            model: None,
+        }
     }
 }
 
@@ -50,10 +57,6 @@ impl LegOptions {
         for (name, value) in &map {
             let wrong = |allowed: &str| bad(format!("\"{name}\" must be {allowed}, got {value}"));
             match (name.as_str(), text) {
-                ("syntax", true) => match value.as_str().and_then(Syntax::from_name) {
-                    Some(known) => options.syntax = known,
-                    None => return wrong("\"query\" or \"words\""),
-                },
                 ("column", true) => match value.as_str() {
                     Some(column) => options.column = Some(column.to_owned()),
                     None => return wrong("the name of a FULLTEXT column"),
@@ -72,16 +75,27 @@ impl LegOptions {
                     None => return wrong("the name of a model"),
                 },
                 _ => {
+                    match if text { options.text.set(name, value) } else { None } {
+                        Some(Ok(())) => continue,
+                        Some(Err(allowed)) => return wrong(allowed),
+                        None => {}
+                    }
                     let known = if text {
-                        "syntax, column, weight, depth, min_bm25"
+                        format!(
+                            "column, weight, depth, min_bm25, weights, {}",
+                            TextOptions::OF_TABLE.join(", ")
+                        )
                     } else {
-                        "weight, depth, max_distance, model"
+                        "weight, depth, max_distance, model".to_owned()
                     };
                     return bad(format!("unknown word \"{name}\"; allowed are {known}"));
                 }
             }
         }
-        Ok(options)
+        match options.text.check() {
+            Err(why) => bad(why),
+            Ok(()) => Ok(options),
+        }
     }
 
     /// Reads a word of the options that legs of every kind have; `None` where it is not one of them.

@@ -9,7 +9,7 @@ use crate::value::Value;
 
 /// `words(text)`.
 pub(super) fn words(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    carry(out, args, "words", LegOptions { syntax: Syntax::Words, ..LegOptions::default() })
+    carry(out, args, "words", LegOptions { text: Syntax::Words.into(), ..LegOptions::default() })
 }
 
 /// `text_query(text [, options])`.
@@ -34,9 +34,10 @@ fn carry(
     mut options: LegOptions,
 ) -> Result<()> {
     if let Some(TextValue { text, options: own }) = TextValue::of(args, 0)? {
+        options.text = options.text.over(&own.text);
         // A text that was said to be words stays words.
-        if own.syntax == Syntax::Words {
-            options.syntax = own.syntax;
+        if own.text.syntax == Some(Syntax::Words) {
+            options.text.syntax = own.text.syntax;
         }
         out.set_blob(&Carried::Text(TextValue { text, options }).bytes()?);
         return Ok(());

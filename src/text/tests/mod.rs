@@ -1,10 +1,12 @@
 //! Tests of the text layer as its callers see it.
 
 mod characteristic;
+mod code;
 mod heavy;
 mod joined;
 mod language;
 mod marking;
+mod modes;
 mod open_words;
 mod oracle;
 mod quality;
@@ -20,7 +22,10 @@ use std::sync::Arc;
 
 fn config(fields: &[(&str, f32)], tokenizer: &str) -> TextConfig {
     TextConfig {
-        fields: fields.iter().map(|(name, weight)| Field { name: (*name).into(), weight: *weight }).collect(),
+        fields: fields
+            .iter()
+            .map(|(name, weight)| Field { name: (*name).into(), weight: *weight, tokenizer: None })
+            .collect(),
         tokenizer: Some(tokenizer.into()),
     }
 }

@@ -17,6 +17,9 @@ fn matches(node: &Node, words: &[&str]) -> bool {
             }),
             Matcher::Fuzzy { .. } => unreachable!("not generated here"),
         },
+        Node::AtLeast(minimum, children) => {
+            children.iter().filter(|child| matches(child, words)).count() >= minimum.of(children.len())
+        }
         Node::Group(children) => {
             let of = |wanted: Occur| children.iter().filter(move |(occur, _)| *occur == wanted);
             let (must, should, not) = (of(Occur::Must), of(Occur::Should), of(Occur::MustNot));

@@ -1,7 +1,8 @@
 //! Any text as a full-text query, and any text as the options of a hybrid one. Rows in the log and rows in segments give
 //! the same answer, the search the same as MATCH row by row, and only size is an error of a query text.
 //!
-//! Input: a letter that tells the role of the rest. `o` options, `h` hybrid, `t` one column, else the whole table.
+//! Input: a letter that tells the role of the rest. `o` options, `h` hybrid, `t` one column, `m` a line of options that say how the words of
+//! the text behind it are meant, else the whole table.
 
 use super::common::{self, rows};
 use super::outcome::honest;
@@ -59,6 +60,7 @@ pub fn run(data: &[u8]) {
     CONN.with(|conn| match role {
         b'o' => check_options(conn, &text),
         b'h' => check_hybrid(conn, &text),
+        b'm' => check_modes(conn, &text),
         b't' => check_query(conn, "title", &text),
         _ => check_query(conn, "", &text),
     });
@@ -149,6 +151,30 @@ fn check_hybrid(conn: &Connection, text: &str) {
             "{table}: rows of the hybrid query {text:?}: {found:?}"
         );
     }
+}
+
+/// A query whose options say how its words are meant: log and segments agree, the search and MATCH row by row, too, and what is no
+/// option is one error in both.
+fn check_modes(conn: &Connection, input: &str) {
+    let (options, text) = input.split_once('\n').unwrap_or((input, "two words sqlite"));
+    let found = TABLES.map(|table| {
+        let query = format!("{table} MATCH text_query(?1, ?2)");
+        let ranked = format!("SELECT rowid, rank FROM {table} WHERE {query} ORDER BY rank");
+        let found = ranking(conn, &ranked, [text, options]).map(|found| set(&found));
+        let alone = format!("SELECT rowid FROM {table} WHERE CASE WHEN {query} THEN 1 ELSE 0 END");
+        let alone = honest(rows(conn, &alone, [text, options], |row| row.get::<_, i64>(0)));
+        let alone = alone.map(|rows| rows.into_iter().collect::<BTreeSet<i64>>());
+        assert_eq!(found, alone, "{table}: the search and MATCH row by row differ on {text:?} with {options:?}");
+        if found.is_ok() {
+            let marked = format!(
+                "SELECT highlight({table}, 'body', '', '') = body AND highlight({table}, 'title', '', '') = title FROM {table} WHERE {query}"
+            );
+            let marked = common::integers(conn, &marked, [text, options]);
+            assert!(marked.iter().all(|kept| *kept == 1), "{table}: marks change the text, query {text:?}");
+        }
+        found.ok()
+    });
+    assert_eq!(found[0], found[1], "log and segments differ on {text:?} with {options:?}");
 }
 
 fn check_options(conn: &Connection, options: &str) {
