@@ -223,22 +223,22 @@ impl Storage {
         self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(rows))
     }
 
+    /// One look through the schema for all names: it has no index, and a file may have thousands of tables.
     fn refuse_taken_names(&self, conn: &Connection) -> Result<()> {
+        let names: Vec<String> = self.suffixes().map(|suffix| format!("{}_{suffix}", self.table)).collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        let schema = quoted(&self.database);
         let sql = format!(
-            "SELECT type FROM {}.sqlite_schema WHERE name = ?1 COLLATE NOCASE",
-            quoted(&self.database)
+            "SELECT type, name FROM {schema}.sqlite_schema WHERE name COLLATE NOCASE IN ({marks}) LIMIT 1"
         );
-        let mut find = conn.prepare(&sql)?;
-        for suffix in self.suffixes() {
-            let name = format!("{}_{suffix}", self.table);
-            if let Some(kind) = find.query_row([&name], |row| row.get::<_, String>(0)).optional()? {
-                let table = &self.table;
-                return Err(Error::Schema(format!(
-                    "{table}: there is a {kind} {name} already, a name that {table} needs for its data; rename one of the two"
-                )));
-            }
-        }
-        Ok(())
+        let found = conn.query_row(&sql, rusqlite::params_from_iter(&names), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        let Some((kind, name)) = found.optional()? else { return Ok(()) };
+        let table = &self.table;
+        Err(Error::Schema(format!(
+            "{table}: there is a {kind} {name} already, a name that {table} needs for its data; rename one of the two"
+        )))
     }
 
     /// The SQL that declares what has the collection's name now, if a table has it.
