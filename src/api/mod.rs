@@ -15,6 +15,7 @@ mod change;
 mod collection;
 mod connection_pool;
 mod database;
+mod declared;
 mod feed;
 mod half;
 mod hits;

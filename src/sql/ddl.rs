@@ -20,6 +20,7 @@
 
 mod default;
 mod foreign;
+mod options;
 mod spelling;
 mod tokens;
 mod vector;
@@ -36,17 +37,6 @@ use crate::value::Value;
 
 const TYPES: [&str; 10] =
     ["TEXT", "INTEGER", "INT", "REAL", "DOUBLE", "FLOAT", "BOOLEAN", "BOOL", "JSON", "VECTOR(n)"];
-const OPTIONS: [&str; 9] = [
-    "tokenizer",
-    "model",
-    "hidden_prefix",
-    "stop_words",
-    "syntax",
-    "operator",
-    "minimum_match",
-    "prefix_last",
-    "fuzzy",
-];
 
 /// Parses the declared arguments of the table called `table` and validates the result.
 pub(crate) fn parse(table: &str, declared: &[&str]) -> Result<Schema> {
@@ -182,51 +172,6 @@ impl Parser<'_> {
         match parsed {
             Some(number) => Ok(number),
             None => self.error(format_args!("{what} must be a number in range, got {minus}{shown}")),
-        }
-    }
-
-    fn option(&mut self, name: &str, schema: &mut Schema) -> Result<()> {
-        let lower = name.to_ascii_lowercase();
-        let mut text_option = None;
-        let slot = match lower.as_str() {
-            "tokenizer" => &mut schema.tokenizer,
-            "model" => &mut schema.model,
-            "hidden_prefix" => &mut schema.hidden_prefix,
-            name if OPTIONS.contains(&name) => {
-                if schema.text.declared().iter().any(|(given, _)| *given == name) {
-                    return self.error(format_args!("{lower}= is given twice"));
-                }
-                &mut text_option
-            }
-            "content" | "content_rowid" => {
-                return self.error(format_args!(
-                    "{lower}= (an index over an existing table) is not supported yet; \
-                     insert the rows into the nearlite table"
-                ));
-            }
-            _ => return self.unexpected(Some(Place::Option), &OPTIONS),
-        };
-        if slot.is_some() {
-            return self.error(format_args!("{lower}= is given twice"));
-        }
-        self.at = 2;
-        let value = match self.peek() {
-            Some(Token::Word(value) | Token::Quoted(value) | Token::Text(value)) => value.clone(),
-            _ => return self.error(format_args!("{lower}= needs a value, for example {lower} = 'name'")),
-        };
-        self.at += 1;
-        *slot = Some(value);
-        if let Some(value) = text_option
-            && let Some(Err(allowed)) = schema.text.set_text(&lower, &value)
-        {
-            return self.error(format_args!("{lower} must be {allowed}, got '{value}'"));
-        }
-        match self.peek() {
-            None => Ok(()),
-            Some(extra) => {
-                let extra = extra.shown();
-                self.error(format_args!("{extra} after {lower}= is not understood; expected a comma"))
-            }
         }
     }
 
