@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::collection::Collection;
-use super::declared::declarations;
+use super::database::declarations;
 use super::statement::{change, command_sql, error_of};
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};

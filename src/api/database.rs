@@ -5,7 +5,6 @@ use super::atomic::{reading, writing};
 use super::catalog;
 use super::collection::Collection;
 use super::connection_pool::ConnectionPool;
-use super::declared::check_same;
 use super::keeper::Keeper;
 use super::loan;
 use super::options::OpenOptions;
@@ -98,61 +97,6 @@ impl Database {
     /// or [`create_if_missing`](CollectionBuilder::create_if_missing).
     pub fn collection(&self, name: impl Into<String>) -> CollectionBuilder {
         CollectionBuilder { database: self.clone(), name: name.into() }
-    }
-
-    /// Names of the collections in the file, in alphabetical order.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be read.
-    pub fn collections(&self) -> Result<Vec<String>> {
-        self.with(catalog::collection_names)
-    }
-
-    /// Removes a collection with everything in it.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Schema};
-    /// # let db = Database::in_memory()?;
-    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
-    /// db.drop_collection("notes")?;
-    /// assert!(db.collections()?.is_empty());
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] when there is no collection of this name.
-    pub fn drop_collection(&self, name: &str) -> Result<()> {
-        self.write(|conn| {
-            let table = catalog::existing_name(conn, name)?;
-            Ok(conn.execute_batch(&format!("DROP TABLE main.{}", quoted(&table)))?)
-        })
-    }
-
-    /// Gives a collection another name. A [`Collection`] that was opened by the old one reports that it is not there any more.
-    ///
-    /// ```
-    /// # use nearlite::{Database, Schema};
-    /// # let db = Database::in_memory()?;
-    /// db.collection("notes").create(Schema::new().key("id").full_text("body"))?;
-    /// db.rename_collection("notes", "papers")?;
-    /// assert_eq!(db.collections()?, ["papers"]);
-    /// # Ok::<(), nearlite::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] when there is no collection of this name, [`Error::Schema`] when the new name is taken or reserved.
-    pub fn rename_collection(&self, name: &str, new: &str) -> Result<()> {
-        self.write(|conn| {
-            let table = catalog::existing_name(conn, name)?;
-            OpenCollection::open(conn, "main", &table)?.schema.check_name(new)?;
-            if let Some(kind) = catalog::other_object(conn, new)?
-                && !new.eq_ignore_ascii_case(&table)
-            {
-                return Err(Error::Schema(format!("there is {kind} {new} already; choose another name")));
-            }
-            let sql = format!("ALTER TABLE main.{} RENAME TO {}", quoted(&table), quoted(new));
-            conn.execute_batch(&sql).map_err(error_of)
-        })
     }
 
     /// Opens with these options.
@@ -375,4 +319,56 @@ impl CollectionBuilder {
         })?;
         Ok(Collection::new(self.database.clone(), opened))
     }
+}
+
+/// The columns of a schema as SQL declares them; `None` when it has options, too.
+pub(super) fn declarations(schema: &Schema) -> Option<Vec<String>> {
+    if !sql::write_options(schema).is_empty() {
+        return None;
+    }
+    let mut columns = Vec::with_capacity(schema.columns.len());
+    for column in &schema.columns {
+        columns.push(sql::write_column(column));
+    }
+    Some(columns)
+}
+
+/// Whether the stored schema is the one asked for.
+fn check_same(collection: &OpenCollection, asked: &Schema) -> Result<()> {
+    let (table, stored) = (&collection.storage.table, &collection.schema);
+    if sql::write_schema(stored) == sql::write_schema(asked) {
+        return Ok(());
+    }
+    let differs = |what: String| Err(Error::Schema(format!("{table} exists with another schema: {what}")));
+    for at in 0..stored.columns.len().max(asked.columns.len()) {
+        match (stored.columns.get(at), asked.columns.get(at)) {
+            (Some(old), None) => {
+                return differs(format!("it has a column {} that is not asked for", old.name));
+            }
+            (None, Some(new)) => return differs(format!("it has no column {}", new.name)),
+            (Some(old), Some(new)) if sql::write_column(old) != sql::write_column(new) => {
+                let (old, new) = (sql::write_column(old), sql::write_column(new));
+                return differs(format!("column {} is {old}, asked for is {new}", at + 1));
+            }
+            _ => {}
+        }
+    }
+    let option = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+    if stored.tokenizer != asked.tokenizer {
+        let (old, new) = (option(&stored.tokenizer), option(&asked.tokenizer));
+        return differs(format!("its tokenizer is {old}, asked for is {new}"));
+    }
+    if stored.hidden_prefix != asked.hidden_prefix {
+        let (old, new) = (option(&stored.hidden_prefix), option(&asked.hidden_prefix));
+        return differs(format!("its hidden_prefix is {old}, asked for is {new}"));
+    }
+    if stored.text != asked.text {
+        let shown = |schema: &Schema| match schema.text.declared().as_slice() {
+            [] => "none".to_owned(),
+            all => all.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", "),
+        };
+        let (old, new) = (shown(stored), shown(asked));
+        return differs(format!("its options of texts are {old}, asked for are {new}"));
+    }
+    differs(format!("its model is {}, asked for is {}", option(&stored.model), option(&asked.model)))
 }

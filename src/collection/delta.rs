@@ -10,7 +10,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::schema::Schema;
+use crate::schema::{Layout, Schema};
 use crate::storage::{LogEntry, LogOp, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
@@ -37,6 +37,8 @@ pub struct DeltaVectors {
 
 /// Rows written since the last seal.
 pub struct Delta {
+    /// Which columns of the table its metadata is.
+    layout: Layout,
     slots: Slots,
     dead: Vec<bool>,
     by_row: HashMap<i64, u32>,
@@ -50,6 +52,7 @@ pub struct Delta {
 impl Clone for Delta {
     fn clone(&self) -> Self {
         Self {
+            layout: self.layout.clone(),
             slots: self.slots.clone(),
             dead: self.dead.clone(),
             by_row: self.by_row.clone(),
@@ -64,6 +67,7 @@ impl Delta {
     /// No rows.
     pub fn new(schema: &Schema) -> Self {
         Self {
+            layout: schema.layout(),
             slots: Slots::default(),
             dead: Vec::new(),
             by_row: HashMap::new(),
@@ -98,11 +102,12 @@ impl Delta {
         Bitmap::from_fn(self.slots(), |slot| !self.dead[slot])
     }
 
-    /// The same rows but for those that are not in `lives`; `None` where rows are missing, or where so few are left that it is
+    /// The same rows but for those that are not in `lives`; `None` where rows are missing, columns were added or dropped, or where so few are left that it is
     /// better to read them again.
     pub fn only(&self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
         let is_complete = lives.iter().all(|rowid| self.by_row.contains_key(rowid));
-        if !is_complete || lives.len() < self.slots() / 2 || self.vectors.len() != schema.vectors().count() {
+        let is_same = self.layout == schema.layout() && self.vectors.len() == schema.vectors().count();
+        if !is_complete || !is_same || lives.len() < self.slots() / 2 {
             return None;
         }
         let mut kept = self.clone();

@@ -15,6 +15,11 @@ thread_local! {
     static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
+/// In the child of a fork: no thread of the parent is here.
+pub fn forget() {
+    *USED.lock() = 0;
+}
+
 /// Sets how many threads the process uses; 0: as many as the machine has.
 pub fn set_total(threads: usize) {
     TOTAL.store(threads, Ordering::Relaxed);

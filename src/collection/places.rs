@@ -68,7 +68,7 @@ impl Places {
 
     /// Takes over the entry that was appended to the log whose places these are.
     pub fn appended(&mut self, entry: LogEntry) {
-        if entry.position.seq == self.position.seq + 1 {
+        if Some(entry.position.seq) == self.position.seq.checked_add(1) {
             self.take(entry);
         }
     }

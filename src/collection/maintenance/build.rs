@@ -15,11 +15,10 @@ use crate::schema::{IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
-use parking_lot::{Condvar, Mutex};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Segments that maintenance makes with fewer rows have no graph: they will soon be merged again, and to scan their codes
@@ -212,9 +211,24 @@ pub fn map_of(rows: usize, alive: Option<&Bitmap>) -> Vec<Option<u32>> {
 /// Builds that run at this moment in this process.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
+/// The process that they run in.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+/// The builds that run in this process: a fork has those of its parent in its memory, and none of their threads.
+fn running() -> &'static AtomicUsize {
+    let process = std::process::id();
+    let before = PROCESS.swap(process, Ordering::Relaxed);
+    if before != 0 && before != process {
+        RUNNING.store(0, Ordering::Relaxed);
+        permits::forget();
+    }
+    &RUNNING
+}
+
 /// How many run at once; what the log becomes is made beyond that.
 const AT_ONCE: usize = 2;
 
+/// Between a builder and those who wait for it. The locks are those of the standard library, as in [`Signal`](super::worker::Signal).
 #[derive(Default)]
 struct Gate {
     state: Mutex<State>,
@@ -234,13 +248,21 @@ struct State {
 }
 
 impl Gate {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The builder comes by. False: it is to stop.
     fn pass(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while !(state.open || state.let_through || state.stopped) {
             state.stands = true;
             self.changed.notify_all();
-            self.changed.wait(&mut state);
+            state = self.wait(state);
         }
         state.stands = false;
         state.let_through = false;
@@ -259,7 +281,7 @@ pub struct Build {
 impl Build {
     /// Whether another one may be started now.
     pub fn has_room() -> bool {
-        RUNNING.load(Ordering::Relaxed) < AT_ONCE
+        running().load(Ordering::Relaxed) < AT_ONCE
     }
 
     /// Starts a build, which runs by itself if `free`, otherwise when [`help`](Self::help) lets it.
@@ -268,7 +290,7 @@ impl Build {
     /// [`Error::Value`] when the system has no more threads.
     pub fn start(ingredients: Ingredients, free: bool) -> Result<Self> {
         let gate = Arc::new(Gate::default());
-        gate.state.lock().open = free;
+        gate.lock().open = free;
         let builder = Arc::clone(&gate);
         let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
         // One that runs beside the application leaves it half of the machine.
@@ -286,12 +308,12 @@ impl Build {
                 make(ingredients, threads.count(), &mut pass)
             }));
             RUNNING.fetch_sub(1, Ordering::Relaxed);
-            let mut state = builder.state.lock();
+            let mut state = builder.lock();
             state.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
             state.ended = true;
             builder.changed.notify_all();
         };
-        RUNNING.fetch_add(1, Ordering::Relaxed);
+        running().fetch_add(1, Ordering::Relaxed);
         let started = std::thread::Builder::new().name("nearlite".into()).spawn(run);
         if let Err(error) = started {
             RUNNING.fetch_sub(1, Ordering::Relaxed);
@@ -309,35 +331,38 @@ impl Build {
 
     /// Lets the builder do one batch, unless it runs freely, and waits until it is done with it.
     pub fn help(&self) {
-        let mut state = self.gate.state.lock();
+        let mut state = self.gate.lock();
         if state.open || state.ended || !self.is_ours() {
             return;
         }
         while !state.stands && !state.ended {
-            self.gate.changed.wait(&mut state);
+            state = self.gate.wait(state);
         }
         state.stands = false;
         state.let_through = true;
         self.gate.changed.notify_all();
         while !state.stands && !state.ended {
-            self.gate.changed.wait(&mut state);
+            state = self.gate.wait(state);
         }
     }
 
     /// Waits until it has ended, but no longer than this.
     pub fn wait(&self, patience: Duration) {
         let end = Instant::now() + patience;
-        let mut state = self.gate.state.lock();
+        let mut state = self.gate.lock();
         while !state.ended && self.is_ours() {
-            if self.gate.changed.wait_until(&mut state, end).timed_out() {
+            let left = end.saturating_duration_since(Instant::now());
+            let waited = self.gate.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            if waited.1.timed_out() {
                 return;
             }
+            state = waited.0;
         }
     }
 
     /// What was built; `None` while it is being built.
     pub fn take(&self) -> Option<Result<Built>> {
-        self.gate.state.lock().outcome.take()
+        self.gate.lock().outcome.take()
     }
 
     /// Whether the thread that builds is one of this process: a fork does not have it.
@@ -348,7 +373,7 @@ impl Build {
 
 impl Drop for Build {
     fn drop(&mut self) {
-        self.gate.state.lock().stopped = true;
+        self.gate.lock().stopped = true;
         self.gate.changed.notify_all();
     }
 }

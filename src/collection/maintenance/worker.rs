@@ -4,8 +4,8 @@
 use super::Done;
 use super::policy::Zeal;
 use crate::error::Result;
-use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two rounds through the tables that were written.
@@ -21,6 +21,10 @@ const LONGEST_NAP: Duration = Duration::from_millis(250);
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Wakes and ends a thread.
+///
+/// These are the locks of the standard library, not those of `parking_lot`: a fork may come while the thread waits here.
+/// `parking_lot` keeps waiting threads in lists that point to their stacks, and a child of the process gives these stacks to
+/// threads of its own.
 #[derive(Default)]
 pub struct Signal {
     state: Mutex<State>,
@@ -42,9 +46,20 @@ enum Call {
 }
 
 impl Signal {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, but not beyond `end`. True: the time is over.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, end: Instant) -> (MutexGuard<'a, State>, bool) {
+        let left = end.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        (waited.0, waited.1.timed_out())
+    }
+
     /// A table was written.
     pub fn wrote(&self, table: &str) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if !state.written.contains(table) {
             state.written.insert(table.to_owned());
             self.changed.notify_all();
@@ -53,56 +68,64 @@ impl Signal {
 
     /// The thread is to end.
     pub fn stop(&self) {
-        self.state.lock().stop = true;
+        self.lock().stop = true;
         self.changed.notify_all();
     }
 
     /// The thread has ended.
     pub fn end(&self) {
-        self.state.lock().ended = true;
+        self.lock().ended = true;
         self.changed.notify_all();
     }
 
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
-        self.state.lock().ended
+        self.lock().ended
     }
 
     /// Waits for the end of the thread, but no longer than this. True: it has ended.
     pub fn wait_for_end(&self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while !state.ended {
-            if self.changed.wait_until(&mut state, end).timed_out() {
-                return state.ended;
+            let (after, is_over) = self.wait(state, end);
+            if is_over {
+                return after.ended;
             }
+            state = after;
         }
         true
     }
 
     /// Whether somebody has written or wants the thread to end.
     pub fn is_called(&self) -> bool {
-        let state = self.state.lock();
+        let state = self.lock();
         state.stop || !state.written.is_empty()
     }
 
     /// Whether the thread is to end.
     fn is_over(&self) -> bool {
-        self.state.lock().stop
+        self.lock().stop
     }
 
     /// Waits, and says whether to go on.
     fn nap(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
-        let mut state = self.state.lock();
-        while !state.stop && !self.changed.wait_until(&mut state, end).timed_out() {}
-        !state.stop
+        let mut state = self.lock();
+        while !state.stop {
+            let (after, is_over) = self.wait(state, end);
+            if is_over {
+                return !after.stop;
+            }
+            state = after;
+        }
+        false
     }
 
     /// Waits for the next call; `patience`: for no longer than that.
     fn next(&self, patience: Option<Duration>) -> Call {
         let end = patience.map(|patience| Instant::now() + patience);
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             if state.stop {
                 return Call::Over;
@@ -110,14 +133,15 @@ impl Signal {
             if !state.written.is_empty() {
                 return Call::Written(std::mem::take(&mut state.written));
             }
-            match end {
-                None => self.changed.wait(&mut state),
-                Some(end) => {
-                    if self.changed.wait_until(&mut state, end).timed_out() {
-                        return if state.stop { Call::Over } else { Call::Quiet };
-                    }
-                }
+            let Some(end) = end else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (after, is_over) = self.wait(state, end);
+            if is_over {
+                return if after.stop { Call::Over } else { Call::Quiet };
             }
+            state = after;
         }
     }
 }
