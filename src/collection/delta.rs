@@ -10,7 +10,7 @@ use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::schema::Schema;
+use crate::schema::{Layout, Schema};
 use crate::storage::{LogEntry, LogOp, decode_vector};
 use crate::text::{self, TextConfig, TextPayload};
 use crate::value::Value;
@@ -41,6 +41,8 @@ pub struct Delta {
     dead: Vec<bool>,
     by_row: HashMap<i64, u32>,
     vectors: Vec<DeltaVectors>,
+    /// Which columns of the table the slots have.
+    layout: Layout,
     /// Slots whose metadata has changed since.
     pub revised: Revised,
     /// Complete blocks only; the open block at the end is rebuilt per view.
@@ -54,6 +56,7 @@ impl Clone for Delta {
             dead: self.dead.clone(),
             by_row: self.by_row.clone(),
             vectors: self.vectors.clone(),
+            layout: self.layout.clone(),
             revised: self.revised.clone(),
             text_blocks: Mutex::new(self.text_blocks.lock().clone()),
         }
@@ -68,6 +71,7 @@ impl Delta {
             dead: Vec::new(),
             by_row: HashMap::new(),
             vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
+            layout: schema.layout(),
             revised: Revised::default(),
             text_blocks: Mutex::default(),
         }
@@ -98,11 +102,11 @@ impl Delta {
         Bitmap::from_fn(self.slots(), |slot| !self.dead[slot])
     }
 
-    /// The same rows but for those that are not in `lives`; `None` where rows are missing, or where so few are left that it is
-    /// better to read them again.
+    /// The same rows but for those that are not in `lives`; `None` where rows are missing, where columns were added or dropped
+    /// since, or where so few rows are left that it is better to read them again.
     pub fn only(&self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
         let is_complete = lives.iter().all(|rowid| self.by_row.contains_key(rowid));
-        if !is_complete || lives.len() < self.slots() / 2 || self.vectors.len() != schema.vectors().count() {
+        if !is_complete || lives.len() < self.slots() / 2 || self.layout != schema.layout() {
             return None;
         }
         let mut kept = self.clone();
