@@ -9,7 +9,7 @@ use super::queue::Use;
 use super::statement::{change, command_sql};
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
+use crate::collection::maintenance::worker::{self, Hands, Signal, Tried, is_unknown};
 use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -79,7 +79,7 @@ impl Hands for Turns {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
-        if !self.known.contains_key(table) {
+        if is_unknown(self.known.get(table).map(|(collection, _)| collection), conn) {
             let opened = OpenCollection::open(conn, "main", table)?;
             self.known.insert(table.to_owned(), (opened, HashMap::new()));
         }

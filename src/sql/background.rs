@@ -10,7 +10,7 @@ use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
 use super::register;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
+use crate::collection::maintenance::worker::{self, Hands, Signal, Tried, is_unknown};
 use crate::collection::maintenance::{self, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
@@ -320,7 +320,7 @@ impl Connected {
 impl Hands for Connected {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let _guard = NoFork::enter();
-        if !self.known.contains_key(table) {
+        if is_unknown(self.known.get(table).map(|(collection, _)| collection), &self.conn) {
             let opened = OpenCollection::open(&self.conn, "main", table)?;
             self.known.insert(table.to_owned(), (opened, HashMap::new()));
         }
@@ -353,7 +353,9 @@ impl Hands for Connected {
     fn forget(&mut self, table: &str, error: &Error) {
         let _guard = NoFork::enter();
         self.known.remove(table);
-        if !matches!(error, Error::Sqlite(error) if is_busy(error)) {
+        // A table that is gone, or has another name, is in no trouble.
+        let is_there = OpenCollection::open(&self.conn, "main", table).is_ok();
+        if is_there && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
             maintenance::set_trouble(&self.place, table, Some(error.to_string()));
         }
     }

@@ -3,8 +3,10 @@
 
 use super::Done;
 use super::policy::Zeal;
-use crate::error::Result;
+use crate::collection::OpenCollection;
+use crate::error::{Error, Result};
 use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -147,6 +149,11 @@ pub trait Hands {
 
     /// An error occurred: what is known of the table may be wrong.
     fn forget(&mut self, table: &str, error: &crate::error::Error);
+}
+
+/// Whether a table has to be opened: it was not yet, or has been altered since.
+pub fn is_unknown(known: Option<&OpenCollection>, conn: &Connection) -> bool {
+    known.is_none_or(|collection| matches!(collection.check(conn), Err(Error::Schema(_))))
 }
 
 /// Works until it is to end.
