@@ -45,10 +45,10 @@ fn claims(conn: &Connection) -> i64 {
         .unwrap()
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+fn eventually(what: &str, shown: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(120), "{what} does not come");
+        assert!(began.elapsed() < Duration::from_secs(120), "{what} does not come: {}", shown());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -56,7 +56,12 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// Waits until the thread has nothing left to do.
 fn settle(conn: &Connection) {
     let is_done = || info::<i64>(conn, "delta") < 300 / 16 && info::<i64>(conn, "segments") <= 2;
-    eventually("an end", || is_done() && claims(conn) == 0);
+    let state = || {
+        let counts: (i64, i64) = (info(conn, "delta"), info(conn, "segments"));
+        format!("{counts:?}, {} claims, {:?}", claims(conn), info::<Option<String>>(conn, "maintenance"))
+    };
+    eventually("an end", state, || is_done() && claims(conn) == 0);
+    assert_eq!(info::<Option<String>>(conn, "maintenance"), None);
 }
 
 fn found(conn: &Connection) -> i64 {

@@ -7,9 +7,8 @@
 use super::connection_pool::ConnectionPool;
 use super::queue::Use;
 use super::statement::{change, command_sql};
-use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
+use crate::collection::maintenance::worker::{self, Attended, Hands, Signal, Tried};
 use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -72,34 +71,27 @@ impl Drop for Keeper {
 struct Turns {
     pool: Arc<ConnectionPool>,
     /// The collections, and the nonces under which there was nothing to do.
-    known: HashMap<String, (OpenCollection, HashMap<Zeal, [u8; 16]>)>,
+    known: HashMap<String, Attended>,
 }
 
 impl Hands for Turns {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
-        if !self.known.contains_key(table) {
-            let opened = OpenCollection::open(conn, "main", table)?;
-            self.known.insert(table.to_owned(), (opened, HashMap::new()));
-        }
-        let Some((collection, idle)) = self.known.get_mut(table) else { return Ok(false) };
-        let settings = collection.settings(conn)?;
-        let (due, nonce) =
-            maintenance::may_be_due(collection.on(conn), &settings, zeal, idle.get(&zeal).copied())?;
-        idle.insert(zeal, nonce);
-        Ok(due)
+        let attended = Attended::again(self.known.remove(table), conn, table)?;
+        self.known.entry(table.to_owned()).or_insert(attended).is_due(conn, zeal)
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
         let rank = Task::Keep(zeal).rank();
-        let Some((collection, _)) = self.known.get(table) else { return Ok(Tried::Refused) };
-        let sql = command_sql(collection);
+        let Some(attended) = self.known.get_mut(table) else { return Ok(Tried::Refused) };
+        let sql = command_sql(attended.collection());
         let _turn = self.pool.turn(Use::Call, false)?;
         let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
         let mut statement = conn.prepare_cached(&sql)?;
         change(conn, statement.query(("maintain", rank))?)?;
+        attended.tried(zeal, maintenance::last());
         Ok(Tried::Done(maintenance::last()))
     }
 

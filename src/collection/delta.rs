@@ -37,12 +37,12 @@ pub struct DeltaVectors {
 
 /// Rows written since the last seal.
 pub struct Delta {
-    /// Which columns of the table its metadata is.
-    layout: Layout,
     slots: Slots,
     dead: Vec<bool>,
     by_row: HashMap<i64, u32>,
     vectors: Vec<DeltaVectors>,
+    /// Which columns of the table the slots have.
+    layout: Layout,
     /// Slots whose metadata has changed since.
     pub revised: Revised,
     /// Complete blocks only; the open block at the end is rebuilt per view.
@@ -52,11 +52,11 @@ pub struct Delta {
 impl Clone for Delta {
     fn clone(&self) -> Self {
         Self {
-            layout: self.layout.clone(),
             slots: self.slots.clone(),
             dead: self.dead.clone(),
             by_row: self.by_row.clone(),
             vectors: self.vectors.clone(),
+            layout: self.layout.clone(),
             revised: self.revised.clone(),
             text_blocks: Mutex::new(self.text_blocks.lock().clone()),
         }
@@ -67,11 +67,11 @@ impl Delta {
     /// No rows.
     pub fn new(schema: &Schema) -> Self {
         Self {
-            layout: schema.layout(),
             slots: Slots::default(),
             dead: Vec::new(),
             by_row: HashMap::new(),
             vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
+            layout: schema.layout(),
             revised: Revised::default(),
             text_blocks: Mutex::default(),
         }
@@ -102,12 +102,11 @@ impl Delta {
         Bitmap::from_fn(self.slots(), |slot| !self.dead[slot])
     }
 
-    /// The same rows but for those that are not in `lives`; `None` where rows are missing, columns were added or dropped, or where so few are left that it is
-    /// better to read them again.
+    /// The same rows but for those that are not in `lives`; `None` where rows are missing, where columns were added or dropped
+    /// since, or where so few rows are left that it is better to read them again.
     pub fn only(&self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
         let is_complete = lives.iter().all(|rowid| self.by_row.contains_key(rowid));
-        let is_same = self.layout == schema.layout() && self.vectors.len() == schema.vectors().count();
-        if !is_complete || !is_same || lives.len() < self.slots() / 2 {
+        if !is_complete || lives.len() < self.slots() / 2 || self.layout != schema.layout() {
             return None;
         }
         let mut kept = self.clone();

@@ -10,7 +10,7 @@ use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
 use super::register;
 use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
-use crate::collection::maintenance::worker::{self, Hands, Signal, Tried};
+use crate::collection::maintenance::worker::{self, Attended, Hands, Signal, Tried};
 use crate::collection::maintenance::{self, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
@@ -243,9 +243,7 @@ fn run(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<()
 fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Option<Manners>>>) {
     IS_ONE.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        let guard = NoFork::enter();
-        let mut hands = Connected::open(place, manners)?;
-        drop(guard);
+        let Some(mut hands) = Connected::patiently(signal, place, &manners)? else { return Ok(()) };
         worker::run(signal, &mut hands);
         let _guard = NoFork::enter();
         drop(hands);
@@ -267,7 +265,7 @@ fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Option<Manners>>>) {
 
 struct Connected {
     /// Before the connection, which they use.
-    known: HashMap<String, (OpenCollection, HashMap<Zeal, [u8; 16]>)>,
+    known: HashMap<String, Attended>,
     conn: Connection,
     place: Place,
     /// Since when it has been kept away by transactions that only read.
@@ -276,6 +274,27 @@ struct Connected {
 }
 
 impl Connected {
+    /// Opens the file, as often as somebody else has it at that moment; `None` when the thread is to end.
+    fn patiently(
+        signal: &Signal,
+        place: &Place,
+        manners: &Arc<Mutex<Option<Manners>>>,
+    ) -> Result<Option<Self>> {
+        loop {
+            let guard = NoFork::enter();
+            let opened = Self::open(place, Arc::clone(manners));
+            drop(guard);
+            match opened {
+                Err(Error::Sqlite(error)) if is_busy(&error) => {
+                    if !signal.nap(worker::NAP) {
+                        return Ok(None);
+                    }
+                }
+                other => return other.map(Some),
+            }
+        }
+    }
+
     fn open(place: &Place, manners: Arc<Mutex<Option<Manners>>>) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -315,21 +334,21 @@ impl Connected {
         }
         self.kept_away.get_or_insert_with(Instant::now).elapsed() >= READERS
     }
+
+    fn looks_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
+        let attended = Attended::again(self.known.remove(table), &self.conn, table)?;
+        self.known.entry(table.to_owned()).or_insert(attended).is_due(&self.conn, zeal)
+    }
 }
 
 impl Hands for Connected {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let _guard = NoFork::enter();
-        if !self.known.contains_key(table) {
-            let opened = OpenCollection::open(&self.conn, "main", table)?;
-            self.known.insert(table.to_owned(), (opened, HashMap::new()));
+        match self.looks_due(table, zeal) {
+            // Somebody else has the file at this moment, and the slice will meet that, too. It is tried again.
+            Err(Error::Sqlite(error)) if is_busy(&error) => Ok(true),
+            other => other,
         }
-        let Some((collection, idle)) = self.known.get_mut(table) else { return Ok(false) };
-        let settings = collection.settings(&self.conn)?;
-        let on = collection.on(&self.conn);
-        let (due, nonce) = maintenance::may_be_due(on, &settings, zeal, idle.get(&zeal).copied())?;
-        idle.insert(zeal, nonce);
-        Ok(due)
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
@@ -342,9 +361,12 @@ impl Hands for Connected {
             manners.adopt(&self.conn)?;
         }
         let rank = Task::Keep(zeal).rank();
-        let Some((collection, _)) = self.known.get(table) else { return Ok(Tried::Refused) };
-        match run(&self.conn, &command_sql(collection), ("maintain", rank)) {
-            Ok(()) => Ok(Tried::Done(maintenance::last())),
+        let Some(attended) = self.known.get_mut(table) else { return Ok(Tried::Refused) };
+        match run(&self.conn, &command_sql(attended.collection()), ("maintain", rank)) {
+            Ok(()) => {
+                attended.tried(zeal, maintenance::last());
+                Ok(Tried::Done(maintenance::last()))
+            }
             Err(error) if is_busy(&error) => Ok(Tried::Refused),
             Err(error) => Err(error.into()),
         }
@@ -353,7 +375,9 @@ impl Hands for Connected {
     fn forget(&mut self, table: &str, error: &Error) {
         let _guard = NoFork::enter();
         self.known.remove(table);
-        if !matches!(error, Error::Sqlite(error) if is_busy(error)) {
+        // A table that is gone, or has another name, is in no trouble.
+        let is_there = OpenCollection::open(&self.conn, "main", table).is_ok();
+        if is_there && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
             maintenance::set_trouble(&self.place, table, Some(error.to_string()));
         }
     }

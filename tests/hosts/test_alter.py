@@ -86,6 +86,20 @@ def test_a_column_comes_and_goes(db, by, where):
     assert "stars" not in db.one("SELECT sql FROM sqlite_schema WHERE name = 'docs_rows'")
 
 
+def test_rows_of_the_log_that_a_search_has_read_have_the_columns_of_now(db, by):
+    # They are kept in memory over a seal, and were kept over an alteration, too, with their values in the old places.
+    make(db, 5)
+    alter(db, "ADD COLUMN stars INTEGER DEFAULT 3", by=by)
+    db.rows("UPDATE docs SET stars = 4 WHERE rowid = 2")
+    assert found(db, "stars = 3") == [1, 3, 4, 5] and found(db, "year = 2002") == [2]
+    alter(db, "DROP COLUMN year", by=by)
+    assert found(db, "stars = 3") == [1, 3, 4, 5] and found(db, "stars = 4") == [2] and found(db, "stars > 2000") == []
+    alter(db, "ADD COLUMN lang TEXT", by=by)
+    assert found(db, "lang IS NULL AND stars = 4") == [2]
+    alter(db, "ADD COLUMN mark TEXT NOT NULL DEFAULT 'x'", by=by)
+    assert found(db, "mark = 'x'") == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("kind", ["TEXT", "INTEGER", "REAL", "BOOLEAN", "JSON"])
 def test_a_column_of_a_name_that_was_there_never_shows_old_values(db, kind):
     make(db)

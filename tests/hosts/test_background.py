@@ -108,3 +108,28 @@ def test_a_full_disk_or_a_locked_file_stops_the_thread_and_no_statement(host, pa
     eventually(lambda: is_settled(table))
     assert table.rows("SELECT count(*) FROM docs WHERE docs MATCH 'all'") == [(901,)]
     assert table.rows("SELECT maintenance FROM nearlite_info('docs') LIMIT 1") == [(None,)]
+
+
+def test_it_goes_on_with_a_table_whose_columns_or_name_changed(table):
+    def settled(name="docs"):
+        delta, segments, trouble = table.rows("SELECT delta, segments, maintenance FROM nearlite_info(?) LIMIT 1", name)[0]
+        assert trouble is None
+        return delta < 20 and segments <= 2
+
+    put(table, 0, 400)
+    eventually(settled)
+    # The alteration is the last write: nothing else wakes the thread for the rows before it.
+    table.rows("BEGIN")
+    put(table, 400, 1000)
+    table.rows("SELECT nearlite_alter('docs', 'ADD COLUMN year INTEGER DEFAULT 5')")
+    table.rows("COMMIT")
+    eventually(settled)
+    table.rows("SELECT nearlite_alter('docs', 'RENAME COLUMN year TO age')")
+    put(table, 1000, 1400)
+    eventually(settled)
+    table.rows("ALTER TABLE docs RENAME TO others")
+    table.rows("INSERT INTO others(body) SELECT 'all' FROM others LIMIT 400")
+    eventually(lambda: settled("others"))
+    table.rows("CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, v VECTOR(8))")
+    put(table, 0, 5)
+    assert settled()

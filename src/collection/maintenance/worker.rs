@@ -3,16 +3,18 @@
 
 use super::Done;
 use super::policy::Zeal;
-use crate::error::Result;
-use std::collections::BTreeSet;
+use crate::collection::OpenCollection;
+use crate::error::{Error, Result};
+use rusqlite::Connection;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two rounds through the tables that were written.
 const ROUND: Duration = Duration::from_millis(20);
 
-/// Between two looks at a builder.
-const NAP: Duration = Duration::from_millis(5);
+/// Between two looks at a builder, or at a file that somebody else has.
+pub const NAP: Duration = Duration::from_millis(5);
 
 /// The longest nap after being refused, each one half as long again as the one before.
 const LONGEST_NAP: Duration = Duration::from_millis(250);
@@ -109,7 +111,7 @@ impl Signal {
     }
 
     /// Waits, and says whether to go on.
-    fn nap(&self, time: Duration) -> bool {
+    pub fn nap(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut state = self.lock();
         while !state.stop {
@@ -171,6 +173,55 @@ pub trait Hands {
 
     /// An error occurred: what is known of the table may be wrong.
     fn forget(&mut self, table: &str, error: &crate::error::Error);
+}
+
+/// A table that a thread looks after.
+pub struct Attended {
+    collection: OpenCollection,
+    /// The nonce at the last look.
+    seen: [u8; 16],
+    /// The nonce under which there was nothing to do.
+    idle: HashMap<Zeal, [u8; 16]>,
+}
+
+impl Attended {
+    /// Opens the table `name` of `main`, unless `known` is that table as it is now.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn again(known: Option<Self>, conn: &Connection, name: &str) -> Result<Self> {
+        match known {
+            Some(known) if !matches!(known.collection.check(conn), Err(Error::Schema(_))) => Ok(known),
+            _ => {
+                let collection = OpenCollection::open(conn, "main", name)?;
+                Ok(Self { collection, seen: [0; 16], idle: HashMap::new() })
+            }
+        }
+    }
+
+    /// The table.
+    pub fn collection(&self) -> &OpenCollection {
+        &self.collection
+    }
+
+    /// Whether a slice may find something to do.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn is_due(&mut self, conn: &Connection, zeal: Zeal) -> Result<bool> {
+        let settings = self.collection.settings(conn)?;
+        let idle = self.idle.get(&zeal).copied();
+        let (due, nonce) = super::may_be_due(self.collection.on(conn), &settings, zeal, idle)?;
+        self.seen = nonce;
+        Ok(due)
+    }
+
+    /// A slice was done, with this outcome.
+    pub fn tried(&mut self, zeal: Zeal, done: Done) {
+        if done == Done::Nothing {
+            self.idle.insert(zeal, self.seen);
+        }
+    }
 }
 
 /// Works until it is to end.
