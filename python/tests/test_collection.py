@@ -178,6 +178,13 @@ def test_every_module_of_sqlite(using, tmp_path):
     with pytest.raises(nearlite.ExistsError):
         docs.add(ids=["c", "a"])
     assert docs.update(ids=["a", "x"], metadatas=[{"year": 2}, {"year": 2}]) == 1
+    docs.add_column("stars INTEGER DEFAULT 3")
+    assert docs.update_where({"year": 2}, {"stars": 4, "k": "w"}) == 1 and docs.get_one("a").metadata == {"stars": 4, "year": 2, "k": "w"}
+    assert docs.facets("k") == [("v", 1), ("w", 1)] and docs.get(order_by="-stars").ids == ["a", "b"]
+    docs.drop_column("stars")
+    with pytest.raises(nearlite.SchemaError, match="stars"):
+        docs.drop_column("stars")
+    assert docs.optimize(progress=lambda report: None)["segments"] == 1
     assert docs.delete(["a", "x"]) == 1 and docs.count() == 1
     db.close()
     with pytest.raises(nearlite.ClosedError):

@@ -41,4 +41,4 @@ def run(given: Any) -> None:
 
 
 def _shown(progress: Progress, name: str, done: dict[str, Any]) -> None:
-    progress.note(f"{name}: {done['slices']} slices, {done['segments']} segments")
+    progress.note(f"{name}: {done['slices']} slices, {done['segments']} segment{'s' * (done['segments'] != 1)}")
