@@ -19,7 +19,7 @@ _STEP = 0.1
 
 # What is not stored has these values.
 _DEFAULTS = {"ef_search": 0, "automerge": 3, "delta_rows": 1024, "cache_mb": 2048, "resident_vectors": 0, "maintenance": 0, "threads": 0}
-_MAINTENANCE = ("auto", "commit", "manual", "background")
+_MAINTENANCE = dict(enumerate(("auto", "commit", "manual", "background")))
 # Options of texts that exclude each other.
 _PAIR = ("operator", "minimum_match")
 
@@ -76,10 +76,10 @@ def setting(session: Session, schema: Schema, name: str) -> Any:
     if name not in _DEFAULTS and name not in TEXT_OPTIONS:
         raise InputError(f"{schema.table}: unknown setting {name!r}; settings are {', '.join((*_DEFAULTS, *TEXT_OPTIONS))}")
     stored: dict[str, Any] = dict(session.rows(f"SELECT name, value FROM {quote(schema.database)}.{quote(schema.table + '_config')}"))
-    if name == "maintenance":
-        return _MAINTENANCE[stored.get(name, 0)]
     if name in _DEFAULTS:
-        return stored.get(name, _DEFAULTS[name])
+        number = stored.get(name)
+        number = number if isinstance(number, int) else _DEFAULTS[name]
+        return number if name != "maintenance" else _MAINTENANCE.get(number)
     # Who says one of the pair says both.
     pair = _PAIR if name in _PAIR else (name,)
     if any(other in stored for other in pair):
