@@ -77,13 +77,14 @@ def iterate(session: Session, schema: Schema, request: Request) -> Iterator[tupl
 def _grouped(session: Session, shape: Shape, request: Request, sql: str, params: list[Any], count: int) -> list[tuple[Any, ...]]:
     """The first ``count`` rows of which each group has ``per_group`` at most."""
     keep, rows = _group_filter(shape, request), []
-    stream = session.stream(sql, params, _STEP)
-    for row in stream if count else ():
-        if keep(row):
-            rows.append(row)
-            if len(rows) == count:
-                break
-    stream.close()  # type: ignore[attr-defined]
+    with session.lock:
+        stream = session.stream(sql, params, _STEP)
+        for row in stream if count else ():
+            if keep(row):
+                rows.append(row)
+                if len(rows) == count:
+                    break
+        stream.close()  # type: ignore[attr-defined]
     return rows
 
 

@@ -56,12 +56,14 @@ def facets(session: Session, schema: Schema, name: str, where: Mapping[str, Any]
     path = name.split(".")
     counts: dict[Any, int] = {}
     found: dict[Any, Any] = {}
-    for (text,) in session.stream(f"SELECT {schema.json.quoted} {source}", values, _STEP):
-        value = _metadata.at_path(_metadata.decode(text), name, path)
-        several = value if isinstance(value, list) and value else [None if isinstance(value, list) else value]
-        for key, one in {_sorted_by(one): one for one in several}.items():
-            counts[key] = counts.get(key, 0) + 1
-            found.setdefault(key, one)
+    # Held to the end: the table could not be altered between two steps.
+    with session.lock:
+        for (text,) in session.stream(f"SELECT {schema.json.quoted} {source}", values, _STEP):
+            value = _metadata.at_path(_metadata.decode(text), name, path)
+            several = value if isinstance(value, list) and value else [None if isinstance(value, list) else value]
+            for key, one in {_sorted_by(one): one for one in several}.items():
+                counts[key] = counts.get(key, 0) + 1
+                found.setdefault(key, one)
     return [Facet(found[key], counts[key]) for key in sorted(counts)]
 
 
