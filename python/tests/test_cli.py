@@ -193,6 +193,14 @@ def test_info_recall_upkeep_and_sql(run, jsonl):
     assert code == 0 and out.split() == ["x", "a;b"]
 
 
+@pytest.mark.parametrize("command", ["maintain", "optimize"])
+def test_upkeep_shows_what_it_does_on_a_terminal(run, jsonl, monkeypatch, command):
+    run("import", jsonl, "--db", "x.db")
+    monkeypatch.setattr("nearlite.cli._progress.Progress._terminal", staticmethod(lambda: True))
+    code, _, err = run(command, "x.db")
+    assert code == 0 and "\r\x1b[Kdocs: " in err and " slices, 1 segment" in err
+
+
 def test_the_demo(run):
     code, out, _ = run("demo")
     assert code == 0 and "more like the owl" in out and "recall of the default search: 1.00" in out

@@ -178,6 +178,13 @@ def test_every_module_of_sqlite(using, tmp_path):
     with pytest.raises(nearlite.ExistsError):
         docs.add(ids=["c", "a"])
     assert docs.update(ids=["a", "x"], metadatas=[{"year": 2}, {"year": 2}]) == 1
+    docs.add_column("stars INTEGER DEFAULT 3")
+    assert docs.update_where({"year": 2}, {"stars": 4, "k": "w"}) == 1 and docs.get_one("a").metadata == {"stars": 4, "year": 2, "k": "w"}
+    assert docs.facets("k") == [("v", 1), ("w", 1)] and docs.get(order_by="-stars").ids == ["a", "b"]
+    docs.drop_column("stars")
+    with pytest.raises(nearlite.SchemaError, match="stars"):
+        docs.drop_column("stars")
+    assert docs.optimize(progress=lambda report: None)["segments"] == 1
     assert docs.delete(["a", "x"]) == 1 and docs.count() == 1
     db.close()
     with pytest.raises(nearlite.ClosedError):
@@ -239,7 +246,9 @@ def test_metadata_may_be_called_like_a_measure_where_the_hidden_columns_have_a_p
     with pytest.raises(nearlite.InputError, match="hidden_prefix"):
         nearlite.Collection(db, "docs").create(dim=2, columns={"score": float})
     docs = nearlite.Collection(db, "docs").create(dim=2, columns={"score": float, "rank": int}, hidden_prefix="nl_")
-    docs.add(ids=["a", "b"], texts=["owl", "hawk"], vectors=[[1, 0], [0, 1]], metadatas=[{"score": 0.5, "rank": 7}, {"score": 2.5, "distance": "far"}])
+    docs.add(
+        ids=["a", "b"], texts=["owl", "hawk"], vectors=[[1, 0], [0, 1]], metadatas=[{"score": 0.5, "rank": 7}, {"score": 2.5, "distance": "far"}]
+    )
     hit = docs.search([1, 0], "owl", where={"score": {"$lt": 1}}, exact=True, ef_search=50)[0]
     assert (hit.id, hit.metadata, hit.vector_rank) == ("a", {"score": 0.5, "rank": 7}, 1) and hit.score > 0.9
     assert docs.search([0, 1], within=0.5).ids == ["b"] and docs.search(words="hawk", min_score=0.1).ids == ["b"]

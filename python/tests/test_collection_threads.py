@@ -69,3 +69,29 @@ def test_an_iteration_goes_on_while_others_write(path):
         if len(seen) == 10:
             docs.upsert(ids=["new"], vectors=[[5]])
     assert len(set(seen)) == len(seen) >= 200
+
+
+def test_columns_change_while_another_thread_counts_and_groups(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2)
+    docs.add(ids=[str(at) for at in range(3000)], vectors=[[1, at] for at in range(3000)], metadatas=[{"n": at % 7} for at in range(3000)])
+    begun, done, failed = threading.Event(), threading.Event(), []
+
+    def read():
+        while not done.is_set():
+            try:
+                assert len(docs.facets("n")) == 7 and len(docs.search([1, 0], group_by="n", k=5)) == 5
+            except BaseException as error:
+                failed.append(error)
+            begun.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    begun.wait()
+    try:
+        for at in range(10):
+            docs.add_column(f"c{at} INTEGER DEFAULT {at}")
+            docs.drop_column(f"c{at}")
+    finally:
+        done.set()
+        reader.join()
+    assert not failed

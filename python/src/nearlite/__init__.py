@@ -26,6 +26,7 @@ from ._hits import Hit, Hits, Row, Rows
 from ._library import loadable_path
 from ._search import Explain
 from ._table import collections
+from ._values import Facet, Term, Token
 from ._vectors import serialize_float32, to_numpy
 from .collection import Collection
 from .embed import Embed, Endpoint, register_embed
@@ -40,6 +41,7 @@ __all__ = [
     "Error",
     "ExistsError",
     "Explain",
+    "Facet",
     "FilterError",
     "Hit",
     "Hits",
@@ -49,7 +51,9 @@ __all__ = [
     "Row",
     "Rows",
     "SchemaError",
+    "Term",
     "ThreadError",
+    "Token",
     "collections",
     "connect",
     "load",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._batch import Batch
@@ -19,6 +20,7 @@ def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> in
     statements: dict[tuple[str, ...], str] = {}
     changed = 0
     assert batch.ids is not None
+    here = f"{schema.key_sql} = ?"
     for at, (key, *values) in enumerate(zip(batch.ids, *plain)):
         metadata = listed[at]
         declared = [name for name in metadata if name in schema.declared_by_name] if metadata else []
@@ -27,21 +29,35 @@ def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> in
         merges = json_name is not None and metadata is not None and len(declared) < len(metadata)
         names = (*whole, *declared, *([""] if merges else []))
         if not names:
-            changed += session.value(f"SELECT count(*) FROM {schema.target} WHERE {schema.key_sql} = ?", [key])
+            changed += session.value(f"SELECT count(*) FROM {schema.target} WHERE {here}", [key])
             continue
         if merges:
             values.append(batch.columns[json_name][at])  # type: ignore[index]
         sql = statements.get(names)
         if sql is None:
-            sql = statements[names] = _statement(schema, names)
+            sql = statements[names] = _statement(schema, names, here)
         changed += session.many(sql, [(*values, key)])
     return changed
 
 
-def _statement(schema: Schema, names: tuple[str, ...]) -> str:
+def update_where(session: Session, schema: Schema, batch: Batch, metadata: Mapping[str, Any], where: str, params: Sequence[Any]) -> int:
+    """Sets the one row of the batch in every row that passes a condition; metadata is merged. Returns how many passed."""
+    json_name = schema.json.name if schema.json is not None else None
+    declared = [name for name in metadata if name in schema.declared_by_name]
+    values = {name: next(iter(column)) for name, column in batch.columns.items() if name != json_name}
+    values.update({name: None for name in declared if name not in values})
+    names, given = list(values), list(values.values())
+    if len(declared) < len(metadata):
+        assert json_name is not None
+        names.append("")
+        given.append(batch.columns[json_name][0])
+    return session.many(_statement(schema, tuple(names), where), [(*given, *params)])
+
+
+def _statement(schema: Schema, names: tuple[str, ...], where: str) -> str:
     sets: list[str] = [f"{quote(name)} = ?" for name in names if name]
     if "" in names:
         assert schema.json is not None
         # A key that is null in the change is removed (RFC 7396).
         sets.append(f"{schema.json.quoted} = json_patch(coalesce({schema.json.quoted}, '{{}}'), ?)")
-    return f"UPDATE {schema.target} SET {', '.join(sets)} WHERE {schema.key_sql} = ?"
+    return f"UPDATE {schema.target} SET {', '.join(sets)} WHERE {where}"

@@ -12,6 +12,9 @@ from ._schema import quote
 #: The type of the column that holds a row's metadata.
 METADATA = "JSON"
 
+#: How text queries are meant that do not say it: options and settings of a table.
+TEXT_OPTIONS = ("operator", "minimum_match", "prefix_last", "fuzzy", "stop_words", "syntax")
+
 _TYPES = {str: "TEXT", int: "INTEGER", float: "REAL", bool: "BOOLEAN"}
 _TEXT_TYPE = re.compile(r"[A-Za-z]+( [A-Za-z]+)*\Z")
 
@@ -35,6 +38,7 @@ def declaration(
     tokenizer: str | None,
     model: str | None,
     hidden_prefix: str | None,
+    text_options: Mapping[str, Any] | None,
 ) -> str:
     """The statement. Raises InputError for what cannot be said in it; the engine checks the rest."""
     parts: list[str] = []
@@ -67,9 +71,21 @@ def declaration(
         parts.append(f"model = {_text(model)}")
     if hidden_prefix is not None:
         parts.append(f"hidden_prefix = {_text(hidden_prefix)}")
+    for name, value in (text_options or {}).items():
+        if name not in TEXT_OPTIONS:
+            raise InputError(f"text_options: {name!r} is not an option of a table; there are {', '.join(TEXT_OPTIONS)}")
+        parts.append(f"{name} = {_text(setting_value(value))}")
     if not parts:
         raise InputError("a collection needs a column: give dim=, text=, columns= or key=")
     return f"CREATE VIRTUAL TABLE {target} USING nearlite({', '.join(parts)})"
+
+
+def setting_value(value: Any) -> Any:
+    """The value of a setting as the engine takes it: a list of words as a text, truth as a number."""
+    if isinstance(value, (list, tuple)):
+        # The comma at the end makes a list of one word, too.
+        return "".join(f"{word}," for word in value)
+    return int(value) if isinstance(value, bool) else value
 
 
 def _vectors(dim: int | Mapping[str, int] | None, vector: str) -> Mapping[str, int]:

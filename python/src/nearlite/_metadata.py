@@ -87,3 +87,13 @@ def decode(text: Any) -> dict[str, Any]:
     if end != len(text):
         found = json.loads(text)
     return found if isinstance(found, dict) else {"": found}
+
+
+def at_path(metadata: Any, name: str, path: list[str]) -> Any:
+    """The value of a key: of the one with dots in its name, if there is one, else of the nested one; None where it is missing."""
+    if name in metadata:
+        return metadata[name]
+    found = metadata
+    for part in path:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         columns: Sequence[str] | None
         include_vectors: bool
         snippet: tuple[str, str] | None
+        order_by: str | Sequence[str] | None
+        model: str | None
 
 
 #: Rows that rank for each row that ``mmr`` returns.
@@ -85,6 +87,8 @@ class Request:
     columns: Sequence[str] | None = None
     include_vectors: bool = False
     snippet: tuple[str, str] | None = None
+    order_by: str | Sequence[str] | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         self.k = whole("k", self.k, 0)
@@ -164,6 +168,22 @@ def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Seq
     return filters.to_sql(where, schema, search)
 
 
+def order(schema: Schema, order_by: str | Sequence[str] | None) -> filters.Sql:
+    """ORDER BY the values of columns or keys of the metadata, a ``-`` in front for the largest first, and then by rowid; its parameters."""
+    if order_by is None:
+        return " ORDER BY rowid", []
+    names = [order_by] if isinstance(order_by, str) else list(order_by)
+    terms, params = [], []
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"order_by: expected the name of a column or a key of the metadata, got {name!r}")
+        descending = name.startswith("-") and name.lower() not in schema.by_name
+        sql, more = filters.value_of(name[descending:], schema)
+        terms.append(sql + " DESC" * descending)
+        params += more
+    return " ORDER BY " + ", ".join([*terms, "rowid"]), params
+
+
 def statement(schema: Schema, request: Request, limit: int | None, explain: bool = False) -> tuple[str, list[Any], Shape]:
     """The statement, its parameters and the shape of its rows. ``limit`` None is for those who take rows as long as they like."""
     selected, shape = _selection(schema, request)
@@ -195,7 +215,16 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
     sql = f"SELECT {selected} FROM {schema.target}"
     if terms:
         sql += f" WHERE {' AND '.join(terms)}"
-    sql += f" ORDER BY {schema.hidden('rank')}" if searches or request.matching is not None else " ORDER BY rowid"
+    if request.order_by is not None:
+        if searches:
+            raise InputError(
+                "order_by is for rows that are not ranked: leave out vector=, text=, words= and like=; matching= restricts them by words"
+            )
+        ordered, more = order(schema, request.order_by)
+        sql += ordered
+        params += more
+    else:
+        sql += f" ORDER BY {schema.hidden('rank')}" if searches or request.matching is not None else " ORDER BY rowid"
     if limit is not None:
         sql += f" LIMIT {limit}"
         if request.offset and request.mmr is None and request.group_by is None:

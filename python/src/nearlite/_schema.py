@@ -45,6 +45,7 @@ class Schema:
         #: Columns that a filter's keys may name.
         self.filterable = {column.name: column for column in columns if column.kind in ("metadata", "stored", "key", "text")}
         self.declared_by_name = {column.name: column for column in self.declared}
+        self.options = options
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")
         #: What the names of the hidden columns begin with.
@@ -120,6 +121,18 @@ def read(session: Session, database: str, table: str) -> Schema:
         raise
     columns = [_column(sql, *row[:6]) for row in rows if row[1] != "option"]
     return Schema(database, name, columns, {row[0]: row[6] for row in rows if row[1] == "option"})
+
+
+_DESCRIBED = (
+    *("column", "kind", "type", "notnull", "dimensions", "metric", "index"),
+    *("codes", "store", "model", "weight", "tokenizer", "value", "declaration"),
+)
+
+
+def describe(session: Session, schema: Schema) -> list[dict[str, Any]]:
+    """The rows of ``nearlite_schema``, by the names of their columns."""
+    rows = session.rows(f"SELECT {', '.join(map(quote, _DESCRIBED))} FROM nearlite_schema(?)", [schema.target])
+    return [dict(zip(_DESCRIBED, row)) for row in rows]
 
 
 def _column(sql: str, name: str, kind: str, declared: str | None, dim: int | None, metric: str | None, not_null: int) -> Column:

@@ -65,7 +65,7 @@ def iterate(session: Session, schema: Schema, request: Request) -> Iterator[tupl
     sql, params, shape = statement(schema, request, None)
     keep = _group_filter(shape, request) if request.group_by is not None else None
     skip = request.offset
-    for row in _stream(session, sql, params):
+    for row in session.stream(sql, params, _STEP):
         if keep is not None and not keep(row):
             continue
         if skip:
@@ -74,29 +74,17 @@ def iterate(session: Session, schema: Schema, request: Request) -> Iterator[tupl
         yield shape, row
 
 
-def _stream(session: Session, sql: str, params: list[Any]) -> Iterator[tuple[Any, ...]]:
-    with session.lock:
-        cursor = session.cursor(sql, params)
-    try:
-        while True:
-            rows = session.take(cursor, _STEP)
-            yield from rows
-            if len(rows) < _STEP:
-                return
-    finally:
-        cursor.close()
-
-
 def _grouped(session: Session, shape: Shape, request: Request, sql: str, params: list[Any], count: int) -> list[tuple[Any, ...]]:
     """The first ``count`` rows of which each group has ``per_group`` at most."""
     keep, rows = _group_filter(shape, request), []
-    stream = _stream(session, sql, params)
-    for row in stream if count else ():
-        if keep(row):
-            rows.append(row)
-            if len(rows) == count:
-                break
-    stream.close()  # type: ignore[attr-defined]
+    with session.lock:
+        stream = session.stream(sql, params, _STEP)
+        for row in stream if count else ():
+            if keep(row):
+                rows.append(row)
+                if len(rows) == count:
+                    break
+        stream.close()  # type: ignore[attr-defined]
     return rows
 
 
@@ -120,12 +108,7 @@ def _group_filter(shape: Shape, request: Request) -> Callable[[tuple[Any, ...]],
 
 def _at_path(metadata: Any, name: str, path: list[str]) -> Any:
     """The value of a key that may be a dotted path, as something that can be a key of a dictionary."""
-    found = metadata
-    if name in metadata:
-        found = metadata[name]
-    else:
-        for part in path:
-            found = found.get(part) if isinstance(found, dict) else None
+    found = _metadata.at_path(metadata, name, path)
     return (type(found).__name__, json.dumps(found)) if isinstance(found, (dict, list, bool)) else found
 
 

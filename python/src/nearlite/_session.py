@@ -92,6 +92,19 @@ class Session:
             except Exception as error:
                 raise self._told(error) from error
 
+    def stream(self, sql: str, params: Sequence[Any], step: int) -> Iterator[Row]:
+        """The rows of a statement as they are taken, ``step`` at once from SQLite."""
+        with self.lock:
+            cursor = self.cursor(sql, params)
+        try:
+            while True:
+                rows = self.take(cursor, step)
+                yield from rows
+                if len(rows) < step:
+                    return
+        finally:
+            cursor.close()
+
     def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Runs the statement for each of the rows; returns how many rows of the table changed."""
         with self.lock:

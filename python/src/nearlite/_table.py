@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from . import _declare, _query, _schema, _upkeep
-from ._errors import InputError, ModelError, SchemaError
+from ._errors import Error, InputError, ModelError, SchemaError
 from ._session import Session
 from ._twins import twin
 from .embed import Embed, embed_texts
@@ -38,8 +38,11 @@ class Table:
         """The columns of the table. Raises SchemaError where there is no nearlite table of that name."""
         version = self._session.value(self._version_sql)
         if self._known is None or version != self._version:
-            self._known = _schema.read(self._session, self.database, self.name)
-            self._version = version
+            known = _schema.read(self._session, self.database, self.name)
+            if self._session.in_transaction:
+                # Not kept: after a rollback another change of the schema could get the same number.
+                return known
+            self._known, self._version = known, version
         return self._known
 
     def create(
@@ -61,6 +64,7 @@ class Table:
         tokenizer: str | None = None,
         model: str | None = None,
         hidden_prefix: str | None = None,
+        text_options: Mapping[str, Any] | None = None,
     ) -> _Self:
         """Makes the table and returns the collection.
 
@@ -68,7 +72,8 @@ class Table:
         (a mapping gives weights), the declared ``columns`` (name to str, int, float, bool or words of SQL), ``meta`` with the rest of the
         metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of names to dimensions makes
         several). ``dim`` is asked of the embedding function where there is one. With a ``hidden_prefix`` such as ``"nl_"`` columns and
-        keys of the metadata may be called ``score`` or ``rank``. The other words are those of the SQL reference.
+        keys of the metadata may be called ``score`` or ``rank``. ``text_options`` say how text queries are meant that do not say it,
+        ``{"operator": "and", "stop_words": "en"}``. The other words are those of the SQL reference.
 
         Raises SchemaError where the name is taken, InputError for arguments that do not fit.
         """
@@ -97,17 +102,24 @@ class Table:
             tokenizer=tokenizer,
             model=model,
             hidden_prefix=hidden_prefix,
+            text_options=text_options,
         )
         with self._session.lock:
             if self._taken():
                 raise SchemaError(f"{self.name!r} is in {self._session.file()} already: open() uses it, drop() deletes it")
-            try:
-                self._session.rows(sql)
-            except Exception as error:
-                if type(error).__name__ in ("OperationalError", "SQLError"):
-                    raise SchemaError(str(error)) from error
-                raise
+            self._change(sql)
         return self
+
+    def _change(self, sql: str, params: Sequence[Any] = (), of_engine: type[Error] = InputError) -> None:
+        """Runs a statement that makes or changes the table; raises SchemaError for what SQLite refuses, ``of_engine`` for what the engine does."""
+        try:
+            self._session.rows(sql, params)
+        except InputError as error:
+            raise of_engine(str(error)) from error
+        except Exception as error:
+            if type(error).__name__ in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1:
+                raise SchemaError(str(error)) from error
+            raise
 
     def create_if_missing(self: _Self, **arguments: Any) -> _Self:
         """``create`` where there is no such table, ``open`` where there is; an existing table is not compared with the arguments."""
@@ -122,6 +134,44 @@ class Table:
     def drop(self) -> None:
         """Deletes the table with all its rows."""
         self._session.rows(f"DROP TABLE {self.schema.target}")
+
+    def add_column(self, declaration: str) -> None:
+        """Adds a column, declared as in SQL: ``"stars INTEGER"``, ``"lang TEXT NOT NULL DEFAULT 'en'"``, ``"raw JSON UNINDEXED"``.
+
+        Metadata, JSON and UNINDEXED columns can be added. No row is written: those that are there have NULL, or the DEFAULT. A key of
+        that name in the JSON metadata stays where it is, and rows that are written from now on have it in the column.
+
+        Raises SchemaError for a column of another kind, a name that is taken, a NOT NULL without a DEFAULT, and while rows of the table
+        are being read on this connection.
+        """
+        if not isinstance(declaration, str):
+            raise InputError(f"add_column takes a declaration such as 'stars INTEGER', got {type(declaration).__name__}")
+        self._alter(f"ADD COLUMN {declaration}")
+
+    def drop_column(self, name: str) -> None:
+        """Removes a metadata, JSON or UNINDEXED column with its values. Raises SchemaError for one that is not there or cannot be dropped."""
+        self._alter(f"DROP COLUMN {_schema.quote(name)}")
+
+    def rename_column(self, old: str, new: str) -> None:
+        """Gives a column another name. Raises SchemaError for one that is not there, and for a name that it cannot have."""
+        self._alter(f"RENAME COLUMN {_schema.quote(old)} TO {_schema.quote(new)}")
+
+    def _alter(self, change: str) -> None:
+        with self._session.write():
+            self._change("SELECT nearlite_alter(?, ?)", [self.schema.target, change], SchemaError)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The columns and then the options of the table as they are now, one dictionary each: the rows of ``nearlite_schema``.
+
+        The keys are column, kind, type, notnull, dimensions, metric, index, codes, store, model, weight, tokenizer, value and declaration.
+        """
+        return _schema.describe(self._session, self.schema)
+
+    def check_model(self, model: str) -> None:
+        """Raises ModelError where the table holds vectors of another embedding model; a table without a model takes any."""
+        stored = self.schema.model
+        if stored is not None and model != stored:
+            raise ModelError(f"{self.name} holds vectors of the model {stored!r}, got one of {model!r}")
 
     def _taken(self) -> bool:
         sql = f"SELECT 1 FROM {_schema.quote(self.database)}.sqlite_master WHERE name = ? COLLATE NOCASE"
@@ -154,12 +204,21 @@ class Table:
         found = self._session.value("SELECT nearlite_recall(?, ?, ?, ?)", params)
         return None if found is None else float(found)
 
-    def set(self, setting: str, value: int | str) -> None:
-        """Changes a setting of the table: ef_search, automerge, delta_rows, cache_mb, resident_vectors, or maintenance (auto, commit, manual)."""
+    def set(self, setting: str, value: float | str | Sequence[str]) -> None:
+        """Changes a setting of the table. Raises InputError for an unknown one and for a value that is out of its range.
+
+        ef_search, automerge, delta_rows, cache_mb, resident_vectors, threads; maintenance ("auto", "commit", "manual", "background"); and
+        how text queries are meant that do not say it: operator, minimum_match, prefix_last, fuzzy, stop_words (a list, too), syntax.
+        """
         schema = self.schema
         sql = f"INSERT INTO {schema.target}({_schema.quote(schema.table)}, {schema.hidden('rank')}) VALUES(?, ?)"
         with self._session.write():
-            self._session.rows(sql, [setting, value])
+            self._session.rows(sql, [setting, _declare.setting_value(value)])
+
+    def setting(self, setting: str) -> int | float | str | None:
+        """The value of a setting, see ``set``. None where nothing was said of an option of texts. Raises InputError for an unknown one."""
+        value: int | float | str | None = _upkeep.setting(self._session, self.schema, setting)
+        return value
 
     def maintain(self, budget: float | None = None, progress: _upkeep.Progress | None = None) -> dict[str, Any]:
         """Seals and merges what is due, in slices that are a transaction each, so that others write in between.
@@ -170,9 +229,18 @@ class Table:
         """
         return _upkeep.maintain(self._session, self.schema, budget, progress)
 
-    def optimize(self) -> None:
-        """Merges everything into one segment without dead rows: the fastest state to search."""
-        _upkeep.command(self._session, self.schema, "optimize")
+    def optimize(self, progress: _upkeep.Progress | None = None) -> dict[str, Any]:
+        """Merges everything into one segment without dead rows: the fastest state to search.
+
+        It is one transaction, in which nobody else can write. With ``progress`` it seals and merges in slices first, as ``maintain`` does:
+        others write in between, ``progress`` is called with ``slices`` (done so far), ``segments`` and ``finished``, and returning False
+        stops it. The transaction at the end reports when it is over. Returns the last report.
+        """
+        return _upkeep.optimize(self._session, self.schema, progress)
+
+    def release(self) -> int:
+        """Gives back what the process keeps in memory of all collections in the file; searches load it again. Returns the bytes."""
+        return int(self._session.value("SELECT nearlite_release(?)", [self.database]))
 
     def flush(self) -> None:
         """Turns the rows of the log into a segment."""
@@ -189,7 +257,9 @@ class Table:
     acreate, acreate_if_missing, aopen, adrop = twin(create), twin(create_if_missing), twin(open), twin(drop)
     ainfo, arecall, aset = twin(info), twin(recall), twin(set)
     aoptimize, aflush, arebuild, averify = twin(optimize), twin(flush), twin(rebuild), twin(verify)
-    amaintain = twin(maintain)
+    amaintain, arelease, asetting = twin(maintain), twin(release), twin(setting)
+    aadd_column, adrop_column, arename_column = twin(add_column), twin(drop_column), twin(rename_column)
+    adescribe, acheck_model = twin(describe), twin(check_model)
 
 
 def collections(connection: Any, database: str = "main") -> list[str]:

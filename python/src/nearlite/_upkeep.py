@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any, Callable
 
+from ._declare import TEXT_OPTIONS
+from ._errors import InputError
 from ._schema import Schema, quote
 from ._session import Session
 
@@ -14,6 +16,12 @@ Progress = Callable[[dict[str, Any]], object]
 
 # Seconds between two reports.
 _STEP = 0.1
+
+# What is not stored has these values.
+_DEFAULTS = {"ef_search": 0, "automerge": 3, "delta_rows": 1024, "cache_mb": 2048, "resident_vectors": 0, "maintenance": 0, "threads": 0}
+_MAINTENANCE = dict(enumerate(("auto", "commit", "manual", "background")))
+# Options of texts that exclude each other.
+_PAIR = ("operator", "minimum_match")
 
 _COUNTERS = ("rows", "delta", "segments", "dead", "disk_bytes", "memory_bytes", "analyzer", "ef_search")
 
@@ -37,6 +45,46 @@ def maintain(session: Session, schema: Schema, budget: float | None, progress: P
         stopped = progress is not None and progress(done) is False
         if stopped or done["finished"] or session.in_transaction or (left is not None and left <= step):
             return done
+
+
+def optimize(session: Session, schema: Schema, progress: Progress | None) -> dict[str, Any]:
+    """Merges everything into one segment; with ``progress`` as much of it as possible in slices. See ``Collection.optimize``."""
+    done: dict[str, Any] = {"slices": 0}
+    if progress is not None:
+        stopped = False
+
+        def reported(slices: dict[str, Any]) -> bool:
+            nonlocal stopped
+            # The command is still to come.
+            stopped = progress({**slices, "finished": False}) is False
+            return not stopped
+
+        done = maintain(session, schema, None, reported)
+        if stopped:
+            return {**done, "finished": False}
+    command(session, schema, "optimize")
+    done["segments"] = int(session.value("SELECT segments FROM nearlite_info(?) LIMIT 1", [schema.target]))
+    done["finished"] = True
+    if progress is not None:
+        progress(dict(done))
+    return done
+
+
+def setting(session: Session, schema: Schema, name: str) -> Any:
+    """The value of a setting: the one that was set, else the one that the table declares, else the default."""
+    name = name.lower()
+    if name not in _DEFAULTS and name not in TEXT_OPTIONS:
+        raise InputError(f"{schema.table}: unknown setting {name!r}; settings are {', '.join((*_DEFAULTS, *TEXT_OPTIONS))}")
+    stored: dict[str, Any] = dict(session.rows(f"SELECT name, value FROM {quote(schema.database)}.{quote(schema.table + '_config')}"))
+    if name in _DEFAULTS:
+        number = stored.get(name)
+        number = number if isinstance(number, int) else _DEFAULTS[name]
+        return number if name != "maintenance" else _MAINTENANCE.get(number)
+    # Who says one of the pair says both.
+    pair = _PAIR if name in _PAIR else (name,)
+    if any(other in stored for other in pair):
+        return stored.get(name)
+    return schema.options.get(name)
 
 
 def info(session: Session, schema: Schema) -> dict[str, Any]:

@@ -27,16 +27,19 @@ class Writer(Table):
         texts: Any = None,
         vectors: Any = None,
         metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+        model: str | None = None,
     ) -> list[Any]:
         """Inserts rows and returns their ids.
 
         Either ``rows``: an Arrow table, a DataFrame or a list of dictionaries with columns by name (keys without a column are metadata);
         or lists of one length: ``ids`` (made up where they are left out), ``texts`` (of the first text column; a dictionary of lists
         for several), ``vectors`` (an array of shape ``(n, dim)`` or a list of vectors; a dictionary for several columns), ``metadatas``.
+        ``model`` names the model that made the vectors.
 
-        Raises ExistsError for an id that is there, InputError for a value that does not fit; then no row is written.
+        Raises ExistsError for an id that is there, InputError for a value that does not fit, ModelError where the table holds vectors of
+        another model; then no row is written.
         """
-        return self._insert("INSERT", rows, ids, texts, vectors, metadatas)
+        return self._insert("INSERT", rows, ids, texts, vectors, metadatas, model)
 
     def upsert(
         self,
@@ -46,12 +49,15 @@ class Writer(Table):
         texts: Any = None,
         vectors: Any = None,
         metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+        model: str | None = None,
     ) -> list[Any]:
-        """``add`` that replaces rows whose id is there, all their columns. Raises InputError as ``add`` does."""
-        return self._insert("INSERT OR REPLACE", rows, ids, texts, vectors, metadatas)
+        """``add`` that replaces rows whose id is there, all their columns. Raises InputError and ModelError as ``add`` does."""
+        return self._insert("INSERT OR REPLACE", rows, ids, texts, vectors, metadatas, model)
 
-    def _insert(self, verb: str, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> list[Any]:
+    def _insert(self, verb: str, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any, model: str | None) -> list[Any]:
         schema = self.schema
+        if model is not None:
+            self.check_model(model)
         if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
             return []
         batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
@@ -82,18 +88,40 @@ class Writer(Table):
         texts: Any = None,
         vectors: Any = None,
         metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+        model: str | None = None,
     ) -> int:
         """Changes what is given of rows that are there, and returns how many were: ids that are not are left out.
 
-        The keys of a metadata dictionary are changed one by one; None removes a key. Raises InputError as ``add`` does.
+        The keys of a metadata dictionary are changed one by one; None removes a key. Raises InputError and ModelError as ``add`` does.
         """
         schema = self.schema
+        if model is not None:
+            self.check_model(model)
         given = self._given(schema, rows, ids, texts, vectors, metadatas)
         batch = self._batch(schema, None, *given, embeds=given[1] is not None)
         if batch.ids is None:
             raise InputError("update needs ids")
         with self._session.write():
             return _change.update(self._session, schema, batch, given[3])
+
+    def update_where(self, where: Where, values: Mapping[str, Any], *, params: Sequence[Any] = ()) -> int:
+        """Changes every row that passes the filter (``where={}``: all), and returns how many did.
+
+        ``values`` has what changes by name: text and vector columns (None empties one), and keys of the metadata as in ``update``: each is
+        changed by itself, and None removes it. Raises InputError for the id, and as ``add`` does; then no row is changed.
+        """
+        schema = self.schema
+        if where is None:
+            raise InputError("update_where takes a filter; {} changes every row")
+        if not isinstance(values, Mapping):
+            raise InputError(f"update_where: the values are a dictionary of what changes, got {type(values).__name__}")
+        given = self._given(schema, [values], None, None, None, None)
+        if given[0] is not None:
+            raise InputError("update_where: an id is that of one row, it cannot be set for those of a filter")
+        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        condition, bound = _query.condition(schema, where, params)
+        with self._session.write():
+            return _change.update_where(self._session, schema, batch, given[3][0] if given[3] else {}, condition or "1", bound)
 
     def delete(self, ids: Id | Iterable[Id] | None = None, *, where: Where = None, params: Sequence[Any] = ()) -> int:
         """Deletes the rows of the ids, or those that pass the filter (``where={}``: all), and returns how many there were."""
@@ -130,3 +158,4 @@ class Writer(Table):
         return _batch.batch(schema, ids, texts, vectors, metadatas)
 
     aadd, aupsert, aupdate, adelete = twin(add), twin(upsert), twin(update), twin(delete)
+    aupdate_where = twin(update_where)

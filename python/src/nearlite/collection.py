@@ -6,11 +6,12 @@ import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _batch, _blobs, _query, _search
+from . import _batch, _blobs, _query, _search, _values
 from ._errors import InputError
 from ._hits import Hit, Hits, Row, Rows, Shape
 from ._search import Explain
 from ._twins import in_thread, twin
+from ._values import Facet, Term, Token
 from ._writer import Id, Where, Writer
 
 if TYPE_CHECKING:
@@ -53,16 +54,24 @@ class Collection(Writer):
         offset: int = 0,
         columns: Sequence[str] | None = None,
         include_vectors: bool = False,
+        order_by: str | Sequence[str] | None = None,
     ) -> Rows:
-        """The rows of the ids, in that order and without those that are missing; or those that pass a filter, by rowid."""
+        """The rows of the ids, in that order and without those that are missing; or those that pass a filter, by rowid.
+
+        ``order_by``: the name of a column or of a key of the metadata, or several; ``-`` in front of it puts the largest first. None is the
+        smallest, and rows with equal values come by rowid.
+        """
         schema = self.schema
         read = _query.returned(schema, columns, include_vectors)
         shape = Shape(schema, read, False)
         selected = f"SELECT {', '.join([schema.key_sql, *(column.quoted for column in read)])} FROM {schema.target}"
         condition, values = _query.condition(schema, where, params)
         if ids is None:
-            bounds = f" ORDER BY rowid LIMIT {-1 if limit is None else _query.whole('limit', limit, 0)} OFFSET {_query.whole('offset', offset, 0)}"
-            return Rows(shape, self._session.rows(f"{selected} WHERE {condition or 1}{bounds}", values))
+            ordered, more = _query.order(schema, order_by)
+            bounds = f" LIMIT {-1 if limit is None else _query.whole('limit', limit, 0)} OFFSET {_query.whole('offset', offset, 0)}"
+            return Rows(shape, self._session.rows(f"{selected} WHERE {condition or 1}{ordered}{bounds}", [*values, *more]))
+        if order_by is not None:
+            raise InputError("order_by is for rows by a filter; rows by ids come in the order of the ids")
         listed = _batch.listed(ids, schema)
         found: dict[Any, tuple[Any, ...]] = {}
         with self._session.read():
@@ -96,14 +105,16 @@ class Collection(Writer):
         params: Sequence[Any] = (),
         columns: Sequence[str] | None = None,
         include_vectors: bool = True,
+        order_by: str | Sequence[str] | None = None,
     ) -> Iterator[Rows]:
-        """All rows, or those that pass a filter, ``size`` at a time and by rowid, from one state of the file."""
+        """All rows, or those that pass a filter, ``size`` at a time and by rowid or ``order_by`` as in ``get``, from one state of the file."""
         schema = self.schema
         read = _query.returned(schema, columns, include_vectors)
         condition, values = _query.condition(schema, where, params)
+        ordered, more = _query.order(schema, order_by)
         selected = ", ".join([schema.key_sql, *(column.quoted for column in read)])
         with self._session.lock:
-            cursor = self._session.cursor(f"SELECT {selected} FROM {schema.target} WHERE {condition or 1} ORDER BY rowid", values)
+            cursor = self._session.cursor(f"SELECT {selected} FROM {schema.target} WHERE {condition or 1}{ordered}", [*values, *more])
         shape = Shape(schema, read, False)
         try:
             while True:
@@ -114,6 +125,29 @@ class Collection(Writer):
                     return
         finally:
             cursor.close()
+
+    def facets(self, column: str, *, where: Where = None, params: Sequence[Any] = (), k: int | None = None) -> list[Facet]:
+        """How many rows, of all or of those that pass a filter, have each value: a list of ``(value, rows)``, the ``k`` most frequent first.
+
+        ``column`` is a declared column, the id, or a key of the metadata (``"author.name"`` for a nested one), of which each row is read; of a
+        list each element counts. Rows without a value are counted under None, equally frequent values are in ascending order. Raises
+        InputError for a text or vector column, SchemaError where the column is not there.
+        """
+        found = _values.facets(self._session, self.schema, column, where, params)
+        found.sort(key=lambda facet: -facet.rows)
+        return found if k is None else found[: _query.whole("k", k, 0)]
+
+    def distinct(self, column: str, *, where: Where = None, params: Sequence[Any] = ()) -> list[Any]:
+        """The different values of ``facets``, ascending; None, the smallest, where a row has none."""
+        return [facet.value for facet in _values.facets(self._session, self.schema, column, where, params)]
+
+    def tokens(self, column: str, text: str) -> list[Token]:
+        """What a text becomes in a text column: ``(text, position, start, end)`` of each token, the ends in bytes of UTF-8. Raises SchemaError."""
+        return _values.tokens(self._session, self.schema, column, text)
+
+    def terms(self, column: str, prefix: str | None = None, limit: int | None = None) -> list[Term]:
+        """The terms of a text column, all or those that begin as ``prefix`` does: ``(term, rows)``, in order of their bytes. Raises SchemaError."""
+        return _values.terms(self._session, self.schema, column, prefix, limit)
 
     def to_arrow(self, *, where: Where = None, params: Sequence[Any] = (), columns: Sequence[str] | None = None) -> pyarrow.Table:
         """All rows, or those that pass a filter, as an Arrow table, vectors included."""
@@ -142,6 +176,8 @@ class Collection(Writer):
         - ``group_by``: at most ``per_group`` (1) rows for each value of a column or of a key of the metadata.
         - ``ef_search``, ``exact``: breadth of the search, no graph.
         - ``snippet``: marks before and after a word, ``("[", "]")``; ``hit.snippet`` is the best passage.
+        - ``order_by``: as in ``get``, of rows that nothing ranks (``matching`` and ``where`` only restrict).
+        - ``model``: the name of the model that made the vector; another one than that of the table is a ModelError.
         - ``columns``: names of the columns to read, all but vectors by default; ``include_vectors``.
 
         Raises InputError (FilterError for the filter), SchemaError for columns that are not there.
@@ -183,6 +219,8 @@ class Collection(Writer):
         if isinstance(vector, str):
             vector = self._embedded([vector], self.schema, options.get("column"))[0]
         request = _query.Request(vector, text, **options)
+        if request.model is not None:
+            self.check_model(request.model)
         if request.like is not None:
             self._check_like(request)
         return request
@@ -200,4 +238,5 @@ class Collection(Writer):
 
     aget, aget_one, aexists, acount = twin(get), twin(get_one), twin(exists), twin(count)
     asearch, asearch_many, aexplain, asimilar = twin(search), twin(search_many), twin(explain), twin(similar)
+    afacets, adistinct, atokens, aterms = twin(facets), twin(distinct), twin(tokens), twin(terms)
     ato_arrow, ato_pandas = twin(to_arrow), twin(to_pandas)

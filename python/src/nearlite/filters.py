@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._errors import FilterError
+from ._errors import FilterError, SchemaError
 from ._row_filter import BY_ROW, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
 from ._schema import Column, Schema, quote
 
@@ -103,8 +103,23 @@ def _check_ordered(value: Any, place: str) -> None:
 def to_sql(where: Mapping[str, Any], schema: Schema, search: bool = False) -> Sql:
     """The condition that a filter is, and its parameters; of a ``search``, which can evaluate OR and NOT. Raises FilterError."""
     check(where)
-    terms, params = _terms(where, Scope(schema.table, schema.filterable, schema.declared_by_name, schema.json, schema.by_name), search)
+    terms, params = _terms(where, _scope(schema), search)
     return (" AND ".join(terms) or "1", params)
+
+
+def value_of(key: str, schema: Schema) -> Sql:
+    """The value of a declared column, the id, or a key of the metadata, and its parameters. Raises SchemaError where there is no such column."""
+    column = schema.by_name.get(key.lower())
+    if column is not None and column.kind in ("key", "metadata", "stored", "text"):
+        return column.quoted, []
+    if column is not None or schema.json is None:
+        what = f"its {column.kind} column {key!r} has no order" if column is not None else f"it has no column {key!r} and no JSON column"
+        raise SchemaError(f"{schema.table}: {what}")
+    return _extracted("json_extract", key, _scope(schema))
+
+
+def _scope(schema: Schema) -> Scope:
+    return Scope(schema.table, schema.filterable, schema.declared_by_name, schema.json, schema.by_name)
 
 
 def _terms(where: Mapping[str, Any], scope: Scope, search: bool = False) -> tuple[list[str], list[Any]]:

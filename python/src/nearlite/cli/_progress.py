@@ -11,7 +11,11 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self._total, self._start, self._shown = total, time.monotonic(), 0.0
-        self._live = sys.stderr.isatty()
+        self._live = self._terminal()
+
+    @staticmethod
+    def _terminal() -> bool:
+        return sys.stderr.isatty()
 
     def update(self, rows: int, done: int) -> None:
         """Shows that ``rows`` were written, which is ``done`` of the total."""

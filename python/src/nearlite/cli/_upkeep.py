@@ -26,10 +26,11 @@ def run(given: Any) -> None:
         raise Failure(f"there is no collection in {given.db}")
     for name in names:
         docs, progress = Collection(connection, name), Progress(0)
+        shown = functools.partial(_shown, progress, name)
         if given.command == "maintain":
-            docs.maintain(progress=functools.partial(_shown, progress, name))
+            docs.maintain(progress=shown)
         elif given.command == "optimize":
-            docs.optimize()
+            docs.optimize(progress=shown)
         elif given.command == "rebuild":
             docs.rebuild()
         else:
@@ -40,4 +41,4 @@ def run(given: Any) -> None:
 
 
 def _shown(progress: Progress, name: str, done: dict[str, Any]) -> None:
-    progress.note(f"{name}: {done['slices']} slices, {done['segments']} segments")
+    progress.note(f"{name}: {done['slices']} slices, {done['segments']} segment{'s' * (done['segments'] != 1)}")
