@@ -37,7 +37,7 @@ impl Database {
         })
     }
 
-    /// Gives a collection another name. A [`Collection`] that was opened by the old one reports that it is not there any more.
+    /// Gives a collection another name. A [`Collection`](crate::Collection) that was opened by the old one reports that it is not there any more.
     ///
     /// ```
     /// # use nearlite::{Database, Schema};

@@ -21,7 +21,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Sqlite`] when the file cannot be read.
+    /// [`Error::Sqlite`](crate::Error::Sqlite) when the file cannot be read.
     pub fn release(&self) -> Result<usize> {
         let bytes: i64 =
             self.with(|conn| Ok(conn.query_row("SELECT nearlite_release('main')", [], |row| row.get(0))?))?;
