@@ -18,7 +18,7 @@ mod walk;
 
 pub use filter::JsonFilter;
 pub use like::Pattern;
-pub use node::{Node, Order, Test};
+pub use node::{Node, Test};
 pub use parse::{Json, parse, parse_bytes};
 pub use scalar::{Scalar, write_text};
 pub use walk::{Leaf, is_ambiguous, walk};

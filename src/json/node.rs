@@ -4,6 +4,7 @@ use super::like::Pattern;
 use super::parse::Json;
 use super::path::find;
 use super::scalar::Scalar;
+use crate::value::Op;
 use std::cmp::Ordering;
 
 /// The order that a value has to a bound.
@@ -17,6 +18,17 @@ pub enum Order {
     Gt,
     /// Not below.
     Ge,
+}
+
+impl From<Order> for Op {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Lt => Self::Lt,
+            Order::Le => Self::Le,
+            Order::Gt => Self::Gt,
+            Order::Ge => Self::Ge,
+        }
+    }
 }
 
 impl Order {

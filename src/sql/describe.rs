@@ -2,8 +2,8 @@
 //! made the table.
 
 use super::ddl::{write_column, write_options};
-use super::info;
-use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
+use super::info::{self, take_arguments};
+use super::module::{Args, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, Schema, literal};
 use crate::value::Value;
@@ -31,14 +31,10 @@ impl VirtualTable for Description {
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-        let argument =
-            info.constraints().position(|c| c.column == ARGUMENT && c.op == ConstraintOp::Eq && c.usable);
-        let Some(argument) = argument else { return Ok(Verdict::Unusable) };
-        info.set_arg(argument, 0);
-        info.set_omit(argument);
+        let verdict = take_arguments(info, ARGUMENT, 1, 1);
         info.set_cost(100.0);
         info.set_rows(10);
-        Ok(Verdict::Plan)
+        Ok(verdict)
     }
 
     fn open(&self) -> Result<DescriptionCursor> {

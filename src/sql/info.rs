@@ -20,6 +20,24 @@ const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEG
 /// Position of the argument among the columns.
 const ARGUMENT: i32 = 13;
 
+/// Passes the arguments on, which are the hidden columns from `first`; of them `needed` have to be given.
+pub(super) fn take_arguments(info: &mut IndexInfo<'_>, first: i32, needed: i32, all: i32) -> Verdict {
+    for argument in 0..all {
+        let given = info
+            .constraints()
+            .position(|c| c.column == first + argument && c.op == ConstraintOp::Eq && c.usable);
+        match given {
+            Some(given) => {
+                info.set_arg(given, argument as usize);
+                info.set_omit(given);
+            }
+            None if argument < needed => return Verdict::Unusable,
+            None => break,
+        }
+    }
+    Verdict::Plan
+}
+
 /// The table-valued function.
 pub struct Info {
     host: Host,
@@ -36,14 +54,10 @@ impl VirtualTable for Info {
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-        let argument =
-            info.constraints().position(|c| c.column == ARGUMENT && c.op == ConstraintOp::Eq && c.usable);
-        let Some(argument) = argument else { return Ok(Verdict::Unusable) };
-        info.set_arg(argument, 0);
-        info.set_omit(argument);
+        let verdict = take_arguments(info, ARGUMENT, 1, 1);
         info.set_cost(1_000.0);
         info.set_rows(10);
-        Ok(Verdict::Plan)
+        Ok(verdict)
     }
 
     fn open(&self) -> Result<InfoCursor> {
@@ -69,16 +83,10 @@ impl VirtualTable for Recall {
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
-        for argument in 1..=4 {
-            let given =
-                info.constraints().position(|c| c.column == argument && c.op == ConstraintOp::Eq && c.usable);
-            let Some(given) = given else { return Ok(Verdict::Unusable) };
-            info.set_arg(given, argument as usize - 1);
-            info.set_omit(given);
-        }
+        let verdict = take_arguments(info, 1, 4, 4);
         info.set_cost(1_000_000.0);
         info.set_rows(1);
-        Ok(Verdict::Plan)
+        Ok(verdict)
     }
 
     fn open(&self) -> Result<RecallCursor> {

@@ -1,8 +1,8 @@
 //! `nearlite_tokens(table, column, text)`: what a text becomes in a column. `nearlite_terms(table, column [, prefix])`: the terms
 //! of a column, in order.
 
-use super::info;
-use super::module::{Args, ConstraintOp, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
+use super::info::{self, take_arguments};
+use super::module::{Args, Host, IndexInfo, Output, Verdict, VirtualCursor, VirtualTable};
 use crate::collection::{OpenCollection, TextView};
 use crate::error::{Error, Result};
 use crate::text::{Interrupt, Term, TextConfig, Token};
@@ -22,24 +22,6 @@ pub struct TokensCursor {
     host: Host,
     tokens: Vec<Token>,
     at: usize,
-}
-
-/// Passes the arguments on, which are the hidden columns from `first`; of them `needed` have to be given.
-fn plan(info: &mut IndexInfo<'_>, first: i32, needed: i32, all: i32) -> Verdict {
-    for argument in 0..all {
-        let given = info
-            .constraints()
-            .position(|c| c.column == first + argument && c.op == ConstraintOp::Eq && c.usable);
-        match given {
-            Some(given) => {
-                info.set_arg(given, argument as usize);
-                info.set_omit(given);
-            }
-            None if argument < needed => return Verdict::Unusable,
-            None => break,
-        }
-    }
-    Verdict::Plan
 }
 
 /// The collection and the FULLTEXT column that the first two arguments name.
@@ -76,7 +58,7 @@ impl VirtualTable for Tokens {
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
         info.set_cost(1_000.0);
         info.set_rows(100);
-        Ok(plan(info, 4, 3, 3))
+        Ok(take_arguments(info, 4, 3, 3))
     }
 
     fn open(&self) -> Result<TokensCursor> {
@@ -160,7 +142,7 @@ impl VirtualTable for Terms {
         if by_term && info.order_by().count() == 1 {
             info.set_order_by_consumed();
         }
-        Ok(plan(info, 2, 2, 3))
+        Ok(take_arguments(info, 2, 2, 3))
     }
 
     fn open(&self) -> Result<TermsCursor> {

@@ -23,7 +23,7 @@ pub(super) enum Place {
     /// A word, by its number, and what its score counts; the scores of its columns add up.
     Word(usize, f64),
     Group(Vec<(Occur, Place)>),
-    /// So many of the places.
+    /// At least this many of the places.
     AtLeast(usize, Vec<Place>),
 }
 

@@ -344,7 +344,7 @@ fn assemble(runs: Vec<Vec<(Occur, Piece)>>, forbidden: bool, needs: Needs) -> Op
     }
 }
 
-/// Of the runs without a sign so many; the others as they are.
+/// At least this many of the runs without a sign; the others as they are.
 fn at_least(
     minimum: Minimum,
     runs: Vec<Vec<(Occur, Node)>>,

@@ -95,7 +95,7 @@ pub(super) enum Node {
     Leaf(Leaf),
     /// tantivy's boolean clause: without a `Must`, at least one `Should` has to match.
     Group(Vec<(Occur, Node)>),
-    /// So many of the nodes.
+    /// At least this many of the nodes.
     AtLeast(Minimum, Vec<Node>),
 }
 

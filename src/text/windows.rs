@@ -45,7 +45,7 @@ struct Word {
 enum Branch {
     Word(usize, f64),
     Group(Group),
-    /// So many of the branches.
+    /// At least this many of the branches.
     AtLeast(usize, Vec<Branch>),
 }
 

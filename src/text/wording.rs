@@ -180,7 +180,7 @@ impl<'a> Wording<'a> {
         Some(Piece::Joined(Joined { phrase, parts, apostrophe, boost: 1.0 }))
     }
 
-    /// How many typing errors a word of so many letters may have.
+    /// How many typing errors a word of this length may have.
     fn errors(&mut self, letters: usize, token: &str) -> u8 {
         let distance = match self.fuzzy {
             _ if letters == 0 || token.chars().count() > MAX_FUZZY_CHARS => 0,

@@ -6,7 +6,7 @@ use super::super::column::Column;
 use super::typed::{Typed, Values};
 use super::{Block, PathColumn};
 use crate::bitmap::Bitmap;
-use crate::json::{Node, Order, Scalar, Test};
+use crate::json::{Node, Scalar, Test};
 use crate::value::Value;
 
 /// The bounds of consecutive blocks, all but the last a multiple of 64 rows long, as those of `rows` rows.
@@ -20,15 +20,6 @@ pub(super) fn join(blocks: impl Iterator<Item = Bounds>, rows: usize) -> Bounds 
     Bounds {
         sure: Bitmap::from_words(sure, rows),
         possible: open.then(|| Bitmap::from_words(possible, rows)),
-    }
-}
-
-fn op(order: Order) -> Op {
-    match order {
-        Order::Lt => Op::Lt,
-        Order::Le => Op::Le,
-        Order::Gt => Op::Gt,
-        Order::Ge => Op::Ge,
     }
 }
 
@@ -108,7 +99,7 @@ impl PathColumn {
                 set
             }
             Test::Compare(order, bound) => {
-                let (op, bound) = (op(*order), value(bound));
+                let (op, bound) = (Op::from(*order), value(bound));
                 both(&|values| values.ordered(rows, &bound, |column| column.compare(op, &bound)))
             }
             Test::Between(low, high) => {

@@ -6,7 +6,7 @@ use super::{Filter, ResolveKeys, Target, target};
 use crate::collection::KeyTest;
 use crate::columns::{affinity, starts_with};
 use crate::error::{Error, Result};
-use crate::json::{Json, JsonFilter, Order, Pattern, Scalar, Test};
+use crate::json::{Json, JsonFilter, Pattern, Scalar, Test};
 use crate::schema::{ColumnType, Schema};
 use crate::value::{Op, Value};
 use std::sync::Arc;
@@ -204,15 +204,6 @@ fn never() -> Node {
     Node::Or(Vec::new())
 }
 
-fn op(order: Order) -> Op {
-    match order {
-        Order::Lt => Op::Lt,
-        Order::Le => Op::Le,
-        Order::Gt => Op::Gt,
-        Order::Ge => Op::Ge,
-    }
-}
-
 /// A constant as a column of type `kind` holds it; `None` where it holds no value of that type.
 fn fitting(kind: ColumnType, scalar: &Scalar) -> Option<Value> {
     Some(match (kind, scalar) {
@@ -245,7 +236,7 @@ fn column_test(column: usize, kind: ColumnType, test: &Test) -> Node {
             }
             Node::Or(any)
         }
-        Test::Compare(order, bound) => compare(op(*order), bound),
+        Test::Compare(order, bound) => compare(Op::from(*order), bound),
         Test::Between(low, high) => Node::And(vec![compare(Op::Ge, low), compare(Op::Le, high)]),
         Test::Like(pattern) if kind == ColumnType::Text => sure(Node::Like(column, pattern.clone())),
         Test::Exists => Node::Not(Box::new(Node::IsNull(column))),
@@ -261,7 +252,7 @@ fn rowid_test(test: &Test) -> Node {
     };
     match test {
         Test::In(wanted) => Node::Or(wanted.iter().map(|scalar| compare(Op::Eq, scalar)).collect()),
-        Test::Compare(order, bound) => compare(op(*order), bound),
+        Test::Compare(order, bound) => compare(Op::from(*order), bound),
         Test::Between(low, high) => Node::And(vec![compare(Op::Ge, low), compare(Op::Le, high)]),
         Test::Exists => Node::All,
         Test::Like(_) | Test::ContainsAny(_) | Test::ContainsAll(_) => never(),
@@ -282,7 +273,7 @@ fn key_test(test: &Test, resolve_keys: ResolveKeys<'_>) -> Result<Node> {
             let keys: Vec<String> = texts.collect();
             rowids(resolve_keys(KeyTest::Among(&keys))?)
         }
-        Test::Compare(by, bound) => order(op(*by), bound)?,
+        Test::Compare(by, bound) => order(Op::from(*by), bound)?,
         Test::Between(low, high) => Node::And(vec![order(Op::Ge, low)?, order(Op::Le, high)?]),
         Test::Like(pattern) => key_texts(&|key| pattern.matches(key), resolve_keys)?,
         Test::Exists => Node::All,
