@@ -1,6 +1,6 @@
 //! Merge: several segments become one, dead rows fall out.
 //!
-//! The graph of the largest input is kept and the rows of the others are inserted into it; text merges without
+//! The graph of the largest input is kept and those of the others are joined to it; text merges without
 //! tokenising again, unless older rules made one of the indexes. These merges are made as a whole, by commands and by large
 //! commits; `maintenance` makes the others.
 
@@ -14,7 +14,7 @@ use crate::bitmap::Bitmap;
 use crate::collection::Views;
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::hnsw::VectorIndex;
+use crate::hnsw::{Part, VectorIndex};
 use crate::memory;
 use crate::schema::ColumnType;
 use crate::storage::{PayloadEntry, PayloadKind, Settings};
@@ -107,17 +107,20 @@ fn payloads(
         directory.push(merged_text(on, inputs, alive, &rowids)?);
     }
     storage.pack(conn, rowids.iter().copied())?;
+    let maps = maintenance::maps_of(inputs.iter().zip(alive).map(|(s, a)| (s.segment.rows(), a.as_ref())));
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), &rowids)?;
         let Some(base) = inputs.first() else { continue };
         let threads = Permits::take();
-        let index = if !maintenance::keeps_graph(base.live(), base.segment.rows()) {
-            VectorIndex::build(spec, &vectors.rows(), threads.count(), progress)?
-        } else {
-            let old = base.segment.vector(on, at)?;
-            let map = maintenance::map_of(base.segment.rows(), alive[0].as_ref());
-            VectorIndex::merge(spec, &vectors.rows(), old, &map, threads.count(), progress)?
-        };
+        let mut graphs = Vec::new();
+        if maintenance::keeps_graph(base.live(), base.segment.rows()) {
+            for input in inputs {
+                graphs.push(input.segment.vector(on, at)?);
+            }
+        }
+        let parts: Vec<Part<'_>> = graphs.iter().zip(&maps).map(|(index, map)| Part { index, map }).collect();
+        let index = VectorIndex::merge(spec, &vectors.rows(), &parts, threads.count(), progress)?;
+        drop(parts);
         drop(vectors);
         release(on, inputs, PayloadKind::Vector(at as u32))?;
         directory.push(storage.write_payload(conn, PayloadKind::Vector(at as u32), index.encode())?);

@@ -65,11 +65,23 @@ pub(super) struct Draft {
 }
 
 /// What a thread keeps from node to node.
-struct Worker {
-    scratch: Scratch,
-    query: Query,
-    other: Query,
+pub(super) struct Worker {
+    pub scratch: Scratch,
+    pub query: Query,
+    pub other: Query,
 }
+
+impl Worker {
+    /// One for each thread.
+    pub fn several(codes: View<'_>, threads: usize) -> Vec<Self> {
+        let one =
+            || Self { scratch: Scratch::default(), query: codes.blank_query(), other: codes.blank_query() };
+        std::iter::repeat_with(one).take(threads.max(1)).collect()
+    }
+}
+
+/// Links that nodes get, by layer.
+pub(super) type Placed = Vec<(usize, Vec<Link>)>;
 
 fn mix(ord: u32) -> u64 {
     let mut x = u64::from(ord).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -109,11 +121,16 @@ impl Draft {
         Ok(Self { order, counts, layers, anchor: None })
     }
 
+    /// Nodes that search the same graph, at most.
+    pub fn batch(&self) -> usize {
+        (self.order.len() / 50).max(128)
+    }
+
     fn level(&self, slot: usize) -> usize {
         self.counts.iter().take_while(|count| slot < **count).count()
     }
 
-    fn layer(&self, level: usize) -> Layer<'_> {
+    pub fn layer(&self, level: usize) -> Layer<'_> {
         self.layers[level].view(if level == 0 { &[] } else { &self.order })
     }
 
@@ -128,29 +145,24 @@ impl Draft {
     ) -> Result<()> {
         let total = self.order.len();
         let view = codes.view();
-        let largest = (total / 50).max(128);
+        let largest = self.batch();
         // A batch gathers links for as many rows as it has links, each in a small allocation of its own.
         let degree = self.layers.first().map_or(0, |layer| layer.degree);
         memory::check(largest.saturating_mul(degree * degree * size_of::<Link>()))?;
-        let mut workers: Vec<Worker> = (0..threads.max(1))
-            .map(|_| Worker {
-                scratch: Scratch::default(),
-                query: view.blank_query(),
-                other: view.blank_query(),
-            })
-            .collect();
+        let mut workers = Worker::several(view, threads);
         let mut done = if self.anchor.is_some() { 0 } else { 1.min(total) };
         while done < total {
             if !progress(done, total) {
                 return Err(Error::Interrupted);
             }
             let batch = done.max(1).min(largest).min(total - done);
-            let mut found: Vec<Vec<(usize, Vec<Link>)>> = vec![Vec::new(); batch];
+            let mut found: Vec<(usize, Placed)> =
+                (done..done + batch).map(|slot| (slot, Vec::new())).collect();
             let draft = &*self;
-            parallel::each(&mut workers, &mut found, 16, |worker, at, out| {
-                *out = draft.place(view, done + at, ef, placed, worker);
+            parallel::each(&mut workers, &mut found, 16, |worker, _, (slot, out)| {
+                *out = draft.place(view, *slot, ef, placed, worker);
             });
-            self.link(view, done, found, &mut workers);
+            self.link(view, found, &mut workers);
             done += batch;
         }
         progress(total, total);
@@ -165,7 +177,7 @@ impl Draft {
         ef: usize,
         placed: &(dyn Fn(u32) -> bool + Sync),
         worker: &mut Worker,
-    ) -> Vec<(usize, Vec<Link>)> {
+    ) -> Placed {
         let ord = self.order[slot];
         let level = self.level(slot);
         let mut out = Vec::with_capacity(level + 1);
@@ -200,6 +212,7 @@ impl Draft {
             let own = if at == 0 { ord } else { slot as u32 };
             let mut links: Vec<Link> =
                 entries.map(|e| (key_of(*e), node_of(*e))).filter(|link| link.1 != own).collect();
+            links.extend(self.layers[at].row(own));
             choose(codes, layer, &mut links, layer.degree, 4, &mut worker.other, &mut worker.scratch);
             starts = links.iter().map(|link| link.1).collect();
             if starts.is_empty() {
@@ -210,17 +223,10 @@ impl Draft {
         out
     }
 
-    /// Adds the links of a batch and their reverses.
-    fn link(
-        &mut self,
-        codes: View<'_>,
-        first: usize,
-        found: Vec<Vec<(usize, Vec<Link>)>>,
-        workers: &mut [Worker],
-    ) {
+    /// Adds the links of a batch, given by slot, and their reverses.
+    fn link(&mut self, codes: View<'_>, found: Vec<(usize, Placed)>, workers: &mut [Worker]) {
         let mut reverse: Vec<Vec<(u32, Link)>> = vec![Vec::new(); self.layers.len()];
-        for (at, node) in found.into_iter().enumerate() {
-            let slot = first + at;
+        for (slot, node) in found {
             for (level, links) in node {
                 let own = if level == 0 { self.order[slot] } else { slot as u32 };
                 reverse[level].extend(links.iter().map(|(key, target)| (*target, (*key, own))));
@@ -233,7 +239,13 @@ impl Draft {
     }
 
     /// Adds `(node, link)` edges to one layer and prunes the rows that overflow.
-    fn add(&mut self, codes: View<'_>, level: usize, mut edges: Vec<(u32, Link)>, workers: &mut [Worker]) {
+    pub fn add(
+        &mut self,
+        codes: View<'_>,
+        level: usize,
+        mut edges: Vec<(u32, Link)>,
+        workers: &mut [Worker],
+    ) {
         edges.sort_unstable_by_key(|(target, link)| (*target, link.1));
         let mut rows: Vec<(u32, Vec<Link>)> = edges
             .chunk_by(|a, b| a.0 == b.0)

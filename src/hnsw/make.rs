@@ -3,6 +3,7 @@
 use super::build::Draft;
 use super::index::VectorIndex;
 use super::layout::{BREADTH_WORD, Header};
+use super::merge::Part;
 use super::{Rows, background, breadth, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -80,41 +81,40 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make_fine(spec, rows, None, threads, progress)
+        Self::make_fine(spec, rows, &[], threads, progress)
     }
 
-    /// As [`VectorIndex::build`], but starts from the graph of `base`, whose ord `i` is now `map[i]`, or dropped.
+    /// As [`VectorIndex::build`], but starts from the graphs of `parts`, the largest first.
     pub fn merge(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        base: &Self,
-        map: &[Option<u32>],
+        parts: &[Part<'_>],
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make_fine(spec, rows, Some((base, map)), threads, progress)
+        Self::make_fine(spec, rows, parts, threads, progress)
     }
 
     /// Makes the index on the codes asked for, and again on finer ones when they turn out too coarse for the data.
     fn make_fine(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        base: Option<(&Self, &[Option<u32>])>,
+        parts: &[Part<'_>],
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        let (mut spec, mut base) = (spec.clone(), base);
+        let (mut spec, mut parts) = (spec.clone(), parts);
         let threads = threads.min(rows.data.len() / spec.dim.max(1)).clamp(1, MAX_THREADS);
         // What was too coarse for the older graph is not tried again.
-        if let Some((base, _)) = base {
-            spec.codes = match (base.quantizer.kind, spec.codes) {
+        if let Some(base) = parts.first() {
+            spec.codes = match (base.index.quantizer.kind, spec.codes) {
                 (Kind::Float, _) => Codes::None,
                 (Kind::Int8, Codes::Bit) => Codes::Int8,
                 (_, codes) => codes,
             };
         }
         loop {
-            let index = Self::make(&spec, rows, base.take(), threads, progress)?;
+            let index = Self::make(&spec, rows, std::mem::take(&mut parts), threads, progress)?;
             spec.codes = match index.quantizer.kind {
                 Kind::Int8 if !fidelity::sufficient(&index, &spec, rows) => Codes::None,
                 Kind::Bit if !fidelity::sufficient(&index, &spec, rows) => Codes::Int8,
@@ -144,7 +144,7 @@ impl VectorIndex {
     fn make(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        base: Option<(&Self, &[Option<u32>])>,
+        parts: &[Part<'_>],
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
@@ -180,11 +180,21 @@ impl VectorIndex {
         let m = usize::from(m).max(2);
         let mut draft = Draft::new(nodes.iter(), count, m)?;
         let ef = usize::from(ef_construction).max(m);
-        let placed = match base {
-            Some((base, map)) => draft.adopt(&codes, base, map, &nodes, threads),
-            None => Bitmap::empty(0),
-        };
-        draft.grow(&codes, ef, threads, &|ord| placed.contains(ord), progress)?;
+        let mut adopted: Vec<Bitmap> =
+            parts.iter().map(|part| draft.adopt(&codes, part, &nodes, threads)).collect();
+        let base = if adopted.is_empty() { Bitmap::empty(count) } else { adopted.remove(0) };
+        let waves: Vec<Vec<u32>> = adopted.iter().map(|part| draft.waves(part)).collect();
+        let mut placed = base;
+        waves.iter().flatten().for_each(|ord| placed.insert(*ord));
+        let waiting: usize = waves.iter().map(Vec::len).sum();
+        let (mut before, total) = (0, draft.order.len() + waiting);
+        let placed = |ord| placed.contains(ord);
+        draft.grow(&codes, ef, threads, &placed, &mut |done, _| progress(done, total))?;
+        before += draft.order.len();
+        for rows in &waves {
+            draft.join(&codes, rows, ef, threads, &mut |done| progress(before + done, total))?;
+            before += rows.len();
+        }
         repair::connect(&mut draft, codes.view());
         Self::freeze(codes, present, Some(draft), &groups, &background)
     }

@@ -34,6 +34,7 @@ use crate::bitmap::Bitmap;
 pub(crate) use breadth::SCANNED_ROWS;
 pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
+pub(crate) use merge::Part;
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]

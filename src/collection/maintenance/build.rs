@@ -9,7 +9,7 @@ use super::super::permits::{self, Permits};
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::hnsw::{Rows, VectorIndex};
+use crate::hnsw::{Part, Rows, VectorIndex};
 use crate::memory;
 use crate::schema::{IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
@@ -80,8 +80,8 @@ pub enum Source {
         indexes: Option<Vec<Arc<TextPayload>>>,
         /// Otherwise the texts.
         texts: Vec<Texts>,
-        /// The vector indexes of the largest; `None` where its graph is not worth keeping.
-        base: Option<Vec<Arc<VectorIndex>>>,
+        /// Their vector indexes by column, then by input; `None` where the graph of the largest is not worth keeping.
+        graphs: Option<Vec<Vec<Arc<VectorIndex>>>>,
     },
 }
 
@@ -136,13 +136,13 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
     memory::check(rowids.len().saturating_mul((1 + types.len()) * 48))?;
     let mut go_on = || if pass(0, rowids.len()) { Ok(()) } else { Err(Error::Interrupted) };
     go_on()?;
-    let (columns, text, base) = match source {
+    let (columns, text, graphs, maps) = match source {
         Source::Rows { metadata, texts } => {
             let columns = Columns::build(&types, &mut rowids.iter().copied().zip(metadata));
             let text = has_text.then(|| text::build(&config, &mut texts.into_iter())).transpose()?;
-            (columns, text, None)
+            (columns, text, None, Vec::new())
         }
-        Source::Segments { columns, metadata, indexes, texts, base } => {
+        Source::Segments { columns, metadata, indexes, texts, graphs } => {
             let pairs: Vec<_> = columns.iter().map(|(c, alive)| (c.as_ref(), alive.as_ref())).collect();
             let merged = match metadata {
                 Some(metadata) => Columns::build(&types, &mut rowids.iter().copied().zip(metadata)),
@@ -161,8 +161,8 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
                 _ if has_text => Some(text::build(&config, &mut texts.into_iter())?),
                 _ => None,
             };
-            let map = columns.first().map(|(columns, alive)| map_of(columns.whole().len(), alive.as_ref()));
-            (merged, text, base.zip(map))
+            let inputs = columns.iter().map(|(columns, alive)| (columns.whole().len(), alive.as_ref()));
+            (merged, text, graphs, maps_of(inputs))
         }
     };
     let mut payloads = vec![(PayloadKind::Columns, Bytes::Plain(columns.encode(&layout)))];
@@ -176,10 +176,9 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
         }
         let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };
         let mut progress = |done, total| pass(done, total);
-        let index = match base.as_ref().and_then(|(base, map)| Some((base.get(at)?, map))) {
-            Some((base, map)) => VectorIndex::merge(&spec, &rows, base, map, threads, &mut progress)?,
-            None => VectorIndex::build(&spec, &rows, threads, &mut progress)?,
-        };
+        let graphs = graphs.as_ref().and_then(|columns| columns.get(at)).into_iter().flatten();
+        let parts: Vec<Part<'_>> = graphs.zip(&maps).map(|(index, map)| Part { index, map }).collect();
+        let index = VectorIndex::merge(&spec, &rows, &parts, threads, &mut progress)?;
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
         payloads.push((kind, Bytes::Index(Arc::new(index))));
     }
@@ -195,17 +194,22 @@ pub fn keeps_graph(live: usize, rows: usize) -> bool {
     live as f32 >= HEAL_SHARE * rows as f32
 }
 
-/// The new ord of each row of the first input.
-pub fn map_of(rows: usize, alive: Option<&Bitmap>) -> Vec<Option<u32>> {
+/// The new ord of each row of each input, where those of one follow those of the one before. An input is given by its rows and
+/// which of them live.
+pub fn maps_of<'a>(inputs: impl Iterator<Item = (usize, Option<&'a Bitmap>)>) -> Vec<Vec<Option<u32>>> {
     let mut next = 0_u32;
-    let number = |ord| {
-        let lives = alive.is_none_or(|alive| alive.contains(ord));
+    let mut number = |lives: bool| {
         lives.then(|| {
             next += 1;
             next - 1
         })
     };
-    (0..rows as u32).map(number).collect()
+    inputs
+        .map(|(rows, alive)| {
+            let lives = |ord| alive.is_none_or(|alive| alive.contains(ord));
+            (0..rows as u32).map(|ord| number(lives(ord))).collect()
+        })
+        .collect()
 }
 
 /// Builds that run at this moment in this process.

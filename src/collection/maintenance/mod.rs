@@ -19,7 +19,7 @@ mod work;
 pub mod worker;
 mod writing;
 
-pub(super) use build::{keeps_graph, map_of};
+pub(super) use build::{keeps_graph, maps_of};
 pub use memo::Memo;
 pub use registry::{Kept, Place, Stay, poke, set_obstacle, set_trouble, trouble};
 

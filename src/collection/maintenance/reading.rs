@@ -129,7 +129,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Loads the payloads of one more input, at last the graph of the largest.
+    /// Loads the payloads of one more input, at last the graphs.
     fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
         let schema = site.schema;
         let has_text = schema.full_texts().next().is_some();
@@ -142,11 +142,11 @@ impl Reading {
                 }
             }
             None => {
-                if let Some(base) =
-                    inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()))
-                {
+                if inputs.first().is_some_and(|base| keeps_graph(base.live(), base.segment.rows())) {
                     for (at, _) in schema.vectors().enumerate() {
-                        base.segment.vector(site.on, at)?;
+                        for input in inputs {
+                            input.segment.vector(site.on, at)?;
+                        }
                     }
                 }
                 let rows = inputs.iter().map(Input::live).sum();
@@ -187,15 +187,16 @@ impl Reading {
                 let indexes = (has_text && !self.read_texts).then(|| {
                     inputs.iter().map(|input| input.segment.loaded_text()).collect::<Option<Vec<_>>>()
                 });
-                let base = inputs.first().filter(|base| keeps_graph(base.live(), base.segment.rows()));
-                let count = schema.vectors().count();
-                let base = base.map(|base| (0..count).map(|at| base.segment.loaded_vector(at)).collect());
+                let keeps = inputs.first().is_some_and(|base| keeps_graph(base.live(), base.segment.rows()));
+                let graphs_of = |at| inputs.iter().map(|input| input.segment.loaded_vector(at)).collect();
+                let graphs: Option<Option<Vec<Vec<_>>>> =
+                    keeps.then(|| (0..schema.vectors().count()).map(graphs_of).collect());
                 Source::Segments {
                     columns: columns.ok_or_else(missing)?,
                     metadata: self.read_metadata.then(|| std::mem::take(&mut self.metadata)),
                     indexes: indexes.map(|indexes| indexes.ok_or_else(missing)).transpose()?,
                     texts,
-                    base: base.map(|base: Option<Vec<_>>| base.ok_or_else(missing)).transpose()?,
+                    graphs: graphs.map(|graphs| graphs.ok_or_else(missing)).transpose()?,
                 }
             }
         };
