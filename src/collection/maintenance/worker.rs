@@ -255,7 +255,7 @@ fn keep(signal: &Signal, hands: &mut impl Hands, table: &str, zeal: Zeal) -> Res
     let mut nap = NAP;
     while hands.is_due(table, zeal)? {
         match hands.slice(table, zeal)? {
-            Tried::Done(Done::Nothing) => break,
+            Tried::Done(Done::Nothing | Done::Failed) => break,
             Tried::Done(Done::Worked) => nap = NAP,
             Tried::Done(Done::Waits) => drop(signal.nap(NAP)),
             Tried::Refused => {
