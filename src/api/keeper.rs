@@ -15,12 +15,13 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Keeps the collections of a database in order. Dropping it waits for the slice that runs.
 pub(super) struct Keeper {
     signal: Arc<Signal>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    _kept: Option<Kept>,
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Keeper {
@@ -29,8 +30,8 @@ impl Keeper {
         let signal: Arc<Signal> = Arc::default();
         let file =
             ConnectionPool::lease(pool).ok().and_then(|lease| Some(lease.get().ok()?.path()?.to_owned()));
-        let kept = file.map(|file| Kept::at(Place(file), &signal));
-        Self { signal, thread: Mutex::default(), _kept: kept }
+        let kept = Mutex::new(file.map(|file| Kept::at(Place(file), &signal)));
+        Self { signal, thread: Mutex::default(), kept }
     }
 
     /// A collection was written.
@@ -46,14 +47,35 @@ impl Keeper {
         }
     }
 
+    /// Ends the thread, and waits for the slice that runs, but no longer than this. True: it has ended.
+    pub fn end(&self, patience: Duration) -> bool {
+        self.signal.stop();
+        let kept = self.kept.lock().take();
+        drop(kept);
+        let has_begun = self.thread.lock().is_some();
+        !has_begun || self.signal.wait_for_end(patience)
+    }
+
     /// Begins the thread. Where the system has no more threads, commits do what there is to do.
     fn start(&self, pool: &Arc<ConnectionPool>) {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let (signal, pool) = (Arc::clone(&self.signal), Arc::clone(pool));
-            let run = move || worker::run(&signal, &mut Turns { pool, known: HashMap::new() });
+            let run = move || {
+                let ended = Ended(signal);
+                worker::run(&ended.0, &mut Turns { pool, known: HashMap::new() });
+            };
             *thread = std::thread::Builder::new().name("nearlite keeper".into()).spawn(run).ok();
         }
+    }
+}
+
+/// Says at its end that the thread has ended.
+struct Ended(Arc<Signal>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

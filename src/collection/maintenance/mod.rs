@@ -21,7 +21,7 @@ mod writing;
 
 pub(super) use build::{keeps_graph, map_of};
 pub use memo::Memo;
-pub use registry::{Kept, Place, Stay, poke, set_obstacle, set_trouble, trouble};
+pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, trouble};
 
 use super::Connected;
 use crate::error::{Error, Result};
