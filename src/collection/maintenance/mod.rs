@@ -10,6 +10,7 @@ mod build;
 mod install;
 mod job;
 mod memo;
+mod others;
 mod planning;
 pub mod policy;
 mod reading;
@@ -18,6 +19,9 @@ mod watch;
 mod work;
 pub mod worker;
 mod writing;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use build::{keeps_graph, map_of};
 pub use memo::Memo;
