@@ -143,11 +143,24 @@ fn where_no_thread_may_have_a_connection_commits_do_it_and_say_why() {
         conn
     };
     let temporary = open(Path::new(""));
+    let of_vfs = |vfs: &str| {
+        let path = folder.path().join(format!("{vfs}.db"));
+        let conn = Connection::open_with_flags_and_vfs(&path, OpenFlags::default(), vfs).unwrap();
+        nearlite::register(&conn).unwrap();
+        conn
+    };
+    // Their locks are none, or not those of a second connection.
+    #[cfg(unix)]
+    let [none, dotfile] = ["unix-none", "unix-dotfile"].map(of_vfs);
     for (conn, why) in [
         (&common::open_memory(), "not in a file"),
         (&temporary, "not in a file"),
         (&exclusive, "locking_mode is exclusive"),
         (&unlocked, "without locks"),
+        #[cfg(unix)]
+        (&none, "not SQLite's own"),
+        #[cfg(unix)]
+        (&dotfile, "not SQLite's own"),
     ] {
         conn.execute_batch("PRAGMA synchronous = off").unwrap();
         create(conn);
@@ -209,4 +222,66 @@ fn the_thread_of_a_database_does_it_in_its_turn() {
     settle(&reader);
     assert_eq!(found(&reader), 3_000);
     docs.verify().unwrap();
+}
+
+/// A table with something to do that nobody has begun.
+fn unkempt(conn: &Connection) {
+    create(conn);
+    conn.execute_batch("INSERT INTO docs(docs, rank) VALUES('maintenance', 'manual')").unwrap();
+    put(conn, 0..900);
+}
+
+fn give_to_the_thread(conn: &Connection) {
+    conn.execute_batch("INSERT INTO docs(docs, rank) VALUES('maintenance', 'background')").unwrap();
+}
+
+#[test]
+fn a_file_that_others_keep_for_long_is_waited_for_and_the_wait_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.db");
+    let conn = open_wal(&path);
+    unkempt(&conn);
+    // It knows no nearlite, as a connection of another process is not known.
+    let other = Connection::open(&path).unwrap();
+    other.busy_timeout(Duration::from_secs(60)).unwrap();
+    give_to_the_thread(&conn);
+    let mut next = 900;
+    loop {
+        put(&conn, next..next + 300);
+        next += 300;
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        if info::<i64>(&conn, "delta") >= 300 {
+            break;
+        }
+        other.execute_batch("COMMIT").unwrap();
+    }
+    let told = || info::<Option<String>>(&conn, "maintenance");
+    eventually("a word", || format!("{:?}", told()), || told().is_some_and(|why| why.contains("waits")));
+    assert_eq!(found(&conn), next, "searches go on");
+    other.execute_batch("COMMIT").unwrap();
+    settle(&conn);
+    assert_eq!(found(&conn), next);
+    assert_sound(&conn);
+}
+
+#[test]
+fn a_full_disk_stops_the_thread_and_no_statement_and_it_goes_on_with_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = open_wal(&folder.path().join("full.db"));
+    unkempt(&conn);
+    let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    // The thread may not make the file larger than the connection that woke it.
+    conn.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |_| Ok(())).unwrap();
+    give_to_the_thread(&conn);
+    conn.execute("DELETE FROM docs WHERE rowid = 1", []).unwrap();
+    let told = || info::<Option<String>>(&conn, "maintenance");
+    eventually("a word", || format!("{:?}", told()), || told().is_some_and(|why| why.contains("full")));
+    assert_eq!(found(&conn), 899);
+    conn.execute("DELETE FROM docs WHERE rowid = 2", []).unwrap();
+    conn.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
+    // The thread is told at every 64th commit.
+    put(&conn, 900..1_000);
+    settle(&conn);
+    assert_eq!(found(&conn), 998);
+    assert_sound(&conn);
 }

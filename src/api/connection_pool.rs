@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::ThreadId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A caller that finds all connections in use waits a moment for one, then opens another: it may be the one who holds
 /// them, in iterators.
@@ -42,6 +42,15 @@ struct State {
     spare: Option<Connection>,
     /// Who has the connection of a private database.
     holder: Option<ThreadId>,
+    /// No connection is handed out any more, and none is kept.
+    closed: bool,
+}
+
+impl State {
+    fn refuse_closed(&self) -> Result<()> {
+        let sentence = "the database was closed: open it again with Database::open";
+        if self.closed { Err(Error::Value(sentence.into())) } else { Ok(()) }
+    }
 }
 
 type Prepare = fn(&Connection) -> Result<()>;
@@ -61,7 +70,14 @@ impl ConnectionPool {
             options: options.clone(),
             prepare,
             private: if private { Some(Session::of(&first)?) } else { None },
-            state: Mutex::new(State { idle: vec![first], open: 1, lent: 0, spare: None, holder: None }),
+            state: Mutex::new(State {
+                idle: vec![first],
+                open: 1,
+                lent: 0,
+                spare: None,
+                holder: None,
+                closed: false,
+            }),
             returned: Condvar::new(),
             loan_ended: Condvar::new(),
             queue: Queue::default(),
@@ -76,6 +92,11 @@ impl ConnectionPool {
     /// Whether no second connection can see the database.
     pub fn is_private(&self) -> bool {
         self.private.is_some()
+    }
+
+    /// How long others are waited for.
+    pub fn busy_timeout(&self) -> Duration {
+        self.options.busy_timeout
     }
 
     /// Whether a lock in one is a lock in the other: two databases of one program may have opened the same file.
@@ -102,6 +123,7 @@ impl ConnectionPool {
         let mut state = pool.state.lock();
         let mut waited = false;
         let conn = loop {
+            state.refuse_closed()?;
             pool.refuse_holder(&state)?;
             if let Some(conn) = state.idle.pop() {
                 break conn;
@@ -134,6 +156,7 @@ impl ConnectionPool {
         if state.lent >= pool.width() {
             pool.loan_ended.wait_for(&mut state, MOMENT);
         }
+        state.refuse_closed()?;
         state.lent += 1;
         if let Some(conn) = state.spare.take() {
             return Ok(conn);
@@ -152,25 +175,66 @@ impl ConnectionPool {
             return self.put(conn);
         }
         let mut state = self.state.lock();
+        if touched || state.closed || state.spare.is_some() {
+            // Who closes the database waits until it is closed.
+            drop(state);
+            drop(conn);
+            state = self.state.lock();
+        } else {
+            state.spare = Some(conn);
+        }
         state.lent -= 1;
-        let surplus = if touched { Some(conn) } else { state.spare.replace(conn) };
         self.loan_ended.notify_one();
-        drop(state);
-        // Closing takes a while.
-        drop(surplus);
+        if state.closed {
+            self.returned.notify_all();
+        }
     }
 
     fn put(&self, conn: Connection) {
         let mut state = self.state.lock();
         state.holder = None;
-        if state.idle.len() >= self.width() {
-            state.open -= 1;
+        if state.closed || state.idle.len() >= self.width() {
             drop(state);
             drop(conn);
+            state = self.state.lock();
+            state.open -= 1;
         } else {
             state.idle.push(conn);
+        }
+        if state.closed {
+            self.returned.notify_all();
+        } else {
             self.returned.notify_one();
         }
+    }
+
+    /// Closes all connections, and waits no longer than this for those that are in use. Nobody gets one any more.
+    pub(super) fn close(&self, patience: Duration) -> Result<()> {
+        let mut state = self.state.lock();
+        self.refuse_holder(&state)?;
+        state.closed = true;
+        let mut idle = std::mem::take(&mut state.idle);
+        state.open -= idle.len();
+        idle.extend(state.spare.take());
+        self.returned.notify_all();
+        self.loan_ended.notify_all();
+        drop(state);
+        let mut outcome = Ok(());
+        for conn in idle {
+            outcome = outcome.and(conn.close().map_err(|(_, error)| Error::from(error)));
+        }
+        let end = Instant::now() + patience;
+        let mut state = self.state.lock();
+        while state.open + state.lent > 0 {
+            if self.returned.wait_until(&mut state, end).timed_out() {
+                let count = state.open + state.lent;
+                return Err(Error::Value(format!(
+                    "{count} connections of the database are still in use, by calls, closures or iterators that have not \
+                     ended; each is closed when they do"
+                )));
+            }
+        }
+        outcome
     }
 
     fn connect(&self) -> Result<Connection> {

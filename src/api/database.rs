@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Clone)]
 pub struct Database {
     /// Before the pool, since its thread uses connections of the pool.
-    keeper: Option<Arc<Keeper>>,
+    pub(super) keeper: Option<Arc<Keeper>>,
     pool: Arc<ConnectionPool>,
 }
 

@@ -4,6 +4,7 @@
 //! sees to it that what is in progress comes to its end, and takes its turn among the writers for each slice. It begins
 //! with the first write, and its connections are those of the pool.
 
+use super::catalog;
 use super::connection_pool::ConnectionPool;
 use super::queue::Use;
 use super::statement::{change, command_sql};
@@ -12,15 +13,17 @@ use crate::collection::maintenance::worker::{self, Attended, Hands, Signal, Trie
 use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
+use rusqlite::ErrorCode;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Keeps the collections of a database in order. Dropping it waits for the slice that runs.
 pub(super) struct Keeper {
     signal: Arc<Signal>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    _kept: Option<Kept>,
+    kept: Mutex<Option<Kept>>,
 }
 
 impl Keeper {
@@ -29,8 +32,8 @@ impl Keeper {
         let signal: Arc<Signal> = Arc::default();
         let file =
             ConnectionPool::lease(pool).ok().and_then(|lease| Some(lease.get().ok()?.path()?.to_owned()));
-        let kept = file.map(|file| Kept::at(Place(file), &signal));
-        Self { signal, thread: Mutex::default(), _kept: kept }
+        let kept = Mutex::new(file.map(|file| Kept::at(Place(file), &signal)));
+        Self { signal, thread: Mutex::default(), kept }
     }
 
     /// A collection was written.
@@ -46,14 +49,35 @@ impl Keeper {
         }
     }
 
+    /// Ends the thread, and waits for the slice that runs, but no longer than this. True: it has ended.
+    pub fn end(&self, patience: Duration) -> bool {
+        self.signal.stop();
+        let kept = self.kept.lock().take();
+        drop(kept);
+        let has_begun = self.thread.lock().is_some();
+        !has_begun || self.signal.wait_for_end(patience)
+    }
+
     /// Begins the thread. Where the system has no more threads, commits do what there is to do.
     fn start(&self, pool: &Arc<ConnectionPool>) {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let (signal, pool) = (Arc::clone(&self.signal), Arc::clone(pool));
-            let run = move || worker::run(&signal, &mut Turns { pool, known: HashMap::new() });
+            let run = move || {
+                let ended = Ended(signal);
+                worker::run(&ended.0, &mut Turns { pool, known: HashMap::new() });
+            };
             *thread = std::thread::Builder::new().name("nearlite keeper".into()).spawn(run).ok();
         }
+    }
+}
+
+/// Says at its end that the thread has ended.
+struct Ended(Arc<Signal>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -65,6 +89,10 @@ impl Drop for Keeper {
             let _ = thread.join();
         }
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Works on connections of the pool, in turn with the writers.
@@ -89,14 +117,45 @@ impl Hands for Turns {
         let _turn = self.pool.turn(Use::Call, false)?;
         let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
+        // While another process has the file, writers are not to wait for this turn. A handler of the application shows as 0.
+        let timeout: i64 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        let set = |timeout: i64| conn.query_row(&format!("PRAGMA busy_timeout = {timeout}"), [], |_| Ok(()));
+        if timeout > 0 {
+            set(0)?;
+        }
         let mut statement = conn.prepare_cached(&sql)?;
-        change(conn, statement.query(("maintain", rank))?)?;
-        attended.tried(zeal, maintenance::last());
-        Ok(Tried::Done(maintenance::last()))
+        let outcome =
+            statement.query(("maintain", rank)).map_err(Error::from).and_then(|rows| change(conn, rows));
+        drop(statement);
+        if timeout > 0 {
+            set(timeout)?;
+        }
+        match outcome {
+            Ok(_) => {
+                attended.tried(zeal, maintenance::last());
+                Ok(Tried::Done(maintenance::last()))
+            }
+            Err(Error::Sqlite(error)) if is_busy(&error) => Ok(Tried::Refused),
+            Err(error) => Err(error),
+        }
     }
 
-    /// An error is the file's, which the writers will meet themselves, or that of a table which is gone.
-    fn forget(&mut self, table: &str, _: &Error) {
+    /// An error is the file's, which the writers may meet themselves, or that of a table which is gone.
+    fn forget(&mut self, table: &str, error: &Error) -> bool {
         self.known.remove(table);
+        let Ok(lease) = ConnectionPool::lease(&self.pool) else { return false };
+        let Ok(conn) = lease.get() else { return false };
+        let is_there = matches!(catalog::declared_name(conn, "main", table), Ok(Some(_)) | Err(_));
+        if is_there && let Some(file) = conn.path() {
+            maintenance::set_trouble(&Place(file.to_owned()), table, Some(error.to_string()));
+        }
+        is_there
+    }
+
+    fn note_wait(&mut self, table: &str, why: Option<&str>) {
+        let Ok(lease) = ConnectionPool::lease(&self.pool) else { return };
+        if let Some(file) = lease.get().ok().and_then(|conn| conn.path()) {
+            maintenance::set_obstacle(&Place(file.to_owned()), table, why);
+        }
     }
 }

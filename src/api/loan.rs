@@ -40,6 +40,12 @@ fn writes(pool: &ConnectionPool) -> bool {
         .unwrap_or(false)
 }
 
+/// Whether this thread has a connection of `pool` on loan.
+pub(super) fn lends(pool: &ConnectionPool) -> bool {
+    LENT.try_with(|lent| lent.borrow().iter().any(|(of, _)| std::ptr::eq(Arc::as_ptr(of), pool)))
+        .unwrap_or(false)
+}
+
 /// A connection on loan; it goes back when this is dropped.
 pub(super) struct Loan {
     conn: Option<Rc<Connection>>,

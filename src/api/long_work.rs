@@ -79,6 +79,7 @@ impl<D: Access> Collection<D> {
                 Done::Nothing => return Ok(None),
                 Done::Worked => {}
                 Done::Waits => std::thread::sleep(NAP),
+                Done::Failed => return maintenance::last_failure().map_or(Ok(None), Err),
             }
         }
     }

@@ -12,6 +12,7 @@ mod atomic;
 mod by_key;
 mod catalog;
 mod change;
+mod close;
 mod collection;
 mod collections;
 mod connection_pool;

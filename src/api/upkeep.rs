@@ -117,8 +117,10 @@ impl<D: Access> Collection<D> {
                 change(conn, statement.query(("maintain", 0)).map_err(error_of)?)?;
                 Ok(maintenance::last())
             })?;
-            if done == Done::Nothing {
-                return Ok(true);
+            match done {
+                Done::Nothing => return Ok(true),
+                Done::Failed => return maintenance::last_failure().map_or(Ok(false), Err),
+                Done::Worked | Done::Waits => {}
             }
             if budget.is_some_and(|budget| began.elapsed() >= budget) {
                 return Ok(false);

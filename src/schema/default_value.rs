@@ -36,7 +36,8 @@ pub(super) fn check_value(kind: &ColumnKind, default: &Value) -> Result<(), Stri
     match default {
         Value::Text(text) if text.contains('\0') => Err("a DEFAULT cannot hold a NUL character".into()),
         Value::Real(real) if !is_exact(*real) => Err(format!(
-            "the DEFAULT {real} has more than 15 digits, which not every version of SQLite reads alike"
+            "the DEFAULT {real:e} has more than 15 digits or an exponent beyond 20, which not every version of SQLite reads \
+             alike"
         )),
         _ => Ok(()),
     }

@@ -6,9 +6,9 @@
 //! process that is in the file is let go, so that the connection which is closed last is the user's.
 
 use super::columns::command_sql;
+use super::info;
 use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
 use super::register;
-use crate::collection::OpenCollection;
 use crate::collection::maintenance::policy::Zeal;
 use crate::collection::maintenance::worker::{self, Attended, Hands, Signal, Tried};
 use crate::collection::maintenance::{self, Place, Task};
@@ -372,14 +372,23 @@ impl Hands for Connected {
         }
     }
 
-    fn forget(&mut self, table: &str, error: &Error) {
+    fn forget(&mut self, table: &str, error: &Error) -> bool {
         let _guard = NoFork::enter();
         self.known.remove(table);
         // A table that is gone, or has another name, is in no trouble.
-        let is_there = OpenCollection::open(&self.conn, "main", table).is_ok();
-        if is_there && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
+        let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+        let is_gone = match self.conn.query_row(sql, [table], |row| row.get::<_, Option<String>>(0)) {
+            Ok(sql) => !sql.is_some_and(|sql| info::is_ours(&sql)),
+            Err(error) => error == rusqlite::Error::QueryReturnedNoRows,
+        };
+        if !is_gone && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
             maintenance::set_trouble(&self.place, table, Some(error.to_string()));
         }
+        !is_gone
+    }
+
+    fn note_wait(&mut self, table: &str, why: Option<&str>) {
+        maintenance::set_obstacle(&self.place, table, why);
     }
 }
 

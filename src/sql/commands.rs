@@ -111,8 +111,7 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }
         }
         other => {
-            let numbers = Settings::RANGES.iter().map(|(name, ..)| *name);
-            let settings: Vec<_> = numbers.chain(TextOptions::OF_TABLE).collect();
+            let settings: Vec<_> = Settings::names().collect();
             Err(Error::Unknown(format!(
                 "{table}: unknown command '{other}'; commands are {}; settings are {}",
                 COMMANDS.join(", "),

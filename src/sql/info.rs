@@ -15,10 +15,10 @@ use rusqlite::{Connection, OptionalExtension};
 /// Columns of `nearlite_info`; the counters of the table repeat in every row.
 const DECLARATION: &str = "CREATE TABLE x(\"column\" TEXT, kind TEXT, rows INTEGER, delta INTEGER, segments INTEGER, \
      dead INTEGER, disk_bytes INTEGER, memory_bytes INTEGER, analyzer INTEGER, maintenance TEXT, \
-     dead_bytes INTEGER, free_bytes INTEGER, ef_search INTEGER, \"table\" HIDDEN)";
+     dead_bytes INTEGER, free_bytes INTEGER, ef_search INTEGER, settings TEXT, \"table\" HIDDEN)";
 
 /// Position of the argument among the columns.
-const ARGUMENT: i32 = 13;
+const ARGUMENT: i32 = 14;
 
 /// Passes the arguments on, which are the hidden columns from `first`; of them `needed` have to be given.
 pub(super) fn take_arguments(info: &mut IndexInfo<'_>, first: i32, needed: i32, all: i32) -> Verdict {
@@ -147,6 +147,7 @@ impl VirtualCursor for InfoCursor {
         let collection = open(conn, name)?;
         let view = collection.pin(conn)?.view;
         self.rows = rows(&collection, conn, &view)?;
+        let settings = collection.settings(conn)?.json(&collection.schema);
         let space = Space::of(collection.on(conn), &view)?;
         let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
         for (at, row) in self.rows.iter_mut().enumerate() {
@@ -156,6 +157,7 @@ impl VirtualCursor for InfoCursor {
             // Before the last column.
             let last = row.len() - 1;
             row.splice(last..last, [trouble, bytes(space.dead), bytes(space.free)]);
+            row.push(if at == 0 { Value::from(settings.as_str()) } else { Value::Null });
         }
         Ok(())
     }

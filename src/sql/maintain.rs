@@ -1,16 +1,13 @@
 //! When the engine keeps a table in order: at commits, in the middle of large transactions, and on demand.
 
-use super::columns::command_sql;
-use super::info;
-use super::module::{Args, code_of};
+use super::module::code_of;
 use super::table_state::TableState;
 use crate::collection::maintenance::{self, Done, Due, Site, Task};
 use crate::collection::permits::Bound;
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
 use crate::storage::{Maintenance, Settings};
-use crate::value::Value;
-use rusqlite::{Connection, TransactionState, ffi};
+use rusqlite::{TransactionState, ffi};
 use std::time::{Duration, Instant};
 
 impl TableState {
@@ -72,11 +69,20 @@ impl TableState {
     }
 
     fn gave_up(&self, site: &Site<'_>, error: Error) -> Result<()> {
+        let state = site.conn.transaction_state(Some(site.storage.database.as_str()));
+        let writes = matches!(state, Ok(TransactionState::Write));
+        if !writes && matches!(code_of(&error) & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) {
+            // It has not begun: somebody else writes.
+            return Err(error);
+        }
         if let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() {
             memo.failed(&site.storage.table, &error);
         }
-        let state = site.conn.transaction_state(Some(site.storage.database.as_str()));
-        if matches!(state, Ok(TransactionState::Write)) { Ok(()) } else { Err(error) }
+        if !writes {
+            return Err(error);
+        }
+        maintenance::set_failure(error);
+        Ok(())
     }
 
     /// The command `maintain`: slices until `budget` is over, or one slice inside an open transaction.
@@ -132,45 +138,4 @@ fn postponed<T>(outcome: Result<T>) -> Result<Option<T>> {
         Err(error) if matches!(code_of(&error) & 0xff, ffi::SQLITE_TOOBIG | ffi::SQLITE_LOCKED) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// `nearlite_maintain(table, budget)`: slices, each in a transaction of its own, until nothing is left or the milliseconds
-/// are over; one slice inside an open transaction. Returns what was done as JSON.
-pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
-    let name = Value::from(args.value(0));
-    let Some(name) = name.as_text() else {
-        return Err(Error::Value("nearlite_maintain takes the name of a table and milliseconds".into()));
-    };
-    let budget = match (args.len() > 1).then(|| Value::from(args.value(1))) {
-        None | Some(Value::Null) => None,
-        Some(Value::Integer(budget)) => Some(Duration::from_millis(u64::try_from(budget).unwrap_or(0))),
-        Some(_) => {
-            return Err(Error::Value("nearlite_maintain: the budget is a number of milliseconds".into()));
-        }
-    };
-    let collection = info::open(conn, name)?;
-    let storage = &collection.storage;
-    let sql = command_sql(&collection);
-    let (alone, began, mut slices) = (conn.is_autocommit(), Instant::now(), 0);
-    let mut done;
-    loop {
-        let mut statement = conn.prepare_cached(&sql)?;
-        let mut rows = statement.query(("maintain", 0))?;
-        while rows.next()?.is_some() {}
-        drop(rows);
-        done = maintenance::last();
-        slices += usize::from(done == Done::Worked);
-        if !alone || done == Done::Nothing || budget.is_some_and(|budget| began.elapsed() >= budget) {
-            break;
-        }
-        if done == Done::Waits {
-            if storage.interrupted(conn) {
-                return Err(Error::Interrupted);
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-    let segments = storage.segments(conn)?.len();
-    let left = done != Done::Nothing;
-    Ok(format!("{{\"slices\":{slices},\"segments\":{segments},\"finished\":{}}}", !left))
 }

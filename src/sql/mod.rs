@@ -17,6 +17,7 @@ mod info;
 mod leg_values;
 mod maintain;
 mod module;
+mod on_demand;
 mod plan;
 mod question;
 mod release;
@@ -76,7 +77,7 @@ pub fn register(conn: &rusqlite::Connection) -> crate::error::Result<()> {
     }
     for nargs in [1, 2] {
         module::register_inner_function(conn, "nearlite_maintain", nargs, |out, args| {
-            out.set_text(&maintain::maintain(&out.connection()?, args)?);
+            out.set_text(&on_demand::maintain(&out.connection()?, args)?);
             Ok(())
         })?;
     }

@@ -70,7 +70,15 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
             }
             kind => {
                 if !unchanged {
-                    let value = on.accept_ref(column, values.value(at))?;
+                    let value = match (values.value(at), &column.default) {
+                        // As in an ordinary table.
+                        (ValueRef::Null, Some(default))
+                            if column.not_null && conflict == Conflict::Replace =>
+                        {
+                            default.clone()
+                        }
+                        (value, _) => on.accept_ref(column, value)?,
+                    };
                     if value != row.values[stored] {
                         changed.note(kind);
                     }

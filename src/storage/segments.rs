@@ -111,6 +111,13 @@ impl Storage {
         format!("{} segment {id} {what}", self.table)
     }
 
+    /// How many segments there are.
+    pub fn segment_count(&self, conn: &Connection) -> Result<usize> {
+        let sql = format!("SELECT count(*) FROM {}", self.name("segments"));
+        let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
     /// All segments, oldest first.
     pub fn segments(&self, conn: &Connection) -> Result<Vec<SegmentRecord>> {
         let sql = format!("SELECT seq, id, rows, directory FROM {} ORDER BY seq", self.name("segments"));

@@ -62,7 +62,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Names of all settings with their allowed ranges.
+    /// Names of the settings that are numbers, with their allowed ranges.
     pub const RANGES: [(&'static str, usize, usize); 7] = [
         ("ef_search", 0, 100_000),
         ("automerge", 0, 64),
@@ -72,6 +72,18 @@ impl Settings {
         ("maintenance", 0, 3),
         ("threads", 0, 1_024),
     ];
+
+    /// The names of all settings.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::RANGES.iter().map(|(name, ..)| *name).chain(TextOptions::OF_TABLE)
+    }
+
+    /// All settings with their values, as a JSON object.
+    pub fn json(&self, schema: &Schema) -> String {
+        let value = |name| self.value(schema, name).as_ref().and_then(json).unwrap_or_default();
+        let all: serde_json::Map<_, _> = Self::names().map(|name| (name.to_owned(), value(name))).collect();
+        serde_json::Value::Object(all).to_string()
+    }
 
     /// How a query with the options `own` is meant.
     pub fn text_options(&self, schema: &Schema, own: &TextOptions) -> TextOptions {
@@ -140,7 +152,7 @@ impl Storage {
 
     /// There is no setting of this name; the error lists those there are.
     pub fn unknown_setting(&self, name: &str) -> Error {
-        let known: Vec<_> = Settings::RANGES.iter().map(|(name, ..)| *name).collect();
+        let known: Vec<_> = Settings::names().collect();
         Error::Unknown(format!("{}: unknown setting '{name}'; settings are {}", self.table, known.join(", ")))
     }
 

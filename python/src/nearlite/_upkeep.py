@@ -17,6 +17,9 @@ Progress = Callable[[dict[str, Any]], object]
 # Seconds between two reports.
 _STEP = 0.1
 
+# Seconds between two attempts where something is in the way.
+_NAP = 0.01
+
 # What is not stored has these values.
 _DEFAULTS = {"ef_search": 0, "automerge": 3, "delta_rows": 1024, "cache_mb": 2048, "resident_vectors": 0, "maintenance": 0, "threads": 0}
 _MAINTENANCE = dict(enumerate(("auto", "commit", "manual", "background")))
@@ -36,15 +39,23 @@ def command(session: Session, schema: Schema, name: str) -> None:
 def maintain(session: Session, schema: Schema, budget: float | None, progress: Progress | None) -> dict[str, Any]:
     """Seals and merges what is due, slice by slice; see ``Collection.maintain``."""
     begun, slices = time.monotonic(), 0
+    worked, patience = begun, session.value("PRAGMA busy_timeout") / 1000
     while True:
         left = None if budget is None else budget - (time.monotonic() - begun)
         step = _STEP if left is None else max(0.0, min(_STEP, left))
         done: dict[str, Any] = json.loads(session.value("SELECT nearlite_maintain(?, ?)", [schema.target, int(step * 1000)]))
-        slices += done["slices"]
+        new = done["slices"]
+        slices += new
         done["slices"] = slices
         stopped = progress is not None and progress(done) is False
         if stopped or done["finished"] or session.in_transaction or (left is not None and left <= step):
             return done
+        if new or "stopped" not in done:
+            worked = time.monotonic()
+        elif time.monotonic() - worked >= patience:
+            return done
+        else:
+            time.sleep(_NAP)
 
 
 def optimize(session: Session, schema: Schema, progress: Progress | None) -> dict[str, Any]:

@@ -124,6 +124,15 @@ impl Job {
         }
     }
 
+    /// Whether its builder is at work, or waits for its turn, so that its claim does not change by itself.
+    pub fn is_silent(&self) -> bool {
+        match &self.stage {
+            Stage::Reading(reading) => reading.is_complete(&self.work),
+            Stage::Building(build) => build.is_ours(),
+            Stage::Writing(_) => false,
+        }
+    }
+
     /// Does a slice in a transaction of `connection`.
     ///
     /// # Errors
@@ -157,6 +166,7 @@ impl Job {
                     return Ok(Step::Waits);
                 }
                 build.help();
+                site.storage.put_claim(site.conn, claim)?;
                 Ok(Step::Worked)
             }
             Stage::Writing(writing) => {

@@ -2,8 +2,9 @@
 //! transaction that it was done in.
 
 use super::job::Job;
+use super::others::Others;
 use super::planning::{Planned, plan};
-use super::policy::Zeal;
+use super::policy::{self, Zeal};
 use super::registry::{self, Place};
 use super::watch::Watch;
 use super::work::Step;
@@ -11,10 +12,10 @@ use super::{BEGUN, Done, Due, LAST, Site, Task};
 use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, Token};
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Log entries after which a commit does a slice, and those after which it does when the log or the segments are too many.
 const PACE: usize = 16;
@@ -31,14 +32,14 @@ const SMALL_LOG: usize = 256;
 const CROWDED: usize = 4;
 const FULL: usize = 16;
 
+/// How many times the segments that may be left there may be before a commit waits for the builder of a merge.
+const PACKED: usize = 2;
+
 /// How long a commit waits for the builder when the log is crowded.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Looks at a claim of another process, without seeing it go on, after which it is taken for dead.
-const LOOKS: u32 = 256;
-
-/// What a look counts for where somebody asked for maintenance.
-const HURRIED_LOOKS: u32 = 3;
+/// How often a process that writes shows that its builders are at work.
+const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// Chunks that are removed in one slice.
 const TRASH_CHUNKS: u32 = 16;
@@ -58,8 +59,10 @@ pub struct Memo {
     place: Place,
     /// Identifies the connection.
     number: u64,
-    /// Claims of others: their stamps, and how often each was seen.
-    others: HashMap<Token, (u64, u32)>,
+    /// Claims of other processes.
+    others: Others,
+    /// When this connection last showed that builders are at work.
+    shown: Option<Instant>,
     /// Claims of jobs that this connection gave up.
     given_up: HashSet<Token>,
     /// Jobs whose last steps wait for the end of the transaction.
@@ -82,7 +85,8 @@ impl Memo {
         Self {
             place,
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            others: HashMap::new(),
+            others: Others::default(),
+            shown: None,
             given_up: HashSet::new(),
             touched: Vec::new(),
             begin: None,
@@ -228,6 +232,7 @@ impl Memo {
         }
         jobs.sort_by_key(|(rank, at, _)| (*rank, *at));
         let crowded = self.log_length(site)? >= site.settings.delta_rows.saturating_mul(CROWDED);
+        let is_free = self.is_free(site);
         let mut waits = false;
         for (_, at, job) in jobs {
             let Some(mut locked) = job.try_lock() else { continue };
@@ -238,16 +243,22 @@ impl Memo {
                 self.given_up.insert(claim.token);
                 continue;
             }
-            if crowded && claim.seal {
+            if is_free && (crowded && claim.seal || claim.merges() && self.is_packed(site)?) {
                 locked.wait(PATIENCE);
             }
             let token = claim.token;
             self.touch(token, &job);
             let step = locked.step(site, claim, self.number)?;
+            let silent = locked.is_silent();
             drop(locked);
             match step {
                 Step::Worked | Step::Installed => return Ok(Done::Worked),
-                Step::Waits => waits = true,
+                Step::Waits => {
+                    waits = true;
+                    if silent && self.shows() {
+                        site.storage.put_claim(site.conn, claim)?;
+                    }
+                }
                 Step::Lost => {
                     registry::remove(&token);
                     claim.discard();
@@ -264,7 +275,7 @@ impl Memo {
             }
             if registry::find(&claim.token, &self.place).is_none() {
                 waits = true;
-                if self.given_up.remove(&claim.token) || self.is_dead(claim) {
+                if self.given_up.remove(&claim.token) || self.others.is_dead(claim, is_free) {
                     claim.discard();
                     site.storage.put_claim(site.conn, claim)?;
                     return Ok(Done::Worked);
@@ -274,7 +285,8 @@ impl Memo {
         if self.begin(site, &claims, task)? {
             return Ok(Done::Worked);
         }
-        self.behind = false;
+        // What is in progress may be all that may be begun.
+        self.behind &= waits;
         Ok(if waits { Done::Waits } else { Done::Nothing })
     }
 
@@ -301,19 +313,23 @@ impl Memo {
         }
     }
 
-    /// Counts the looks at a claim of another process.
-    fn is_dead(&mut self, claim: &Claim) -> bool {
-        let (stamp, looks) = self.others.entry(claim.token).or_insert((claim.stamp, 0));
-        if *stamp != claim.stamp {
-            (*stamp, *looks) = (claim.stamp, 0);
+    /// Whether the writers have outrun the builders of merges, too.
+    fn is_packed(&self, site: &Site<'_>) -> Result<bool> {
+        Ok(site.storage.segment_count(site.conn)? > PACKED * policy::most(site.settings.automerge))
+    }
+
+    /// Whether it is time to show that builders are at work.
+    fn shows(&mut self) -> bool {
+        let is_time = self.shown.is_none_or(|last| last.elapsed() >= HEARTBEAT);
+        if is_time {
+            self.shown = Some(Instant::now());
         }
-        *looks += 1;
-        *looks >= LOOKS
+        is_time
     }
 
     /// Counts the last look at the claims of other processes for more, since nothing but they is waited for.
     pub fn hurry(&mut self) {
-        self.others.values_mut().for_each(|(_, looks)| *looks += HURRIED_LOOKS);
+        self.others.hurry();
     }
 
     /// The transaction was committed.

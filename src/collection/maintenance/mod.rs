@@ -10,6 +10,7 @@ mod build;
 mod install;
 mod job;
 mod memo;
+mod others;
 mod planning;
 pub mod policy;
 mod reading;
@@ -19,12 +20,15 @@ mod work;
 pub mod worker;
 mod writing;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use build::{keeps_graph, maps_of};
 pub use memo::Memo;
-pub use registry::{Kept, Place, Stay, poke, set_obstacle, set_trouble, trouble};
+pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, trouble};
 
 use super::Connected;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, SegmentRecord, Settings, Storage};
 use policy::{Part, Zeal};
 use roaring::RoaringBitmap;
@@ -72,10 +76,13 @@ pub enum Done {
     Waits,
     /// There is nothing to do.
     Nothing,
+    /// It could not be done, was taken back, and the reason is noted.
+    Failed,
 }
 
 thread_local! {
     static LAST: Cell<Done> = const { Cell::new(Done::Nothing) };
+    static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
     static BEGUN: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
@@ -95,6 +102,17 @@ pub fn is_rebuilt(site: &Site<'_>) -> Result<bool> {
 /// How the last slice of this thread ended: a command cannot return it.
 pub fn last() -> Done {
     LAST.get()
+}
+
+/// Why the last slice of this thread failed, if it did.
+pub fn last_failure() -> Option<Error> {
+    FAILURE.take()
+}
+
+/// The last slice of this thread failed, was taken back, and whoever it was done for is not to fail for it.
+pub fn set_failure(error: Error) {
+    LAST.set(Done::Failed);
+    FAILURE.set(Some(error));
 }
 
 /// What a slice is for.

@@ -88,6 +88,11 @@ fn class(live: usize, fan: usize) -> u32 {
     (live / LEAST).max(1).ilog(fan)
 }
 
+/// How many segments may be left.
+pub fn most(fan: usize) -> usize {
+    fan.max(3) * MOST_FOR_FAN
+}
+
 /// The next merge; `None` when the segments are as they should be.
 pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
     let fan = fan.max(2);
@@ -105,7 +110,7 @@ pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
             return Some(Merge::of(parts, order[..=end].to_vec()));
         }
     }
-    let most = fan.max(3) * MOST_FOR_FAN;
+    let most = most(fan);
     if order.len() > most {
         return Some(Merge::of(parts, order[..=order.len() - most * 2 / 3].to_vec()));
     }

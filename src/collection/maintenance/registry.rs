@@ -107,6 +107,12 @@ pub fn poke(place: &Place, table: Option<&str>) -> bool {
     true
 }
 
+/// Whether a connection of this process has used the tables of a place, or a `Database` keeps them in order.
+pub fn is_open(place: &Place) -> bool {
+    let registry = REGISTRY.lock();
+    registry.connections.contains_key(place) || registry.kept.contains_key(place)
+}
+
 /// While it lives, a thread maintains the tables of a place.
 pub struct Kept(Place, Arc<Signal>);
 

@@ -22,6 +22,13 @@ const LONGEST_NAP: Duration = Duration::from_millis(250);
 /// Nobody has written for so long: there is time to make searches fast.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How many times the pauses double while something fails.
+const MOST_SLOWER: u32 = 6;
+
+/// What a thread waits for that has been refused for a while.
+const WAITS: &str =
+    "maintenance waits: other connections have kept the file, or a transaction, for more than a second";
+
 /// Wakes and ends a thread.
 ///
 /// These are the locks of the standard library, not those of `parking_lot`: a fork may come while the thread waits here.
@@ -171,8 +178,11 @@ pub trait Hands {
     /// As [`is_due`](Self::is_due).
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried>;
 
-    /// An error occurred: what is known of the table may be wrong.
-    fn forget(&mut self, table: &str, error: &crate::error::Error);
+    /// An error occurred: what is known of the table may be wrong. Returns whether it is worth another attempt.
+    fn forget(&mut self, table: &str, error: &crate::error::Error) -> bool;
+
+    /// Notes why the table has to wait for longer than usual, or that it does not.
+    fn note_wait(&mut self, table: &str, why: Option<&str>);
 }
 
 /// A table that a thread looks after.
@@ -228,8 +238,11 @@ impl Attended {
 pub fn run(signal: &Signal, hands: &mut impl Hands) {
     // Tables that were written since there was time for them.
     let mut rough: BTreeSet<String> = BTreeSet::new();
+    // Rounds in a row in which something has failed. It is tried again, written or not: the trouble may be over.
+    let mut failures = 0_u32;
     loop {
-        let (tables, zeal) = match signal.next((!rough.is_empty()).then_some(QUIET)) {
+        let slower = 1 << failures.min(MOST_SLOWER);
+        let (tables, zeal) = match signal.next((!rough.is_empty()).then_some(QUIET * slower)) {
             Call::Over => return,
             Call::Written(tables) => {
                 rough.extend(tables.iter().cloned());
@@ -237,37 +250,77 @@ pub fn run(signal: &Signal, hands: &mut impl Hands) {
             }
             Call::Quiet => (std::mem::take(&mut rough), Zeal::Leisure),
         };
+        let mut failed = false;
         for table in tables {
-            match keep(signal, hands, &table, zeal) {
-                Ok(true) => {}
-                Ok(false) => drop(rough.insert(table)),
-                Err(error) => hands.forget(&table, &error),
+            let again = match keep(signal, hands, &table, zeal) {
+                Ok(Kept::Done) => false,
+                Ok(Kept::CalledAway) => true,
+                Ok(Kept::Failed) => {
+                    failed = true;
+                    true
+                }
+                Err(error) => {
+                    let again = hands.forget(&table, &error);
+                    failed |= again;
+                    again
+                }
+            };
+            if again {
+                rough.insert(table);
             }
         }
-        if !signal.nap(ROUND) {
+        failures = if failed { failures + 1 } else { 0 };
+        if !signal.nap(ROUND * slower) {
             return;
         }
     }
 }
 
-/// Does what is due on a table, to its end. False: it was called away.
-fn keep(signal: &Signal, hands: &mut impl Hands, table: &str, zeal: Zeal) -> Result<bool> {
-    let mut nap = NAP;
+/// How far a thread came with a table.
+enum Kept {
+    Done,
+    CalledAway,
+    Failed,
+}
+
+/// Does what is due on a table, to its end.
+fn keep(signal: &Signal, hands: &mut impl Hands, table: &str, zeal: Zeal) -> Result<Kept> {
+    let (mut nap, mut refused, mut told) = (NAP, None, false);
+    let mut kept = Kept::Done;
     while hands.is_due(table, zeal)? {
-        match hands.slice(table, zeal)? {
-            Tried::Done(Done::Nothing) => break,
-            Tried::Done(Done::Worked) => nap = NAP,
-            Tried::Done(Done::Waits) => drop(signal.nap(NAP)),
-            Tried::Refused => {
-                signal.nap(nap);
-                nap = (nap * 3 / 2).min(LONGEST_NAP);
+        let tried = hands.slice(table, zeal)?;
+        if tried == Tried::Refused {
+            let since: Instant = *refused.get_or_insert_with(Instant::now);
+            if !told && since.elapsed() >= QUIET {
+                told = true;
+                hands.note_wait(table, Some(WAITS));
+            }
+            signal.nap(nap);
+            nap = (nap * 3 / 2).min(LONGEST_NAP);
+        } else {
+            (nap, refused) = (NAP, None);
+            if std::mem::take(&mut told) {
+                hands.note_wait(table, None);
             }
         }
+        match tried {
+            Tried::Done(Done::Nothing) => break,
+            Tried::Done(Done::Failed) => {
+                kept = Kept::Failed;
+                break;
+            }
+            Tried::Done(Done::Waits) => drop(signal.nap(NAP)),
+            Tried::Done(Done::Worked) | Tried::Refused => {}
+        }
         if signal.is_over() || zeal == Zeal::Leisure && signal.is_called() {
-            return Ok(false);
+            kept = Kept::CalledAway;
+            break;
         }
     }
-    Ok(true)
+    if told {
+        hands.note_wait(table, None);
+    }
+    Ok(kept)
 }
 
 #[cfg(test)]
@@ -302,7 +355,11 @@ mod tests {
             Ok(Tried::Done(Done::Worked))
         }
 
-        fn forget(&mut self, _: &str, _: &crate::error::Error) {}
+        fn forget(&mut self, _: &str, _: &crate::error::Error) -> bool {
+            true
+        }
+
+        fn note_wait(&mut self, _: &str, _: Option<&str>) {}
     }
 
     #[test]

@@ -54,13 +54,14 @@ struct Template {
     nearest: Vec<Answer>,
 }
 
-fn template() -> &'static Template {
-    static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
+/// With revised rows in it, or without.
+fn template(revised: bool) -> &'static Template {
+    static TEMPLATES: [OnceLock<Template>; 2] = [OnceLock::new(), OnceLock::new()];
+    TEMPLATES[usize::from(revised)].get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("template.db");
         let conn = open(&path);
-        fill(&conn);
+        fill(&conn, revised);
         let cells = cells(&conn);
         let chunks = (0..cells.len()).filter(|at| cells[*at].table == "chunks").collect();
         let (reads, nearest) = (answers(&conn, &READS), answers(&conn, &NEAREST));
@@ -78,7 +79,7 @@ fn open(path: &Path) -> Connection {
 }
 
 /// Two segments, the first of them with graphs, both with dead rows, and a log of additions, removals and kills.
-fn fill(conn: &Connection) {
+fn fill(conn: &Connection, revised: bool) {
     conn.execute_batch(
         "CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, lang TEXT, year INTEGER,
             price REAL, flag BOOLEAN, tiny VECTOR(2) METRIC l2 INDEX hnsw(m=4, ef_construction=8),
@@ -110,12 +111,23 @@ fn fill(conn: &Connection) {
     add(281..=300);
     common::command(conn, "flush");
     conn.execute_batch("DELETE FROM docs WHERE rowid IN (3, 7, 41, 290)").unwrap();
+    if revised {
+        // A patch of few rows, and one over it.
+        conn.execute_batch("UPDATE docs SET year = year + 90, flag = 1 WHERE rowid BETWEEN 60 AND 90")
+            .unwrap();
+        common::command(conn, "flush");
+        conn.execute_batch("UPDATE docs SET lang = 'en' WHERE rowid IN (61, 70, 120, 295)").unwrap();
+    }
     common::command(conn, "flush");
     add(301..=306);
     conn.execute_batch(
         "DELETE FROM docs WHERE rowid IN (5, 304); UPDATE docs SET year = 1999 WHERE rowid = 50",
     )
     .unwrap();
+    if revised {
+        conn.execute_batch("UPDATE docs SET price = NULL, lang = 'de' WHERE rowid IN (62, 130, 303)")
+            .unwrap();
+    }
 }
 
 /// Every value but those of most rows, which are alike.
@@ -141,9 +153,9 @@ fn answers(conn: &Connection, queries: &[&str]) -> Vec<Answer> {
 }
 
 pub fn run(data: &[u8]) {
-    let template = template();
     let mut bytes = Bytes(data);
     let flags = bytes.u8();
+    let template = template(flags & 8 != 0);
     let (with_checksums, with_writes, unhealed) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("damaged.db");
@@ -285,6 +297,8 @@ enum Kind {
     Columns,
     Text,
     Vector(u32),
+    Patch([u8; 16]),
+    Renewed([u8; 16]),
 }
 
 /// Makes lengths and checksums fit the damaged bytes, so that the decoders see them.
