@@ -6,7 +6,7 @@
 //! process that is in the file is let go, so that the connection which is closed last is the user's.
 
 use super::columns::command_sql;
-use super::info;
+use super::ddl;
 use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
 use super::register;
 use crate::collection::maintenance::policy::Zeal;
@@ -378,7 +378,7 @@ impl Hands for Connected {
         // A table that is gone, or has another name, is in no trouble.
         let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
         let is_gone = match self.conn.query_row(sql, [table], |row| row.get::<_, Option<String>>(0)) {
-            Ok(sql) => !sql.is_some_and(|sql| info::is_ours(&sql)),
+            Ok(sql) => !sql.is_some_and(|sql| ddl::is_declaration(&sql)),
             Err(error) => error == rusqlite::Error::QueryReturnedNoRows,
         };
         if !is_gone && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
