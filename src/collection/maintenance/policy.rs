@@ -105,7 +105,7 @@ pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
             return Some(Merge::of(parts, order[..=end].to_vec()));
         }
     }
-    let most = fan.max(3) * MOST_FOR_FAN;
+    let most = fan.max(3).saturating_mul(MOST_FOR_FAN);
     if order.len() > most {
         return Some(Merge::of(parts, order[..=order.len() - most * 2 / 3].to_vec()));
     }
