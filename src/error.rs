@@ -74,6 +74,9 @@ pub enum Error {
         /// Newest version this build reads.
         supported: i64,
     },
+    /// The tables of an index cannot be made now. The rows are stored, and found without an index.
+    #[error("{0}")]
+    Refused(String),
     /// Memory for something large could not be had. Nothing is damaged; free some memory and try again.
     #[error("out of memory: {bytes} bytes more were needed")]
     OutOfMemory {

@@ -277,7 +277,9 @@ fn a_table_of_version_3_finds_what_it_found_until_its_texts_are_read_again() {
 
 #[test]
 fn long_payloads_of_version_2_are_read_and_merged() {
-    let conn = open_memory();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long.db");
+    let conn = open(&path);
     conn.execute_batch(
         "CREATE VIRTUAL TABLE docs USING nearlite(e VECTOR(512) METRIC l2 INDEX flat CODES none); BEGIN",
     )
@@ -311,9 +313,13 @@ fn long_payloads_of_version_2_are_read_and_merged() {
     }
     conn.execute("UPDATE docs_segments SET directory = ?1, id = randomblob(16)", [directory]).unwrap();
     conn.execute_batch(
-        "UPDATE docs_config SET value = 2 WHERE name = 'format'; UPDATE docs_root SET nonce = randomblob(16)",
+        "UPDATE docs_config SET value = 2 WHERE name = 'format'; DELETE FROM docs_config WHERE name = 'root';
+         CREATE TABLE docs_root(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL);
+         INSERT INTO docs_root VALUES(1, randomblob(16))",
     )
     .unwrap();
+    drop(conn);
+    let conn = open(&path);
     let all_are_found = || {
         assert_sound(&conn);
         for rowid in [1, 700, 1500] {

@@ -93,3 +93,13 @@ fn a_table_of_version_4_is_searched_as_it_is_and_written_by_this_build() {
     conn.execute("INSERT INTO notes(notes) VALUES('optimize')", []).unwrap();
     assert_found(&conn);
 }
+
+#[test]
+fn a_table_of_version_4_that_is_altered_becomes_one_of_version_5() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = open(&fixture(dir.path()));
+    conn.query_row("SELECT nearlite_alter('docs', 'ADD COLUMN shelf TEXT')", [], |_| Ok(())).unwrap();
+    assert_eq!(format_of(&conn), 5);
+    assert_found(&conn);
+    assert_sound(&conn);
+}

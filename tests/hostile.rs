@@ -14,8 +14,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SHADOWS: [&str; 9] =
-    ["config", "root", "rows", "vectors", "tiles", "delta", "segments", "chunks", "tombstones"];
+const SHADOWS: [&str; 8] =
+    ["config", "rows", "vectors", "tiles", "delta", "segments", "chunks", "tombstones"];
 
 /// Numbers that a length, a count or an id may claim to be.
 const CLAIMS: [u64; 14] = [
@@ -156,6 +156,11 @@ fn values(conn: &Connection, out: &mut Vec<Forgery>) {
             }
         }
     }
+    for value in values {
+        let update = format!("UPDATE docs_config SET value = {value} WHERE name = 'root'");
+        out.push(sql(format!("the root is {value}"), true, update));
+    }
+    out.push(sql("there is no root", true, "DELETE FROM docs_config WHERE name = 'root'".into()));
     for (name, value) in [
         ("ef_search", "9223372036854775807"),
         ("delta_rows", "0"),

@@ -177,6 +177,9 @@ fn check(conn: &Connection, rows: &Rows, what: &str) {
 /// Bytes of chunks that belong to no segment, and jobs in progress.
 fn left_over(conn: &Connection) -> (i64, i64) {
     let one = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    if one("SELECT count(*) FROM sqlite_schema WHERE name = 'docs_chunks'") == 0 {
+        return (0, 0);
+    }
     let indexed = one("SELECT disk_bytes FROM nearlite_info('docs') LIMIT 1");
     let stored = one("SELECT ifnull(sum(length(data)), 0) FROM docs_chunks");
     (stored - indexed, one("SELECT count(*) FROM docs_config WHERE name LIKE 'claim %'"))
@@ -226,4 +229,51 @@ fn every_acknowledged_commit_survives() {
         assert!(at > kills, "the writer was killed before it wrote anything");
         assert!(most == SMALL || in_progress > 0, "no kill has met a job");
     }
+}
+
+/// The tables of the index are made by the commit that first seals. A writer is killed before, in and after it.
+#[test]
+fn a_writer_that_is_killed_about_its_first_seal_leaves_a_whole_table() {
+    let (seed, kills) = (env_number("NEARLITE_SEED", 1), env_number("NEARLITE_KILLS", 8));
+    let mut rng = Rng(seed | 1);
+    let (mut with, mut without) = (0, 0);
+    for (mode, kill) in
+        ["delete", "wal"].into_iter().flat_map(|mode| (0..kills).map(move |kill| (mode, kill)))
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("killed.db");
+        let conn = open(&path);
+        conn.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(())).unwrap();
+        conn.execute_batch(
+            "CREATE VIRTUAL TABLE docs USING nearlite(id INTEGER PRIMARY KEY, word INTEGER, year INTEGER, body TEXT FULLTEXT, v VECTOR(2) METRIC l2)",
+        )
+        .unwrap();
+        common::set(&conn, "delta_rows", 40);
+        drop(conn);
+        let (seed, moment) = (seed + kill, rng.below(8_000));
+        let told = run_and_kill(&path, seed, SMALL, 0, Duration::from_micros(moment as u64));
+        let what = format!("{mode}, seed {seed}: {told} transactions told of");
+        let mut rows = Rows::new();
+        (0..told).for_each(|at| apply(&mut rows, &steps(seed, SMALL, at)));
+        let conn = open(&path);
+        if stored(&conn) != rows {
+            apply(&mut rows, &steps(seed, SMALL, told));
+            assert!(stored(&conn) == rows, "{what}: the rows are those of no transaction");
+        }
+        check(&conn, &rows, &what);
+        let made = integers(
+            &conn,
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('docs_segments', 'docs_chunks', 'docs_tombstones', 'docs_tiles')",
+            [],
+        )[0];
+        assert!(made == 0 || made == 4, "{what}: {made} tables");
+        if made == 4 {
+            with += 1
+        } else {
+            without += 1
+        }
+        common::command(&conn, "optimize");
+        check(&conn, &rows, &what);
+    }
+    println!("seed {seed}: {with} were killed after their first seal, {without} before");
 }

@@ -13,9 +13,9 @@ pub(super) fn open(conn: &Connection, database: &str, name: &str) -> Result<Open
     })
 }
 
-/// The table `t_root` distinguishes our tables from those of other modules in whose declaration our name occurs.
+/// The table `t_delta` distinguishes our tables from those of other modules in whose declaration our name occurs.
 const NEARLITE_TABLES: &str = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%nearlite%' \
-     AND name || '_root' COLLATE NOCASE IN (SELECT name FROM";
+     AND name || '_delta' COLLATE NOCASE IN (SELECT name FROM";
 
 /// The name as it was declared of the collection called `name`, if there is one.
 pub(super) fn declared_name(conn: &Connection, database: &str, name: &str) -> Result<Option<String>> {

@@ -53,6 +53,7 @@ impl LoadedVectors {
 /// Builds and writes every payload of a segment of the rows `rowids`, in that order.
 pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> Result<Vec<PayloadEntry>> {
     let Connected { storage, conn, schema } = on;
+    storage.make_index(conn)?;
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
     let columns = columns_of(on, rowids)?;

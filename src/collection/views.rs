@@ -84,7 +84,7 @@ impl Views {
                 let known = known.iter().flat_map(|view| &view.segments);
                 let known: Vec<&SegmentView> =
                     known.chain(other.iter().flat_map(|places| places.segments())).collect();
-                Places::open(on, nonce, segments(on, settings, &known)?)?
+                Places::open(on, nonce, segments(on, settings, nonce, &known)?)?
             }
         };
         let found = places.find(on, rowid);
@@ -105,10 +105,15 @@ impl Views {
 
 /// The segments with their dead rows as of the last seal. Those that are among `known` keep their loaded payloads, even past
 /// the cache's budget.
-fn segments(on: Connected<'_>, settings: &Settings, known: &[&SegmentView]) -> Result<Vec<SegmentView>> {
+fn segments(
+    on: Connected<'_>,
+    settings: &Settings,
+    nonce: [u8; 16],
+    known: &[&SegmentView],
+) -> Result<Vec<SegmentView>> {
     let Connected { storage, conn, schema } = on;
     let (mut segments, layout) = (Vec::new(), schema.layout());
-    for record in storage.segments(conn)? {
+    for record in storage.segments_under(conn, &nonce)? {
         let dead = storage.tombstones(conn, &record)?;
         storage.check_rows(conn, &record)?;
         let dead = if dead.is_empty() {
@@ -151,7 +156,7 @@ fn segments(on: Connected<'_>, settings: &Settings, known: &[&SegmentView]) -> R
 fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
     let schema = on.schema;
     let known: Vec<&SegmentView> = old.iter().flat_map(|view| &view.segments).collect();
-    let segments = segments(on, settings, &known)?;
+    let segments = segments(on, settings, nonce, &known)?;
     let position = LogPosition::default();
     let backgrounds = Backgrounds::new(schema.vectors().count());
     let (delta, text) = (Delta::new(schema), OnceLock::new());

@@ -72,7 +72,11 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
     let on = shared.on();
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
-        "flush" => shared.atomically(|| collection::seal(on, &mut go_on).map(drop)),
+        "flush" => {
+            shared.atomically(|| collection::seal(on, &mut go_on))?;
+            shared.upkeep.commanded(table);
+            Ok(())
+        }
         "merge" => shared.atomically(|| {
             maintenance::settle(on.storage, on.conn)?;
             collection::seal(on, &mut go_on)?;

@@ -44,12 +44,17 @@ impl TableState {
     /// Seals the log, then merges what costs no more than the transaction. What the connection's limits or another
     /// connection's locks do not allow now is left for later, since the rows are stored and found without it.
     fn seal_all(&self, on: Connected<'_>, settings: &Settings, entries: usize) -> Result<()> {
+        if self.upkeep.leaves_out() {
+            return Ok(());
+        }
         let site = Site { on, settings };
         let mut go_on = |_, _| !self.host.interrupted();
         let sealed = self.atomically(|| collection::seal(on, &mut go_on));
+        let Some(sealed) = self.unless_refused(on.storage, sealed).transpose() else { return Ok(()) };
         if postponed(sealed)?.is_none() {
             return Ok(());
         }
+        self.upkeep.accepted(&on.storage.table);
         let merged = self.atomically(|| collection::automerge(&site, entries, &mut go_on));
         postponed(merged)?;
         let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));

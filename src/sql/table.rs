@@ -105,7 +105,9 @@ impl VirtualTable for Table {
                 "{table}: a statement failed and could not be taken back; roll the transaction back"
             )));
         }
-        if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) }
+        let tidied = if self.shared.written.replace(false) { self.shared.tidy_if_due() } else { Ok(()) };
+        self.shared.know_schema();
+        tidied
     }
 
     fn commit(&self) -> Result<()> {
@@ -121,6 +123,7 @@ impl VirtualTable for Table {
     }
 
     fn rollback_to(&self, _: i32) -> Result<()> {
+        self.shared.reverted.set(true);
         self.shared.upkeep.reverted();
         Ok(())
     }

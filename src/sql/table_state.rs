@@ -26,6 +26,8 @@ pub struct TableState {
     pub written: Cell<bool>,
     /// Half of a statement that failed is still there.
     pub broken: Cell<bool>,
+    /// Something was taken back since the last commit. SQLite's memory of the schema may then be that of before.
+    pub reverted: Cell<bool>,
     /// What is known of its maintenance.
     pub upkeep: Upkeep,
     /// See [`Host::atomically`].
@@ -54,6 +56,7 @@ impl TableState {
             collection: Arc::new(collection),
             written: Cell::new(false),
             broken: Cell::new(false),
+            reverted: Cell::new(false),
             upkeep,
             opening,
             matching: RefCell::default(),
@@ -134,6 +137,33 @@ impl TableState {
         Ok(filter)
     }
 
+    /// Before a commit, after something was taken back: makes SQLite forget what it remembers of tables that are not there any
+    /// more.
+    ///
+    /// When a failed statement takes back a table that a statement inside of it has made, SQLite notices by the number of
+    /// the schema, as soon as it compiles the next statement. Compiled after the commit, that could be once another connection
+    /// has given the same number to another schema.
+    pub fn know_schema(&self) {
+        if self.reverted.replace(false) {
+            let Connected { storage, conn, .. } = self.on();
+            let sql = format!("SELECT NULL FROM {} LIMIT 0", storage.name("delta"));
+            // The table may be gone: then SQLite has read the schema again.
+            let _ = conn.prepare(&sql).and_then(|mut statement| statement.exists([]));
+        }
+    }
+
+    /// What work that needs the tables of the index has given; `None` where they cannot be made now, which is noted.
+    pub fn unless_refused<T>(&self, storage: &Storage, outcome: Result<T>) -> Result<Option<T>> {
+        match outcome {
+            Ok(done) => Ok(Some(done)),
+            Err(error @ Error::Refused(_)) => {
+                self.upkeep.refused(&storage.table, &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Does what is due at a commit.
     ///
     /// The name and the table that has it may have changed since this object was made: by ALTER TABLE, by DROP TABLE, by a
@@ -192,14 +222,16 @@ impl Journal for TableState {
             return self.seal_amid(&*self.settings()?);
         }
         let Connected { storage, conn, .. } = self.on();
-        if storage.pack_due(conn) {
-            self.atomically(|| storage.pack_behind(conn))?;
+        // What is single now is packed when it is sealed.
+        if storage.pack_due(conn) && !self.upkeep.is_refused() {
+            let packed = self.atomically(|| storage.pack_behind(conn));
+            self.unless_refused(storage, packed)?;
         }
         Ok(())
     }
 
     fn atomically<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.host.atomically(&self.opening, work)
+        self.host.atomically(&self.opening, work).inspect_err(|_| self.reverted.set(true))
     }
 
     /// Where that fails, too, the transaction cannot be committed.

@@ -3,6 +3,7 @@
 use super::background::Presence;
 use super::module::Host;
 use crate::collection::maintenance::{self, Memo, Place, Stay};
+use crate::error::Error;
 use crate::schema::Schema;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,6 +14,9 @@ use std::rc::Rc;
 const SEAL_BYTES: usize = 3 << 30;
 const SEAL_ROWS: std::ops::RangeInclusive<usize> = 1 << 16..=1 << 20;
 
+/// Seals that are left out after one that was refused the tables of the index: each would read the log.
+const LEFT_OUT: usize = 16;
+
 /// What a table and its connection know of its maintenance.
 pub struct Upkeep {
     pub(super) memo: RefCell<Memo>,
@@ -22,7 +26,9 @@ pub struct Upkeep {
     pub(super) seal_at: Cell<usize>,
     pub(super) seal_every: usize,
     pub(super) presence: Presence,
-    _stay: Rc<Stay>,
+    /// The tables of the index could not be made; the number of seals that are left out before it is tried again.
+    refused: Cell<Option<usize>>,
+    stay: Rc<Stay>,
 }
 
 /// The files of a connection, by the names of their schemas.
@@ -70,7 +76,8 @@ impl Upkeep {
             seal_at: Cell::new(seal_every),
             seal_every,
             presence,
-            _stay: stay,
+            refused: Cell::new(None),
+            stay,
         }
     }
 
@@ -78,6 +85,41 @@ impl Upkeep {
     pub fn wrote(&self) -> bool {
         self.entries.set(self.entries.get() + 1);
         self.entries.get() >= self.seal_at.get()
+    }
+
+    /// The tables of the index cannot be made now; it is tried again later.
+    pub fn refused(&self, table: &str, error: &Error) {
+        self.refused.set(Some(LEFT_OUT));
+        if let Ok(mut memo) = self.memo.try_borrow_mut() {
+            memo.failed(table, error);
+        }
+    }
+
+    /// They could be made.
+    pub fn accepted(&self, table: &str) {
+        if self.is_refused() {
+            self.commanded(table);
+        }
+    }
+
+    /// The log was sealed on demand, so whatever kept a commit from it does not any more.
+    pub fn commanded(&self, table: &str) {
+        self.refused.set(None);
+        maintenance::set_trouble(self.stay.place(), table, None);
+    }
+
+    /// Whether they could not be made when it was tried last.
+    pub fn is_refused(&self) -> bool {
+        self.refused.get().is_some()
+    }
+
+    /// Whether a seal is left out for that.
+    pub fn leaves_out(&self) -> bool {
+        let left = self.refused.get().unwrap_or(0);
+        if left > 0 {
+            self.refused.set(Some(left - 1));
+        }
+        left > 0
     }
 
     /// After a commit.

@@ -35,7 +35,7 @@ impl Storage {
                 Some((at, _)) if before.is_stored(at) => {
                     format!("{rows} RENAME COLUMN {} TO {}", quoted(from), quoted(to))
                 }
-                _ => format!("ALTER TABLE {} RENAME COLUMN nonce TO nonce", self.name("root")),
+                _ => format!("ALTER TABLE {} RENAME COLUMN value TO value", self.name("config")),
             },
         };
         Ok(run(conn, &sql, [])?)

@@ -117,7 +117,8 @@ impl Storage {
         Ok(found)
     }
 
-    /// Stores a claim, or its new state; one with nothing left to do is removed.
+    /// Stores a claim, or its new state; one with nothing left to do is removed. So where there are claims the tables of the
+    /// index are there.
     pub fn put_claim(&self, conn: &Connection, claim: &mut Claim) -> Result<()> {
         claim.stamp = u64::from_le_bytes(random::bytes());
         let name = Claim::name(&claim.token);
@@ -125,6 +126,7 @@ impl Storage {
             let sql = format!("DELETE FROM {} WHERE name = ?1", self.name("config"));
             return Ok(conn.prepare_cached(&sql)?.run([name])?);
         }
+        self.make_index(conn)?;
         let bytes = codec::encode(claim).map_err(Error::Value)?;
         self.set_config(conn, &name, &rusqlite::types::Value::Blob(bytes))
     }
@@ -190,13 +192,17 @@ impl Storage {
 
     /// Bytes of the chunks that wait to be removed.
     pub fn trash_bytes(&self, conn: &Connection) -> Result<u64> {
+        let claims = self.claims(conn)?;
+        if claims.is_empty() {
+            return Ok(0);
+        }
         let sql = format!(
             "SELECT ifnull(sum(length(data)), 0) FROM {} WHERE id BETWEEN ?1 AND ?2",
             self.name("chunks")
         );
         let mut statement = conn.prepare_cached(&sql)?;
         let mut total = 0_u64;
-        for range in self.claims(conn)?.iter().flat_map(|claim| &claim.trash) {
+        for range in claims.iter().flat_map(|claim| &claim.trash) {
             let last = range.first.saturating_add(i64::from(range.chunks) - 1);
             let bytes: i64 = statement.query_row([range.first, last], |row| row.get(0))?;
             total = total.saturating_add(u64::try_from(bytes).unwrap_or(0));

@@ -1,4 +1,4 @@
-//! `t_delta`: the append-only log of what changed since the last seal, and the root nonce.
+//! `t_delta`: the append-only log of what changed since the last seal.
 //!
 //! A cached replay of the log is valid up to the entry it ended at as long as that entry still carries the same
 //! random stamp: sequence numbers come back after a rollback, stamps do not.
@@ -52,33 +52,12 @@ pub struct LogPosition {
 }
 
 impl Storage {
-    /// The nonce that changes with every change to the set of segments.
-    pub fn nonce(&self, conn: &Connection) -> Result<[u8; 16]> {
-        let nonce = conn
-            .prepare_cached(&self.sql.nonce)?
-            .query_row([], |row| {
-                Ok(row.get_ref(0)?.as_blob().ok().and_then(|b| <[u8; 16]>::try_from(b).ok()))
-            })
-            .optional()?
-            .flatten();
-        nonce.ok_or_else(|| {
-            crate::error::Error::corrupt(format!("{}_root", self.table), "it has no nonce of 16 bytes")
-        })
-    }
-
     /// Whether the user interrupted the statement that runs. A statement inside of it says so, in every version of
     /// SQLite: it does not take its first step.
     pub fn interrupted(&self, conn: &Connection) -> bool {
         let asked = conn.prepare_cached("SELECT 1").and_then(|mut one| one.query_row([], |_| Ok(())));
         let code = asked.err().and_then(|error| error.sqlite_error_code());
         code == Some(rusqlite::ErrorCode::OperationInterrupted)
-    }
-
-    /// Gives the root a fresh random nonce.
-    pub fn renew_nonce(&self, conn: &Connection) -> Result<()> {
-        let sql = format!("INSERT OR REPLACE INTO {}(id, nonce) VALUES(1, ?1)", self.name("root"));
-        run(conn, &sql, [random::bytes::<16>()])?;
-        Ok(())
     }
 
     /// Where the log ends in the current snapshot.

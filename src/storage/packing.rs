@@ -8,15 +8,16 @@
 //! whole or not at all, as everything that a statement of the user's does to a table.
 
 use super::blob_reader::BlobReader;
-use super::run::Run;
+use super::run::{Run, code_of};
 use super::shadow::longest_value;
 use super::stored::blob;
 use super::tiles::{PIECE, Place, Tiling};
 use super::{LogOp, Storage, encode_vector};
 use crate::error::{Error, Result};
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 /// Tiles are made whenever the log has grown by this many entries.
 const PACK_EVERY: i64 = 256;
@@ -43,10 +44,13 @@ pub(super) struct TileReader<'a> {
 
 impl<'a> TileReader<'a> {
     /// A reader, if the table has tiles.
-    pub fn new(storage: &'a Storage, conn: &'a Connection) -> Option<Self> {
-        let tiling = storage.tiling.as_ref()?;
+    pub fn new(storage: &'a Storage, conn: &'a Connection) -> Result<Option<Self>> {
+        let Some(tiling) = &storage.tiling else { return Ok(None) };
+        if !storage.may_have_tiles(conn)? {
+            return Ok(None);
+        }
         let blobs = BlobReader::new(conn, &storage.database, format!("{}_tiles", storage.table), "data");
-        Some(Self { tiling, storage, conn, blobs, slot: Vec::new(), vector: Vec::new() })
+        Ok(Some(Self { tiling, storage, conn, blobs, slot: Vec::new(), vector: Vec::new() }))
     }
 
     /// One vector of a row.
@@ -59,7 +63,11 @@ impl<'a> TileReader<'a> {
         self.slot.resize(range.len(), 0);
         let mut done = 0;
         for (piece, part) in Tiling::pieces_of(&range) {
-            match self.blobs.open(place.first + piece as i64)? {
+            let opened = match self.blobs.open(place.first + piece as i64) {
+                Err(error) => self.storage.without_tiles(self.conn, error).map(|()| None)?,
+                Ok(length) => length,
+            };
+            match opened {
                 Some(length) if length == tiling.piece_len(piece) => {}
                 None if done == 0 => return Ok(Found::NoTile),
                 _ => return Err(self.storage.bad_tile(place)),
@@ -80,9 +88,11 @@ impl<'a> TileReader<'a> {
     /// Refuses a row that was found neither singly nor in a tile when its tile is there in part.
     pub fn check_missing(&self, rowid: i64) -> Result<()> {
         let Some(place) = self.tiling.slot_of(rowid) else { return Ok(()) };
-        let there =
-            self.conn.prepare_cached(&self.storage.sql.tile_any)?.exists([place.first, place.last])?;
-        if there { Err(self.storage.bad_tile(place)) } else { Ok(()) }
+        if self.storage.has_pieces(self.conn, place.first, place.last)? {
+            Err(self.storage.bad_tile(place))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -93,7 +103,39 @@ impl Storage {
     }
 
     fn is_tile(&self, conn: &Connection, place: Place) -> Result<bool> {
-        Ok(conn.prepare_cached(&self.sql.tile_any)?.exists([place.first, place.first])?)
+        self.has_pieces(conn, place.first, place.first)
+    }
+
+    fn has_pieces(&self, conn: &Connection, first: i64, last: i64) -> Result<bool> {
+        if !self.may_have_tiles(conn)? {
+            return Ok(false);
+        }
+        match conn.prepare_cached(&self.sql.tile_any).and_then(|mut any| any.exists([first, last])) {
+            Err(error) => self.without_tiles(conn, error.into()).map(|()| false),
+            Ok(there) => Ok(there),
+        }
+    }
+
+    /// Whether to look into `t_tiles`. Rows are looked for in tiles one by one, so the root is not asked each time: once a
+    /// snapshot had the table it is tried first. Where another snapshot has none after all, reading fails, and
+    /// [`without_tiles`](Self::without_tiles) asks.
+    fn may_have_tiles(&self, conn: &Connection) -> Result<bool> {
+        if self.tiles_seen.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let there = self.has_index(conn)?;
+        self.tiles_seen.store(there, Ordering::Relaxed);
+        Ok(there)
+    }
+
+    /// `t_tiles` could not be read: fine where the snapshot has none.
+    fn without_tiles(&self, conn: &Connection, error: Error) -> Result<()> {
+        let missing = matches!(&error, Error::Sqlite(cause) if code_of(cause) == Some(ErrorCode::Unknown));
+        if !missing || self.has_index(conn)? {
+            return Err(error);
+        }
+        self.tiles_seen.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether a row's place is in a tile that is there.
@@ -253,6 +295,7 @@ impl Storage {
             if held < tiling.least {
                 return Ok(());
             }
+            self.make_index(conn)?;
             let lengths = (0..tiling.pieces).map(|at| tiling.piece_len(at));
             let mut rest = &*bytes;
             let pieces: Vec<(i64, &[u8])> = (tile.first..)
@@ -306,6 +349,9 @@ impl Storage {
     /// What is wrong with the tiles, one sentence for each.
     pub fn check_tiles(&self, conn: &Connection) -> Result<Vec<String>> {
         let (Some(tiling), table) = (&self.tiling, &self.table) else { return Ok(Vec::new()) };
+        if !self.has_index(conn)? {
+            return Ok(Vec::new());
+        }
         let mut found: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         let mut defects = Vec::new();
         let sql = format!("SELECT id, data FROM {} ORDER BY id", self.name("tiles"));

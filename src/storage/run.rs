@@ -3,7 +3,7 @@
 //! Under `PRAGMA count_changes` each of them returns a row, which is nobody's concern here; rusqlite's `execute` takes it
 //! for a mistake of its caller.
 
-use rusqlite::{Connection, Params, Result, Rows, Statement};
+use rusqlite::{Connection, Error, ErrorCode, Params, Result, Rows, Statement};
 
 pub(super) trait Run {
     /// Runs the statement to its end.
@@ -30,4 +30,12 @@ fn finish(mut rows: Rows<'_>) -> Result<()> {
 /// Runs a statement that is not needed again soon.
 pub(super) fn run(conn: &Connection, sql: &str, params: impl Params) -> Result<()> {
     conn.prepare(sql)?.run(params)
+}
+
+/// What kind of error it is, if it is SQLite's: one of compiling a statement may come with the place in its SQL.
+pub(super) fn code_of(error: &Error) -> Option<ErrorCode> {
+    match error {
+        Error::SqliteFailure(cause, _) | Error::SqlInputError { error: cause, .. } => Some(cause.code),
+        _ => None,
+    }
 }

@@ -1,6 +1,7 @@
 //! `t_segments` and `t_tombstones`: the directory of immutable segments and which of their rows are dead.
 
 use super::run::{Run, run};
+use super::tables::{Nonce, says_made};
 use super::{Storage, codec};
 use crate::error::{Error, Result};
 use crate::random;
@@ -120,6 +121,15 @@ impl Storage {
 
     /// All segments, oldest first.
     pub fn segments(&self, conn: &Connection) -> Result<Vec<SegmentRecord>> {
+        if self.has_index(conn)? { self.listed(conn) } else { Ok(Vec::new()) }
+    }
+
+    /// All segments of a snapshot whose root nonce was read already.
+    pub fn segments_under(&self, conn: &Connection, nonce: &Nonce) -> Result<Vec<SegmentRecord>> {
+        if !self.lean || says_made(nonce) { self.listed(conn) } else { Ok(Vec::new()) }
+    }
+
+    fn listed(&self, conn: &Connection) -> Result<Vec<SegmentRecord>> {
         let sql = format!("SELECT seq, id, rows, directory FROM {} ORDER BY seq", self.name("segments"));
         let mut statement = conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
@@ -205,11 +215,13 @@ impl Storage {
 
     /// Removes everything that can be built again from `t_rows` and `t_vectors`.
     pub fn drop_index(&self, conn: &Connection) -> Result<()> {
-        for suffix in ["segments", "chunks", "tombstones", "delta"] {
+        self.restore_root(conn)?;
+        let of_index: &[&str] =
+            if self.has_index(conn)? { &["segments", "chunks", "tombstones"] } else { &[] };
+        for suffix in of_index.iter().chain(&["delta"]) {
             run(conn, &format!("DELETE FROM {}", self.name(suffix)), [])?;
         }
-        self.drop_claims(conn)?;
-        self.renew_nonce(conn)
+        self.drop_claims(conn)
     }
 
     /// Dead rows of a segment as of the last seal; the log may add more.

@@ -133,7 +133,7 @@ impl Storage {
     pub fn settings(&self, conn: &Connection) -> Result<Settings> {
         let mut settings = Settings::default();
         let mut statement = conn.prepare_cached(&format!(
-            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'tile_rows') AND name NOT BETWEEN 'claim ' AND 'claim!'",
+            "SELECT name, value FROM {} WHERE name NOT IN ('format', 'schema', 'root', 'tile_rows') AND name NOT BETWEEN 'claim ' AND 'claim!'",
             self.name("config")
         ))?;
         let mut rows = statement.query([])?;

@@ -1,30 +1,15 @@
 //! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
 
-use super::kind::check_kind;
+use super::form::{FORMAT, FORMAT_OF_NINE_TABLES, Form, NO_TILES, read_config};
+use super::kind::object_called;
 use super::run::Run;
+use super::tables::{INDEX, ROOT, SHADOWS, fresh_nonce, is_of_index};
 use super::tiles::Tiling;
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnKind, ColumnType, Schema, VectorSpec, quoted};
 use rusqlite::{Connection, OptionalExtension};
-
-/// Suffixes of all shadow tables; `t_rows`, `t_vectors` and `t_tiles` are the truth, the others can be rebuilt from them.
-pub const SHADOWS: &[&str] =
-    &["config", "root", "rows", "vectors", "delta", "segments", "chunks", "tombstones", "tiles"];
-
-/// Version of the file format this build writes, and the newest it reads.
-pub const FORMAT: i64 = 5;
-
-/// The version whose texts are read by the first two editions of the rules.
-const FORMAT_OF_TWO_EDITIONS: i64 = 3;
-
-/// The version whose chunks all have 1,048,576 bytes, but the last of a payload.
-const FORMAT_OF_EQUAL_CHUNKS: i64 = 2;
-
-/// The version before tiles: it has no `t_tiles`.
-const FORMAT_WITHOUT_TILES: i64 = 1;
-
-/// `tile_rows` of a table that was made in that version and has been written since.
-const NO_TILES: i64 = -1;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Bytes that a row of a shadow table takes beside its one large value.
 const ROW_OVERHEAD: usize = 64;
@@ -42,8 +27,12 @@ pub struct Storage {
     pub database: String,
     /// Name of the collection.
     pub table: String,
-    /// Whether there is a `t_tiles`.
+    /// Whether there is a `t_tiles`, sooner or later.
     tiles: bool,
+    /// Whether the root is in `t_config`, and the tables of the index are made when they are needed.
+    pub(super) lean: bool,
+    /// Where to look for a tile first, see [`Storage::may_have_tiles`].
+    pub(super) tiles_seen: Arc<AtomicBool>,
     pub(super) tiling: Option<Tiling>,
     /// The vector columns.
     pub(super) specs: Vec<VectorSpec>,
@@ -54,6 +43,7 @@ pub struct Storage {
 #[derive(Debug, Clone)]
 pub(super) struct Sql {
     pub nonce: String,
+    pub nonce_put: String,
     pub log_last: String,
     pub log_at: String,
     pub log_since: String,
@@ -87,7 +77,7 @@ fn stored(schema: &Schema) -> impl Iterator<Item = &Column> {
 impl Storage {
     /// The shadow tables of a new collection.
     pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
-        Self::of(database, table, schema, true, Tiling::choose(schema))
+        Self::of(database, table, schema, Form { lean: true, tiles: true, tile_rows: Tiling::choose(schema) })
     }
 
     /// The shadow tables of an existing collection, and its declaration.
@@ -95,11 +85,11 @@ impl Storage {
     /// # Errors
     /// [`Error::NewerFormat`] for a newer file, [`Error::Corrupt`] for a damaged configuration.
     pub fn open(conn: &Connection, database: &str, table: &str) -> Result<(Self, Schema)> {
-        let (tiles, schema, rows) = read_config(conn, database, table)?;
-        Ok((Self::of(database, table, &schema, tiles, rows), schema))
+        let (form, schema) = read_config(conn, database, table)?;
+        Ok((Self::of(database, table, &schema, form), schema))
     }
 
-    fn of(database: &str, table: &str, schema: &Schema, tiled: bool, tile_rows: usize) -> Self {
+    fn of(database: &str, table: &str, schema: &Schema, form: Form) -> Self {
         let name = |suffix: &str| format!("{}.{}", quoted(database), quoted(&format!("{table}_{suffix}")));
         let (rows, vectors, delta, tiles) = (name("rows"), name("vectors"), name("delta"), name("tiles"));
         let columns: Vec<String> = stored(schema).map(|column| quoted(&column.name)).collect();
@@ -122,8 +112,10 @@ impl Storage {
             Some((at, ColumnType::Text)) => quoted(&schema.columns[at].name),
             _ => "rowid".to_owned(),
         };
+        let (nonce, nonce_put) = Self::nonce_sql(form.lean, &name("config"), &name("root"));
         let sql = Sql {
-            nonce: format!("SELECT nonce FROM {} WHERE id = 1", name("root")),
+            nonce,
+            nonce_put,
             log_last: format!("SELECT seq, stamp FROM {delta} ORDER BY seq DESC LIMIT 1"),
             log_at: format!("SELECT stamp FROM {delta} WHERE seq = ?1"),
             log_since: format!(
@@ -160,21 +152,33 @@ impl Storage {
             tile_put: format!("INSERT OR REPLACE INTO {tiles}(id, data) VALUES(?1, ?2)"),
             tile_delete: format!("DELETE FROM {tiles} WHERE id BETWEEN ?1 AND ?2"),
         };
-        let tiling = Tiling::new(schema, tile_rows);
-        let specs = schema.vectors().map(|(_, spec)| spec.clone()).collect();
-        Self { database: database.to_owned(), table: table.to_owned(), tiles: tiled, tiling, specs, sql }
+        Self {
+            database: database.to_owned(),
+            table: table.to_owned(),
+            tiles: form.tiles,
+            lean: form.lean,
+            tiles_seen: Arc::new(AtomicBool::new(!form.lean)),
+            tiling: Tiling::new(schema, form.tile_rows),
+            specs: schema.vectors().map(|(_, spec)| spec.clone()).collect(),
+            sql,
+        }
     }
 
     /// Whether two handles speak of tables with the same shadow tables and one arrangement of vectors.
     pub fn same_form(&self, other: &Self) -> bool {
         let rows = |storage: &Self| storage.tiling.as_ref().map(|tiling| tiling.rows);
-        self.tiles == other.tiles && rows(self) == rows(other)
+        (self.lean, self.tiles) == (other.lean, other.tiles) && rows(self) == rows(other)
     }
 
-    /// Suffixes of the shadow tables that the table has.
-    fn suffixes(&self) -> impl Iterator<Item = &'static str> {
-        let tiles = self.tiles;
-        SHADOWS.iter().copied().filter(move |suffix| tiles || *suffix != "tiles")
+    /// Suffixes of the shadow tables that the table has; `made`: with those of the index.
+    fn suffixes(&self, made: bool) -> impl Iterator<Item = &'static str> {
+        let (lean, tiles, vectors) = (self.lean, self.tiles, !self.specs.is_empty());
+        SHADOWS.iter().copied().filter(move |suffix| match *suffix {
+            "root" => !lean,
+            "vectors" => !lean || vectors,
+            "tiles" => tiles && made,
+            suffix => made || !is_of_index(suffix),
+        })
     }
 
     /// Qualified, quoted name of the shadow table with `suffix`.
@@ -182,7 +186,7 @@ impl Storage {
         format!("{}.{}", quoted(&self.database), quoted(&format!("{}_{suffix}", self.table)))
     }
 
-    /// Creates all shadow tables and stores `schema`.
+    /// Creates the shadow tables that a table without an index has, and stores `schema`.
     pub fn create(&self, conn: &Connection, schema: &Schema) -> Result<()> {
         let mut rows = String::from("rowid INTEGER PRIMARY KEY");
         for column in stored(schema) {
@@ -192,53 +196,49 @@ impl Storage {
                 rows.push_str(" NOT NULL UNIQUE");
             }
         }
-        self.refuse_taken_names(conn)?;
-        let vectors: String = (0..schema.vectors().count()).map(|i| format!(", v{i} BLOB")).collect();
-        let name = |suffix: &str| self.name(suffix);
-        conn.execute_batch(&format!(
-            "CREATE TABLE {}(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value);
-             CREATE TABLE {}(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL);
-             CREATE TABLE {}({rows});
-             CREATE TABLE {}(rowid INTEGER PRIMARY KEY{vectors});
-             CREATE TABLE {}(seq INTEGER PRIMARY KEY, op INTEGER, row INTEGER, segment INTEGER, ord INTEGER, stamp INTEGER);
-             CREATE TABLE {}(seq INTEGER PRIMARY KEY, id BLOB NOT NULL, rows INTEGER NOT NULL, directory BLOB NOT NULL);
-             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-             CREATE TABLE {}(segment INTEGER PRIMARY KEY, dead BLOB NOT NULL, checksum INTEGER NOT NULL);
-             CREATE TABLE {}(id INTEGER PRIMARY KEY, data BLOB NOT NULL);",
-            name("config"),
-            name("root"),
-            name("rows"),
-            name("vectors"),
-            name("delta"),
-            name("segments"),
-            name("chunks"),
-            name("tombstones"),
-            name("tiles"),
-        ))?;
-        self.renew_nonce(conn)?;
+        // None of them can be made later where something else has its name.
+        self.refuse_taken_names(conn, &self.table, SHADOWS.iter().copied())?;
+        let mut vectors: String = (0..schema.vectors().count()).map(|i| format!(", v{i} BLOB")).collect();
+        vectors.insert_str(0, "rowid INTEGER PRIMARY KEY");
+        for suffix in self.suffixes(false) {
+            let columns = match suffix {
+                "config" => "id INTEGER PRIMARY KEY, name TEXT NOT NULL, value",
+                "rows" => &rows,
+                "vectors" => &vectors,
+                _ => {
+                    "seq INTEGER PRIMARY KEY, op INTEGER, row INTEGER, segment INTEGER, ord INTEGER, stamp INTEGER"
+                }
+            };
+            conn.prepare(&format!("CREATE TABLE {}({columns})", self.name(suffix)))?.run([])?;
+        }
         let json = serde_json::to_string(schema).map_err(|e| Error::Schema(e.to_string()))?;
-        self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))?;
-        self.set_config(conn, "schema", &rusqlite::types::Value::Text(json))?;
-        let rows = self.tiling.as_ref().map_or(0, |tiling| tiling.rows as i64);
-        self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(rows))
+        let tile_rows = self.tiling.as_ref().map_or(0, |tiling| tiling.rows as i64);
+        let sql = format!(
+            "INSERT INTO {}(id, name, value) VALUES(1, 'format', ?1), (2, 'schema', ?2), ({ROOT}, 'root', ?3), \
+             (4, 'tile_rows', ?4)",
+            self.name("config")
+        );
+        conn.prepare(&sql)?.run(rusqlite::params![FORMAT, json, fresh_nonce(false), tile_rows])?;
+        Ok(())
     }
 
-    /// One look through the schema for all names: it has no index, and a file may have thousands of tables.
-    fn refuse_taken_names(&self, conn: &Connection) -> Result<()> {
-        let names: Vec<String> = self.suffixes().map(|suffix| format!("{}_{suffix}", self.table)).collect();
-        let marks = vec!["?"; names.len()].join(", ");
-        let schema = quoted(&self.database);
-        let sql = format!(
-            "SELECT type, name FROM {schema}.sqlite_schema WHERE name COLLATE NOCASE IN ({marks}) LIMIT 1"
-        );
-        let found = conn.query_row(&sql, rusqlite::params_from_iter(&names), |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        });
-        let Some((kind, name)) = found.optional()? else { return Ok(()) };
-        let table = &self.table;
-        Err(Error::Schema(format!(
-            "{table}: there is a {kind} {name} already, a name that {table} needs for its data; rename one of the two"
-        )))
+    /// Refuses names of shadow tables of `table` that something else has.
+    fn refuse_taken_names(
+        &self,
+        conn: &Connection,
+        table: &str,
+        suffixes: impl Iterator<Item = &'static str>,
+    ) -> Result<()> {
+        for suffix in suffixes {
+            let name = format!("{table}_{suffix}");
+            if let Some(what) = object_called(conn, &self.database, &name)? {
+                return Err(Error::Schema(format!(
+                    "{table}: there is {what} {name} already, a name that {table} needs for its data; rename one of the \
+                     two"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The SQL that declares what has the collection's name now, if a table has it.
@@ -252,7 +252,9 @@ impl Storage {
 
     /// Drops all shadow tables.
     pub fn destroy(&self, conn: &Connection) -> Result<()> {
-        for suffix in self.suffixes() {
+        // What is damaged can be dropped, too.
+        let made = self.has_index(conn).unwrap_or(true);
+        for suffix in self.suffixes(made) {
             conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", self.name(suffix)))?;
         }
         Ok(())
@@ -260,23 +262,30 @@ impl Storage {
 
     /// Renames all shadow tables for a collection that will be called `new`.
     pub fn rename(&self, conn: &Connection, new: &str) -> Result<()> {
-        for suffix in self.suffixes() {
+        let made = self.has_index(conn)?;
+        if !made && !new.eq_ignore_ascii_case(&self.table) {
+            self.refuse_taken_names(conn, new, INDEX.iter().map(|(suffix, _)| *suffix))?;
+        }
+        for suffix in self.suffixes(made) {
             let target = quoted(&format!("{new}_{suffix}"));
             conn.execute_batch(&format!("ALTER TABLE {} RENAME TO {target}", self.name(suffix)))?;
         }
         Ok(())
     }
 
-    /// Notes that the table now holds what only this version of the format allows.
+    /// Notes that a table of an older version now holds what only the newest one of its form allows.
     pub fn upgrade_format(&self, conn: &Connection) -> Result<()> {
+        if self.lean {
+            return Ok(());
+        }
         let sql = format!("SELECT 1 FROM {} WHERE name = 'format' AND value < ?1", self.name("config"));
-        if !conn.prepare_cached(&sql)?.exists([FORMAT])? {
+        if !conn.prepare_cached(&sql)?.exists([FORMAT_OF_NINE_TABLES])? {
             return Ok(());
         }
         if !self.tiles {
             self.set_config(conn, "tile_rows", &rusqlite::types::Value::Integer(NO_TILES))?;
         }
-        self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT))
+        self.set_config(conn, "format", &rusqlite::types::Value::Integer(FORMAT_OF_NINE_TABLES))
     }
 
     pub(super) fn set_config(
@@ -292,59 +301,5 @@ impl Storage {
         ))?
         .run(rusqlite::params![name, value])?;
         Ok(())
-    }
-}
-
-/// Whether there is a `t_tiles`, the declaration and the rows of a tile.
-fn read_config(conn: &Connection, database: &str, table: &str) -> Result<(bool, Schema, usize)> {
-    check_kind(conn, database, table, "config")?;
-    let config = format!("{}.{}", quoted(database), quoted(&format!("{table}_config")));
-    let sql = format!("SELECT name, value FROM {config} WHERE name IN ('format', 'schema', 'tile_rows')");
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let mut found = std::collections::HashMap::new();
-    let mut checked = false;
-    while let Some(row) = rows.next()? {
-        // Within the read transaction of this statement the others cost next to nothing.
-        if !std::mem::replace(&mut checked, true) {
-            for suffix in SHADOWS.iter().filter(|suffix| **suffix != "config") {
-                check_kind(conn, database, table, suffix)?;
-            }
-        }
-        if let crate::value::Value::Text(name) = crate::value::Value::from(row.get_ref(0)?) {
-            found.insert(name, crate::value::Value::from(row.get_ref(1)?));
-        }
-    }
-    let mut get = |name: &str| found.remove(name);
-    let place = format!("{table}_config");
-    let format = match get("format") {
-        Some(crate::value::Value::Integer(file @ FORMAT_WITHOUT_TILES..=FORMAT)) => file,
-        Some(crate::value::Value::Integer(file)) if file > FORMAT => {
-            return Err(Error::NewerFormat { table: table.to_owned(), file, supported: FORMAT });
-        }
-        _ => {
-            return Err(Error::Unknown(format!(
-                "{place}: no usable format version; is this a nearlite table?"
-            )));
-        }
-    };
-    let Some(crate::value::Value::Text(json)) = get("schema") else {
-        return Err(Error::corrupt(place, "the schema is missing"));
-    };
-    let schema: Schema =
-        serde_json::from_str(&json).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
-    schema.validate(table).map_err(|e| Error::corrupt(place.clone(), e.to_string()))?;
-    match (format, get("tile_rows")) {
-        (FORMAT_WITHOUT_TILES, _) => Ok((false, schema, 0)),
-        (FORMAT_OF_EQUAL_CHUNKS.., Some(crate::value::Value::Integer(0))) => Ok((true, schema, 0)),
-        (FORMAT_OF_TWO_EDITIONS.., Some(crate::value::Value::Integer(NO_TILES))) => Ok((false, schema, 0)),
-        (_, Some(crate::value::Value::Integer(rows))) => {
-            let rows = usize::try_from(rows)
-                .ok()
-                .filter(|rows| Tiling::new(&schema, *rows).is_some())
-                .ok_or_else(|| Error::corrupt(place, format!("tiles of {rows} rows")))?;
-            Ok((true, schema, rows))
-        }
-        _ => Err(Error::corrupt(place, "the rows of a tile are missing")),
     }
 }

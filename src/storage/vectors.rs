@@ -60,7 +60,7 @@ impl Storage {
         if let Some(row) = rows.next()? {
             return (0..width).map(|at| Ok(blob(row.get_ref(at + 1)?).map(<[u8]>::to_vec))).collect();
         }
-        let Some(mut tiles) = TileReader::new(self, conn) else { return Ok(vec![None; width]) };
+        let Some(mut tiles) = TileReader::new(self, conn)? else { return Ok(vec![None; width]) };
         let read = |(at, spec)| match tiles.read(rowid, at)? {
             Found::Vector(vector) => Ok(Some(encode_vector(spec, vector))),
             Found::Nothing => Ok(None),
@@ -92,7 +92,7 @@ impl Storage {
             decode_vector(spec, bytes, &mut scratch, format_args!("{} row {rowid}", self.table))?;
             each(Some(&scratch)).map(|()| true)
         };
-        let mut tiles = TileReader::new(self, conn);
+        let mut tiles = TileReader::new(self, conn)?;
         // Most tables have nearly all rows in tiles, or none: a row is looked for where the one before it was.
         let mut tiled = tiles.is_some();
         for rowid in rowids {

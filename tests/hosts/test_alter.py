@@ -439,13 +439,6 @@ def test_sqlites_own_procedure_is_what_the_error_says(db):
     sound(db)
 
 
-def test_a_file_that_was_altered_is_refused_by_a_build_that_reads_format_4(db):
-    make(db)
-    db.rows("UPDATE docs_config SET value = 4 WHERE name = 'format'")
-    alter(db, "ADD COLUMN lang TEXT")
-    assert db.one("SELECT value FROM docs_config WHERE name = 'format'") == 5
-
-
 def test_unfinished_maintenance_of_the_old_columns_is_given_up(db):
     db.rows("CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, year INTEGER, e VECTOR(2) METRIC l2)")
     db.rows("INSERT INTO docs(docs, rank) VALUES('delta_rows', 20)")

@@ -268,7 +268,7 @@ def test_rows_written_before_a_rename_are_sealed_in_its_transaction(tables):
     tables.has("notes", range(1, 201))
 
 
-@pytest.mark.parametrize("suffix", ["root", "delta", "rows"])
+@pytest.mark.parametrize("suffix", ["config", "delta", "rows"])
 def test_a_shadow_table_that_was_dropped_stays_an_error_of_the_commit(db, suffix):
     tables = Tables(db, "main", None)
     tables.create("docs", range(1, 4))

@@ -103,6 +103,7 @@ fn whole(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
 
 /// Everything is built again from the rows.
 fn rebuild(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
+    site.storage.restore_root(site.conn)?;
     let mut claim = Claim::new(claims, true, Vec::new());
     claim.mark_rebuild();
     site.storage.put_claim(site.conn, &mut claim)?;

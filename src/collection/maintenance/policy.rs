@@ -90,7 +90,7 @@ fn class(live: usize, fan: usize) -> u32 {
 
 /// How many segments may be left.
 pub fn most(fan: usize) -> usize {
-    fan.max(3) * MOST_FOR_FAN
+    fan.max(3).saturating_mul(MOST_FOR_FAN)
 }
 
 /// The next merge; `None` when the segments are as they should be.

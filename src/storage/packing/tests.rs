@@ -50,6 +50,10 @@ impl Table {
     }
 
     fn count(&self, table: &str) -> usize {
+        // The tables of the index are made with the first tile.
+        if table == "tiles" && !self.storage.has_index(&self.conn).unwrap() {
+            return 0;
+        }
         let sql = format!("SELECT count(*) FROM t_{table}");
         self.conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize
     }
