@@ -1,7 +1,7 @@
 //! The delta: rows that are in no segment yet, held in memory and searched exactly.
 //!
 //! Slots are append-only: a row that is written again gets a new slot and its old one dies. So everything derived
-//! from full blocks of slots (text blocks) stays valid while the delta grows.
+//! from full blocks of slots (text blocks) stays valid while the delta grows. After a seal the blocks that it took are dropped.
 
 use super::connected::Connected;
 use super::revised::Revised;
@@ -11,8 +11,8 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::{Layout, Schema};
-use crate::storage::{LogEntry, LogOp, decode_vector};
-use crate::text::{self, TextConfig, TextPayload};
+use crate::storage::{LogEntry, LogOp};
+use crate::text::{RecentTexts, TextConfig, TextReader};
 use crate::value::Value;
 use crate::vector::{Metric, metric};
 use parking_lot::Mutex;
@@ -20,8 +20,11 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Slots of one in-memory text index; small, because the last block is built again after every write.
-const TEXT_BLOCK: usize = 64;
+/// Rows that are read at once.
+const READ_ROWS: usize = 256;
+
+/// Bytes of texts that are kept until a search wants to have them; the others are read again.
+const MOST_WAITING: usize = 1 << 20;
 
 /// Bytes that a log entry takes in maps, roughly, its vectors and values aside.
 const LOG_ENTRY: usize = 160;
@@ -45,8 +48,49 @@ pub struct Delta {
     layout: Layout,
     /// Slots whose metadata has changed since.
     pub revised: Revised,
-    /// Complete blocks only; the open block at the end is rebuilt per view.
-    text_blocks: Mutex<Vec<Arc<TextPayload>>>,
+    /// Words of the first slots, those that a search has asked for.
+    recent: Mutex<RecentTexts>,
+    /// Texts of slots whose words nobody has asked for.
+    waiting: Waiting,
+}
+
+/// Texts by slot, from when a row was read until a search wants its words.
+#[derive(Clone, Default)]
+struct Waiting {
+    texts: HashMap<u32, Texts>,
+    bytes: usize,
+    /// Texts of slots before this one were dropped.
+    from: u32,
+}
+
+/// The texts of a row, one for each FULLTEXT column.
+type Texts = Vec<Option<Cow<'static, str>>>;
+
+impl Waiting {
+    fn push(&mut self, slot: u32, texts: Texts) {
+        let bytes: usize = texts.iter().flatten().map(|text| text.len()).sum();
+        if self.bytes + bytes <= MOST_WAITING {
+            self.bytes += bytes;
+            self.texts.insert(slot, texts);
+        }
+    }
+
+    /// The slots before this one are gone, and the others are counted from it.
+    fn drop_front(&mut self, gone: u32) {
+        self.forget(gone);
+        self.from = self.from.saturating_sub(gone);
+        let kept = std::mem::take(&mut self.texts).into_iter();
+        self.texts = kept.map(|(slot, texts)| (slot - gone, texts)).collect();
+    }
+
+    /// Drops the texts of slots before this one.
+    fn forget(&mut self, slot: u32) {
+        if slot > self.from {
+            self.from = slot;
+            self.texts.retain(|of, _| *of >= slot);
+            self.bytes = self.texts.values().flatten().flatten().map(|text| text.len()).sum();
+        }
+    }
 }
 
 impl Clone for Delta {
@@ -58,7 +102,8 @@ impl Clone for Delta {
             vectors: self.vectors.clone(),
             layout: self.layout.clone(),
             revised: self.revised.clone(),
-            text_blocks: Mutex::new(self.text_blocks.lock().clone()),
+            recent: Mutex::new(self.recent.lock().clone()),
+            waiting: self.waiting.clone(),
         }
     }
 }
@@ -73,7 +118,8 @@ impl Delta {
             vectors: schema.vectors().map(|_| DeltaVectors::default()).collect(),
             layout: schema.layout(),
             revised: Revised::default(),
-            text_blocks: Mutex::default(),
+            recent: Mutex::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -104,21 +150,40 @@ impl Delta {
 
     /// The same rows but for those that are not in `lives`; `None` where rows are missing, where columns were added or dropped
     /// since, or where so few rows are left that it is better to read them again.
-    pub fn only(&self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
+    pub fn only(mut self, schema: &Schema, lives: &HashSet<i64>) -> Option<Self> {
         let is_complete = lives.iter().all(|rowid| self.by_row.contains_key(rowid));
-        if !is_complete || lives.len() < self.slots() / 2 || self.layout != schema.layout() {
+        if !is_complete || self.layout != schema.layout() {
             return None;
         }
-        let mut kept = self.clone();
-        kept.by_row.retain(|rowid, _| lives.contains(rowid));
-        for (rowid, slot) in &self.by_row {
-            if !lives.contains(rowid)
-                && let Some(dead) = kept.dead.get_mut(*slot as usize)
-            {
+        let dead = &mut self.dead;
+        self.by_row.retain(|rowid, slot| {
+            let lives = lives.contains(rowid);
+            if !lives && let Some(dead) = dead.get_mut(*slot as usize) {
                 *dead = true;
             }
+            lives
+        });
+        self.drop_front(schema);
+        (lives.len() >= self.slots() / 2).then_some(self)
+    }
+
+    /// Drops dead slots before the first living one, by whole blocks of texts: a seal takes what came first.
+    fn drop_front(&mut self, schema: &Schema) {
+        let dead = self.dead.iter().take_while(|dead| **dead).count();
+        let gone = dead / RecentTexts::BLOCK * RecentTexts::BLOCK;
+        if gone == 0 {
+            return;
         }
-        Some(kept)
+        self.slots.drop_front(gone);
+        self.dead.drain(..gone);
+        self.by_row.values_mut().for_each(|slot| *slot -= gone as u32);
+        for (column, (_, spec)) in self.vectors.iter_mut().zip(schema.vectors()) {
+            column.data.drain(..gone * spec.dim);
+            column.present.drain(..gone);
+        }
+        self.revised.drop_front(gone as u32);
+        self.recent.get_mut().drop_front(gone);
+        self.waiting.drop_front(gone as u32);
     }
 
     /// Vectors of the `at`-th vector column.
@@ -140,6 +205,8 @@ impl Delta {
     /// Replays log entries and loads the rows they add from `t_rows` and `t_vectors`. What they say of segments is the
     /// view's matter.
     pub fn apply(&mut self, on: Connected<'_>, entries: &[LogEntry]) -> Result<()> {
+        let read = self.recent.get_mut().rows();
+        self.waiting.forget(read as u32);
         // A row may come and go several times in one batch; only where it ended up counts.
         memory::check_large(entries.len().saturating_mul(LOG_ENTRY))?;
         let mut last: HashMap<i64, usize> = HashMap::with_capacity(entries.len());
@@ -151,13 +218,14 @@ impl Delta {
                 LogOp::Kill { .. } | LogOp::Revise { .. } => {}
             }
         }
+        let mut added = Vec::with_capacity(entries.len());
         for (at, entry) in entries.iter().enumerate() {
             if last.get(&entry.rowid) == Some(&at) {
                 if let Some(old) = self.by_row.remove(&entry.rowid) {
                     self.dead[old as usize] = true;
                 }
                 if entry.op == LogOp::Add {
-                    self.push(on, entry.rowid)?;
+                    added.push(entry.rowid);
                 }
             }
             // A row that is added in this batch is read as it is now.
@@ -169,29 +237,38 @@ impl Delta {
                 self.revised.push(slot, entry.rowid, revised_metadata(on, entry.rowid)?);
             }
         }
-        Ok(())
+        added.chunks(READ_ROWS).try_for_each(|rowids| self.push(on, rowids))
     }
 
-    fn push(&mut self, on: Connected<'_>, rowid: i64) -> Result<()> {
+    /// Adds rows as they are now.
+    fn push(&mut self, on: Connected<'_>, rowids: &[i64]) -> Result<()> {
         let Connected { storage, conn, schema } = on;
-        let place = || format!("{} row {rowid}", storage.table);
-        let Some(row) = storage.row(conn, rowid)? else {
-            return Err(Error::corrupt(place(), "the log names a row that t_rows does not have"));
-        };
-        let metadata = metadata_of(schema, &row.values);
-        let vectors = storage.vectors(conn, rowid)?;
-        for ((column, (_, spec)), bytes) in self.vectors.iter_mut().zip(schema.vectors()).zip(vectors) {
-            let start = column.data.len();
-            memory::grow(&mut column.data, spec.dim)?;
-            column.data.resize(start + spec.dim, 0.0);
-            if let Some(bytes) = &bytes {
-                decode_vector(spec, bytes, &mut column.data[start..], place())?;
-            }
-            column.present.push(bytes.is_some());
+        for ((at, column), (_, spec)) in self.vectors.iter_mut().enumerate().zip(schema.vectors()) {
+            memory::grow(&mut column.data, rowids.len() * spec.dim)?;
+            storage.for_each_vector(conn, at, rowids.iter().copied(), |vector| {
+                match vector {
+                    Some(vector) => column.data.extend_from_slice(vector),
+                    None => column.data.resize(column.data.len() + spec.dim, 0.0),
+                }
+                column.present.push(vector.is_some());
+                Ok(())
+            })?;
         }
-        self.by_row.insert(rowid, self.slots.len() as u32);
-        self.slots.push(rowid, metadata);
-        self.dead.push(false);
+        let has_text = schema.full_texts().next().is_some();
+        let mut rows = storage.rows(conn, rowids)?.into_iter();
+        for rowid in rowids {
+            let Some(row) = rows.next().filter(|row| row.rowid == *rowid) else {
+                let place = format!("{} row {rowid}", storage.table);
+                return Err(Error::corrupt(place, "the log names a row that t_rows does not have"));
+            };
+            let metadata = metadata_of(schema, &row.values);
+            if has_text {
+                self.waiting.push(self.slots.len() as u32, texts_of(schema, Some(row.values)));
+            }
+            self.by_row.insert(*rowid, self.slots.len() as u32);
+            self.slots.push(*rowid, metadata);
+            self.dead.push(false);
+        }
         Ok(())
     }
 
@@ -200,65 +277,38 @@ impl Delta {
         self.slots.columns(schema)
     }
 
-    /// In-memory text indexes over the slots, each with the bitmap of its dead documents.
-    pub fn text(
-        &self,
-        on: Connected<'_>,
-        config: &TextConfig,
-    ) -> Result<Vec<(Arc<TextPayload>, Option<Bitmap>)>> {
+    /// The words of all slots.
+    pub fn texts(&self, on: Connected<'_>, config: &TextConfig) -> Result<RecentTexts> {
         // The lock is not held while rows are read: what stands in place of their table may lead back here.
-        let mut blocks = self.text_blocks.lock().clone();
-        let complete = self.slots() / TEXT_BLOCK;
-        let build = |block: usize| -> Result<Arc<TextPayload>> {
-            let slots = block * TEXT_BLOCK..((block + 1) * TEXT_BLOCK).min(self.slots());
-            let mut documents = Vec::with_capacity(slots.len());
-            for slot in slots {
-                let row =
-                    if self.dead[slot] { None } else { on.storage.row(on.conn, self.rowid(slot as u32))? };
-                documents.push(texts_of(on.schema, row.map(|row| row.values)));
-            }
-            let bytes = text::build(config, &mut documents.into_iter())?;
-            TextPayload::decode(bytes).map(Arc::new).map_err(Error::Text)
-        };
-        if blocks.len() < complete {
-            while blocks.len() < complete {
-                let made = build(blocks.len())?;
-                blocks.push(made);
-            }
-            let mut kept = self.text_blocks.lock();
-            if kept.len() < blocks.len() {
-                kept.clone_from(&blocks);
+        let mut texts = std::mem::take(&mut *self.recent.lock());
+        let from = texts.rows();
+        if from < self.slots() {
+            let mut reader = TextReader::new(config)?;
+            for slot in from..self.slots() {
+                let rowid = self.rowid(slot as u32);
+                if self.dead[slot] {
+                    texts.push(&mut reader, &[]);
+                } else if let Some(waiting) = self.waiting.texts.get(&(slot as u32)) {
+                    texts.push(&mut reader, waiting);
+                } else {
+                    let row = on.storage.row(on.conn, rowid)?;
+                    texts.push(&mut reader, &texts_of(on.schema, row.map(|row| row.values)));
+                }
             }
         }
-        let mut all = blocks;
-        if self.slots() > complete * TEXT_BLOCK {
-            all.push(build(complete)?);
-        }
-        Ok(all
-            .into_iter()
-            .enumerate()
-            .map(|(block, payload)| {
-                let base = block * TEXT_BLOCK;
-                let dead =
-                    Bitmap::from_fn(payload.docs(), |i| self.dead.get(base + i).copied().unwrap_or(true));
-                (payload, (!dead.is_empty()).then_some(dead))
-            })
-            .collect())
+        self.recent.lock().clone_from(&texts);
+        Ok(texts)
     }
 
-    /// Text index that holds `slot`.
-    pub fn text_block(slot: u32) -> usize {
-        slot as usize / TEXT_BLOCK
-    }
-
-    /// First slot of the `block`-th text index.
-    pub fn text_base(block: usize) -> u32 {
-        (block * TEXT_BLOCK) as u32
+    /// Which slots are dead.
+    pub fn dead(&self) -> &[bool] {
+        &self.dead
     }
 
     /// Bytes held in memory, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.vectors.iter().map(|v| v.data.len() * 4).sum::<usize>() + self.slots() * 64
+        let vectors = self.vectors.iter().map(|v| v.data.len() * 4).sum::<usize>();
+        vectors + self.slots() * 64 + self.waiting.bytes + self.recent.lock().memory_bytes()
     }
 }
 

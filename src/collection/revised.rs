@@ -24,6 +24,17 @@ impl Revised {
         self.slots.push(rowid, metadata);
     }
 
+    /// The rows before `gone` are gone, and the others are counted from it.
+    pub fn drop_front(&mut self, gone: u32) {
+        let (ords, slots) = (std::mem::take(&mut self.ords), std::mem::take(&mut self.slots));
+        self.last.clear();
+        for (ord, (rowid, metadata)) in ords.into_iter().zip(slots.into_rows()) {
+            if let Some(ord) = ord.checked_sub(gone) {
+                self.push(ord, rowid, metadata);
+            }
+        }
+    }
+
     /// Where the columns have a row, if it is one of these.
     pub fn place(&self, ord: u32) -> Option<u32> {
         self.last.get(&ord).copied()

@@ -35,6 +35,18 @@ impl Slots {
         self.metadata.push(metadata);
     }
 
+    /// Rowids and metadata by slot.
+    pub fn into_rows(self) -> impl Iterator<Item = (i64, Vec<Value>)> {
+        self.rowids.into_iter().zip(self.metadata)
+    }
+
+    /// Drops the first slots.
+    pub fn drop_front(&mut self, gone: usize) {
+        self.rowids.drain(..gone);
+        self.metadata.drain(..gone);
+        (self.columns, self.before) = (OnceLock::new(), None);
+    }
+
     /// Metadata columns over all slots, so that filters run as they do on a segment.
     pub fn columns(&self, schema: &Schema) -> &Arc<Columns> {
         self.columns.get_or_init(|| {

@@ -9,6 +9,7 @@ use super::view::{TextView, View};
 use crate::columns::{Columns, Passing};
 use crate::error::Result;
 use crate::storage::Settings;
+use crate::text::TextQuery;
 use crate::value::Value;
 use crate::vector::metric;
 use std::ops::Deref;
@@ -68,6 +69,11 @@ impl<'a> Snapshot<'a> {
     /// The text searcher, opened at first use.
     pub fn text(self) -> Result<&'a Arc<TextView>> {
         self.view.text(self.on)
+    }
+
+    /// A text searcher for the words of a query.
+    pub fn text_for(self, query: &TextQuery) -> Result<Arc<TextView>> {
+        self.view.text_for(self.on, query)
     }
 
     /// Evaluates `make` on the columns of a part; results for segments are cached under `key`.

@@ -10,8 +10,9 @@ use crate::bitmap::Bitmap;
 use crate::columns::{Columns, Passing, Pick};
 use crate::error::Result;
 use crate::storage::LogPosition;
-use crate::text::{TextConfig, TextSearcher};
+use crate::text::{OpenedText, RecentTexts, TextConfig, TextQuery, TextSearcher};
 use crate::value::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A segment with the rows that are dead in this view.
@@ -23,9 +24,38 @@ pub struct SegmentView {
     pub dead: Option<Bitmap>,
     /// Rows whose metadata is not what the segment has.
     pub revised: Revised,
+    text: OnceLock<Arc<OpenedText>>,
 }
 
 impl SegmentView {
+    /// A segment with its dead rows.
+    pub fn new(segment: Arc<Segment>, dead: Option<Bitmap>) -> Self {
+        Self { segment, dead, revised: Revised::default(), text: OnceLock::new() }
+    }
+
+    /// Takes over the index of texts that an older view has opened, if it still is the one.
+    pub fn keep_text(&mut self, old: &Self) {
+        if Arc::ptr_eq(&self.segment, &old.segment) && self.dead == old.dead {
+            self.text = old.text.clone();
+        }
+    }
+
+    /// A row is dead.
+    pub fn kill(&mut self, ord: u32) {
+        let rows = self.segment.rows();
+        self.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
+        self.text = OnceLock::new();
+    }
+
+    /// The index of its texts.
+    fn text(&self, on: Connected<'_>, config: &TextConfig) -> Result<Arc<OpenedText>> {
+        if let Some(found) = self.text.get() {
+            return Ok(Arc::clone(found));
+        }
+        let opened = OpenedText::open(config, self.segment.text(on)?, self.dead.as_ref())?;
+        Ok(Arc::clone(self.text.get_or_init(|| Arc::new(opened))))
+    }
+
     /// Whether a row is dead.
     pub fn is_dead(&self, ord: u32) -> bool {
         self.dead.as_ref().is_some_and(|dead| dead.contains(ord))
@@ -55,9 +85,11 @@ impl SegmentView {
 
 /// One searcher over the text of all segments and of the delta.
 pub struct TextView {
-    /// The searcher; its segment `i` is the view's segment `i`, then come the delta's blocks.
+    /// The searcher; its segment `i` is the view's segment `i`, then comes the delta, whole or in blocks.
     pub searcher: TextSearcher,
     segments: usize,
+    /// Slots of the delta in one of the searcher's segments.
+    block: u32,
     /// Documents of each of the searcher's segments.
     docs: Vec<usize>,
 }
@@ -68,7 +100,7 @@ impl TextView {
         if segment < self.segments {
             (segment, ord)
         } else {
-            (self.segments, Delta::text_base(segment - self.segments) + ord)
+            (self.segments, (segment - self.segments) as u32 * self.block + ord)
         }
     }
 
@@ -82,8 +114,7 @@ impl TextView {
         if part < self.segments {
             (part, ord)
         } else {
-            let block = Delta::text_block(ord);
-            (self.segments + block, ord - Delta::text_base(block))
+            (self.segments + (ord / self.block) as usize, ord % self.block)
         }
     }
 
@@ -101,6 +132,20 @@ impl TextView {
     }
 }
 
+/// The searchers of a view.
+#[derive(Clone, Default)]
+pub(super) struct Texts {
+    /// Over all words.
+    whole: OnceLock<Arc<TextView>>,
+    /// What was paid for searchers over the words of one query each, counted in rows of the delta that are indexed.
+    paid: Arc<AtomicUsize>,
+}
+
+/// What it costs to index the words of one query, counted in rows whose words are all indexed, and the slots for which it
+/// costs as much again.
+const ONE_QUERY: usize = 16;
+const SLOTS_FOR_IT: usize = 512;
+
 /// Segments, tombstones and delta of one snapshot. The delta counts as the last part.
 #[derive(Clone)]
 pub struct View {
@@ -112,7 +157,7 @@ pub struct View {
     pub segments: Vec<SegmentView>,
     /// Rows in no segment.
     pub delta: Delta,
-    pub(super) text: OnceLock<Arc<TextView>>,
+    pub(super) text: Texts,
     pub(super) backgrounds: Backgrounds,
 }
 
@@ -215,17 +260,43 @@ impl View {
 
     /// The text searcher of this view, opened at first use.
     pub fn text(&self, on: Connected<'_>) -> Result<&Arc<TextView>> {
-        if let Some(found) = self.text.get() {
+        if let Some(found) = self.text.whole.get() {
             return Ok(found);
         }
         let config = TextConfig::of(on.schema);
-        let mut inputs = Vec::with_capacity(self.segments.len() + 1);
-        for view in &self.segments {
-            inputs.push((Arc::clone(view.segment.text(on)?), view.dead.clone()));
+        let recent = self.delta.texts(on, &config)?.indexes(&config, self.delta.dead())?;
+        let made = self.text_over(on, &config, recent, RecentTexts::BLOCK as u32)?;
+        Ok(self.text.whole.get_or_init(|| made))
+    }
+
+    /// A searcher for the words of a query. It costs less to index these words of the delta than all of them; but the
+    /// searches of a view that stays together pay no more for theirs than all would cost.
+    pub fn text_for(&self, on: Connected<'_>, query: &TextQuery) -> Result<Arc<TextView>> {
+        let Some(words) = query.words() else { return self.text(on).cloned() };
+        let slots = self.delta.slots();
+        let paid = self.text.paid.fetch_add(ONE_QUERY + slots * ONE_QUERY / SLOTS_FOR_IT, Ordering::Relaxed);
+        if paid >= slots || self.text.whole.get().is_some() {
+            return self.text(on).cloned();
         }
-        inputs.extend(self.delta.text(on, &config)?);
-        let docs = inputs.iter().map(|(payload, _)| payload.docs()).collect();
-        let searcher = TextSearcher::open(&config, &inputs)?;
-        Ok(self.text.get_or_init(|| Arc::new(TextView { searcher, segments: self.segments.len(), docs })))
+        let config = TextConfig::of(on.schema);
+        let index = self.delta.texts(on, &config)?.index_of(&config, &words, self.delta.dead())?;
+        self.text_over(on, &config, vec![Arc::new(index)], u32::MAX)
+    }
+
+    fn text_over(
+        &self,
+        on: Connected<'_>,
+        config: &TextConfig,
+        delta: Vec<Arc<OpenedText>>,
+        block: u32,
+    ) -> Result<Arc<TextView>> {
+        let mut all = Vec::with_capacity(self.segments.len() + delta.len());
+        for view in &self.segments {
+            all.push(view.text(on, config)?);
+        }
+        all.extend(delta);
+        let docs = all.iter().map(|index| index.docs()).collect();
+        let searcher = TextSearcher::over(config, all)?;
+        Ok(Arc::new(TextView { searcher, segments: self.segments.len(), block, docs }))
     }
 }

@@ -5,9 +5,8 @@ use super::cache;
 use super::connected::Connected;
 use super::delta::{Delta, revised_metadata};
 use super::places::{Place, Places};
-use super::revised::Revised;
 use super::sealed::Segment;
-use super::view::{SegmentView, View};
+use super::view::{SegmentView, Texts, View};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -15,8 +14,8 @@ use crate::storage::{LogEntry, LogOp, LogPosition, Settings, Storage};
 use parking_lot::ReentrantMutex;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// The last view of one table on one connection. A cache: it may be dropped at any moment.
 ///
@@ -54,8 +53,7 @@ impl Views {
             {
                 catch_up(view, on)?
             }
-            Some(view) if view.nonce == nonce => Arc::new(open(on, settings, nonce, Some(&view))?),
-            other => Arc::new(open(on, settings, nonce, other.as_deref())?),
+            other => Arc::new(open(on, settings, nonce, other)?),
         };
         *slot = Some(Arc::clone(&view));
         Ok(view)
@@ -123,6 +121,7 @@ fn segments(
             dead.iter().for_each(|ord| bitmap.insert(ord));
             Some(bitmap)
         };
+        let before = known.iter().find(|view| view.segment.record.id == record.id).copied();
         let same = |view: &&&SegmentView| view.segment.record == record;
         let renewed = |view: &&&SegmentView| {
             let known = &view.segment.record;
@@ -148,18 +147,23 @@ fn segments(
             }
             None => Arc::new(Segment::new(record, schema, settings.cache_mb)),
         };
-        segments.push(SegmentView { segment, dead, revised: Revised::default() });
+        let mut view = SegmentView::new(segment, dead);
+        if let Some(before) = before {
+            view.keep_text(before);
+        }
+        segments.push(view);
     }
     Ok(segments)
 }
 
-fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&View>) -> Result<View> {
+fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<Arc<View>>) -> Result<View> {
     let schema = on.schema;
     let known: Vec<&SegmentView> = old.iter().flat_map(|view| &view.segments).collect();
     let segments = segments(on, settings, nonce, &known)?;
+    drop(known);
     let position = LogPosition::default();
     let backgrounds = Backgrounds::new(schema.vectors().count());
-    let (delta, text) = (Delta::new(schema), OnceLock::new());
+    let (delta, text) = (Delta::new(schema), Texts::default());
     let mut view = View { nonce, position, segments, delta, text, backgrounds };
     let entries = on.storage.log_since(on.conn, 0)?;
     let kept = old.map(|old| kept(on, old, &entries)).transpose()?.flatten();
@@ -173,7 +177,7 @@ fn open(on: Connected<'_>, settings: &Settings, nonce: [u8; 16], old: Option<&Vi
 
 /// What an older view holds of the log, without what a seal has taken since, and how many entries it covers. Reading the rows
 /// of a long log again takes tens of milliseconds, after every seal and every merge.
-fn kept(on: Connected<'_>, old: &View, entries: &[LogEntry]) -> Result<Option<(Delta, usize)>> {
+fn kept(on: Connected<'_>, old: Arc<View>, entries: &[LogEntry]) -> Result<Option<(Delta, usize)>> {
     let known = entries.partition_point(|entry| entry.position.seq <= old.position.seq);
     let covered = entries.get(..known).unwrap_or_default();
     // After a rollback the numbers come back, the stamps do not. A seal takes entries from the front, and single ones.
@@ -188,8 +192,15 @@ fn kept(on: Connected<'_>, old: &View, entries: &[LogEntry]) -> Result<Option<(D
             LogOp::Kill { .. } | LogOp::Revise { .. } => {}
         }
     }
-    memory::check_large(old.delta.memory_bytes())?;
-    Ok(old.delta.only(on.schema, &lives).map(|delta| (delta, known)))
+    let delta = match Arc::try_unwrap(old) {
+        Ok(view) => view.delta,
+        // A cursor holds it.
+        Err(view) => {
+            memory::check_large(view.delta.memory_bytes())?;
+            view.delta.clone()
+        }
+    };
+    Ok(delta.only(on.schema, &lives).map(|delta| (delta, known)))
 }
 
 fn catch_up(mut view: Arc<View>, on: Connected<'_>) -> Result<Arc<View>> {
@@ -209,9 +220,7 @@ fn replay(view: &mut View, on: Connected<'_>, entries: &[LogEntry], known: usize
         match entry.op {
             LogOp::Kill { segment, ord } => {
                 let part = named(&view.segments, on.storage, (segment, ord))?;
-                let target = &mut view.segments[part];
-                let rows = target.segment.rows();
-                target.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
+                view.segments[part].kill(ord);
             }
             LogOp::Revise { sealed: Some(sealed) } => {
                 revised.insert((named(&view.segments, on.storage, sealed)?, sealed.1), entry.rowid);
@@ -229,7 +238,7 @@ fn replay(view: &mut View, on: Connected<'_>, entries: &[LogEntry], known: usize
     }
     view.delta.apply(on, entries.get(known..).unwrap_or_default())?;
     if entries.iter().any(|entry| !matches!(entry.op, LogOp::Revise { .. })) {
-        view.text = OnceLock::new();
+        view.text = Texts::default();
         view.backgrounds = Backgrounds::new(on.schema.vectors().count());
     }
     view.position = position;

@@ -5,7 +5,7 @@
 
 use super::candidates::Over;
 use super::explain::Trace;
-use crate::collection::Snapshot;
+use crate::collection::{Snapshot, TextView};
 use crate::error::Result;
 use crate::text::{Interrupt, Prepared, TextQuery};
 use std::ops::Range;
@@ -21,8 +21,8 @@ const FEW: u32 = 1 << 12;
 /// A running listing.
 pub struct Listing {
     query: Arc<TextQuery>,
-    /// What is left to match; `None` where the masks hold the matching rows.
-    prepared: Option<Prepared>,
+    /// What is left to match, and the searcher for it; `None` where the masks hold the matching rows.
+    prepared: Option<(Arc<TextView>, Prepared)>,
     descending: bool,
     /// Parts that may have rows to come; made when the first row is taken.
     parts: Option<Vec<Rows>>,
@@ -68,7 +68,7 @@ enum Ords {
 /// Where matching rows come from.
 struct Matches<'a> {
     over: &'a Over<'a>,
-    prepared: Option<&'a Prepared>,
+    prepared: Option<&'a (Arc<TextView>, Prepared)>,
 }
 
 impl Listing {
@@ -83,7 +83,9 @@ impl Listing {
             None
         } else {
             let asked = || snapshot.interrupted();
-            Some(snapshot.text()?.searcher.prepare_unscored(&query, &Interrupt::new(&asked))?)
+            let text = snapshot.text_for(&query)?;
+            let prepared = text.searcher.prepare_unscored(&query, &Interrupt::new(&asked))?;
+            Some((text, prepared))
         };
         Ok(Self { query, prepared, descending, parts: None })
     }
@@ -188,17 +190,16 @@ impl Matches<'_> {
         let Self { over: Over { snapshot, masks }, prepared } = *self;
         let view = snapshot.view;
         let mask = masks.parts.get(part).and_then(|mask| mask.as_deref());
-        let Some(prepared) = prepared else {
+        let Some((text, prepared)) = prepared else {
             let all =
                 mask.map_or_else(|| (0..view.part_len(part) as u32).collect(), |mask| mask.iter().collect());
             return Ok((all, 0..u32::MAX));
         };
-        let text = snapshot.text()?;
         let asked = || snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
         let mut ords = Vec::new();
         let allowed = |ord: u32| mask.is_none_or(|mask| mask.contains(ord));
-        // The rows outside segments are indexed in blocks; a segment is one.
+        // The rows outside segments may be indexed in blocks; a segment is one.
         let whole = part < view.segments.len();
         let mut seen = range.clone();
         let mut at = range.start;

@@ -6,7 +6,7 @@ use crate::bitmap::Bitmap;
 use crate::collection::{Connected, Snapshot, TextView, metadata_of};
 use crate::columns::{Columns, Passing};
 use crate::error::{Error, Result};
-use crate::text::{Interrupt, TextQuery};
+use crate::text::{Interrupt, TextConfig, TextQuery};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -123,7 +123,7 @@ impl Masks {
         if !are_few(snapshot, &self.parts) {
             return Ok(false);
         }
-        keep_matching(snapshot, snapshot.text()?, query, &mut self.parts)?;
+        keep_matching(snapshot, snapshot.text_for(query)?.as_ref(), query, &mut self.parts)?;
         self.counts = counts(snapshot, &self.parts);
         Ok(true)
     }
@@ -185,14 +185,14 @@ fn filtered(
     Ok((Some(mask), Some(passing)))
 }
 
-/// Parses a text leg against the view's searcher.
+/// Parses a text leg.
 pub fn parse_text(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<TextQuery> {
     if snapshot.schema.full_texts().next().is_none() {
         let table = &snapshot.storage.table;
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
     }
     let options = snapshot.settings.text_options(snapshot.schema, &leg.options);
-    snapshot.text()?.searcher.parse(&leg.query, leg.field, options)
+    TextConfig::of(snapshot.schema).parse(&leg.query, leg.field, options)
 }
 
 /// Rowids of all live rows that match a text.
@@ -225,9 +225,9 @@ fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -
 
 fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
     let view = snapshot.view;
-    let text = snapshot.text()?;
+    let text = snapshot.text_for(query)?;
     if are_few(snapshot, parts) {
-        return keep_matching(snapshot, text, query, parts);
+        return keep_matching(snapshot, &text, query, parts);
     }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();

@@ -4,7 +4,7 @@ use super::candidates::Over;
 use super::explain::Trace;
 use crate::collection::{Snapshot, TextView};
 use crate::error::Result;
-use crate::text::{Interrupt, Prepared, TextQuery, Ties};
+use crate::text::{Interrupt, Prepared, TextHit, TextQuery, Ties};
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ pub struct Match {
 /// A running text search.
 pub struct Matching {
     query: Arc<TextQuery>,
-    /// The query as the view's searcher wants it, from the first search on.
-    prepared: OnceCell<Prepared>,
+    /// The searcher, and the query as it wants it, from the first search on.
+    prepared: OnceCell<(Arc<TextView>, Prepared)>,
     limit: usize,
     found: Vec<Match>,
     next: usize,
@@ -62,11 +62,11 @@ impl Matching {
 
     /// BM25 of given rows (part, ord): `None` where the row does not match.
     pub fn scores(&self, snapshot: Snapshot<'_>, rows: &[(u32, u32)]) -> Result<Vec<Option<f32>>> {
-        let text = snapshot.text()?;
-        let documents: Vec<_> = rows.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
         let asked = || snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
-        text.searcher.scores(self.prepared(text, &interrupt)?, &documents, &interrupt)
+        let (text, prepared) = self.prepared(snapshot, &interrupt)?;
+        let documents: Vec<_> = rows.iter().map(|(part, ord)| text.document(*part as usize, *ord)).collect();
+        text.searcher.scores(prepared, &documents, &interrupt)
     }
 
     /// The next row in order of score.
@@ -85,12 +85,17 @@ impl Matching {
         }
     }
 
-    fn prepared(&self, text: &TextView, interrupt: &Interrupt<'_>) -> Result<&Prepared> {
+    fn prepared(
+        &self,
+        snapshot: Snapshot<'_>,
+        interrupt: &Interrupt<'_>,
+    ) -> Result<&(Arc<TextView>, Prepared)> {
         match self.prepared.get() {
             Some(prepared) => Ok(prepared),
             None => {
+                let text = snapshot.text_for(&self.query)?;
                 let prepared = text.searcher.prepare(&self.query, interrupt)?;
-                Ok(self.prepared.get_or_init(|| prepared))
+                Ok(self.prepared.get_or_init(|| (text, prepared)))
             }
         }
     }
@@ -100,24 +105,23 @@ impl Matching {
             let deeper = DEEPER.get(self.passes - 1);
             self.limit = deeper.map_or(usize::MAX, |times| self.limit.saturating_mul(*times));
         }
-        let text = over.snapshot.text()?;
-        let allowed = text.masks(&over.masks.parts);
         let asked = || over.snapshot.interrupted();
         let interrupt = Interrupt::new(&asked);
-        let prepared = self.prepared(text, &interrupt)?;
+        let (text, prepared) = self.prepared(over.snapshot, &interrupt)?;
+        let allowed = text.masks(&over.masks.parts);
         if self.passes == 0 {
             trace.warnings.extend_from_slice(prepared.warnings());
         }
         let hits = text.searcher.best(prepared, &allowed, self.limit, &ByRowid { over, text }, &interrupt)?;
-        self.passes += 1;
-        trace.text_hits += hits.len() as u64;
-        self.exhausted = hits.len() < self.limit;
-        self.found.clear();
-        self.next = 0;
-        for hit in hits {
+        let row = |hit: &TextHit| {
             let (part, ord) = text.locate(hit.segment, hit.ord);
-            self.found.push(Match { score: hit.score, rowid: hit.tie, part: part as u32, ord });
-        }
+            Match { score: hit.score, rowid: hit.tie, part: part as u32, ord }
+        };
+        let found: Vec<Match> = hits.iter().map(row).collect();
+        (self.found, self.next) = (found, 0);
+        self.passes += 1;
+        trace.text_hits += self.found.len() as u64;
+        self.exhausted = self.found.len() < self.limit;
         Ok(())
     }
 }
@@ -136,7 +140,7 @@ impl Ties for ByRowid<'_> {
 
     fn ascends(&self, segment: usize) -> Result<bool> {
         let (part, _) = self.text.locate(segment, 0);
-        // Rows outside segments are indexed in blocks so small that there is nothing to skip.
+        // Outside of segments there are so few rows that there is nothing to skip.
         Ok(part < self.over.snapshot.view.segments.len() && self.over.snapshot.ascends(part)?)
     }
 }

@@ -25,6 +25,20 @@ impl Storage {
         row.map_err(|error| self.row_error(error))
     }
 
+    /// Those of the rows `rowids` that exist, in that order. Neighbours are read together.
+    pub fn rows(&self, conn: &Connection, rowids: &[i64]) -> Result<Vec<Row>> {
+        let mut rows = Vec::with_capacity(rowids.len());
+        for run in rowids.chunk_by(|one, next| one.checked_add(1) == Some(*next)) {
+            match run {
+                [first, .., last] => {
+                    rows.extend(self.rows_between(conn, (*first, *last), false, run.len())?)
+                }
+                _ => run.iter().try_for_each(|rowid| self.row(conn, *rowid).map(|row| rows.extend(row)))?,
+            }
+        }
+        Ok(rows)
+    }
+
     /// The metadata values of a row, in the order of the schema's metadata columns.
     pub fn metadata(&self, conn: &Connection, rowid: i64) -> Result<Option<Vec<Value>>> {
         let mut statement = conn.prepare_cached(&self.sql.row_metadata)?;

@@ -12,6 +12,8 @@ use super::exact::{Exact, Place, Shared};
 use super::finder::{Finder, Job, Outcome};
 use super::found::{FoundWeight, weight_of};
 use super::interrupt::Interrupt;
+use super::listed::Listed;
+use super::opened::Readers;
 use super::queries::PlainSeek;
 use super::query_text::{Leaf, Matcher, Node, Scope, limit};
 use super::statistics::Statistics;
@@ -24,7 +26,7 @@ use tantivy::query::{
     Query, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Score, Searcher, Term};
+use tantivy::{Score, Term};
 
 /// From here on a query is heavy: words times columns, places in its tree, phrases times columns, words of a phrase.
 const MANY_WORDS: usize = 64;
@@ -43,7 +45,7 @@ pub(super) struct Compiler<'a> {
     pub config: &'a TextConfig,
     /// Weights of columns in place of the declared ones.
     pub column_weights: &'a [(usize, f32)],
-    pub searcher: &'a Searcher,
+    pub readers: &'a Readers,
     /// What scores need; `None` where they do not matter.
     pub statistics: Option<Statistics<'a>>,
     pub interrupt: &'a Interrupt<'a>,
@@ -113,8 +115,10 @@ impl<'a> Compiler<'a> {
 
     fn mode(&self) -> EnableScoring<'_> {
         match &self.statistics {
-            Some(statistics) => EnableScoring::enabled_from_statistics_provider(statistics, self.searcher),
-            None => EnableScoring::disabled_from_searcher(self.searcher),
+            Some(statistics) => {
+                EnableScoring::enabled_from_statistics_provider(statistics, &self.readers.blank)
+            }
+            None => EnableScoring::disabled_from_searcher(&self.readers.blank),
         }
     }
 
@@ -175,18 +179,18 @@ impl<'a> Compiler<'a> {
                 } else if heavy && let Matcher::Phrase { tokens, .. } = &leaf.matcher {
                     for (_, token) in tokens {
                         let term = Term::from_field_text(field, token);
-                        loose += self.searcher.doc_freq(&term).map_err(engine)?;
+                        loose += self.readers.doc_freq(&term).map_err(engine)?;
                     }
                 }
             }
         }
-        let most = LOOSE_WORK.0 + LOOSE_WORK.1 * self.searcher.num_docs();
+        let most = LOOSE_WORK.0 + LOOSE_WORK.1 * self.readers.num_docs();
         if loose > most {
             let what = "sum of the rows that hold the words of phrases with ~ (of three words and more)";
             return Err(limit(what, loose as usize, most as usize));
         }
         let finder =
-            Finder { searcher: self.searcher, scoring: self.statistics.is_some(), interrupt: self.interrupt };
+            Finder { readers: self.readers, scoring: self.statistics.is_some(), interrupt: self.interrupt };
         let (outcomes, unranked) = finder.find(&jobs)?;
         if unranked {
             warnings.push("prefixes and phrases find too many rows: some restrict and do not rank".into());
@@ -212,7 +216,13 @@ impl<'a> Compiler<'a> {
                         let query = plain(&leaf.matcher, field);
                         let query =
                             if boost == 1.0 { query } else { Box::new(BoostQuery::new(query, boost)) };
-                        weight_of(query.as_ref(), self.mode())?
+                        let weight = weight_of(query.as_ref(), self.mode())?;
+                        match &leaf.matcher {
+                            Matcher::Term(text) => {
+                                self.with_lists(weight, Term::from_field_text(field, text), boost)?
+                            }
+                            _ => weight,
+                        }
                     }
                 });
             }
@@ -224,6 +234,20 @@ impl<'a> Compiler<'a> {
     fn weight_of(&self, field: usize) -> f32 {
         let own = self.column_weights.iter().find(|(of, _)| *of == field);
         own.map_or(self.config.fields[field].weight, |(_, weight)| *weight)
+    }
+
+    /// The weight of a word that indexes without a dictionary have as lists.
+    fn with_lists(&self, dictionary: Arc<dyn Weight>, term: Term, boost: Score) -> Result<Arc<dyn Weight>> {
+        let segments = self.readers.listed(&term);
+        if segments.is_empty() {
+            return Ok(dictionary);
+        }
+        let weight = match &self.statistics {
+            Some(of) => Some(of.weight(term.field(), std::slice::from_ref(&term), None)?.boost_by(boost)),
+            None => None,
+        };
+        let lists = FoundWeight { field: term.field(), segments: Arc::new(segments), weight };
+        Ok(Arc::new(Listed { dictionary, lists }))
     }
 
     /// The weight of what was found ahead.

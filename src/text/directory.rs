@@ -41,6 +41,11 @@ pub(super) struct Part<'a> {
 
 impl ViewDirectory {
     pub(super) fn new(config: &TextConfig, parts: &[Part<'_>]) -> Result<Self> {
+        Self::with_first(config, parts, 0)
+    }
+
+    /// The same with segments named by consecutive numbers from `first` on.
+    pub(super) fn with_first(config: &TextConfig, parts: &[Part<'_>], first: u128) -> Result<Self> {
         let mut files = HashMap::with_capacity(parts.len() * (FILES.len() + 1) + 1);
         let mut metas = Vec::with_capacity(parts.len());
         for (number, part) in parts.iter().enumerate() {
@@ -51,7 +56,7 @@ impl ViewDirectory {
                     config.fields.len()
                 )));
             }
-            let id = format!("{number:032x}");
+            let id = format!("{:032x}", first + number as u128);
             for (at, extension) in FILES.iter().enumerate() {
                 files.insert(PathBuf::from(format!("{id}.{extension}")), part.payload.file(at));
             }
@@ -93,7 +98,7 @@ fn alive_file(docs: u32, deleted: &Bitmap) -> io::Result<Vec<u8>> {
 }
 
 /// Footer grammar of tantivy: JSON, its length as u32, the magic number 1337 as u32.
-fn append_footer(body: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn append_footer(body: &mut Vec<u8>) -> io::Result<()> {
     let footer = Footer { version: tantivy::version().clone(), crc: crc32fast::hash(body) };
     let json = serde_json::to_vec(&footer)?;
     body.write_all(&json)?;

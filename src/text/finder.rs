@@ -8,6 +8,7 @@ use super::expand::Open;
 use super::found::{Counter, Found, Times};
 use super::interrupt::Interrupt;
 use super::occurrences::Phrases;
+use super::opened::Readers;
 use super::query_text::Matcher;
 use super::waiting::Waiting;
 use crate::bitmap::Bitmap;
@@ -19,7 +20,7 @@ use tantivy::index::SegmentId;
 use tantivy::postings::{BlockSegmentPostings, Postings, TermInfo};
 use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocId, DocSet, InvertedIndexReader, Searcher, SegmentReader, Term};
+use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader, Term};
 
 /// Documents whose times are kept, over all words of a query (8 bytes each); those of further words get no score.
 const MAX_RANKED: usize = 1 << 24;
@@ -45,7 +46,7 @@ pub(super) struct Outcome {
 }
 
 pub(super) struct Finder<'a> {
-    pub searcher: &'a Searcher,
+    pub readers: &'a Readers,
     pub scoring: bool,
     pub interrupt: &'a Interrupt<'a>,
 }
@@ -92,7 +93,7 @@ impl Finder<'_> {
                 Matcher::Term(_) => None,
             });
         }
-        for reader in self.searcher.segment_readers() {
+        for (_, reader) in self.readers.each() {
             let mut counter = Counter::new(reader.max_doc());
             let mut places: HashMap<Field, Place<'_>> = HashMap::new();
             for (number, job) in jobs.iter().enumerate() {

@@ -21,17 +21,20 @@ mod interrupt;
 mod joined;
 mod letters;
 mod lexis;
+mod listed;
 mod marks;
 mod matches;
 mod merged;
 mod misread;
 mod normal;
 mod occurrences;
+mod opened;
 mod parser;
 mod payload;
 mod queries;
 mod query_text;
 mod ranking;
+mod recent;
 mod scan;
 mod searcher;
 mod signature;
@@ -46,13 +49,13 @@ mod windows;
 mod wording;
 mod writer;
 
-#[cfg(test)]
-pub use best::TextHit;
-pub use best::Ties;
+pub use best::{TextHit, Ties};
 pub use interrupt::Interrupt;
 pub use marks::{highlight, marks, snippet};
+pub use opened::OpenedText;
 pub use payload::TextPayload;
 pub use query_text::TextQuery;
+pub use recent::{RecentTexts, TextReader};
 pub use searcher::{Prepared, TextSearcher};
 pub use vocabulary::{Term, Token};
 pub use writer::{build, build_like, merge};
@@ -112,6 +115,19 @@ impl TextConfig {
             return Err(Error::Schema(format!("{} FULLTEXT columns are too many", self.fields.len())));
         }
         Ok(())
+    }
+
+    /// Parses a query; see [`TextQuery::parse`].
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when the text is too long or too deep.
+    pub fn parse(
+        &self,
+        query: &str,
+        field: Option<usize>,
+        options: impl Into<TextOptions>,
+    ) -> Result<TextQuery> {
+        guarded("parsing the query", || TextQuery::parse(self, query, field, options))
     }
 
     /// The number of the rules by which texts are read today. Older indexes keep theirs.

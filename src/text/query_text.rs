@@ -195,6 +195,23 @@ impl Node {
         }
     }
 
+    /// Adds the tokens of the tree; false where a word stands for others.
+    fn collect<'a>(&'a self, all: &mut Words<'a>) -> bool {
+        match self {
+            Self::Leaf(leaf) => match &leaf.matcher {
+                Matcher::Term(term) => all.words.push(term),
+                Matcher::Phrase { tokens, prefix: false, .. } => {
+                    all.phrases = true;
+                    all.words.extend(tokens.iter().map(|(_, token)| token.as_str()));
+                }
+                Matcher::Phrase { .. } | Matcher::Prefix { .. } | Matcher::Fuzzy { .. } => return false,
+            },
+            Self::Group(children) => return children.iter().all(|(_, child)| child.collect(all)),
+            Self::AtLeast(_, children) => return children.iter().all(|child| child.collect(all)),
+        }
+        true
+    }
+
     fn count(&self, counts: &dyn Fn(&Leaf) -> bool) -> usize {
         match self {
             Self::Leaf(leaf) => usize::from(counts(leaf)),
@@ -202,6 +219,15 @@ impl Node {
             Self::AtLeast(_, children) => children.iter().map(|child| child.count(counts)).sum(),
         }
     }
+}
+
+/// What a query asks an index for.
+#[derive(Debug, Default)]
+pub struct Words<'a> {
+    /// Tokens, ascending.
+    pub words: Vec<&'a str>,
+    /// Whether it matters where they stand.
+    pub phrases: bool,
 }
 
 /// A parsed full-text query; it belongs to a table, not to one state of it.
@@ -283,6 +309,21 @@ impl TextQuery {
     /// Whether the query has no word at all: nothing was typed, or only punctuation.
     pub fn is_empty(&self) -> bool {
         self.root.is_none()
+    }
+
+    /// The tokens that the query asks for by whatever rules; `None` where some of its words stand for others.
+    pub fn words(&self) -> Option<Words<'_>> {
+        let mut all = Words::default();
+        // What is asked of segments of the first edition is counted in all.
+        let roots = self.root.iter().chain(self.first.iter().flat_map(|tree| &tree.root));
+        for root in roots {
+            if !root.collect(&mut all) {
+                return None;
+            }
+        }
+        all.words.sort_unstable();
+        all.words.dedup();
+        Some(all)
     }
 
     /// Whether the query ranks rows: one of forbidden words only gives every row that it leaves the score 0.

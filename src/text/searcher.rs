@@ -6,18 +6,16 @@
 
 use super::analyzer::Edition;
 use super::compile::{Compiled, Compiler};
-use super::directory::{Part, ViewDirectory};
 use super::interrupt::Interrupt;
+use super::opened::{OpenedText, Readers};
 use super::payload::TextPayload;
 use super::query_text::{Node, TextQuery};
 use super::statistics::{Statistics, live_tokens};
 use super::{TextConfig, engine, guarded, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
-use crate::memory;
-use crate::text_options::TextOptions;
 use std::sync::{Arc, OnceLock};
-use tantivy::{Index, ReloadPolicy, Searcher, SegmentReader};
+use tantivy::SegmentReader;
 
 /// A query that is ready to be searched for by the searcher that prepared it.
 pub struct Prepared {
@@ -30,22 +28,14 @@ pub struct Prepared {
 /// The text indexes of one view, opened. Immutable; share it by `Arc`.
 pub struct TextSearcher {
     config: TextConfig,
-    searcher: Searcher,
-    segments: Vec<Slot>,
+    readers: Readers,
     /// Tokens of the live documents by field, counted for the first scores.
     tokens: OnceLock<Vec<u64>>,
 }
 
-struct Slot {
-    docs: usize,
-    edition: Edition,
-    /// Position among tantivy's readers; `None` when the segment has nothing to search.
-    reader: Option<usize>,
-}
-
 impl std::fmt::Debug for TextSearcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TextSearcher({} segments)", self.segments.len())
+        write!(f, "TextSearcher({} segments)", self.readers.parts.len())
     }
 }
 
@@ -55,55 +45,35 @@ impl TextSearcher {
     /// # Errors
     /// [`crate::Error::Corrupt`] when tantivy cannot read the bytes.
     pub fn open(config: &TextConfig, segments: &[(Arc<TextPayload>, Option<Bitmap>)]) -> Result<Self> {
-        guarded_read("opening the text index", || {
-            memory::check(0)?;
-            let mut parts = Vec::with_capacity(segments.len());
-            let mut slots = Vec::with_capacity(segments.len());
-            for (payload, deleted) in segments {
-                let reader = payload.has_files().then_some(parts.len());
-                slots.push(Slot { docs: payload.docs(), edition: payload.edition(), reader });
-                if payload.has_files() {
-                    parts.push(Part { payload, deleted: deleted.as_ref() });
-                }
-            }
-            let index = Index::open(ViewDirectory::new(config, &parts)?).map_err(engine)?;
-            let reader = index
-                .reader_builder()
-                .reload_policy(ReloadPolicy::Manual)
-                .doc_store_cache_num_blocks(0)
-                .try_into()
-                .map_err(engine)?;
-            let searcher = reader.searcher();
-            for (at, reader) in searcher.segment_readers().iter().enumerate() {
-                debug_assert_eq!(reader.segment_id().uuid_string(), format!("{at:032x}"));
-            }
-            Ok(Self { config: config.clone(), searcher, segments: slots, tokens: OnceLock::new() })
-        })
+        let open = |(payload, deleted): &(Arc<TextPayload>, Option<Bitmap>)| {
+            OpenedText::open(config, payload, deleted.as_ref()).map(Arc::new)
+        };
+        Self::over(config, segments.iter().map(open).collect::<Result<_>>()?)
     }
 
-    /// Parses a query; see [`TextQuery::parse`].
+    /// A searcher over segments that are open.
     ///
     /// # Errors
-    /// [`crate::Error::Limit`] when the text is too long or too deep.
-    pub fn parse(
-        &self,
-        query: &str,
-        field: Option<usize>,
-        options: impl Into<TextOptions>,
-    ) -> Result<TextQuery> {
-        guarded("parsing the query", || TextQuery::parse(&self.config, query, field, options))
+    /// [`crate::Error::Text`] when the engine fails.
+    pub fn over(config: &TextConfig, segments: Vec<Arc<OpenedText>>) -> Result<Self> {
+        guarded("opening the text index", || {
+            let readers = Readers::new(config, segments)?;
+            Ok(Self { config: config.clone(), readers, tokens: OnceLock::new() })
+        })
     }
 
     /// Documents of each segment.
     pub(super) fn documents(&self) -> impl Iterator<Item = usize> {
-        self.segments.iter().map(|slot| slot.docs)
+        self.readers.parts.iter().map(|part| part.docs())
     }
 
     /// The query for the segments that there are.
     fn compiled(&self, query: &TextQuery, scoring: bool, interrupt: &Interrupt<'_>) -> Result<Prepared> {
         let has = |first: bool| {
-            let of = |slot: &Slot| (slot.edition == Edition::First) == first && slot.reader.is_some();
-            self.segments.iter().any(of)
+            let of = |part: &Arc<OpenedText>| {
+                (part.edition() == Edition::First) == first && part.reader().is_some()
+            };
+            self.readers.parts.iter().any(of)
         };
         let compile = |edition| {
             let root = query.root(edition);
@@ -120,17 +90,17 @@ impl TextSearcher {
 
     /// The segments that have a tantivy reader.
     pub(super) fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
-        (0..self.segments.len()).filter_map(|at| Some((at, self.reader(at)?)))
+        self.readers.each()
     }
 
     /// The rules that made a segment.
     pub(super) fn edition(&self, segment: usize) -> Edition {
-        self.segments.get(segment).map_or(Edition::Second, |slot| slot.edition)
+        self.readers.parts.get(segment).map_or(Edition::Second, |part| part.edition())
     }
 
     /// tantivy's reader of a segment; `None` when the segment has nothing to search.
     pub(super) fn reader(&self, segment: usize) -> Option<&SegmentReader> {
-        self.searcher.segment_readers().get(self.segments.get(segment)?.reader?)
+        self.readers.parts.get(segment)?.reader()
     }
 
     /// The FULLTEXT columns.
@@ -143,11 +113,11 @@ impl TextSearcher {
         let tokens = match self.tokens.get() {
             Some(tokens) => tokens,
             None => {
-                let tokens = live_tokens(&self.searcher, self.config.fields.len()).map_err(engine)?;
+                let tokens = live_tokens(&self.readers, self.config.fields.len()).map_err(engine)?;
                 self.tokens.get_or_init(|| tokens)
             }
         };
-        Ok(Statistics { searcher: &self.searcher, tokens })
+        Ok(Statistics { readers: &self.readers, tokens })
     }
 
     fn compile(
@@ -158,8 +128,8 @@ impl TextSearcher {
         interrupt: &Interrupt<'_>,
     ) -> Result<Compiled> {
         let statistics = if scoring { Some(self.statistics()?) } else { None };
-        let (config, searcher) = (&self.config, &self.searcher);
-        Compiler { config, column_weights, searcher, statistics, interrupt }.compile(root)
+        let (config, readers) = (&self.config, &self.readers);
+        Compiler { config, column_weights, readers, statistics, interrupt }.compile(root)
     }
 
     /// Makes a query ready for scored searches of this searcher. What its prefixes, fuzzy words and hard phrases find is

@@ -1,41 +1,30 @@
 //! What BM25 asks of the whole view.
 
 use super::engine;
+use super::opened::Readers;
 use crate::error::Result;
 use tantivy::query::{Bm25StatisticsProvider, Bm25Weight};
 use tantivy::schema::Field;
-use tantivy::{Score, Searcher, Term};
+use tantivy::{Score, Term};
 
 /// BM25 statistics of the live documents of the whole view.
 ///
 /// Their number is exact, and so is their length but for the rounding of field lengths. How many of the documents of a word
-/// are dead is not known until a merge: as many, it is assumed, as of all documents of the segment.
+/// are dead is not known until a merge: as many, it is assumed, as of all documents of the segment. In the log they are counted.
 ///
 /// A word is as rare as it is in the column where it is most common. By columns apart, a common word would be precious
 /// wherever a column holds few words: with title and body, nDCG@10 on scifact is .659 so and .677 this way.
 #[derive(Clone, Copy)]
 pub(super) struct Statistics<'a> {
-    pub searcher: &'a Searcher,
+    pub readers: &'a Readers,
     /// Tokens of the live documents, by field.
     pub tokens: &'a [u64],
 }
 
 /// Tokens of the live documents of each field.
-pub(super) fn live_tokens(searcher: &Searcher, fields: usize) -> tantivy::Result<Vec<u64>> {
-    let mut sums = vec![0; fields];
-    for reader in searcher.segment_readers() {
-        for (field, sum) in sums.iter_mut().enumerate() {
-            let field = Field::from_field_id(field as u32);
-            let mut dead = 0;
-            if let Some(alive) = reader.alive_bitset() {
-                let norms = reader.get_fieldnorms_reader(field)?;
-                let ords = (0..reader.max_doc()).filter(|ord| alive.is_deleted(*ord));
-                dead = ords.map(|ord| u64::from(norms.fieldnorm(ord))).sum();
-            }
-            *sum += reader.inverted_index(field)?.total_num_tokens().saturating_sub(dead);
-        }
-    }
-    Ok(sums)
+pub(super) fn live_tokens(readers: &Readers, fields: usize) -> tantivy::Result<Vec<u64>> {
+    let of = |field| readers.parts.iter().try_fold(0, |sum, part| Ok(sum + part.live_tokens(field, fields)?));
+    (0..fields).map(of).collect()
 }
 
 impl Bm25StatisticsProvider for Statistics<'_> {
@@ -45,7 +34,7 @@ impl Bm25StatisticsProvider for Statistics<'_> {
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {
         // None that lives can be found; the statistics must be numbers all the same.
-        Ok(self.searcher.num_docs().max(1))
+        Ok(self.readers.num_docs().max(1))
     }
 
     fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
@@ -63,11 +52,7 @@ impl Bm25StatisticsProvider for Statistics<'_> {
 impl Statistics<'_> {
     /// How many documents have a term, in its column.
     pub(super) fn live_doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
-        self.searcher.segment_readers().iter().try_fold(0, |sum, reader| {
-            let found = u64::from(reader.inverted_index(term.field())?.doc_freq(term)?);
-            let (live, all) = (u64::from(reader.num_docs()), u64::from(reader.max_doc()));
-            Ok(sum + if live == all { found } else { (found * live).div_ceil(all) })
-        })
+        self.readers.parts.iter().try_fold(0, |sum, part| Ok(sum + part.live_doc_freq(term)?))
     }
 
     /// The weight of a phrase: of `fixed` terms, and of words found in `found` documents that stand for one more.

@@ -155,7 +155,7 @@ fn alive_set(docs: u32, alive: &Bitmap) -> Result<AliveBitSet> {
     Ok(AliveBitSet::open(OwnedBytes::new(bytes)))
 }
 
-fn without_files(config: &TextConfig, edition: Edition, docs: u32) -> Vec<u8> {
+pub(super) fn without_files(config: &TextConfig, edition: Edition, docs: u32) -> Vec<u8> {
     encode(edition, docs, config.fields.len() as u16, &std::array::from_fn(|_| OwnedBytes::empty()))
 }
 

@@ -10,6 +10,7 @@ mod modes;
 mod open_words;
 mod oracle;
 mod quality;
+mod recent;
 mod segments;
 mod stretches;
 mod unicode;
@@ -69,6 +70,10 @@ impl Ties for ByOrd {
 }
 
 impl TextSearcher {
+    fn parse(&self, query: &str, field: Option<usize>, options: impl Into<TextOptions>) -> Result<TextQuery> {
+        self.config().parse(query, field, options)
+    }
+
     fn search(&self, query: &TextQuery, allowed: &[Option<Bitmap>], limit: usize) -> Result<Vec<TextHit>> {
         let never = Interrupt::never();
         self.best(&self.prepare(query, &never)?, allowed, limit, &ByOrd, &never)

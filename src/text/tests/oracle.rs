@@ -33,7 +33,7 @@ fn matches(node: &Node, words: &[&str]) -> bool {
     }
 }
 
-fn random_query(dice: &mut Dice, depth: usize) -> String {
+pub(super) fn random_query(dice: &mut Dice, depth: usize) -> String {
     let mut text = String::new();
     for at in 0..1 + dice.roll(4) {
         if at > 0 {
