@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// Rows that are read at once.
 const READ_ROWS: usize = 256;
 
+/// What the words of a text take in memory for each of its bytes, at most in most texts.
+const WORD_BYTES: usize = 16;
+
 /// Bytes of texts that are kept until a search wants to have them; the others are read again.
 const MOST_WAITING: usize = 1 << 20;
 
@@ -283,6 +286,7 @@ impl Delta {
         let mut texts = std::mem::take(&mut *self.recent.lock());
         let from = texts.rows();
         if from < self.slots() {
+            memory::check(self.waiting.bytes.saturating_mul(WORD_BYTES))?;
             let mut reader = TextReader::new(config)?;
             for slot in from..self.slots() {
                 let rowid = self.rowid(slot as u32);
@@ -291,8 +295,10 @@ impl Delta {
                 } else if let Some(waiting) = self.waiting.texts.get(&(slot as u32)) {
                     texts.push(&mut reader, waiting);
                 } else {
-                    let row = on.storage.row(on.conn, rowid)?;
-                    texts.push(&mut reader, &texts_of(on.schema, row.map(|row| row.values)));
+                    let read = texts_of(on.schema, on.storage.row(on.conn, rowid)?.map(|row| row.values));
+                    let bytes: usize = read.iter().flatten().map(|text| text.len()).sum();
+                    memory::check_large(bytes.saturating_mul(WORD_BYTES))?;
+                    texts.push(&mut reader, &read);
                 }
             }
         }

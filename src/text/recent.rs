@@ -3,8 +3,9 @@
 //! To make a tantivy index of a few rows takes much longer than to tokenize them, and searches that come between commits want
 //! one of new rows each time. So the words of rows are kept here as they are tokenized, in blocks, and a search whose
 //! words are all known gets an index of these words alone, over all rows ([`RecentTexts::index_of`]). It has the postings that
-//! tantivy would have written and the lengths of all rows, so scores do not tell the difference. Searches for words that
-//! stand for others (prefixes, typing errors) get indexes of all words ([`RecentTexts::indexes`]), of each complete block once.
+//! tantivy would have written, or where no phrase needs places, lists of documents, and the lengths of all rows: scores do not
+//! tell the difference. Searches for words that stand for others (prefixes, typing errors) get indexes of all words
+//! ([`RecentTexts::indexes`]), of each complete block once.
 
 use super::analyzer::Edition;
 use super::directory::append_footer;

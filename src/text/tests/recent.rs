@@ -50,6 +50,7 @@ fn hits(
 
 #[test]
 fn they_score_as_if_they_were_a_segment_of_their_living_rows() {
+    let (mut ranked, mut compared) = (0, 0);
     for (seed, tokenizer) in [(1, "default"), (2, "de_stem"), (3, "code"), (4, "trigram"), (5, "en_stem")] {
         let mut config = config(&[("title", 2.5), ("body", 1.0)], tokenizer);
         if seed == 1 {
@@ -61,7 +62,6 @@ fn they_score_as_if_they_were_a_segment_of_their_living_rows() {
         let mut reader = TextReader::new(&config).unwrap();
         let mut recent = RecentTexts::default();
         let mut dead = vec![false; docs.len()];
-        let (mut ranked, mut compared) = (0, 0);
         for (row, doc) in docs.iter().enumerate() {
             let texts: Vec<_> = doc.iter().map(|text| text.as_deref().map(Cow::Borrowed)).collect();
             recent.push(&mut reader, &texts);
@@ -101,8 +101,8 @@ fn they_score_as_if_they_were_a_segment_of_their_living_rows() {
                 }
             }
         }
-        assert!(ranked > 1_000 && compared > 100, "{ranked}, {compared}");
     }
+    assert!(ranked > 100_000 && compared > 200, "{ranked}, {compared}");
 }
 
 #[test]
