@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::schema::quoted;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Params};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,6 +79,7 @@ pub struct Presence {
     /// Commits since the last look, and what it found.
     looks: Cell<u32>,
     alone: Cell<bool>,
+    manners: RefCell<Manners>,
     wanted: Cell<bool>,
 }
 
@@ -94,7 +95,7 @@ impl Presence {
             seen = Arc::clone(of);
         }
         let (looks, alone, wanted) = (Cell::new(0), Cell::new(true), Cell::new(false));
-        Self { place: place.clone(), peer, seen, looks, alone, wanted }
+        Self { place: place.clone(), peer, seen, looks, alone, manners: RefCell::default(), wanted }
     }
 
     /// The connection uses the table, inside a transaction or not.
@@ -114,12 +115,12 @@ impl Presence {
             let why = self.obstacle(host);
             maintenance::set_obstacle(&self.place, table, why.as_deref());
             self.alone.set(why.is_some());
-            let manners = Manners::of(host);
+            self.manners.replace(Manners::of(host));
             let files = FILES.lock();
             if let Some(thread) = files.get(&self.place).and_then(|file| file.thread.as_ref())
                 && thread.process == std::process::id()
             {
-                *thread.manners.lock() = Some(manners);
+                *thread.manners.lock() = Some(self.manners.borrow().clone());
             }
         }
         self.alone.get()
@@ -144,18 +145,19 @@ impl Presence {
         Some(format!("no thread in the background: {}; commits do its work", why?))
     }
 
-    /// A transaction that wrote to the table was committed.
-    pub fn committed(&self, host: &Host, table: &str) {
+    /// A transaction that wrote to the table was committed. Nothing is asked of the connection here: after a statement inside of a
+    /// commit SQLite leaves the read transaction of that statement open, so the next write could not wait for a lock.
+    pub fn committed(&self, table: &str) {
         self.saw(false);
         if self.peer.is_none() || maintenance::poke(&self.place, Some(table)) {
             return;
         }
         if self.wanted.replace(false) && !self.alone.get() {
-            self.wake(host, table);
+            self.wake(table);
         }
     }
 
-    fn wake(&self, host: &Host, table: &str) {
+    fn wake(&self, table: &str) {
         let mut files = FILES.lock();
         let Some(file) = files.get_mut(&self.place) else { return };
         let is_there = file
@@ -165,7 +167,7 @@ impl Presence {
         if !is_there {
             let signal: Arc<Signal> = Arc::default();
             let process = std::process::id();
-            let manners = Arc::new(Mutex::new(Some(Manners::of(host))));
+            let manners = Arc::new(Mutex::new(Some(self.manners.borrow().clone())));
             let (of, place, to_adopt) = (Arc::clone(&signal), self.place.clone(), Arc::clone(&manners));
             let run = move || work(&of, &place, to_adopt);
             match std::thread::Builder::new().name("nearlite background".into()).spawn(run) {
@@ -210,7 +212,7 @@ impl Drop for Presence {
 const MANNERS: [&str; 5] =
     ["synchronous", "wal_autocheckpoint", "max_page_count", "journal_size_limit", "secure_delete"];
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Manners(Vec<(&'static str, i64)>);
 
 impl Manners {

@@ -111,7 +111,7 @@ impl VirtualTable for Table {
     }
 
     fn commit(&self) -> Result<()> {
-        self.shared.upkeep.committed(&self.shared.host, self.shared.table());
+        self.shared.upkeep.committed(self.shared.table());
         Ok(())
     }
 

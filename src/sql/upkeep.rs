@@ -123,11 +123,11 @@ impl Upkeep {
     }
 
     /// After a commit.
-    pub fn committed(&self, host: &Host, table: &str) {
+    pub fn committed(&self, table: &str) {
         if let Ok(mut memo) = self.memo.try_borrow_mut() {
             memo.committed(table);
         }
-        self.presence.committed(host, table);
+        self.presence.committed(table);
     }
 
     /// After a rollback, to a savepoint too.
