@@ -61,9 +61,11 @@ def test_two_processes_that_maintain_one_table_do_not_hurt_each_other(grown, pat
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), extension, str(seed)]) for seed in (1, 2)]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert db.rows("SELECT count(*) FROM docs WHERE docs MATCH 'all'") == [(3000,)]
-    db.rows("SELECT nearlite_maintain('docs')")
+    told = json.loads(db.rows("SELECT nearlite_maintain('docs')")[0][0])
+    # A small segment may stay beside one of 32 times its rows.
+    assert told["finished"] and told["segments"] <= 2, told
     stored = db.rows("SELECT sum(length(data)) FROM docs_chunks")[0][0]
-    assert db.rows("SELECT disk_bytes, segments FROM nearlite_info('docs') LIMIT 1") == [(stored, 1)]
+    assert db.rows("SELECT disk_bytes FROM nearlite_info('docs') LIMIT 1") == [(stored,)]
     db.rows("INSERT INTO docs(docs) VALUES('integrity-check')")
 
 
