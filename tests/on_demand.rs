@@ -153,8 +153,10 @@ fn two_writers_without_a_pause_and_an_open_statement_never_make_it_fail() {
             writer.join().unwrap();
         }
     });
+    // A small segment may stay beside one of 32 times its rows.
     let told = maintain(&conn, None);
-    assert_eq!((&told["finished"], &told["segments"]), (&true.into(), &1.into()), "{told}");
+    assert_eq!(told["finished"], true, "{told}");
+    assert!(told["segments"].as_i64().is_some_and(|segments| (1..=2).contains(&segments)), "{told}");
     assert_eq!(integers(&conn, "SELECT count(*) FROM docs WHERE docs MATCH 'all'", []), [5_000]);
     assert_sound(&conn);
     // A statement of the user's own fails as it ever did.

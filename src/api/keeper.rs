@@ -13,7 +13,6 @@ use crate::collection::maintenance::worker::{self, Attended, Hands, Signal, Trie
 use crate::collection::maintenance::{self, Kept, Place, Task};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
-use rusqlite::ErrorCode;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -91,10 +90,6 @@ impl Drop for Keeper {
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
 /// Works on connections of the pool, in turn with the writers.
 struct Turns {
     pool: Arc<ConnectionPool>,
@@ -123,10 +118,8 @@ impl Hands for Turns {
         if timeout > 0 {
             set(0)?;
         }
-        let mut statement = conn.prepare_cached(&sql)?;
-        let outcome =
-            statement.query(("maintain", rank)).map_err(Error::from).and_then(|rows| change(conn, rows));
-        drop(statement);
+        let attempt = || change(conn, conn.prepare_cached(&sql)?.query(("maintain", rank))?);
+        let outcome = attempt();
         if timeout > 0 {
             set(timeout)?;
         }
@@ -135,7 +128,7 @@ impl Hands for Turns {
                 attended.tried(zeal, maintenance::last());
                 Ok(Tried::Done(maintenance::last()))
             }
-            Err(Error::Sqlite(error)) if is_busy(&error) => Ok(Tried::Refused),
+            Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(Tried::Refused),
             Err(error) => Err(error),
         }
     }

@@ -15,7 +15,7 @@ use crate::collection::maintenance::{self, Place, Task};
 use crate::error::{Error, Result};
 use crate::schema::quoted;
 use parking_lot::Mutex;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Params};
+use rusqlite::{Connection, OpenFlags, Params};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -287,7 +287,7 @@ impl Connected {
             let opened = Self::open(place, Arc::clone(manners));
             drop(guard);
             match opened {
-                Err(Error::Sqlite(error)) if is_busy(&error) => {
+                Err(Error::Sqlite(error)) if worker::is_busy(&error) => {
                     if !signal.nap(worker::NAP) {
                         return Ok(None);
                     }
@@ -348,7 +348,7 @@ impl Hands for Connected {
         let _guard = NoFork::enter();
         match self.looks_due(table, zeal) {
             // Somebody else has the file at this moment, and the slice will meet that, too. It is tried again.
-            Err(Error::Sqlite(error)) if is_busy(&error) => Ok(true),
+            Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(true),
             other => other,
         }
     }
@@ -369,7 +369,7 @@ impl Hands for Connected {
                 attended.tried(zeal, maintenance::last());
                 Ok(Tried::Done(maintenance::last()))
             }
-            Err(error) if is_busy(&error) => Ok(Tried::Refused),
+            Err(error) if worker::is_busy(&error) => Ok(Tried::Refused),
             Err(error) => Err(error.into()),
         }
     }
@@ -383,7 +383,7 @@ impl Hands for Connected {
             Ok(sql) => !sql.is_some_and(|sql| ddl::is_declaration(&sql)),
             Err(error) => error == rusqlite::Error::QueryReturnedNoRows,
         };
-        if !is_gone && !matches!(error, Error::Sqlite(error) if is_busy(error)) {
+        if !is_gone && !matches!(error, Error::Sqlite(error) if worker::is_busy(error)) {
             maintenance::set_trouble(&self.place, table, Some(error.to_string()));
         }
         !is_gone
@@ -392,8 +392,4 @@ impl Hands for Connected {
     fn note_wait(&mut self, table: &str, why: Option<&str>) {
         maintenance::set_obstacle(&self.place, table, why);
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -46,6 +46,11 @@ pub struct Reading {
     confirmed: usize,
 }
 
+/// Whether the graphs of these segments are joined, and not built again.
+fn keeps_graphs(inputs: &[Input]) -> bool {
+    inputs.first().is_some_and(|base| keeps_graph(base.live(), base.segment.rows()))
+}
+
 impl Reading {
     /// What was read is right: its transaction was committed.
     pub fn confirm(&mut self) {
@@ -129,7 +134,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Loads the payloads of one more input, at last the graphs.
+    /// Loads the payloads of one more input, at last lists their rows.
     fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
         let schema = site.schema;
         let has_text = schema.full_texts().next().is_some();
@@ -140,15 +145,13 @@ impl Reading {
                     let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
                     self.read_texts |= !current;
                 }
-            }
-            None => {
-                if inputs.first().is_some_and(|base| keeps_graph(base.live(), base.segment.rows())) {
+                if keeps_graphs(inputs) {
                     for (at, _) in schema.vectors().enumerate() {
-                        for input in inputs {
-                            input.segment.vector(site.on, at)?;
-                        }
+                        input.segment.vector(site.on, at)?;
                     }
                 }
+            }
+            None => {
                 let rows = inputs.iter().map(Input::live).sum();
                 self.rowids = memory::room(rows)?;
                 let mut all = Vec::with_capacity(inputs.len());
@@ -187,10 +190,9 @@ impl Reading {
                 let indexes = (has_text && !self.read_texts).then(|| {
                     inputs.iter().map(|input| input.segment.loaded_text()).collect::<Option<Vec<_>>>()
                 });
-                let keeps = inputs.first().is_some_and(|base| keeps_graph(base.live(), base.segment.rows()));
                 let graphs_of = |at| inputs.iter().map(|input| input.segment.loaded_vector(at)).collect();
                 let graphs: Option<Option<Vec<Vec<_>>>> =
-                    keeps.then(|| (0..schema.vectors().count()).map(graphs_of).collect());
+                    keeps_graphs(inputs).then(|| (0..schema.vectors().count()).map(graphs_of).collect());
                 Source::Segments {
                     columns: columns.ok_or_else(missing)?,
                     metadata: self.read_metadata.then(|| std::mem::take(&mut self.metadata)),

@@ -5,7 +5,7 @@ use super::Done;
 use super::policy::Zeal;
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -153,6 +153,11 @@ impl Signal {
             state = after;
         }
     }
+}
+
+/// Whether somebody else has the file, or a lock in it, at this moment.
+pub fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// How a slice went that a thread tried to do.
