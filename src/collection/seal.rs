@@ -48,6 +48,17 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
 pub struct Sealed {
     dead: RoaringBitmap,
     revised: RoaringBitmap,
+    /// Dead by entries that stay in the log.
+    gone: RoaringBitmap,
+}
+
+/// Adds an entry that stays in the log: `t_rows` has no longer what it kills.
+pub fn note_later(changes: &mut BTreeMap<i64, Sealed>, op: LogOp) {
+    if let LogOp::Kill { segment, ord } = op
+        && let Some(of) = changes.get_mut(&segment)
+    {
+        of.gone.insert(ord);
+    }
 }
 
 /// Adds what an entry says of a row of a segment.
@@ -72,8 +83,8 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
     let taken: BTreeSet<[u8; 16]> =
         storage.claims(conn)?.into_iter().flat_map(|claim| claim.inputs).collect();
     for record in storage.segments(conn)? {
-        let Some(Sealed { dead: new, revised }) = changes.remove(&record.seq) else { continue };
-        let dead = storage.tombstones(conn, &record)? | &new;
+        let Some(Sealed { dead: new, revised, gone }) = changes.remove(&record.seq) else { continue };
+        let mut dead = storage.tombstones(conn, &record)? | &new;
         if clear && dead.len() == record.rows as u64 {
             storage.drop_segment(conn, &record)?;
             continue;
@@ -81,6 +92,7 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
         if !new.is_empty() {
             storage.set_tombstones(conn, record.seq, &dead)?;
         }
+        dead |= gone;
         let in_use = taken.contains(&record.id.0);
         Changes { record, rows: revised, dead: &dead, in_use }.write(on, &settings)?;
     }

@@ -146,6 +146,7 @@ fn sealed(site: &Site<'_>, through: LogPosition, columns: &Columns, all: bool) -
     if !all {
         let mut changes = BTreeMap::new();
         before.iter().for_each(|entry| seal::note(&mut changes, entry.op));
+        after.iter().for_each(|entry| seal::note_later(&mut changes, entry.op));
         seal::fold(site.on, changes, false)?;
     }
     let ords: HashMap<i64, u32> = (0..columns.len() as u32).map(|ord| (columns.rowid(ord), ord)).collect();
