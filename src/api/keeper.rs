@@ -100,9 +100,7 @@ struct Turns {
 impl Hands for Turns {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let lease = ConnectionPool::lease(&self.pool)?;
-        let conn = lease.get()?;
-        let attended = Attended::again(self.known.remove(table), conn, table)?;
-        self.known.entry(table.to_owned()).or_insert(attended).is_due(conn, zeal)
+        Attended::is_due(&mut self.known, lease.get()?, table, zeal)
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {

@@ -336,17 +336,12 @@ impl Connected {
         }
         self.kept_away.get_or_insert_with(Instant::now).elapsed() >= READERS
     }
-
-    fn looks_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
-        let attended = Attended::again(self.known.remove(table), &self.conn, table)?;
-        self.known.entry(table.to_owned()).or_insert(attended).is_due(&self.conn, zeal)
-    }
 }
 
 impl Hands for Connected {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let _guard = NoFork::enter();
-        match self.looks_due(table, zeal) {
+        match Attended::is_due(&mut self.known, &self.conn, table, zeal) {
             // Somebody else has the file at this moment, and the slice will meet that, too. It is tried again.
             Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(true),
             other => other,

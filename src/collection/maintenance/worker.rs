@@ -200,11 +200,22 @@ pub struct Attended {
 }
 
 impl Attended {
-    /// Opens the table `name` of `main`, unless `known` is that table as it is now.
+    /// Whether a slice of the table `name` of `main` may find something to do. All is read in one snapshot: between two the
+    /// table may be altered.
     ///
     /// # Errors
-    /// Those of opening it.
-    pub fn again(known: Option<Self>, conn: &Connection, name: &str) -> Result<Self> {
+    /// Those of opening and reading it.
+    pub fn is_due(known: &mut HashMap<String, Self>, conn: &Connection, name: &str, zeal: Zeal) -> Result<bool> {
+        let snapshot = conn.unchecked_transaction()?;
+        let mut attended = Self::again(known.remove(name), conn, name)?;
+        let due = attended.look(conn, zeal)?;
+        known.insert(name.to_owned(), attended);
+        snapshot.commit()?;
+        Ok(due)
+    }
+
+    /// Opens the table, unless `known` is that table as it is now.
+    fn again(known: Option<Self>, conn: &Connection, name: &str) -> Result<Self> {
         match known {
             Some(known) if !matches!(known.collection.check(conn), Err(Error::Schema(_))) => Ok(known),
             _ => {
@@ -219,11 +230,7 @@ impl Attended {
         &self.collection
     }
 
-    /// Whether a slice may find something to do.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn is_due(&mut self, conn: &Connection, zeal: Zeal) -> Result<bool> {
+    fn look(&mut self, conn: &Connection, zeal: Zeal) -> Result<bool> {
         let settings = self.collection.settings(conn)?;
         let idle = self.idle.get(&zeal).copied();
         let (due, nonce) = super::may_be_due(self.collection.on(conn), &settings, zeal, idle)?;
