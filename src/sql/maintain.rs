@@ -124,7 +124,11 @@ impl TableState {
             // This statement has written nothing but its own slices.
             memo.committed(self.table());
             if done == Done::Waits {
-                memo.wait(&site, left().min(Duration::from_millis(50)))?;
+                let patience = left().min(Duration::from_millis(50));
+                if !memo.wait_for_builder(&site, patience)? {
+                    // Another process builds.
+                    std::thread::sleep(patience.min(Duration::from_millis(5)));
+                }
             }
             if done == Done::Nothing || left().is_zero() {
                 return Ok(());

@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 const PACE: usize = 16;
 const HASTE: usize = 4;
 
-/// Log entries of one transaction for which it does one slice more, and the most that it does.
+/// Log entries of one transaction for which it does one slice more, and the most that it does. Where it waits for the builders of
+/// merges instead, that is [`PATIENCE`] for as many entries, and two seconds at the most.
 const ENTRIES_A_SLICE: usize = 64;
-const MOST_SLICES: usize = 64;
+const MOST_SLICES: usize = 100;
 
 /// A log that is to be sealed at so few entries is sealed by the commit: that takes milliseconds.
 const SMALL_LOG: usize = 256;
@@ -32,10 +33,7 @@ const SMALL_LOG: usize = 256;
 const CROWDED: usize = 4;
 const FULL: usize = 16;
 
-/// How many times the segments that may be left there may be before a commit waits for the builder of a merge.
-const PACKED: usize = 2;
-
-/// How long a commit waits for the builder when the log is crowded.
+/// How long a commit waits for a builder when the log is crowded or the segments are too many, for each slice that it may do.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How often a process that writes shows that its builders are at work.
@@ -98,7 +96,7 @@ impl Memo {
         }
     }
 
-    /// Says whether commits do what a thread of the background should.
+    /// Whether commits do what a thread of the background should.
     pub fn set_alone(&mut self, alone: bool) {
         self.alone = alone;
     }
@@ -178,6 +176,7 @@ impl Memo {
         for _ in 0..slices {
             match self.slice(site, Task::Keep(Zeal::Steady))? {
                 Done::Worked => done = Done::Worked,
+                Done::Waits if self.has_to_wait(site)? => {}
                 other => return Ok(if done == Done::Worked { done } else { other }),
             }
         }
@@ -243,7 +242,7 @@ impl Memo {
                 self.given_up.insert(claim.token);
                 continue;
             }
-            if is_free && (crowded && claim.seal || claim.merges() && self.is_packed(site)?) {
+            if is_free && crowded && claim.seal {
                 locked.wait(PATIENCE);
             }
             let token = claim.token;
@@ -313,11 +312,6 @@ impl Memo {
         }
     }
 
-    /// Whether the writers have outrun the builders of merges, too.
-    fn is_packed(&self, site: &Site<'_>) -> Result<bool> {
-        Ok(site.storage.segment_count(site.conn)? > PACKED * policy::most(site.settings.automerge))
-    }
-
     /// Whether it is time to show that builders are at work.
     fn shows(&mut self) -> bool {
         let is_time = self.shown.is_none_or(|last| last.elapsed() >= HEARTBEAT);
@@ -371,21 +365,26 @@ impl Memo {
         }
     }
 
-    /// Waits for a builder of this table, but no longer than this.
+    /// Waits for a builder where writers have outrun the merges. False: they have not.
+    fn has_to_wait(&self, site: &Site<'_>) -> Result<bool> {
+        let outrun = policy::is_outrun(site.storage.segment_count(site.conn)?, site.settings.automerge);
+        Ok(self.is_free(site) && outrun && self.wait_for_builder(site, PATIENCE)?)
+    }
+
+    /// Waits for a builder of this table, but no longer than this. False: there is none.
     ///
     /// # Errors
     /// Those of reading the claims.
-    pub fn wait(&self, site: &Site<'_>, patience: Duration) -> Result<()> {
+    pub fn wait_for_builder(&self, site: &Site<'_>, patience: Duration) -> Result<bool> {
         for claim in site.storage.claims(site.conn)? {
             let Some(job) = registry::find(&claim.token, &self.place) else { continue };
             let Some(job) = job.try_lock() else { continue };
             if job.is_building() {
                 job.wait(patience);
-                return Ok(());
+                return Ok(true);
             }
         }
-        std::thread::sleep(patience.min(Duration::from_millis(5)));
-        Ok(())
+        Ok(false)
     }
 }
 

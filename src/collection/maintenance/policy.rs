@@ -89,8 +89,13 @@ fn class(live: usize, fan: usize) -> u32 {
 }
 
 /// How many segments may be left.
-pub fn most(fan: usize) -> usize {
+fn most(fan: usize) -> usize {
     fan.max(3).saturating_mul(MOST_FOR_FAN)
+}
+
+/// Whether there are more segments than are left: those who write have outrun those who merge.
+pub fn is_outrun(segments: usize, fan: usize) -> bool {
+    fan > 0 && segments > most(fan)
 }
 
 /// The next merge; `None` when the segments are as they should be.
