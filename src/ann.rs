@@ -24,7 +24,7 @@ pub use among::RowSet;
 pub use slim::Slim;
 
 use crate::error::{Error, Result};
-use crate::hnsw::{Candidate, Outcome, Rows, SearchStats, VectorIndex};
+use crate::hnsw::{Candidate, Outcome, Rows, SearchStats, VectorIndex, Wanted};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
 use std::convert::Infallible;
@@ -180,9 +180,9 @@ const QUERY: &str = "the query";
 /// What the walk over codes finds for `k` results, and a scan where the walk did not find as many.
 fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
     let mut stats = SearchStats::default();
-    let want = index.rerank_width(k).min(ef.max(k));
-    let found = index.search(query, want, ef, &mut stats);
-    if found.complete { found } else { index.scan_near(query, want, None, &mut stats) }
+    let wanted = Wanted::nearest(index.rerank_width(k).min(ef.max(k)), ef);
+    let found = index.search(query, wanted, &mut stats);
+    if found.complete { found } else { index.scan_near(query, wanted, None, &mut stats) }
 }
 
 /// The `k` best of `found` by exact distance. Ends early where what is left is too far away to matter, given the likely

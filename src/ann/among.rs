@@ -3,7 +3,7 @@
 use super::{Hit, Index, QUERY, candidates, check, rank};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
-use crate::hnsw::SearchStats;
+use crate::hnsw::{SearchStats, Wanted};
 use crate::query::planner::{self, PartPlan};
 use std::convert::Infallible;
 
@@ -84,13 +84,14 @@ impl Index {
         }
         let (ef, mut stats) = (ef.max(1), SearchStats::default());
         let want = index.rerank_width(k).min(ef.max(k));
+        let wanted = Wanted::nearest(want, ef);
         let found = match planner::choose(self.len(), passing, want, ef, index.has_graph()) {
             PartPlan::Graph => candidates(index, query, k, ef),
             PartPlan::FilteredGraph => {
                 let bounds = planner::bounds(self.len(), passing, want, ef);
-                index.search_filtered(query, want, ef, &rows.0, &bounds, &mut stats)
+                index.search_filtered(query, wanted, &rows.0, &bounds, &mut stats)
             }
-            _ => index.scan_near(query, want, Some(&rows.0), &mut stats),
+            _ => index.scan_near(query, wanted, Some(&rows.0), &mut stats),
         };
         let Ok(hits) = rank::<Infallible>(&found, k, |row| Ok(self.measure(query, row)));
         Ok(hits)

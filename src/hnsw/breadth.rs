@@ -7,7 +7,7 @@
 
 use super::index::VectorIndex;
 use super::layout::USUAL_BREADTH as USUAL;
-use super::{Rows, SearchStats, parallel};
+use super::{Rows, SearchStats, Wanted, parallel};
 use crate::error::{Error, Result};
 use crate::schema::VectorSpec;
 use crate::vector::metric;
@@ -164,10 +164,10 @@ impl Check<'_> {
 
     /// Finds how far the ten nearest rows of each reach.
     fn scan(&self, sample: &mut [Asked]) {
-        let want = self.index.rerank_width(NEAREST + 1);
+        let wanted = Wanted::nearest(self.index.rerank_width(NEAREST + 1), 0);
         self.each(sample, |asked| {
             let query = self.vector(asked.ord);
-            let near = self.index.scan_near(query, want, None, &mut SearchStats::default());
+            let near = self.index.scan_near(query, wanted, None, &mut SearchStats::default());
             let others = near.candidates.iter().filter(|near| near.ord != asked.ord);
             let mut distances: Vec<f64> = others.map(|near| self.distance(asked.ord, near.ord)).collect();
             distances.sort_unstable_by(f64::total_cmp);
@@ -177,11 +177,11 @@ impl Check<'_> {
 
     /// What walks of this breadth miss that pass over the row itself.
     fn missed(&self, sample: &mut [Asked], breadth: usize) -> Missed {
-        let want = self.index.rerank_width(NEAREST);
+        let wanted = Wanted::nearest(self.index.rerank_width(NEAREST), breadth);
         self.each(sample, |asked| {
             let query = self.vector(asked.ord);
             let mut stats = SearchStats::default();
-            let near = self.index.search_around(query, want, breadth, Some(asked.ord), &mut stats);
+            let near = self.index.search_around(query, wanted, Some(asked.ord), &mut stats);
             let right = |ord: u32| self.distance(asked.ord, ord) <= asked.limit;
             asked.missed =
                 NEAREST.saturating_sub(near.candidates.iter().filter(|near| right(near.ord)).count());
@@ -230,7 +230,8 @@ mod tests {
             let distance = |ord: u32| metric::distance(Metric::L2, query, row(ord));
             let mut all: Vec<f64> = (0..index.rows() as u32).map(distance).collect();
             all.sort_unstable_by(f64::total_cmp);
-            let near = index.search(query, index.rerank_width(10), breadth, &mut SearchStats::default());
+            let wanted = Wanted::nearest(index.rerank_width(10), breadth);
+            let near = index.search(query, wanted, &mut SearchStats::default());
             found += near.candidates.iter().filter(|near| distance(near.ord) <= all[9]).count().min(10);
         }
         found as f64 / (queries.len() / DIM * 10) as f64

@@ -5,7 +5,7 @@
 //! finer codes instead.
 
 use super::index::VectorIndex;
-use super::{Rows, SearchStats};
+use super::{Rows, SearchStats, Wanted};
 use crate::schema::VectorSpec;
 use crate::vector::codes::Kind;
 use crate::vector::metric;
@@ -29,7 +29,7 @@ pub(super) fn sufficient(index: &VectorIndex, spec: &VectorSpec, rows: &Rows<'_>
     let step = index.len().div_ceil(SAMPLE);
     for ord in index.present.iter().step_by(step) {
         let query = &rows.data[ord as usize * rows.dim..][..rows.dim];
-        let found = index.search(query, wide, wide, &mut SearchStats::default());
+        let found = index.search(query, Wanted::nearest(wide, wide), &mut SearchStats::default());
         let exact = |ord: u32| {
             metric::distance(spec.metric, query, &rows.data[ord as usize * rows.dim..][..rows.dim])
         };

@@ -10,7 +10,7 @@ use super::frontier::{node_of, pack};
 use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, TWO_UNTIL};
 use super::index::VectorIndex;
 use super::stop::Stop;
-use super::{Outcome, SearchStats};
+use super::{Outcome, SearchStats, Wanted};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::{Query, View};
 
@@ -59,30 +59,30 @@ impl VectorIndex {
     pub fn search_filtered(
         &self,
         query: &[f32],
-        want: usize,
-        ef: usize,
+        wanted: Wanted,
         allowed: &Bitmap,
         bounds: &Bounds,
         stats: &mut SearchStats,
     ) -> Outcome {
         let words = self.present.words().iter().zip(allowed.words());
         let count = words.map(|(a, b)| (a & b).count_ones() as usize).sum::<usize>();
-        let want = want.min(count);
+        let want = wanted.rows.min(count);
+        let wanted = Wanted { rows: want, ..wanted };
         self.with_query(query, |query, scratch| {
             if !self.has_graph() || want == 0 {
                 return self.finish(query, Vec::new(), want == 0);
             }
             // Taken out while it is in use: the rest of the scratch memory is lent to the steps.
             let mut pool = std::mem::take(&mut scratch.pool);
-            pool.reset(ef, bounds.floor.min(count), bounds.sample);
-            let stop = self.stop(query, want, ef);
+            pool.reset(wanted.ef, bounds.floor.min(count), bounds.sample);
+            let stop = self.stop(query, wanted);
             let goal = Goal { allowed, bounds, stop };
             let done = self.walk_allowed(query, &goal, &mut pool, scratch, stats);
             let candidates = self.spread(query, pool.passing(), want, Some(allowed));
             scratch.pool = pool;
-            let complete = done && candidates.len() >= want;
+            let complete = done && candidates.len() >= wanted.to_hold();
             if !complete && bounds.or_scan {
-                let candidates = self.scan(query, want, Some(allowed), scratch, stats);
+                let candidates = self.scan(query, wanted, Some(allowed), scratch, stats);
                 return Outcome { scanned: true, ..self.finish(query, candidates, true) };
             }
             self.finish(query, candidates, complete)

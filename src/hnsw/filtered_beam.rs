@@ -47,8 +47,7 @@ impl FilteredBeam {
     /// The same where a search may stop earlier, counting nodes that pass.
     #[inline]
     pub fn limit(&self, stop: Option<Stop>, query: &Query) -> u64 {
-        let last = stop.and_then(|stop| Some((stop, self.passing.at(stop.wanted() - 1)?)));
-        last.map_or(u64::MAX, |(stop, entry)| stop.beyond(entry, query)).min(self.worst())
+        stop.map_or(u64::MAX, |stop| stop.bound(&self.passing, query)).min(self.worst())
     }
 
     /// Takes in a new node below `limit`.

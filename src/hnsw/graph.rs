@@ -221,7 +221,7 @@ pub(super) fn search_layer(
     loop {
         steps += 1;
         std::mem::swap(&mut scratch.nodes, &mut scratch.waiting);
-        let bound = |beam: &Beam| stop.map_or(beam.worst(), |stop| stop.bound(beam, query));
+        let bound = |beam: &Beam| stop.map_or(beam.worst(), |stop| stop.bound(beam, query).min(beam.worst()));
         if steps <= ONE_BY_ONE {
             scratch.settle(codes, layer, query, u64::MAX, stats);
         }

@@ -29,12 +29,14 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod visited;
+mod wanted;
 
 use crate::bitmap::Bitmap;
 pub(crate) use breadth::SCANNED_ROWS;
 pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
 pub(crate) use merge::Part;
+pub(crate) use wanted::Wanted;
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 use super::frontier::{key_of, node_of, pack};
 use super::graph::Scratch;
 use super::index::VectorIndex;
-use super::{Candidate, Outcome, SearchStats};
+use super::{Candidate, Outcome, SearchStats, Wanted};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::Query;
 
@@ -30,18 +30,18 @@ const ROOM: usize = 1024;
 const SORTED: usize = 256;
 
 impl VectorIndex {
-    /// The best `want` rows by codes, and all others that may be among them by exact distance: whose distance by
+    /// The best rows by codes, and all others that may be among them by exact distance: whose distance by
     /// codes is within the likely error of the last one's. Those are few where distances differ, and many where a
     /// filter leaves only rows that are about equally far.
     pub fn scan_near(
         &self,
         query: &[f32],
-        want: usize,
+        wanted: Wanted,
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
     ) -> Outcome {
         self.with_query(query, |query, scratch| {
-            let candidates = self.scan(query, want, allowed, scratch, stats);
+            let candidates = self.scan(query, wanted, allowed, scratch, stats);
             Outcome { scanned: true, ..self.finish(query, candidates, true) }
         })
     }
@@ -50,12 +50,12 @@ impl VectorIndex {
     pub(super) fn scan(
         &self,
         query: &Query,
-        want: usize,
+        wanted: Wanted,
         allowed: Option<&Bitmap>,
         scratch: &mut Scratch,
         stats: &mut SearchStats,
     ) -> Vec<Candidate> {
-        let mut scan = Scan::new(self, query, want, scratch);
+        let mut scan = Scan::new(self, query, wanted, scratch);
         if self.codes().screens() {
             scan.screened(allowed, scratch, stats);
         } else {
@@ -118,13 +118,19 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(index: &'a VectorIndex, query: &'a Query, want: usize, scratch: &mut Scratch) -> Self {
+    fn new(index: &'a VectorIndex, query: &'a Query, wanted: Wanted, scratch: &mut Scratch) -> Self {
+        let want = wanted.rows;
         let mut found = std::mem::take(&mut scratch.found);
         found.clear();
         let sorted = want <= SORTED;
         scratch.beam.reset(if sorted { want } else { 1 });
         let room = ROOM.max(want.saturating_mul(2));
-        Self { index, query, want, sorted, found, room, cut: u64::MAX, worst: u64::MAX }
+        let scan = Self { index, query, want, sorted, found, room, cut: u64::MAX, worst: u64::MAX };
+        if wanted.within == f64::INFINITY {
+            return scan;
+        }
+        let cut = scan.beyond(query.key(wanted.within));
+        Self { cut, ..scan }
     }
 
     /// Scans rows that have 1-bit codes: those are estimated first, and read further only if they may be wanted.
@@ -195,7 +201,7 @@ impl<'a> Scan<'a> {
         }
         if self.sorted && scratch.beam.worst() < self.worst {
             self.worst = scratch.beam.worst();
-            self.cut = self.beyond(key_of(self.worst));
+            self.cut = self.cut.min(self.beyond(key_of(self.worst)));
         }
         if self.found.len() > self.room {
             self.select();

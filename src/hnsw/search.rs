@@ -4,57 +4,55 @@ use super::frontier::{key_of, node_of};
 use super::graph::{Scratch, descend, search_layer};
 use super::index::VectorIndex;
 use super::stop::{Breadth, Stop};
-use super::{Candidate, Outcome, SearchStats};
+use super::{Candidate, Outcome, SearchStats, Wanted};
 use crate::bitmap::Bitmap;
 use crate::vector::Metric;
 use crate::vector::codes::Query;
 
 impl VectorIndex {
-    /// Up to `want` of the best rows by codes, sorted. `ef` (at least `want`) is the breadth of the beam.
-    pub fn search(&self, query: &[f32], want: usize, ef: usize, stats: &mut SearchStats) -> Outcome {
-        self.search_around(query, want, ef, None, stats)
+    /// The best rows by codes, sorted.
+    pub fn search(&self, query: &[f32], wanted: Wanted, stats: &mut SearchStats) -> Outcome {
+        self.search_around(query, wanted, None, stats)
     }
 
     /// The same, as if the node `without` were not there. Walks must not begin at it.
     pub(super) fn search_around(
         &self,
         query: &[f32],
-        want: usize,
-        ef: usize,
+        wanted: Wanted,
         without: Option<u32>,
         stats: &mut SearchStats,
     ) -> Outcome {
-        let want = want.min(self.len());
-        let ef = ef.clamp(want, self.len().max(1));
+        let wanted = wanted.of(self.len());
+        let Wanted { rows: want, ef, .. } = wanted;
         self.with_query(query, |query, scratch| {
             if !self.has_graph() {
-                let mut best = self.scan(query, want, None, scratch, stats);
+                let mut best = self.scan(query, wanted, None, scratch, stats);
                 best.truncate(want);
                 return self.finish(query, best, true);
             }
-            let stop = self.stop(query, want, ef);
+            let stop = self.stop(query, wanted);
             let start = self.entry(query, scratch, stats);
             let (codes, layer) = (self.codes(), self.base_layer());
             search_layer(codes, layer, query, &[start], Breadth { ef, stop, without }, scratch, stats);
             let mut candidates = self.spread(query, scratch.beam.entries(), want, None);
-            if candidates.len() < want {
+            if candidates.len() < wanted.to_hold() {
                 // Links have a direction: from the entry every node can be reached, from another node not always.
                 let starts = [start, self.header.entry];
                 let breadth = Breadth { without, ..Breadth::full(ef) };
                 search_layer(codes, layer, query, &starts, breadth, scratch, stats);
                 candidates = self.spread(query, scratch.beam.entries(), want, None);
             }
-            let complete = candidates.len() >= want;
+            let complete = candidates.len() >= wanted.to_hold();
             self.finish(query, candidates, complete)
         })
     }
 
-    /// Where a search of breadth `ef` for `want` rows may stop.
-    pub(super) fn stop(&self, query: &Query, want: usize, ef: usize) -> Option<Stop> {
+    /// Where a search may stop before its beam is used up.
+    pub(super) fn stop(&self, query: &Query, wanted: Wanted) -> Option<Stop> {
         // The distances of ip have no zero to measure a factor from.
         let measurable = self.quantizer.metric != Metric::Ip;
-        let error = self.quantizer.deviation(query, f64::MAX);
-        Stop::new(want, ef, error).filter(|_| measurable)
+        measurable.then(|| Stop::new(wanted, self.quantizer.deviation(query, f64::MAX), query)).flatten()
     }
 
     /// The node of layer 0 to start from.

@@ -1,5 +1,6 @@
 //! How far a search goes: the breadth of its beam, and where it stops before that is used up.
 
+use super::Wanted;
 use super::frontier::{Beam, key_of, pack};
 use crate::vector::codes::Query;
 
@@ -8,39 +9,51 @@ use crate::vector::codes::Query;
 ///
 /// The factor grows with the breadth that the caller asks for, so a broader search still finds more: at breadth 200, on
 /// clusters with gaps between them, nearly as much as a plain beam search in half its time.
+///
+/// Where enough rows are known from other segments, the distance of the last of them takes the place of that rank as soon as
+/// the walk holds some rows itself. So the walks through many segments cost little more than those through the largest.
 #[derive(Clone, Copy)]
 pub(super) struct Stop {
     wanted: usize,
     factor: f64,
     /// Distances this near to each other may be equal.
     error: f64,
+    /// The first entry that is of no use, given what is known from elsewhere, once the walk holds `hold` rows.
+    ceiling: u64,
+    hold: usize,
 }
 
 impl Stop {
-    /// The stop of a search of breadth `ef` for `wanted` rows whose distances by codes deviate by `error`.
-    pub fn new(wanted: usize, ef: usize, error: f64) -> Option<Self> {
+    /// The stop of a search among rows whose distances by codes deviate by `error`.
+    pub fn new(wanted: Wanted, error: f64, query: &Query) -> Option<Self> {
         const NARROW: f64 = 32.0;
         const GROWTH: f64 = 0.06;
-        let factor = 1.0 + GROWTH * (ef as f64 / NARROW - 1.0);
-        (factor > 1.0 && wanted > 0).then_some(Self { wanted, factor, error })
+        let factor = 1.0 + GROWTH * (wanted.ef as f64 / NARROW - 1.0);
+        if factor <= 1.0 || wanted.rows == 0 {
+            return None;
+        }
+        let (rows, hold) = (wanted.rows, wanted.to_hold());
+        let mut stop = Self { wanted: rows, factor, error, ceiling: u64::MAX, hold };
+        if wanted.within < f64::INFINITY {
+            stop.ceiling = stop.beyond(query.key(wanted.within), query);
+        }
+        Some(stop)
     }
 
-    /// The first entry that is of no use.
+    /// The first entry that is of no use, where `held` are the nearest so far.
     #[inline]
-    pub fn bound(self, beam: &Beam, query: &Query) -> u64 {
-        let Some(entry) = beam.at(self.wanted - 1) else { return u64::MAX };
-        self.beyond(entry, query).min(beam.worst())
+    pub fn bound(self, held: &Beam, query: &Query) -> u64 {
+        let own = held.at(self.wanted - 1).map_or(u64::MAX, |entry| self.beyond(key_of(entry), query));
+        if self.ceiling >= own {
+            return own;
+        }
+        held.at(self.hold - 1).map_or(u64::MAX, |entry| entry.max(self.ceiling)).min(own)
     }
 
-    /// Rows wanted, at least 1.
-    pub fn wanted(self) -> usize {
-        self.wanted
-    }
-
-    /// The first entry that is of no use when `entry` is the one at the rank wanted.
+    /// The first entry that is of no use when `key` is that of the last row wanted.
     #[inline]
-    pub fn beyond(self, entry: u64, query: &Query) -> u64 {
-        pack(query.beyond(key_of(entry), self.factor, self.error), 0)
+    fn beyond(self, key: f32, query: &Query) -> u64 {
+        pack(query.beyond(key, self.factor, self.error), 0)
     }
 }
 

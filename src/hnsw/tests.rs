@@ -77,7 +77,8 @@ fn mean_recall(spec: &VectorSpec, data: &[f32], queries: &[f32], ef: usize) -> f
     let index = build(spec, data);
     let (mut sum, mut count) = (0.0, 0.0);
     for query in queries.chunks(spec.dim) {
-        let out = index.search(query, index.rerank_width(10), ef, &mut SearchStats::default());
+        let out =
+            index.search(query, Wanted::nearest(index.rerank_width(10), ef), &mut SearchStats::default());
         assert!(out.complete && out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
         sum +=
             recall(spec.metric, data, query, &exact(spec.metric, data, query, |_| true), &out.candidates, 10);
@@ -119,7 +120,7 @@ fn every_row_finds_itself_in_tiny_and_clustered_sets() {
         let data = noise.clustered(rows, 40, 5, 0.02);
         let index = build(&spec(40, Metric::L2), &data);
         for (ord, row) in data.chunks(40).enumerate() {
-            let out = index.search(row, 10, 100, &mut SearchStats::default());
+            let out = index.search(row, Wanted::nearest(10, 100), &mut SearchStats::default());
             assert!(out.candidates.iter().any(|c| c.ord == ord as u32), "{rows} {ord}");
         }
     }
@@ -135,12 +136,13 @@ fn ten_thousand_equal_rows_are_all_found() {
     let same: Vec<f32> = data[..64].to_vec();
     (0..10_000).for_each(|_| data.extend(&same));
     let index = Arc::new(build(&spec(64, Metric::Cosine), &data));
-    let out = index.search(&same, 10_001, 64, &mut SearchStats::default());
+    let out = index.search(&same, Wanted::nearest(10_001, 64), &mut SearchStats::default());
     let mut ords: Vec<u32> = out.candidates.iter().map(|c| c.ord).collect();
     ords.sort_unstable();
     assert_eq!(ords, std::iter::once(0).chain(500..10_500).collect::<Vec<_>>());
     let odd = Bitmap::from_fn(10_500, |ord| ord > 600 && ord % 7 == 0);
-    let out = index.search_filtered(&same, 50, 64, &odd, &WHOLE, &mut SearchStats::default());
+    let out =
+        index.search_filtered(&same, Wanted::nearest(50, 64), &odd, &WHOLE, &mut SearchStats::default());
     assert!(out.complete && out.candidates.len() == 50);
 }
 
@@ -184,8 +186,8 @@ fn a_stored_index_answers_as_before_and_damage_is_told() {
         let stats = &mut SearchStats::default();
         let query = &data[2 * dim..3 * dim];
         assert_eq!(
-            index.search(query, 20, 50, stats).candidates,
-            back.search(query, 20, 50, stats).candidates
+            index.search(query, Wanted::nearest(20, 50), stats).candidates,
+            back.search(query, Wanted::nearest(20, 50), stats).candidates
         );
         for _ in 0..400 {
             let mut bad = bytes.clone();
@@ -202,9 +204,9 @@ fn a_stored_index_answers_as_before_and_damage_is_told() {
             }
             if let Ok(index) = VectorIndex::decode(bad, &spec, index.rows()) {
                 let some = Bitmap::from_fn(index.rows(), |ord| ord % 3 == 0);
-                index.search(query, 20, 50, stats);
-                index.search_filtered(query, 20, 50, &some, &WHOLE, stats);
-                index.scan_near(query, 20, Some(&some), stats);
+                index.search(query, Wanted::nearest(20, 50), stats);
+                index.search_filtered(query, Wanted::nearest(20, 50), &some, &WHOLE, stats);
+                index.scan_near(query, Wanted::nearest(20, 0), Some(&some), stats);
             }
         }
     }
@@ -230,10 +232,10 @@ fn a_filtered_search_is_complete_or_says_so() {
         for set in sets {
             let truth = exact(Metric::Cosine, &data, &query, |ord| set.contains(ord));
             let stats = &mut SearchStats::default();
-            let out = index.search_filtered(&query, 28, 100, &set, &WHOLE, stats);
+            let out = index.search_filtered(&query, Wanted::nearest(28, 100), &set, &WHOLE, stats);
             assert!(out.candidates.iter().all(|c| set.contains(c.ord)));
             assert_eq!(out.complete, out.candidates.len() == truth.len().min(28));
-            let scanned = index.scan_near(&query, 28, Some(&set), stats).candidates;
+            let scanned = index.scan_near(&query, Wanted::nearest(28, 0), Some(&set), stats).candidates;
             assert!(scanned.len() >= truth.len().min(28) && scanned.len() <= truth.len());
             if !truth.is_empty() {
                 assert!(recall(Metric::Cosine, &data, &query, &truth, &scanned, 10) >= 0.9);
@@ -243,7 +245,13 @@ fn a_filtered_search_is_complete_or_says_so() {
                 }
             }
             let tight = Bounds { looks: 1, ..WHOLE };
-            let out = index.search_filtered(&query, 28, 100, &set, &tight, &mut SearchStats::default());
+            let out = index.search_filtered(
+                &query,
+                Wanted::nearest(28, 100),
+                &set,
+                &tight,
+                &mut SearchStats::default(),
+            );
             assert!(out.candidates.len() <= 28);
         }
     }
@@ -282,11 +290,12 @@ fn merging_drops_and_adds_rows_without_losing_any() {
             let one = VectorIndex::merge(&spec, &rows, parts, 1, &mut |_, _| true).unwrap();
             let two = VectorIndex::merge(&spec, &rows, parts, 2, &mut |_, _| true).unwrap();
             assert!(one.encode() == two.encode());
-            let all = one.search(&data[..dim], one.len(), one.len(), &mut SearchStats::default());
+            let all =
+                one.search(&data[..dim], Wanted::nearest(one.len(), one.len()), &mut SearchStats::default());
             assert_eq!(all.candidates.len(), one.len(), "{metric:?}");
             let (mut sum, mut count) = (0.0, 0.0);
             for query in merged.chunks(dim).step_by(97) {
-                let out = one.search(query, 28, 100, &mut SearchStats::default());
+                let out = one.search(query, Wanted::nearest(28, 100), &mut SearchStats::default());
                 let truth = exact(metric, &merged, query, |_| true);
                 sum += recall(metric, &merged, query, &truth, &out.candidates, 10);
                 count += 1.0;
@@ -304,7 +313,7 @@ fn rows_without_a_vector_are_never_answered() {
     let index = VectorIndex::build(&spec(40, Metric::L2), &rows, 2, &mut |_, _| true).unwrap();
     assert_eq!((index.rows(), index.len()), (1000, present.count()));
     let stats = &mut SearchStats::default();
-    let everything = index.search(&data[..40], 1000, 1000, stats).candidates;
+    let everything = index.search(&data[..40], Wanted::nearest(1000, 1000), stats).candidates;
     assert_eq!(everything.len(), present.count());
     assert!(everything.iter().all(|c| present.contains(c.ord)));
 }
@@ -321,7 +330,7 @@ fn the_likely_error_holds_and_is_that_of_usual_rows() {
         let (mut errors, mut likely, mut bound) = (Vec::new(), 0.0_f64, 0.0_f64);
         for row in data.chunks_exact(dim).skip(1).step_by(799) {
             let query = &row.iter().map(|x| x + 0.5 * noise.normal()).collect::<Vec<_>>();
-            let out = index.scan_near(query, 1000, None, &mut SearchStats::default());
+            let out = index.scan_near(query, Wanted::nearest(1000, 0), None, &mut SearchStats::default());
             (likely, bound) = (likely.max(out.likely_error), bound.max(out.error_bound));
             let exact = |c: &Candidate| metric::distance(metric, query, &data[c.ord as usize * dim..][..dim]);
             errors.extend(out.candidates.iter().map(|c| (c.distance - exact(c)).abs()));
@@ -358,7 +367,7 @@ fn extreme_values_and_dimensions_give_finite_sorted_answers_within_the_bound() {
             for factor in [1.0, 0.0, 1e-30] {
                 let query: Vec<f32> = whole.iter().map(|x| x * factor).collect();
                 let bound = index.error_bound(&query);
-                let out = index.search(&query, 50, 60, &mut SearchStats::default());
+                let out = index.search(&query, Wanted::nearest(50, 60), &mut SearchStats::default());
                 assert!(out.candidates.is_sorted_by(|a, b| a.distance <= b.distance));
                 for c in out.candidates {
                     assert!(c.distance.is_finite(), "{metric:?} {dim} {size}");
@@ -385,7 +394,7 @@ fn a_graph_of_the_largest_dimension_finds_the_nearest() {
         assert!(index.has_graph());
         for (ord, row) in data.chunks(dim).enumerate().step_by(17) {
             let query: Vec<f32> = row.iter().map(|x| x * 1.01).collect();
-            let out = index.search(&query, 10, 60, &mut SearchStats::default());
+            let out = index.search(&query, Wanted::nearest(10, 60), &mut SearchStats::default());
             assert_eq!(out.candidates[0].ord, ord as u32, "{codes:?}");
         }
     }
@@ -404,7 +413,11 @@ fn one_row_of_another_size_leaves_the_others_their_codes() {
             let mut sum = 0.0;
             for at in (0..2000).step_by(50) {
                 let query = &data[at * dim..(at + 1) * dim].iter().map(|x| x * 0.99).collect::<Vec<_>>();
-                let out = index.search(query, index.rerank_width(10), 128, &mut SearchStats::default());
+                let out = index.search(
+                    query,
+                    Wanted::nearest(index.rerank_width(10), 128),
+                    &mut SearchStats::default(),
+                );
                 assert!(out.complete && out.candidates.iter().all(|c| c.distance.is_finite()));
                 // By inner product few links lead to a row that is longer than all others by so much: it may be missed.
                 let allowed = |ord: u32| metric == Metric::L2 || ord as usize != stray;
@@ -426,7 +439,7 @@ fn many_rows_of_a_scan_are_those_of_a_sort() {
     index.sweep(&query, None, &mut SearchStats::default(), |c| all.push(c));
     all.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.ord.cmp(&b.ord)));
     for want in [1, 10, 256, 257, 1000, 2999, 3000, 5000] {
-        let out = index.scan_near(&query, want, None, &mut SearchStats::default());
+        let out = index.scan_near(&query, Wanted::nearest(want, 0), None, &mut SearchStats::default());
         let least = want.min(3000);
         assert!(out.candidates.len() >= least, "{want}");
         assert_eq!(out.candidates[..least], all[..least], "{want}");
@@ -438,7 +451,7 @@ fn a_flat_index_scans_and_progress_can_stop_a_build() {
     let data = Noise(31).clustered(1000, 40, 10, 0.4);
     let flat = VectorSpec { index: IndexKind::Flat, ..spec(40, Metric::Cosine) };
     let index = build(&flat, &data);
-    let out = index.search(&data[..40], 5, 5, &mut SearchStats::default());
+    let out = index.search(&data[..40], Wanted::nearest(5, 5), &mut SearchStats::default());
     assert!(out.complete && out.candidates[0].ord == 0);
     let rows = Rows { dim: 40, data: &data, present: None };
     let stopped = VectorIndex::build(&spec(40, Metric::Cosine), &rows, 2, &mut |done, _| done < 100);
@@ -459,5 +472,54 @@ fn tight_clusters_and_outliers_lose_no_recall_to_the_codes() {
         let queries: Vec<f32> = data[9600..11520].iter().map(|x| x + 0.5 * spread * noise.normal()).collect();
         let recall = mean_recall(&spec(48, metric), &data, &queries, 256);
         assert!(recall > 0.97, "{metric:?} {spread} {outlier}: {recall}");
+    }
+}
+
+/// Searches of one index for the rows within a distance, as where nearer ones are known from other segments: unfiltered,
+/// filtered and by scan they find those rows, with less work.
+#[test]
+fn rows_beyond_what_is_known_from_elsewhere_are_not_looked_for() {
+    let mut noise = Noise(41);
+    let (rows, dim) = (6000, 48);
+    for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+        let data = noise.clustered(rows, dim, 20, 0.7);
+        let index = build(&spec(dim, metric), &data);
+        let some = Bitmap::from_fn(rows, |ord| ord % 2 == 0);
+        let (mut bounded, mut free) = (SearchStats::default(), SearchStats::default());
+        let (mut found, mut due) = (0, 0);
+        for row in data.chunks(dim).step_by(150) {
+            let query: Vec<f32> = row.iter().map(|x| x + 0.3 * noise.normal()).collect();
+            let all = exact(metric, &data, &query, |_| true);
+            let even = exact(metric, &data, &query, |ord| ord % 2 == 0);
+            for last in [0, 3, 12] {
+                let (wide, narrow) = (Wanted::nearest(28, 128), Wanted::nearest(28, 128).within(all[last].0));
+                index.search(&query, wide, &mut free);
+                index.search_filtered(&query, wide, &some, &WHOLE, &mut free);
+                index.scan_near(&query, wide, None, &mut free);
+                let walked = index.search(&query, narrow, &mut bounded);
+                let filtered = index.search_filtered(&query, narrow, &some, &WHOLE, &mut bounded);
+                let scanned = index.scan_near(&query, narrow, None, &mut bounded);
+                assert!(walked.complete && filtered.complete && scanned.complete);
+                assert!(filtered.candidates.iter().all(|near| some.contains(near.ord)));
+                let within = |truth: &[(f64, u32)], out: &Outcome| {
+                    let near = truth.iter().take_while(|(distance, _)| *distance <= all[last].0);
+                    let (mut found, mut due) = (0, 0);
+                    for (_, ord) in near {
+                        due += 1;
+                        found += usize::from(out.candidates.iter().any(|near| near.ord == *ord));
+                    }
+                    (found, due)
+                };
+                assert_eq!(within(&all, &scanned), (last + 1, last + 1));
+                for (truth, out) in [(&all, &walked), (&even, &filtered)] {
+                    let (some, of) = within(truth, out);
+                    (found, due) = (found + some, due + of);
+                }
+            }
+        }
+        assert!(found * 100 >= due * 97, "{metric:?}: {found} of {due}");
+        // By inner product distances have no zero, and walks go as far as ever.
+        let least = if metric == Metric::Ip { free.hops } else { free.hops * 2 / 3 };
+        assert!(bounded.hops <= least, "{metric:?}: {bounded:?}, {free:?}");
     }
 }

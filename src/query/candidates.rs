@@ -5,9 +5,9 @@ use super::candidate_heap::Coded;
 use super::explain::Trace;
 use super::masks::Masks;
 use super::planner::{self, PartPlan};
-use crate::collection::Snapshot;
+use crate::collection::{Snapshot, View};
 use crate::error::Result;
-use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats};
+use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats, Wanted};
 use crate::vector::{Metric, metric};
 use std::ops::RangeInclusive;
 
@@ -99,19 +99,25 @@ impl Candidates {
         self.whole.resize(over.snapshot.view.parts(), None);
         self.segments = over.snapshot.view.segments.len().max(1);
         let mut found = Vec::new();
-        // Beyond the last candidate of a part that has more rows, the merged order is not known.
+        // Beyond it the merged order is not known.
         let mut horizon = f64::INFINITY;
-        for part in 0..over.snapshot.view.parts() {
+        let mut nearest = NearestSoFar::default();
+        for part in order(over.snapshot.view) {
+            let from = found.len();
             if self.whole[part].is_none() {
-                match self.search(over, part, count, trace)? {
+                match self.search(over, part, count, nearest.last(), trace)? {
                     Searched::Whole(all) => self.whole[part] = Some(all),
-                    Searched::Best(best) => {
-                        horizon = best.last().map_or(horizon, |last| horizon.min(last.distance));
+                    Searched::Best(best, end) => {
+                        horizon = horizon.min(end);
                         found.extend(best);
                     }
                 }
             }
             found.extend(self.whole[part].iter().flatten());
+            // Twice the rows that are asked for, as codes are not exact (more where codes are bits).
+            if !self.walked && self.segments > 1 {
+                nearest.add(&found[from..], self.width.1.saturating_mul(count));
+            }
         }
         self.walked = true;
         let complete = horizon == f64::INFINITY;
@@ -128,7 +134,14 @@ impl Candidates {
     }
 
     /// Searches a part that is not whole yet.
-    fn search(&mut self, over: &Over<'_>, part: usize, count: usize, trace: &mut Trace) -> Result<Searched> {
+    fn search(
+        &mut self,
+        over: &Over<'_>,
+        part: usize,
+        count: usize,
+        within: f64,
+        trace: &mut Trace,
+    ) -> Result<Searched> {
         let Over { snapshot, masks } = *over;
         let view = snapshot.view;
         let (rows, passing) = (view.part_len(part), masks.counts[part]);
@@ -156,9 +169,11 @@ impl Candidates {
         self.serves = self.serves.min((want - least) / each);
         // Fewer than asked for are all that have a vector.
         let searched = |found: Vec<Candidate>| {
-            let more = found.len() >= want && found.len() < passing;
+            let more = (found.len() >= want || within < f64::INFINITY) && found.len() < passing;
+            let last = found.last().filter(|_| found.len() >= want);
+            let end = last.map_or(within, |last: &Candidate| last.distance.min(within));
             let found = found.into_iter().map(coded).collect();
-            if more { Searched::Best(found) } else { Searched::Whole(found) }
+            if more { Searched::Best(found, end) } else { Searched::Whole(found) }
         };
         let ef = self.ef.unwrap_or_else(|| index.breadth());
         let ef = if self.walked { ef.max(want) } else { ef };
@@ -169,14 +184,15 @@ impl Candidates {
             plan = PartPlan::Scan;
         }
         let mut stats = SearchStats::default();
+        let wanted = Wanted::nearest(want, ef).within(within);
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
                 let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, ef) };
-                Some(index.search_filtered(&self.query, want, ef, mask, &bounds, &mut stats))
+                Some(index.search_filtered(&self.query, wanted, mask, &bounds, &mut stats))
             }
             (PartPlan::Graph | PartPlan::FilteredGraph, _) => {
-                Some(index.search(&self.query, want, ef, &mut stats))
+                Some(index.search(&self.query, wanted, &mut stats))
             }
             _ => None,
         };
@@ -206,7 +222,7 @@ impl Candidates {
             });
             Searched::Whole(all)
         } else {
-            let outcome = index.scan_near(&self.query, want, mask, &mut stats);
+            let outcome = index.scan_near(&self.query, wanted, mask, &mut stats);
             self.take_errors(&outcome);
             searched(outcome.candidates)
         };
@@ -240,6 +256,36 @@ impl Candidates {
 enum Searched {
     /// All rows that can be returned.
     Whole(Vec<Coded>),
-    /// The best rows, sorted; there may be more.
-    Best(Vec<Coded>),
+    /// The best rows, sorted, and the distance beyond which there may be more.
+    Best(Vec<Coded>, f64),
+}
+
+/// The parts of the view, those first that will know the most of the nearest rows.
+fn order(view: &View) -> impl Iterator<Item = usize> {
+    let mut order: Vec<usize> = (0..view.segments.len()).collect();
+    order.sort_by_key(|part| std::cmp::Reverse(view.part_len(*part)));
+    (view.segments.len()..view.parts()).chain(order)
+}
+
+/// Distances of the nearest rows of the parts that were searched, in order.
+#[derive(Default)]
+struct NearestSoFar {
+    distances: Vec<f64>,
+    wanted: usize,
+}
+
+impl NearestSoFar {
+    /// Adds those of a part; no more than `wanted` are kept.
+    fn add(&mut self, found: &[Coded], wanted: usize) {
+        self.wanted = wanted;
+        self.distances.extend(found.iter().map(|coded| coded.distance));
+        self.distances.sort_unstable_by(f64::total_cmp);
+        self.distances.truncate(wanted);
+    }
+
+    /// The distance of the last row wanted: farther rows of other parts are of no use.
+    fn last(&self) -> f64 {
+        let last = self.wanted.checked_sub(1).and_then(|at| self.distances.get(at));
+        last.copied().unwrap_or(f64::INFINITY)
+    }
 }

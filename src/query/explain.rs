@@ -65,7 +65,7 @@ pub struct Trace {
     /// The leg that is searched.
     #[serde(skip)]
     pub leg: usize,
-    /// Parts of the view.
+    /// Parts of the view, by leg and position.
     pub parts: Vec<PartTrace>,
     /// Time spent on the filter.
     #[serde(rename = "filter_us", serialize_with = "micros")]
@@ -79,8 +79,11 @@ impl Trace {
     /// Notes how a part was searched.
     pub fn part(&mut self, part: usize, plan: PartPlan, rows: usize, passing: usize, ef: Option<usize>) {
         let leg = self.leg;
-        self.parts.retain(|known| (known.leg, known.part) != (leg, part));
-        self.parts.push(PartTrace { leg, part, plan, rows, passing, ef });
+        let trace = PartTrace { leg, part, plan, rows, passing, ef };
+        match self.parts.binary_search_by_key(&(leg, part), |known| (known.leg, known.part)) {
+            Ok(at) => self.parts[at] = trace,
+            Err(at) => self.parts.insert(at, trace),
+        }
     }
 
     /// Adds the counters of an index.

@@ -205,7 +205,12 @@ impl Attended {
     ///
     /// # Errors
     /// Those of opening and reading it.
-    pub fn is_due(known: &mut HashMap<String, Self>, conn: &Connection, name: &str, zeal: Zeal) -> Result<bool> {
+    pub fn is_due(
+        known: &mut HashMap<String, Self>,
+        conn: &Connection,
+        name: &str,
+        zeal: Zeal,
+    ) -> Result<bool> {
         let snapshot = conn.unchecked_transaction()?;
         let mut attended = Self::again(known.remove(name), conn, name)?;
         let due = attended.look(conn, zeal)?;

@@ -210,6 +210,13 @@ impl Query {
         }
     }
 
+    /// The key of a reported distance.
+    pub fn key(&self, distance: f64) -> f32 {
+        let far =
+            if self.root { distance.max(0.0) / self.times } else { (distance - self.base) / self.times };
+        (if self.root { far * far } else { far }) as f32
+    }
+
     /// The reported distance of a key.
     pub fn distance(&self, key: f32) -> f64 {
         let key = f64::from(key);
