@@ -85,10 +85,11 @@ impl Index {
         let (ef, mut stats) = (ef.max(1), SearchStats::default());
         let want = index.rerank_width(k).min(ef.max(k));
         let wanted = Wanted::nearest(want, ef);
-        let found = match planner::choose(self.len(), passing, want, ef, index.has_graph()) {
+        let planned = if passing < self.len() { index.filtered_breadth(ef) } else { ef };
+        let found = match planner::choose(self.len(), passing, want, planned, index.has_graph()) {
             PartPlan::Graph => candidates(index, query, k, ef),
             PartPlan::FilteredGraph => {
-                let bounds = planner::bounds(self.len(), passing, want, ef);
+                let bounds = planner::bounds(self.len(), passing, want, planned);
                 index.search_filtered(query, wanted, &rows.0, &bounds, &mut stats)
             }
             _ => index.scan_near(query, wanted, Some(&rows.0), &mut stats),

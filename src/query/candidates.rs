@@ -178,7 +178,8 @@ impl Candidates {
         let ef = self.ef.unwrap_or_else(|| index.breadth());
         let ef = if self.walked { ef.max(want) } else { ef };
         let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
-        let choose = || planner::choose(rows, passing, want.min(rows), ef.min(rows), index.has_graph());
+        let planned = if passing < rows { index.filtered_breadth(ef) } else { ef };
+        let choose = || planner::choose(rows, passing, want.min(rows), planned.min(rows), index.has_graph());
         let mut plan = forced.unwrap_or_else(choose);
         if self.walked && WALK_ROWS.saturating_mul(ef) > passing {
             plan = PartPlan::Scan;
@@ -188,7 +189,7 @@ impl Candidates {
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
-                let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, ef) };
+                let bounds = Bounds { or_scan: !self.walked, ..bounds(rows, passing, want, planned) };
                 Some(index.search_filtered(&self.query, wanted, mask, &bounds, &mut stats))
             }
             (PartPlan::Graph | PartPlan::FilteredGraph, _) => {
