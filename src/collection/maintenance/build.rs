@@ -23,7 +23,10 @@ use std::time::{Duration, Instant};
 
 /// Segments that maintenance makes with fewer rows have no graph: they will soon be merged again, and to scan their codes
 /// takes no longer than to walk a graph (4 ns a row).
-const GRAPH_FROM: usize = 4_096;
+pub const GRAPH_FROM: usize = 4_096;
+
+/// The same for segments beside much larger ones, a search of which takes longer than such a scan.
+pub const GRAPH_FROM_BESIDE: usize = 12_288;
 
 /// Below this share of living rows the old graph is not worth healing.
 const HEAL_SHARE: f32 = 0.6;
@@ -95,8 +98,8 @@ pub struct Ingredients {
     pub vectors: Vec<Vectors>,
     /// The rest.
     pub source: Source,
-    /// Whether nothing will merge the segment soon.
-    pub whole: bool,
+    /// Rows from which on its vectors get a graph.
+    pub graph_from: usize,
     /// How many threads the table allows; 0: no bound of its own.
     pub threads: usize,
 }
@@ -128,7 +131,7 @@ pub struct Built {
 }
 
 fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) -> bool) -> Result<Built> {
-    let Ingredients { schema, rowids, vectors, source, whole, threads: _ } = from;
+    let Ingredients { schema, rowids, vectors, source, graph_from, threads: _ } = from;
     let layout = schema.layout();
     let types = layout.types();
     let config = TextConfig::of(&schema);
@@ -171,7 +174,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
         let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
         let missing = present.count() < present.len();
         let mut spec = vectors.spec;
-        if rowids.len() < GRAPH_FROM && !whole {
+        if rowids.len() < graph_from {
             spec.index = IndexKind::Flat;
         }
         let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };

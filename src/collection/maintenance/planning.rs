@@ -1,6 +1,7 @@
 //! Begins jobs: what of a table becomes a segment next.
 
 use super::super::sealed::Segment;
+use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE};
 use super::job::Job;
 use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
@@ -15,6 +16,9 @@ use std::sync::Arc;
 
 /// Merges in progress at a time.
 const MERGES: usize = 3;
+
+/// A segment is small beside the others when they have so many times its rows.
+const BESIDE: usize = 4;
 
 /// What was begun.
 pub enum Planned {
@@ -77,7 +81,12 @@ fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Pl
     let candidates = candidates(site, claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
     match policy::next(&parts, site.settings.automerge, zeal) {
-        Some(merge) => begin_merge(site, claims, &candidates, &merge, (free, false)),
+        Some(merge) => {
+            let rows = site.storage.segments(site.conn)?.iter().map(|record| record.rows).sum::<usize>();
+            let beside = merge.rows.saturating_mul(BESIDE) <= rows;
+            let graph_from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
+            begin_merge(site, claims, &candidates, &merge, (free, graph_from))
+        }
         None => Ok(Planned::Nothing),
     }
 }
@@ -98,7 +107,7 @@ fn whole(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     }
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
     let merge = Merge::of(&parts, (0..parts.len()).collect());
-    begin_merge(site, claims, &candidates, &merge, (free, true))
+    begin_merge(site, claims, &candidates, &merge, (free, 0))
 }
 
 /// Everything is built again from the rows.
@@ -117,7 +126,7 @@ fn begin_merge(
     claims: &[Claim],
     candidates: &[(Part, SegmentRecord, RoaringBitmap)],
     merge: &Merge,
-    (free, whole): (bool, bool),
+    (free, graph_from): (bool, usize),
 ) -> Result<Planned> {
     let parts = candidates.len();
     let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
@@ -140,6 +149,6 @@ fn begin_merge(
     let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
     let mut claim = Claim::new(claims, false, names);
     site.storage.put_claim(site.conn, &mut claim)?;
-    let job = Box::new(Job::merge(site, inputs, free, whole));
+    let job = Box::new(Job::merge(site, inputs, free, graph_from));
     Ok(Planned::Job { token: claim.token, job, behind: Some(parts > policy::USUAL) })
 }
