@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Chunks that an installation removes at once; more of them become trash.
-const AT_ONCE: u32 = 8;
+const AT_ONCE: u32 = 4;
 
 /// Installs the segment; the claim is used up, or has become trash. `None`: what it was made of, or what was written of it,
 /// is not there any more, and nothing was done.

@@ -39,8 +39,9 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// How often a process that writes shows that its builders are at work.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// Chunks that are removed in one slice.
+/// Chunks that are removed in one slice, and in one of a commit, which is not to take long: SQLite reads all pages that it frees.
 const TRASH_CHUNKS: u32 = 16;
+const TRASH_CHUNKS_OF_COMMIT: u32 = 4;
 
 /// Commits without maintenance after one that failed with it.
 const REST: usize = 64;
@@ -268,7 +269,9 @@ impl Memo {
         }
         for claim in &mut claims {
             if claim.is_trash() {
-                site.storage.remove_trash(site.conn, &mut claim.trash, TRASH_CHUNKS)?;
+                let steady = task == Task::Keep(Zeal::Steady);
+                let most = if steady { TRASH_CHUNKS_OF_COMMIT } else { TRASH_CHUNKS };
+                site.storage.remove_trash(site.conn, &mut claim.trash, most)?;
                 site.storage.put_claim(site.conn, claim)?;
                 return Ok(Done::Worked);
             }

@@ -13,8 +13,9 @@ use crate::text::TextConfig;
 use crate::value::Value;
 use std::sync::Arc;
 
-/// Rows that a step reads, and the bytes of vectors at which it stops before.
-const READ_ROWS: usize = 256;
+/// Rows that a step reads: of rows with their texts, and of vectors alone; and the bytes of vectors at which it stops before.
+const READ_ROWS: usize = 128;
+const READ_VECTORS: usize = 256;
 const READ_BYTES: usize = 512 << 10;
 
 /// Rowids that a step lists.
@@ -101,12 +102,13 @@ impl Reading {
             }
         }
         let row_bytes: usize = schema.vectors().map(|(_, spec)| spec.dim * 4).sum();
-        let count = READ_ROWS.min(READ_BYTES / row_bytes.max(1)).max(1);
+        let is_seal = !matches!(work, Work::Merge { .. });
+        let (metadata, texts) = (is_seal || self.read_metadata, is_seal || self.read_texts);
+        let most = if metadata || texts { READ_ROWS } else { READ_VECTORS };
+        let count = most.min(READ_BYTES / row_bytes.max(1)).max(1);
         let end = (self.read + count).min(self.rowids.len());
         let rowids = self.rowids.get(self.read..end).unwrap_or_default();
         storage.pack(conn, rowids.iter().copied())?;
-        let is_seal = !matches!(work, Work::Merge { .. });
-        let (metadata, texts) = (is_seal || self.read_metadata, is_seal || self.read_texts);
         if metadata || texts {
             for rowid in rowids {
                 // A row that is gone since is dead in the new segment; what it holds does not matter.
@@ -174,7 +176,7 @@ impl Reading {
         &mut self,
         work: &Work,
         schema: &Schema,
-        (whole, threads): (bool, usize),
+        (graph_from, threads): (usize, usize),
     ) -> Result<Ingredients> {
         let texts = std::mem::take(&mut self.texts);
         let source = match work {
@@ -203,6 +205,6 @@ impl Reading {
             }
         };
         let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
-        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, whole, threads })
+        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, graph_from, threads })
     }
 }
