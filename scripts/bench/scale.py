@@ -71,9 +71,13 @@ def timed(search, queries, truth=None):
     return out if truth is None else out | {"recall": found / truth.size}
 
 
-def write(product, vectors, commits):
-    """Applies the commits; how long they took, without the making of vectors, and the slowest."""
-    wall, cpu, slowest = 0.0, 0.0, 0.0
+def write(product, vectors, commits, queries=()):
+    """Applies the commits; how long they took, without the making of vectors, the slowest, and what was seen meanwhile.
+
+    Seen are rows, segments and the milliseconds of a default search after each twentieth of the rows.
+    """
+    wall, cpu, slowest, written, seen = 0.0, 0.0, 0.0, 0, []
+    each = sum(len(new) for new, *_ in commits) / 20
     for new, changed, gone in commits:
         # A product may ask for the rows of a large commit one by one: so they are made block by block, on its clock's pause.
         pause = [0.0, 0.0]
@@ -90,7 +94,10 @@ def write(product, vectors, commits):
         product.commit(made([(n, n) for n in new]), [(n, v) for n, _, _, v in made(changed)], gone)
         spent = [one - other for one, other in zip(clock.read(), pause)]
         wall, cpu, slowest = wall + spent[0], cpu + spent[1], max(slowest, spent[0])
-    return wall, cpu, slowest
+        written += len(new)
+        if len(queries) and written > each * (len(seen) + 1):
+            seen.append((written, product.segments(), timed(lambda query: product.search(query, K), queries[:20])["ms"]))
+    return wall, cpu, slowest, seen
 
 
 def searches(product, found):
@@ -117,11 +124,18 @@ def measure(task):
     found = np.load(task["found"])
     before = memory_mb("VmRSS")
     product = PRODUCTS[task["product"]](task["folder"], vectors.dim, task["rows"], task["extension"])
-    wall, cpu, slowest = write(product, vectors, commits)
+    grown = task["way"] == "grown"
+    wall, cpu, slowest, seen = write(product, vectors, commits, found["queries"] if grown and product.segments() is not None else ())
     out = {"load_s": wall, "load_cpu_s": cpu, "slowest_commit_s": slowest, "load_peak_mb": memory_mb("VmHWM") - before}
     out["segments"] = product.segments()
-    if task["way"] == "grown":
+    if grown:
         out["as_grown"] = searches(product, found)
+        out["seen"] = seen
+        clock = Clock()
+        if product.maintain():
+            spent = clock.read()
+            idle = timed(lambda query: product.search(query, K), found["queries"], found["all"])
+            out["idle"] = {"s": spent[0], "cpu_s": spent[1], "segments": product.segments(), "search": idle}
     product.checkpoint()
     size = sum(path.stat().st_size for path in files_of(task["folder"]))
     clock = Clock()

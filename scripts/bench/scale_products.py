@@ -24,6 +24,10 @@ class Product:
     def finish(self):
         """What a user calls once after a large load."""
 
+    def maintain(self):
+        """Does what is done when nobody writes; false where there is no such thing."""
+        return False
+
     def checkpoint(self):
         """Everything into its files."""
 
@@ -52,6 +56,10 @@ class Nearlite(Product):
 
     def finish(self):
         self.db.execute("INSERT INTO t(t) VALUES('optimize')")
+
+    def maintain(self):
+        self.db.execute("SELECT nearlite_maintain('t')").fetchone()
+        return True
 
     def checkpoint(self):
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
