@@ -199,15 +199,19 @@ impl VectorIndex {
         Self::freeze(codes, present, Some(draft), &groups, &background)
     }
 
-    /// Lays everything out in one block, in the stored form.
+    /// Lays everything out in one block, in the stored form. Pages of the block take memory when they are first written, and what
+    /// was copied there is freed at once, so nothing of size is there twice.
     fn freeze(
         mut codes: CodeSet,
         present: Bitmap,
-        draft: Option<Draft>,
+        mut draft: Option<Draft>,
         groups: &EqualRows,
         background: &Background,
     ) -> Result<Self> {
         codes.strip();
+        for layer in draft.iter_mut().flat_map(|draft| &mut draft.layers) {
+            layer.keys = Vec::new();
+        }
         let quantizer = &codes.quantizer;
         let keep_factors = quantizer.kind == Kind::Int8
             && (quantizer.metric == crate::vector::Metric::L2 || quantizer.uniform == 0.0);
@@ -239,22 +243,22 @@ impl VectorIndex {
         let mut put =
             |range: &std::ops::Range<usize>, from: &[u8]| bytes[range.clone()].copy_from_slice(from);
         put(&(0..super::layout::HEADER), aligned::as_bytes(&header.to_words()));
-        put(&layout.mean, aligned::as_bytes(&quantizer.mean));
-        put(&layout.codes, &codes.codes.bytes()[..layout.codes.len()]);
-        if keep_factors {
-            put(&layout.factors, aligned::as_bytes(&codes.factors));
-        }
-        put(&layout.present, aligned::as_bytes(present.words()));
-        if let Some(signs) = &codes.signs {
-            put(&layout.signs, &signs.block.bytes()[..layout.signs.len()]);
-        }
-        if let Some(draft) = &draft {
-            put(&layout.links, aligned::as_bytes(&draft.layers[0].links));
+        put(&layout.mean, aligned::as_bytes(&codes.quantizer.mean));
+        if let Some(draft) = draft {
             put(&layout.slots, aligned::as_bytes(&draft.order[..layout.slots.len() / 4]));
-            for (range, layer) in layout.upper.iter().zip(&draft.layers[1..]) {
+            for (range, layer) in std::iter::once(&layout.links).chain(&layout.upper).zip(draft.layers) {
                 put(range, aligned::as_bytes(&layer.links));
             }
         }
+        if let Some(signs) = codes.signs.take() {
+            put(&layout.signs, &signs.block.bytes()[..layout.signs.len()]);
+        }
+        if keep_factors {
+            put(&layout.factors, aligned::as_bytes(&codes.factors));
+        }
+        put(&layout.codes, &codes.codes.bytes()[..layout.codes.len()]);
+        drop(codes.codes);
+        put(&layout.present, aligned::as_bytes(present.words()));
         put(&layout.heads, aligned::as_bytes(&groups.heads));
         put(&layout.starts, aligned::as_bytes(&groups.starts));
         put(&layout.members, aligned::as_bytes(&groups.members));
