@@ -384,29 +384,3 @@ fn maintenance_on_demand_says_what_it_did() {
         assert!(conn.query_row(&format!("SELECT {wrong}"), [], |_| Ok(())).is_err(), "{wrong}");
     }
 }
-
-#[test]
-fn a_segment_that_is_small_beside_the_others_gets_its_graph_when_it_is_merged() {
-    for (mode, second) in [("commit", "scan"), ("manual", "graph")] {
-        let conn = open_memory();
-        create(&conn, mode);
-        let (mut noise, mut rows) = (Noise(77), Rows::new());
-        for (from, to) in [(0, 18_000), (18_000, 22_500)] {
-            conn.execute_batch("BEGIN").unwrap();
-            (from..to).for_each(|row| put(&conn, &mut rows, row, noise.vector(DIM), row % 10));
-            conn.execute_batch("COMMIT").unwrap();
-            command(&conn, "flush");
-        }
-        let plans = |conn: &Connection| -> Vec<String> {
-            let sql = "SELECT explain FROM docs WHERE v MATCH ?1 ORDER BY distance LIMIT 10";
-            let explain: String = conn.query_row(sql, [blob(&[0.1; DIM])], |row| row.get(0)).unwrap();
-            let explain: serde_json::Value = serde_json::from_str(&explain).unwrap();
-            let plan = |part: &serde_json::Value| part["plan"].as_str().unwrap().to_owned();
-            explain["parts"].as_array().unwrap().iter().map(plan).collect()
-        };
-        assert_eq!(plans(&conn), ["graph", second, "delta"], "{mode}");
-        command(&conn, "optimize");
-        assert_eq!(plans(&conn), ["graph", "delta"], "{mode}");
-        assert_sound(&conn);
-    }
-}

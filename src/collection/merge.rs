@@ -37,7 +37,7 @@ pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Resul
 /// Seals the delta and merges everything into one segment without dead rows, whose text today's rules have read.
 pub fn optimize(on: Connected<'_>, settings: &Settings, progress: Progress<'_>) -> Result<()> {
     maintenance::settle(on.storage, on.conn)?;
-    seal(on, None, progress)?;
+    seal(on, progress)?;
     let view = Views::default().current(on, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;

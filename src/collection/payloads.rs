@@ -8,7 +8,7 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::hnsw::{Rows, VectorIndex};
 use crate::memory;
-use crate::schema::{ColumnType, IndexKind, VectorSpec};
+use crate::schema::{ColumnType, VectorSpec};
 use crate::storage::{PayloadEntry, PayloadKind};
 use crate::text::{self, TextConfig};
 
@@ -50,14 +50,8 @@ impl LoadedVectors {
     }
 }
 
-/// Builds and writes every payload of a segment of the rows `rowids`, in that order. Their vectors get a graph from `graph_from`
-/// rows on.
-pub fn write_new(
-    on: Connected<'_>,
-    rowids: &[i64],
-    graph_from: usize,
-    progress: Progress<'_>,
-) -> Result<Vec<PayloadEntry>> {
+/// Builds and writes every payload of a segment of the rows `rowids`, in that order.
+pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> Result<Vec<PayloadEntry>> {
     let Connected { storage, conn, schema } = on;
     storage.make_index(conn)?;
     storage.pack(conn, rowids.iter().copied())?;
@@ -72,11 +66,7 @@ pub fn write_new(
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), rowids)?;
         let threads = Permits::take();
-        let mut spec = spec.clone();
-        if rowids.len() < graph_from {
-            spec.index = IndexKind::Flat;
-        }
-        let index = VectorIndex::build(&spec, &vectors.rows(), threads.count(), progress)?;
+        let index = VectorIndex::build(spec, &vectors.rows(), threads.count(), progress)?;
         drop(vectors);
         let kind = PayloadKind::Vector(at as u32);
         directory.push(storage.write_payload(conn, kind, index.encode())?);

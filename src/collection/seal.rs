@@ -1,7 +1,6 @@
 //! Seal: the rows of the delta become a segment, kills become tombstones, revisions become patches, the log starts empty.
 
 use super::Connected;
-use super::maintenance::graph_from_beside;
 use super::patches::Changes;
 use super::payloads::{self, Progress};
 use crate::error::Result;
@@ -10,9 +9,8 @@ use crate::storage::LogOp;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Seals everything in the log; returns the number of rows that became a segment. `beside`: the rows of the segments, where
-/// merges will follow.
-pub fn seal(on: Connected<'_>, beside: Option<usize>, progress: Progress<'_>) -> Result<usize> {
+/// Seals everything in the log; returns the number of rows that became a segment.
+pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
     let Connected { storage, conn, .. } = on;
     let entries = storage.log_since(conn, 0)?;
     if entries.is_empty() {
@@ -37,8 +35,7 @@ pub fn seal(on: Connected<'_>, beside: Option<usize>, progress: Progress<'_>) ->
     fold(on, changes, true)?;
     let rowids: Vec<i64> = rows.into_iter().collect();
     if !rowids.is_empty() {
-        let graph_from = beside.and_then(|all| graph_from_beside(rowids.len(), all)).unwrap_or(0);
-        let directory = payloads::write_new(on, &rowids, graph_from, progress)?;
+        let directory = payloads::write_new(on, &rowids, progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.log_clear(conn)?;
@@ -108,7 +105,7 @@ pub fn rebuild(on: Connected<'_>, progress: Progress<'_>) -> Result<()> {
     storage.drop_index(conn)?;
     let rowids = storage.all_rowids(conn)?;
     if !rowids.is_empty() {
-        let directory = payloads::write_new(on, &rowids, 0, progress)?;
+        let directory = payloads::write_new(on, &rowids, progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.renew_nonce(conn)

@@ -49,18 +49,13 @@ impl TableState {
         }
         let site = Site { on, settings };
         let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| {
-            let beside = maintenance::rows_beside(&site)?;
-            collection::seal(on, beside, &mut go_on)
-        });
+        let sealed = self.atomically(|| collection::seal(on, &mut go_on));
         let Some(sealed) = self.unless_refused(on.storage, sealed).transpose() else { return Ok(()) };
         if postponed(sealed)?.is_none() {
             return Ok(());
         }
         self.upkeep.accepted(&on.storage.table);
-        let merged = self.atomically(|| {
-            collection::automerge(&site, maintenance::merged_at_once(settings, entries), &mut go_on)
-        });
+        let merged = self.atomically(|| collection::automerge(&site, entries, &mut go_on));
         postponed(merged)?;
         let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
         if slices > 0 { self.maintain(&site, slices) } else { Ok(()) }

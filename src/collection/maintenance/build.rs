@@ -25,15 +25,8 @@ use std::time::{Duration, Instant};
 /// takes no longer than to walk a graph (4 ns a row).
 pub const GRAPH_FROM: usize = 4_096;
 
-/// The same for segments beside others that have `BESIDE` times their rows: a search of those takes longer than such a scan.
-const GRAPH_FROM_BESIDE: usize = 12_288;
-const BESIDE: usize = 4;
-
-/// Rows from which on a segment of `rows` rows gets a graph where all segments have `all` rows; `None`: it is not small beside
-/// the others.
-pub fn graph_from_beside(rows: usize, all: usize) -> Option<usize> {
-    (rows.saturating_mul(BESIDE) <= all).then_some(GRAPH_FROM_BESIDE)
-}
+/// The same for segments beside much larger ones, a search of which takes longer than such a scan.
+pub const GRAPH_FROM_BESIDE: usize = 12_288;
 
 /// Below this share of living rows the old graph is not worth healing.
 const HEAL_SHARE: f32 = 0.6;

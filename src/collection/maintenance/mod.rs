@@ -23,7 +23,7 @@ mod writing;
 #[cfg(test)]
 mod tests;
 
-pub(super) use build::{graph_from_beside, keeps_graph, maps_of};
+pub(super) use build::{keeps_graph, maps_of};
 pub use memo::Memo;
 pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, trouble};
 
@@ -201,26 +201,6 @@ pub fn settle(storage: &Storage, conn: &Connection) -> Result<()> {
         storage.put_claim(conn, &mut claim)?;
     }
     Ok(())
-}
-
-/// The rows of all segments, where merges follow by themselves.
-///
-/// # Errors
-/// Those of reading the directory.
-pub fn rows_beside(site: &Site<'_>) -> Result<Option<usize>> {
-    if site.settings.automerge == 0 || site.settings.maintenance() == Maintenance::Manual {
-        return Ok(None);
-    }
-    Ok(Some(site.storage.segments(site.conn)?.iter().map(|record| record.rows).sum()))
-}
-
-/// What a commit of `entries` log entries merges by itself costs no more than inserting so many rows. Where threads build, it
-/// leaves to them what would make it a quarter slower.
-pub fn merged_at_once(settings: &Settings, entries: usize) -> usize {
-    match settings.maintenance() {
-        Maintenance::Auto | Maintenance::Background => entries / 4,
-        Maintenance::Commit | Maintenance::Manual => entries,
-    }
 }
 
 /// The segments, by position, that a commit of `entries` log entries merges by itself, the log being empty.

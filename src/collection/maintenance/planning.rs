@@ -1,7 +1,7 @@
 //! Begins jobs: what of a table becomes a segment next.
 
 use super::super::sealed::Segment;
-use super::build::{GRAPH_FROM, graph_from_beside};
+use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE};
 use super::job::Job;
 use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// Merges in progress at a time.
 const MERGES: usize = 3;
+
+/// A segment is small beside the others when they have so many times its rows.
+const BESIDE: usize = 4;
 
 /// What was begun.
 pub enum Planned {
@@ -65,7 +68,7 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     }
     if rows.is_empty() {
         // Nothing to build.
-        super::super::seal(site.on, None, &mut |_, _| true)?;
+        super::super::seal(site.on, &mut |_, _| true)?;
         return Ok(Planned::Done);
     }
     let mut claim = Claim::new(claims, true, Vec::new());
@@ -80,7 +83,8 @@ fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Pl
     match policy::next(&parts, site.settings.automerge, zeal) {
         Some(merge) => {
             let rows = site.storage.segments(site.conn)?.iter().map(|record| record.rows).sum::<usize>();
-            let graph_from = graph_from_beside(merge.rows, rows).unwrap_or(GRAPH_FROM);
+            let beside = merge.rows.saturating_mul(BESIDE) <= rows;
+            let graph_from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
             begin_merge(site, claims, &candidates, &merge, (free, graph_from))
         }
         None => Ok(Planned::Nothing),
