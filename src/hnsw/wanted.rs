@@ -1,6 +1,6 @@
 //! What a search of an index is to find.
 
-/// A walk that looks for rows within a distance holds this part of its breadth, and so many rows at least, before it may end:
+/// Before it may end, a walk that looks for rows within a distance holds one `HOLD`th of its breadth, and `HOLD_LEAST` rows at least:
 /// otherwise it would end where it begins, far from the query. A quarter keeps the recall of a search in 13 or 30 segments
 /// at that of one segment; an eighth loses .001.
 const HOLD: usize = 4;

@@ -162,8 +162,8 @@ def test_a_file_behind_a_vfs_of_the_application_is_maintained_by_its_commits(pat
     del vfs
 
 
-@pytest.mark.parametrize("mode", ["auto", "background", "commit"])
-def test_another_process_alters_the_table_while_it_is_maintained(host, path, mode):
+def shared(host, path, mode):
+    """A table, another process that has its file open, and how many rows there are."""
     db = host.open(path, timeout=60)
     create(db, mode)
     other = Other(host, path)
@@ -171,7 +171,12 @@ def test_another_process_alters_the_table_while_it_is_maintained(host, path, mod
     put(db, 0, 320)
     # The first seal makes tables, which a statement that is prepared at that moment may meet.
     db.rows("SELECT nearlite_maintain('docs')")
-    written = 320
+    return db, other, 320
+
+
+@pytest.mark.parametrize("mode", ["auto", "background", "commit"])
+def test_another_process_alters_the_table_while_it_is_maintained(host, path, mode):
+    db, other, written = shared(host, path, mode)
     for change in ("ADD COLUMN year INTEGER DEFAULT 5", "RENAME COLUMN year TO age", "ADD COLUMN note TEXT", "DROP COLUMN age"):
         put(db, written, written + 330)
         other.rows("SELECT nearlite_alter('docs', ?)", change)
@@ -192,13 +197,8 @@ def test_another_process_alters_the_table_while_it_is_maintained(host, path, mod
 
 @pytest.mark.parametrize("mode", ["auto", "background"])
 def test_another_process_drops_or_renames_the_table_while_it_is_maintained(host, path, mode):
-    db = host.open(path, timeout=60)
-    create(db, mode)
-    other = Other(host, path)
-    other.rows("PRAGMA busy_timeout = 60000")
-    put(db, 0, 1000)
-    db.rows("SELECT nearlite_maintain('docs')")
-    put(db, 1000, 1700)
+    db, other, written = shared(host, path, mode)
+    put(db, written, 1700)
     other.rows("ALTER TABLE docs RENAME TO texts")
     assert db.failure("INSERT INTO docs(body) VALUES('all')").says("no such table")
     assert db.one("SELECT count(*) FROM texts WHERE texts MATCH 'all'") == 1700

@@ -97,7 +97,7 @@ impl Memo {
         }
     }
 
-    /// Whether commits do what a thread of the background should.
+    /// Sets whether commits do what a thread of the background should.
     pub fn set_alone(&mut self, alone: bool) {
         self.alone = alone;
     }

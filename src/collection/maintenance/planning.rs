@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Merges in progress at a time.
 const MERGES: usize = 3;
 
-/// A segment is small beside the others when they have so many times its rows.
+/// A segment is small if all segments together have this many times its rows.
 const BESIDE: usize = 4;
 
 /// What was begun.
