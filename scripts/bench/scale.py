@@ -42,24 +42,25 @@ def memory_mb(field):
 
 
 class Clock:
-    """Seconds on the wall and of processor time since it was made."""
+    """Seconds on the wall and of processor time since it was made: the whole process's time, or another clock's."""
 
-    def __init__(self):
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
+    def __init__(self, cpu=time.process_time):
+        self.read_cpu = cpu
+        self.wall, self.cpu = time.perf_counter(), cpu()
 
     def read(self):
-        return time.perf_counter() - self.wall, time.process_time() - self.cpu
+        return time.perf_counter() - self.wall, self.read_cpu() - self.cpu
 
 
 def files_of(folder):
     return [path for path in pathlib.Path(folder).rglob("*") if path.is_file()]
 
 
-def timed(search, queries, truth=None):
+def timed(search, queries, truth=None, cpu=time.process_time):
     """Median and 99th percentile of the milliseconds of a search, processor milliseconds, and recall."""
     for query in queries[: min(20, len(queries))]:
         search(query)
-    times, found, clock = [], 0, Clock()
+    times, found, clock = [], 0, Clock(cpu)
     for at, query in enumerate(queries):
         begun = time.perf_counter()
         rows = search(query)
@@ -74,17 +75,18 @@ def timed(search, queries, truth=None):
 def write(product, vectors, commits, queries=()):
     """Applies the commits; how long they took, without the making of vectors, the slowest, and what was seen meanwhile.
 
-    Seen are rows, segments and the milliseconds of a default search after each twentieth of the rows.
+    Seen are rows, segments and the milliseconds of a default search (clock, processor) after each twentieth of the rows.
     """
     wall, cpu, slowest, written, seen = 0.0, 0.0, 0.0, 0, []
     each = sum(len(new) for new, *_ in commits) / 20
     for new, changed, gone in commits:
-        # A product may ask for the rows of a large commit one by one: so they are made block by block, on its clock's pause.
+        # A product may ask for the rows of a large commit one by one: so they are made block by block, on its clock's pause. Of processor
+        # time only this thread's is paused, since the product's own threads go on.
         pause = [0.0, 0.0]
 
         def made(pairs):
             for start in range(0, len(pairs), scale_rows.BLOCK):
-                part, clock = pairs[start : start + scale_rows.BLOCK], Clock()
+                part, clock = pairs[start : start + scale_rows.BLOCK], Clock(time.thread_time)
                 block = vectors[[of for _, of in part]]
                 rows = [(n, scale_rows.tag(n), scale_rows.text(n), v) for (n, _), v in zip(part, block)]
                 pause[:] = [sum(both) for both in zip(pause, clock.read())]
@@ -96,7 +98,8 @@ def write(product, vectors, commits, queries=()):
         wall, cpu, slowest = wall + spent[0], cpu + spent[1], max(slowest, spent[0])
         written += len(new)
         if len(queries) and written > each * (len(seen) + 1):
-            seen.append((written, product.segments(), timed(lambda query: product.search(query, K), queries[:20])["ms"]))
+            found = timed(lambda query: product.search(query, K), queries[:20], cpu=time.thread_time)
+            seen.append((written, product.segments(), found["ms"], found["cpu_ms"]))
     return wall, cpu, slowest, seen
 
 
