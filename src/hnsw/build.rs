@@ -6,7 +6,7 @@
 
 use super::frontier::{key_of, node_of};
 use super::graph::{Layer, NONE, Scratch, descend, search_layer};
-use super::neighbors::{Link, choose};
+use super::neighbors::{Link, choose, sort};
 use super::stop::Breadth;
 use super::{SearchStats, parallel};
 use crate::error::{Error, Result};
@@ -255,7 +255,7 @@ impl Draft {
         let draft = &self.layers[level];
         parallel::each(workers, &mut rows, 64, |worker, _, (target, links)| {
             links.extend(draft.row(*target));
-            links.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            sort(links, &mut worker.scratch.links);
             links.dedup_by_key(|link| link.1);
             if links.len() > layer.degree {
                 // A few places are left free, so that the next link does not prune again.

@@ -14,7 +14,7 @@ use super::build::{Draft, Worker};
 use super::frontier::{key_of, node_of};
 use super::graph::{NONE, Scratch, search_layer};
 use super::index::VectorIndex;
-use super::neighbors::{Link, choose};
+use super::neighbors::{Link, choose, sort};
 use super::stop::Breadth;
 use super::{SearchStats, parallel};
 use crate::bitmap::Bitmap;
@@ -80,6 +80,7 @@ impl Draft {
             }
             found.sort_unstable();
             found.dedup();
+            view.prefetch(&found);
             view.row_query(own, query);
             scratch.nodes.clear();
             scratch.nodes.extend_from_slice(&found);
@@ -88,7 +89,7 @@ impl Draft {
             if healed || links.len() > degree {
                 choose(view, layer, links, degree, 4, other, scratch);
             } else {
-                links.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                sort(links, &mut scratch.links);
             }
         });
         for (ord, links) in rows {

@@ -200,6 +200,7 @@ pub(crate) fn as_f32_mut(bytes: &mut [u8]) -> &mut [f32] {
 
 /// The little-endian bytes of a slice of plain numbers.
 pub(crate) trait Plain: Copy {}
+impl Plain for i32 {}
 impl Plain for u32 {}
 impl Plain for u64 {}
 impl Plain for f32 {}

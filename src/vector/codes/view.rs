@@ -107,6 +107,15 @@ impl View<'_> {
         (kernels::get().prefetch_rows)(signs.map_or(self.table, |rows| rows.table), ids);
     }
 
+    /// Asks the caches for what [`View::row_query`] reads.
+    #[inline]
+    pub fn prefetch_row(&self, ord: u32) {
+        (kernels::get().prefetch_rows)(self.table, &[ord]);
+        let at = ord as usize;
+        kernels::prefetch(aligned::as_bytes(self.sums.get(at..=at).unwrap_or_default()));
+        kernels::prefetch(aligned::as_bytes(self.factors.get(at * 2..at * 2 + 2).unwrap_or_default()));
+    }
+
     /// Turns `query` into the row `ord`, measured by squared Euclidean distance of the coded vectors: the
     /// measure that graphs are built by, whatever the metric.
     pub fn row_query(&self, ord: u32, query: &mut Query) {
