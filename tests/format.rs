@@ -294,21 +294,22 @@ fn long_payloads_of_version_2_are_read_and_merged() {
     conn.execute_batch("COMMIT").unwrap();
     command(&conn, "flush");
     // The chunks as version 2 has them: 1,048,576 bytes each, the last of a payload fewer. The directory of this one names
-    // the columns first, then the vectors, whose chunks are the last.
+    // the vectors first, then the columns, which are one chunk.
     let chunks: Vec<(i64, Vec<u8>)> =
         rows(&conn, "SELECT id, data FROM docs_chunks ORDER BY id", [], |r| Ok((r.get(0)?, r.get(1)?)))
             .unwrap();
     assert!(chunks.iter().all(|(_, data)| data.len() <= 256 * 1024) && chunks.len() > 9);
     let mut directory: Vec<u8> =
         conn.query_row("SELECT directory FROM docs_segments", [], |r| r.get(0)).unwrap();
-    let payload: Vec<u8> = chunks[1..].iter().flat_map(|(_, data)| data.clone()).collect();
-    conn.execute_batch("DELETE FROM docs_chunks WHERE id > 1").unwrap();
+    let (columns, vectors) = chunks.split_last().unwrap();
+    let payload: Vec<u8> = vectors.iter().flat_map(|(_, data)| data.clone()).collect();
+    conn.execute("DELETE FROM docs_chunks WHERE id < ?1", [columns.0]).unwrap();
     let pieces = payload.chunks(1 << 20);
-    // kind 2, column 0, first 2 in zigzag, then the number of chunks.
-    let at = directory.windows(3).position(|window| window == [2, 0, 4]).unwrap() + 3;
+    // kind 2, column 0, first 1 in zigzag, then the number of chunks.
+    let at = directory.windows(3).position(|window| window == [2, 0, 2]).unwrap() + 3;
     assert_eq!(usize::from(directory[at]), chunks.len() - 1);
     directory[at] = pieces.len() as u8;
-    for (id, piece) in (2_i64..).zip(pieces) {
+    for (id, piece) in (1_i64..).zip(pieces) {
         conn.execute("INSERT INTO docs_chunks(id, data) VALUES(?1, ?2)", params![id, piece]).unwrap();
     }
     conn.execute("UPDATE docs_segments SET directory = ?1, id = randomblob(16)", [directory]).unwrap();

@@ -56,13 +56,7 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
     storage.make_index(conn)?;
     storage.pack(conn, rowids.iter().copied())?;
     let mut directory = Vec::new();
-    let columns = columns_of(on, rowids)?;
-    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode(&schema.layout()))?);
-
-    if schema.full_texts().next().is_some() {
-        directory.push(write_text(on, rowids)?);
-    }
-
+    // What needs most memory comes first: allocators keep much of what texts and columns were built in.
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), rowids)?;
         let threads = Permits::take();
@@ -71,6 +65,11 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
         let kind = PayloadKind::Vector(at as u32);
         directory.push(storage.write_payload(conn, kind, index.encode())?);
     }
+    if schema.full_texts().next().is_some() {
+        directory.push(write_text(on, rowids)?);
+    }
+    let columns = columns_of(on, rowids)?;
+    directory.push(storage.write_payload(conn, PayloadKind::Columns, &columns.encode(&schema.layout()))?);
     Ok(directory)
 }
 

@@ -32,6 +32,8 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
             LogOp::Kill { .. } | LogOp::Revise { .. } => note(&mut changes, entry.op),
         }
     }
+    // What follows may take all the memory that there is.
+    drop(entries);
     fold(on, changes, true)?;
     let rowids: Vec<i64> = rows.into_iter().collect();
     if !rowids.is_empty() {
