@@ -1,16 +1,18 @@
 //! One immutable segment: a directory of payloads that are loaded when first needed.
 
+mod loading;
+
+pub use loading::Loading;
+
 use super::background::DeadRows;
 use super::cache::{self, Part, Payload};
 use super::connected::Connected;
 use super::layers::{Layer, SegmentColumns};
 use super::resident::Resident;
-use crate::columns::{Columns, patch};
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
-use crate::memory;
 use crate::schema::{Layout, Schema};
-use crate::storage::{PayloadEntry, PayloadKind, SegmentRecord, Storage};
+use crate::storage::{PayloadKind, SegmentRecord, Storage};
 use crate::text::TextPayload;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -57,23 +59,6 @@ impl Segment {
         self.budget.load(Ordering::Relaxed)
     }
 
-    fn load(
-        &self,
-        storage: &Storage,
-        kind: PayloadKind,
-        fits: impl FnOnce(&Payload) -> bool,
-        read: impl FnOnce(&PayloadEntry, &str) -> Result<Payload>,
-    ) -> Result<Payload> {
-        if let Some(found) = cache::get(self.record.id, kind).filter(fits) {
-            return Ok(found);
-        }
-        let place = storage.location(self.record.id, kind);
-        let entry = self.record.payload(kind).ok_or_else(|| self.missing(storage, kind))?;
-        let payload = read(entry, &place)?;
-        cache::put(self.record.id, kind, payload.clone(), self.budget());
-        Ok(payload)
-    }
-
     /// Rowids and metadata columns.
     pub fn columns(&self, on: Connected<'_>) -> Result<&Arc<SegmentColumns>> {
         if let Some(found) = self.columns.get() {
@@ -88,25 +73,7 @@ impl Segment {
     }
 
     fn layer(&self, on: Connected<'_>, kind: PayloadKind) -> Result<Arc<Layer>> {
-        let layout = &self.layout;
-        let fits = |payload: &Payload| matches!(payload, Payload::Columns(layer) if layer.has(layout));
-        let loaded = self.load(on.storage, kind, fits, |entry, place| {
-            let bytes = on.storage.read_payload(on.conn, entry, place)?;
-            let rows = self.record.rows;
-            if layout.altered {
-                // What is not stored takes memory all the same.
-                memory::check(rows.saturating_mul(8 * layout.fields.len()))?;
-            }
-            let layer = match kind {
-                PayloadKind::Patch(_) => patch::decode(&bytes, layout, rows)
-                    .map(|(ords, columns)| Layer::patch(ords, columns, layout.clone())),
-                _ => {
-                    Columns::decode(&bytes, layout, rows).map(|columns| Layer::whole(columns, layout.clone()))
-                }
-            };
-            Ok(Payload::Columns(Arc::new(layer.map_err(|what| Error::corrupt(place, what))?)))
-        })?;
-        match loaded {
+        match self.load(on, kind)? {
             Payload::Columns(layer) => Ok(layer),
             _ => Err(self.mixed_up(on.storage)),
         }
@@ -122,21 +89,7 @@ impl Segment {
         if let Some(found) = self.text.get() {
             return Ok(found);
         }
-        let loaded = self.load(
-            on.storage,
-            PayloadKind::Text,
-            |_| true,
-            |entry, place| {
-                let bytes = on.storage.read_payload(on.conn, entry, place)?;
-                let text = TextPayload::decode(bytes).map_err(|what| Error::corrupt(place, what))?;
-                if text.docs() != self.record.rows {
-                    let what = format!("{} documents where {} belong", text.docs(), self.record.rows);
-                    return Err(Error::corrupt(place, what));
-                }
-                Ok(Payload::Text(Arc::new(text)))
-            },
-        )?;
-        match loaded {
+        match self.load(on, PayloadKind::Text)? {
             Payload::Text(text) => Ok(self.text.get_or_init(|| text)),
             _ => Err(self.mixed_up(on.storage)),
         }
@@ -162,28 +115,13 @@ impl Segment {
 
     /// Codes and graph of the `at`-th vector column.
     pub fn vector(&self, on: Connected<'_>, at: usize) -> Result<&Arc<VectorIndex>> {
-        let (slot, spec) = match (self.vectors.get(at), on.schema.vectors().nth(at)) {
-            (Some(slot), Some((_, spec))) => (slot, spec),
-            _ => return Err(Error::Unknown(format!("{}: no vector column {at}", on.storage.table))),
+        let Some(slot) = self.vectors.get(at) else {
+            return Err(Error::Unknown(format!("{}: no vector column {at}", on.storage.table)));
         };
         if let Some(found) = slot.get() {
             return Ok(found);
         }
-        let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
-        let loaded = self.load(
-            on.storage,
-            kind,
-            |_| true,
-            |entry, place| {
-                let block = on.storage.read_block(on.conn, entry, place)?;
-                // The length was compared with that of the block.
-                let length = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
-                let index = VectorIndex::decode_block(block, length, spec, self.record.rows)
-                    .map_err(|what| Error::corrupt(place, what))?;
-                Ok(Payload::Vector(Arc::new(index)))
-            },
-        )?;
-        match loaded {
+        match self.load(on, PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX)))? {
             Payload::Vector(index) => Ok(slot.get_or_init(|| index)),
             _ => Err(self.mixed_up(on.storage)),
         }

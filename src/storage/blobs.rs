@@ -9,8 +9,6 @@ use super::shadow::longest_value;
 use super::{PayloadEntry, PayloadKind, Storage};
 use crate::error::{Error, Result};
 use crate::limits::CHUNK_BYTES;
-use crate::memory;
-use crate::vector::aligned::Block;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Chunks are not made shorter than this, however little the connection allows.
@@ -51,9 +49,7 @@ impl Storage {
 
     /// Reads a payload and verifies its length and checksum. `place` names it in errors.
     pub fn read_payload(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Vec<u8>> {
-        let mut bytes = memory::room(self.length_of(conn, entry, place)?)?;
-        self.read_chunks(conn, entry, place, &mut bytes)?;
-        Ok(bytes)
+        self.begin_payload(conn, entry, place)?.finish(self, conn)
     }
 
     /// The first `length` bytes of a payload, unverified; fewer where its first chunk has fewer.
@@ -63,13 +59,6 @@ impl Storage {
         let mut head = vec![0; reader.open(id)?.unwrap_or(0).min(length)];
         reader.read(&mut head, 0)?;
         Ok(head)
-    }
-
-    /// As [`read_payload`](Self::read_payload), into aligned memory.
-    pub fn read_block(&self, conn: &Connection, entry: &PayloadEntry, place: &str) -> Result<Block> {
-        let mut block = Block::try_zeroed(self.length_of(conn, entry, place)?)?;
-        self.read_chunks(conn, entry, place, &mut Front { block: &mut block, end: 0 })?;
-        Ok(block)
     }
 
     /// The length that the directory gives, once the chunks bear it out: memory is allocated for it.
@@ -93,30 +82,8 @@ impl Storage {
         usize::try_from(total).map_err(|_| Error::OutOfMemory { bytes: total })
     }
 
-    fn chunk_reader<'a>(&'a self, conn: &'a Connection) -> BlobReader<'a> {
+    pub(super) fn chunk_reader<'a>(&'a self, conn: &'a Connection) -> BlobReader<'a> {
         BlobReader::new(conn, &self.database, format!("{}_chunks", self.table), "data")
-    }
-
-    /// Reads each chunk to where it stays, and checks it while the processor has it at hand.
-    fn read_chunks(
-        &self,
-        conn: &Connection,
-        entry: &PayloadEntry,
-        place: &str,
-        out: &mut impl Rooms,
-    ) -> Result<()> {
-        let mut reader = self.chunk_reader(conn);
-        let mut checksum = crc32fast::Hasher::new();
-        for id in chunks_of(entry) {
-            let length = reader.open(id)?.unwrap_or(0);
-            let part = out.next(length).ok_or_else(|| Error::corrupt(place, "a chunk has another length"))?;
-            reader.read(part, 0)?;
-            checksum.update(part);
-        }
-        if checksum.finalize() != entry.checksum {
-            return Err(Error::corrupt(place, "checksum mismatch"));
-        }
-        Ok(())
     }
 
     /// Removes the chunks of a payload.
@@ -127,35 +94,8 @@ impl Storage {
     }
 }
 
-/// Memory that is filled from its front.
-trait Rooms {
-    /// The next `length` bytes.
-    fn next(&mut self, length: usize) -> Option<&mut [u8]>;
-}
-
-impl Rooms for Vec<u8> {
-    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
-        let start = self.len();
-        let end = start.checked_add(length).filter(|end| *end <= self.capacity())?;
-        self.resize(end, 0);
-        self.get_mut(start..)
-    }
-}
-
-struct Front<'a> {
-    block: &'a mut Block,
-    end: usize,
-}
-
-impl Rooms for Front<'_> {
-    fn next(&mut self, length: usize) -> Option<&mut [u8]> {
-        let start = self.end;
-        self.end = start.checked_add(length)?;
-        self.block.bytes_mut().get_mut(start..self.end)
-    }
-}
-
-fn chunks_of(entry: &PayloadEntry) -> impl Iterator<Item = i64> {
+/// The ids of the chunks of a payload.
+pub(super) fn chunks_of(entry: &PayloadEntry) -> impl Iterator<Item = i64> {
     (entry.first..=last_chunk(entry)).take(entry.chunks as usize)
 }
 

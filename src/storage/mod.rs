@@ -13,6 +13,7 @@ mod form;
 mod kind;
 mod log;
 mod packing;
+mod partial;
 mod root;
 mod rows;
 mod run;
@@ -26,6 +27,7 @@ mod vectors;
 
 pub use claims::{Claim, Range, Token};
 pub use log::{LogEntry, LogOp, LogPosition};
+pub use partial::{Front, PartialPayload};
 pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};
 pub use settings::{Maintenance, Settings};

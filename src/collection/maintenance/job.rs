@@ -157,7 +157,7 @@ impl Job {
                     // The builder starts when this transaction is committed.
                     return Ok(Step::Waits);
                 }
-                reading.step(site, &self.work)?;
+                reading.step(site, &self.work, self.free)?;
                 site.storage.put_claim(site.conn, claim)?;
                 Ok(Step::Worked)
             }

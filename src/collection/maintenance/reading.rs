@@ -2,6 +2,7 @@
 
 use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
+use super::super::sealed::Loading;
 use super::Site;
 use super::build::{Ingredients, Source, Texts, Vectors, keeps_graph};
 use super::work::{Input, Work};
@@ -9,6 +10,7 @@ use crate::columns::Columns;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::schema::Schema;
+use crate::storage::PayloadKind;
 use crate::text::TextConfig;
 use crate::value::Value;
 use std::sync::Arc;
@@ -17,6 +19,9 @@ use std::sync::Arc;
 const READ_ROWS: usize = 128;
 const READ_VECTORS: usize = 256;
 const READ_BYTES: usize = 512 << 10;
+
+/// Chunks of payloads that a step reads: 4 MiB.
+const READ_CHUNKS: usize = 16;
 
 /// Rowids that a step lists.
 const LIST_ROWS: usize = 4_096;
@@ -27,8 +32,11 @@ const MOST_TEXT: usize = 1 << 30;
 /// Rows on their way to a builder.
 #[derive(Default)]
 pub struct Reading {
-    /// Payloads of the inputs that are loaded.
+    /// Inputs whose payloads are loaded; of the next one the payloads that are, and the chunks of the payload at hand.
     loaded: usize,
+    payload: usize,
+    passed: usize,
+    loading: Option<Loading>,
     pub rowids: Vec<i64>,
     vectors: Vec<Vectors>,
     metadata: Vec<Vec<Value>>,
@@ -81,13 +89,13 @@ impl Reading {
         loaded && self.read == self.rowids.len()
     }
 
-    /// Reads a slice.
-    pub fn step(&mut self, site: &Site<'_>, work: &Work) -> Result<()> {
+    /// Reads a slice. `free`: the number of slices may depend on what is in memory.
+    pub fn step(&mut self, site: &Site<'_>, work: &Work, free: bool) -> Result<()> {
         let Connected { storage, conn, schema } = site.on;
         if let Work::Merge { inputs } = work
             && self.loaded <= inputs.len()
         {
-            return self.load(site, inputs);
+            return self.load(site, inputs, free);
         }
         if self.lists {
             let next = storage.rowids_after(conn, self.rowids.last().copied(), LIST_ROWS)?;
@@ -136,22 +144,43 @@ impl Reading {
         Ok(())
     }
 
-    /// Loads the payloads of one more input, at last lists their rows.
-    fn load(&mut self, site: &Site<'_>, inputs: &[Input]) -> Result<()> {
+    /// Loads a piece of the payloads of one more input, at last lists their rows.
+    fn load(&mut self, site: &Site<'_>, inputs: &[Input], free: bool) -> Result<()> {
         let schema = site.schema;
         let has_text = schema.full_texts().next().is_some();
         match inputs.get(self.loaded) {
             Some(input) => {
-                input.segment.columns(site.on)?;
+                let segment = &input.segment;
+                let vectors = if keeps_graphs(inputs) { schema.vectors().count() } else { 0 };
+                let columns = segment.record.columns().map(|entry| entry.kind);
+                let text = has_text.then_some(PayloadKind::Text);
+                let kinds =
+                    columns.into_iter().chain(text).chain((0..vectors as u32).map(PayloadKind::Vector));
+                let mut left = READ_CHUNKS;
+                for kind in kinds.skip(self.payload) {
+                    let chunks = segment.record.payload(kind).map_or(0, |entry| entry.chunks as usize);
+                    // What is in memory counts as well, where the same statements are to do the same slices.
+                    let is_paid = free && segment.is_loaded(kind);
+                    let end = self.passed + left;
+                    if left == 0
+                        || !segment.load_some(site.on, kind, &mut self.loading, end)?
+                        || !is_paid && end < chunks
+                    {
+                        self.passed = end;
+                        return Ok(());
+                    }
+                    if kind.is_columns() {
+                        segment.columns(site.on)?;
+                    }
+                    left -= if is_paid { 0 } else { chunks.saturating_sub(self.passed).min(left) };
+                    (self.payload, self.passed) = (self.payload + 1, 0);
+                }
+                self.payload = 0;
                 if has_text {
-                    let current = input.segment.text(site.on)?.is_current(&TextConfig::of(schema));
+                    let current = segment.text(site.on)?.is_current(&TextConfig::of(schema));
                     self.read_texts |= !current;
                 }
-                if keeps_graphs(inputs) {
-                    for (at, _) in schema.vectors().enumerate() {
-                        input.segment.vector(site.on, at)?;
-                    }
-                }
+                (0..vectors).try_for_each(|at| segment.vector(site.on, at).map(drop))?;
             }
             None => {
                 let rows = inputs.iter().map(Input::live).sum();

@@ -1,12 +1,18 @@
 //! Two processes on one table, each of them a [`Memo`] at a place of its own.
 
+use super::super::cache;
+use super::super::sealed::Segment;
 use super::*;
 use crate::collection::OpenCollection;
-use crate::storage::{Claim, Storage};
+use crate::storage::{Claim, PayloadKind, Storage};
+use rusqlite::limits::Limit;
 
 /// A table of two segments.
 fn table() -> (Connection, OpenCollection) {
-    let conn = Connection::open_in_memory().unwrap();
+    table_in(Connection::open_in_memory().unwrap())
+}
+
+fn table_in(conn: Connection) -> (Connection, OpenCollection) {
     crate::sql::register(&conn).unwrap();
     conn.execute_batch(
         "CREATE VIRTUAL TABLE docs USING nearlite(v VECTOR(4));
@@ -71,4 +77,41 @@ fn a_job_of_a_process_that_does_not_go_on_is_given_up() {
     while slice(&conn, &docs, &mut other, Task::Finish) == Done::Worked {}
     assert_eq!(segments(&docs.storage, &conn), 1);
     assert!(docs.storage.claims(&conn).unwrap().is_empty());
+}
+
+#[test]
+fn a_payload_is_loaded_in_pieces_and_checked_as_a_whole() {
+    let conn = Connection::open_in_memory().unwrap();
+    // Chunks are as short as values have to be.
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, 10_000).unwrap();
+    let (conn, docs) = table_in(conn);
+    let record = docs.storage.segments(&conn).unwrap().remove(0);
+    let (kind, id) = (PayloadKind::Vector(0), record.id);
+    let entry = record.payload(kind).unwrap().clone();
+    assert!(entry.chunks > 8, "{} chunks are too few to mean anything", entry.chunks);
+    let fresh = || {
+        cache::forget(id);
+        Segment::new(record.clone(), docs.on(&conn).schema, 0)
+    };
+    let by_pieces = |segment: &Segment| {
+        let (mut loading, mut end) = (None, 2);
+        while !segment.load_some(docs.on(&conn), kind, &mut loading, end)? {
+            assert!(!segment.is_loaded(kind) && loading.is_some());
+            end += 2;
+        }
+        Ok::<usize, Error>(end)
+    };
+    let segment = fresh();
+    assert_eq!(by_pieces(&segment).unwrap(), (entry.chunks as usize).next_multiple_of(2));
+    let index = segment.loaded_vector(0).unwrap();
+    assert_eq!(index.encode(), fresh().vector(docs.on(&conn), 0).unwrap().encode());
+    // What is in memory is not read again.
+    assert_eq!(by_pieces(&segment).unwrap(), 2);
+
+    let last = entry.first + i64::from(entry.chunks) - 1;
+    conn.execute("UPDATE docs_chunks SET data = CAST(zeroblob(length(data)) AS BLOB) WHERE id = ?1", [last])
+        .unwrap();
+    let error = by_pieces(&fresh()).unwrap_err();
+    assert!(matches!(&error, Error::Corrupt { what, .. } if what.contains("checksum")), "{error}");
+    cache::forget(id);
 }
