@@ -29,6 +29,7 @@ mod misread;
 mod normal;
 mod occurrences;
 mod opened;
+mod paced;
 mod parser;
 mod payload;
 mod queries;
@@ -53,12 +54,13 @@ pub use best::{TextHit, Ties};
 pub use interrupt::Interrupt;
 pub use marks::{highlight, marks, snippet};
 pub use opened::OpenedText;
+pub use paced::GoOn;
 pub use payload::TextPayload;
 pub use query_text::TextQuery;
 pub use recent::{RecentTexts, TextReader};
 pub use searcher::{Prepared, TextSearcher};
 pub use vocabulary::{Term, Token};
-pub use writer::{build, build_like, merge};
+pub use writer::{build, build_like, merge, merge_while};
 
 pub use crate::text_options::{Syntax, TextOptions};
 

@@ -4,6 +4,7 @@
 
 use super::analyzer::Edition;
 use super::directory::{Part, ViewDirectory, settings};
+use super::paced::{GoOn, PacedDirectory};
 use super::payload::{FILES, TextPayload, encode};
 use super::{TextConfig, engine, guarded, guarded_read, tokenizer_name};
 use crate::bitmap::Bitmap;
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::memory;
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tantivy::directory::{OwnedBytes, RamDirectory};
 use tantivy::fastfield::{AliveBitSet, write_alive_bitset};
 use tantivy::indexer::merge_filtered_segments;
@@ -107,6 +109,18 @@ pub(super) fn build_by<'a>(
 /// [`Error::Corrupt`] when an input does not fit the table or the engine fails on its bytes, [`Error::Value`] when the
 /// inputs have more documents than a segment can hold.
 pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) -> Result<Vec<u8>> {
+    merge_while(config, inputs, &(Arc::new(|| true) as GoOn))
+}
+
+/// The same in pieces, as long as `go_on` says so.
+///
+/// # Errors
+/// As [`merge`], and [`Error::Corrupt`] when it was stopped.
+pub fn merge_while(
+    config: &TextConfig,
+    inputs: &[(&TextPayload, Option<&Bitmap>)],
+    go_on: &GoOn,
+) -> Result<Vec<u8>> {
     guarded_read("merging", || {
         let mut parts = Vec::with_capacity(inputs.len());
         let mut alive_sets = Vec::with_capacity(inputs.len());
@@ -139,8 +153,8 @@ pub fn merge(config: &TextConfig, inputs: &[(&TextPayload, Option<&Bitmap>)]) ->
         let source = Index::open(ViewDirectory::new(config, &parts)?).map_err(engine)?;
         let segments = source.searchable_segments().map_err(engine)?;
         let directory = RamDirectory::create();
-        let merged =
-            merge_filtered_segments(&segments, settings(), alive_sets, directory.clone()).map_err(engine)?;
+        let paced = PacedDirectory::new(directory.clone(), go_on);
+        let merged = merge_filtered_segments(&segments, settings(), alive_sets, paced).map_err(engine)?;
         collect(config, edition, &merged, &directory, count)
     })
 }

@@ -1,11 +1,9 @@
 //! Builds the payloads of a segment on a thread that knows neither SQLite nor the table: everything it needs was read
 //! before, and what it makes is written later by others.
-//!
-//! A gate stands between the builder and whoever waits for it. Open, it lets the builder run; closed, the builder does one
-//! batch for each time that it is let through, which is how a commit does a bounded share of the work, counted in rows.
 
 use super::super::layers::{Layer, SegmentColumns};
 use super::super::permits::{self, Permits};
+use super::gate::Gate;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -13,13 +11,13 @@ use crate::hnsw::{Part, Rows, VectorIndex};
 use crate::memory;
 use crate::schema::{IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
-use crate::text::{self, TextConfig, TextPayload};
+use crate::text::{self, GoOn, TextConfig, TextPayload};
 use crate::value::Value;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Segments that maintenance makes with fewer rows have no graph: they will soon be merged again, and to scan their codes
 /// takes no longer than to walk a graph (4 ns a row).
@@ -27,6 +25,9 @@ pub const GRAPH_FROM: usize = 4_096;
 
 /// The same for segments beside much larger ones, a search of which takes longer than such a scan.
 pub const GRAPH_FROM_BESIDE: usize = 12_288;
+
+/// Texts that are tokenized in a batch.
+const TEXTS_A_BATCH: usize = 128;
 
 /// Below this share of living rows the old graph is not worth healing.
 const HEAL_SHARE: f32 = 0.6;
@@ -130,7 +131,13 @@ pub struct Built {
     pub columns: Arc<Layer>,
 }
 
-fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) -> bool) -> Result<Built> {
+/// `waits` stands before the gate, `pass` shows rows that are done and of how many, and does the same.
+fn make(
+    from: Ingredients,
+    threads: usize,
+    waits: &GoOn,
+    pass: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Built> {
     let Ingredients { schema, rowids, vectors, source, graph_from, threads: _ } = from;
     let layout = schema.layout();
     let types = layout.types();
@@ -142,7 +149,7 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
     let (columns, text, graphs, maps) = match source {
         Source::Rows { metadata, texts } => {
             let columns = Columns::build(&types, &mut rowids.iter().copied().zip(metadata));
-            let text = has_text.then(|| text::build(&config, &mut texts.into_iter())).transpose()?;
+            let text = has_text.then(|| text::build(&config, &mut in_batches(texts, waits))).transpose()?;
             (columns, text, None, Vec::new())
         }
         Source::Segments { columns, metadata, indexes, texts, graphs } => {
@@ -159,9 +166,9 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
                     memory::check(sizes.fold(0, usize::saturating_add).saturating_mul(3))?;
                     let alive = columns.iter().map(|(_, alive)| alive.as_ref());
                     let pairs: Vec<_> = indexes.iter().map(Arc::as_ref).zip(alive).collect();
-                    Some(text::merge(&config, &pairs)?)
+                    Some(text::merge_while(&config, &pairs, waits)?)
                 }
-                _ if has_text => Some(text::build(&config, &mut texts.into_iter())?),
+                _ if has_text => Some(text::build(&config, &mut in_batches(texts, waits))?),
                 _ => None,
             };
             let inputs = columns.iter().map(|(columns, alive)| (columns.whole().len(), alive.as_ref()));
@@ -190,6 +197,14 @@ fn make(from: Ingredients, threads: usize, pass: &mut dyn FnMut(usize, usize) ->
         (kind, bytes, checksum)
     });
     Ok(Built { payloads: checked.collect(), columns: Arc::new(Layer::whole(columns, layout)) })
+}
+
+/// The texts, up to where it is to stop.
+fn in_batches(texts: Vec<Texts>, waits: &GoOn) -> impl Iterator<Item = Texts> {
+    texts.into_iter().enumerate().map_while(|(at, texts)| {
+        let goes_on = at % TEXTS_A_BATCH != TEXTS_A_BATCH - 1 || waits();
+        goes_on.then_some(texts)
+    })
 }
 
 /// Whether the graph of a segment is kept when this many of its rows live.
@@ -235,51 +250,9 @@ fn running() -> &'static AtomicUsize {
 /// How many run at once; what the log becomes is made beyond that.
 const AT_ONCE: usize = 2;
 
-/// Between a builder and those who wait for it. The locks are those of the standard library, as in [`Signal`](super::worker::Signal).
-#[derive(Default)]
-struct Gate {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    open: bool,
-    /// The builder may pass once.
-    let_through: bool,
-    /// The builder stands before the closed gate.
-    stands: bool,
-    stopped: bool,
-    ended: bool,
-    outcome: Option<Result<Built>>,
-}
-
-impl Gate {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The builder comes by. False: it is to stop.
-    fn pass(&self) -> bool {
-        let mut state = self.lock();
-        while !(state.open || state.let_through || state.stopped) {
-            state.stands = true;
-            self.changed.notify_all();
-            state = self.wait(state);
-        }
-        state.stands = false;
-        state.let_through = false;
-        !state.stopped
-    }
-}
-
 /// A build under way. It stops when this is dropped.
 pub struct Build {
-    gate: Arc<Gate>,
+    gate: Arc<Gate<Result<Built>>>,
     /// Rows that are in the graph of the column at hand, and all.
     counts: Arc<(AtomicUsize, AtomicUsize)>,
     process: u32,
@@ -296,8 +269,7 @@ impl Build {
     /// # Errors
     /// [`Error::Value`] when the system has no more threads.
     pub fn start(ingredients: Ingredients, free: bool) -> Result<Self> {
-        let gate = Arc::new(Gate::default());
-        gate.lock().open = free;
+        let gate = Arc::new(Gate::new(free));
         let builder = Arc::clone(&gate);
         let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
         // One that runs beside the application leaves it half of the machine.
@@ -312,13 +284,12 @@ impl Build {
             };
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 let threads = Permits::up_to(most);
-                make(ingredients, threads.count(), &mut pass)
+                let gate = Arc::clone(&builder);
+                let waits: GoOn = Arc::new(move || gate.pass());
+                make(ingredients, threads.count(), &waits, &mut pass)
             }));
             RUNNING.fetch_sub(1, Ordering::Relaxed);
-            let mut state = builder.lock();
-            state.outcome = Some(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
-            state.ended = true;
-            builder.changed.notify_all();
+            builder.end(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
         };
         running().fetch_add(1, Ordering::Relaxed);
         let started = std::thread::Builder::new().name("nearlite".into()).spawn(run);
@@ -338,38 +309,21 @@ impl Build {
 
     /// Lets the builder do one batch, unless it runs freely, and waits until it is done with it.
     pub fn help(&self) {
-        let mut state = self.gate.lock();
-        if state.open || state.ended || !self.is_ours() {
-            return;
-        }
-        while !state.stands && !state.ended {
-            state = self.gate.wait(state);
-        }
-        state.stands = false;
-        state.let_through = true;
-        self.gate.changed.notify_all();
-        while !state.stands && !state.ended {
-            state = self.gate.wait(state);
+        if self.is_ours() {
+            self.gate.let_through();
         }
     }
 
     /// Waits until it has ended, but no longer than this.
     pub fn wait(&self, patience: Duration) {
-        let end = Instant::now() + patience;
-        let mut state = self.gate.lock();
-        while !state.ended && self.is_ours() {
-            let left = end.saturating_duration_since(Instant::now());
-            let waited = self.gate.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
-            if waited.1.timed_out() {
-                return;
-            }
-            state = waited.0;
+        if self.is_ours() {
+            self.gate.wait_for_end(patience);
         }
     }
 
     /// What was built; `None` while it is being built.
     pub fn take(&self) -> Option<Result<Built>> {
-        self.gate.lock().outcome.take()
+        self.gate.take()
     }
 
     /// Whether the thread that builds is one of this process: a fork does not have it.
@@ -380,7 +334,6 @@ impl Build {
 
 impl Drop for Build {
     fn drop(&mut self) {
-        self.gate.lock().stopped = true;
-        self.gate.changed.notify_all();
+        self.gate.stop();
     }
 }

@@ -7,6 +7,7 @@
 //! and what happens when a process dies are in docs/design.md.
 
 mod build;
+mod gate;
 mod install;
 mod job;
 mod memo;

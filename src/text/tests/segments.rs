@@ -1,6 +1,7 @@
 //! Building, merging, opening and searching segments.
 
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn of(config: &TextConfig, docs: &[String]) -> Arc<TextPayload> {
     bodies(config, &docs.iter().map(String::as_str).collect::<Vec<_>>())
@@ -99,6 +100,30 @@ fn a_merge_without_dead_documents_scores_exactly_like_an_index_built_at_once() {
             assert_eq!(merged.search(&query, &[], limit).unwrap(), expected, "{text}");
         }
     }
+}
+
+#[test]
+fn a_merge_comes_by_in_pieces_and_ends_where_it_is_stopped() {
+    let config = plain();
+    let docs = corpus(12_000, 13);
+    let parts = [of(&config, &docs[..7_000]), of(&config, &docs[7_000..])];
+    let inputs: Vec<_> = parts.iter().map(|part| (part.as_ref(), None)).collect();
+    let whole = merge(&config, &inputs).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let merged = |until: usize| {
+        asked.store(0, Ordering::Relaxed);
+        let count = Arc::clone(&asked);
+        let go_on: GoOn = Arc::new(move || count.fetch_add(1, Ordering::Relaxed) + 1 < until);
+        merge_while(&config, &inputs, &go_on)
+    };
+    let paced = merged(usize::MAX).unwrap();
+    assert_eq!(paced.len(), whole.len());
+    let pieces = asked.load(Ordering::Relaxed);
+    // A piece of each file may be missing.
+    assert!((paced.len() / (64 << 10)).abs_diff(pieces) <= 6, "{pieces} pieces of {} bytes", paced.len());
+    assert!(pieces > 4, "{pieces} pieces are too few to mean anything");
+    assert!(merged(3).is_err());
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
 
 #[test]
