@@ -92,6 +92,33 @@ fn each_segment_is_searched_as_broadly_as_its_rows_need() {
 }
 
 #[test]
+fn segments_that_share_the_nearest_rows_are_walked_less_broadly() {
+    let conn = open_memory();
+    conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(n INTEGER, e VECTOR(96) METRIC l2)")
+        .unwrap();
+    set(&conn, "automerge", 0);
+    let mut noise = Noise(12);
+    for first in [1, 10_001] {
+        insert(&conn, first, &(0..10_000).map(|_| noise.vector(DIM)).collect::<Vec<_>>());
+    }
+    let measured = info(&conn).into_iter().flatten().max().unwrap() as u64;
+    let (mut narrower, mut found) = (0, 0);
+    for _ in 0..50 {
+        let query = noise.vector(DIM);
+        let nearest = |more: &str| {
+            let sql = format!("SELECT rowid FROM docs WHERE e MATCH ?1 {more} ORDER BY distance LIMIT 10");
+            integers(&conn, &sql, [blob(&query)])
+        };
+        let exact = nearest("AND exact = 1");
+        found += nearest("").iter().filter(|rowid| exact.contains(rowid)).count();
+        let walked = parts(&conn, &query, "").iter().filter_map(|part| part.1).max().unwrap();
+        narrower += usize::from(walked < measured * 4 / 5);
+    }
+    assert!(narrower > 25, "{narrower} of 50 searches are narrower than {measured}");
+    assert!(found >= 485, "{found} of 500 nearest rows");
+}
+
+#[test]
 fn a_scan_is_made_where_so_broad_a_walk_would_cost_more() {
     let conn = open_memory();
     conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(e VECTOR(8) METRIC l2)").unwrap();

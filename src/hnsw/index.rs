@@ -72,6 +72,13 @@ impl VectorIndex {
         }
     }
 
+    /// Breadth of a walk of which only this share of the nearest rows is wanted, since other segments hold the rest: to find a few of
+    /// the nearest takes less breadth than to find all of them.
+    pub fn breadth_for(&self, share: f64) -> usize {
+        let broader = self.breadth() as f64 / USUAL_BREADTH as f64;
+        (USUAL_BREADTH as f64 * broader.powf(share)).round() as usize
+    }
+
     /// The breadth that a filtered walk of breadth `ef` is planned by. Where walks have to be broad to find the nearest rows, they
     /// have to hold more of those that pass, too: at a million rows of breadth 320, of which one in ten passes, recall is .957
     /// when they hold 190 of them, .973 with 320 and .979 with 480, at one and a half times and twice the cost.

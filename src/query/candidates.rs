@@ -16,6 +16,9 @@ use std::ops::RangeInclusive;
 /// beam: 30 measured on 63,422 embeddings of 384 dimensions, 6 on 60,000 of 784 that are scanned from memory.
 const WALK_ROWS: usize = 32;
 
+/// A segment is walked again if it has to be walked this much more broadly.
+const BROADER: f64 = 1.25;
+
 /// What a search goes over; it does not change while rows are taken.
 #[derive(Clone, Copy)]
 pub struct Over<'a> {
@@ -38,6 +41,8 @@ pub struct Candidates {
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
     whole: Vec<Option<Vec<Coded>>>,
+    /// How broadly parts were walked.
+    breadths: Vec<Option<usize>>,
     walked: bool,
     /// Segments of the view; the distances by code of two are not wrong in the same way.
     pub segments: usize,
@@ -71,6 +76,7 @@ impl Candidates {
             plan,
             range,
             whole: Vec::new(),
+            breadths: Vec::new(),
             walked: false,
             segments: 1,
             width: (8, 2),
@@ -97,34 +103,82 @@ impl Candidates {
         trace.stages += 1;
         (self.serves, self.scanned) = (usize::MAX, true);
         self.whole.resize(over.snapshot.view.parts(), None);
+        self.breadths.resize(over.snapshot.view.parts(), None);
         self.segments = over.snapshot.view.segments.len().max(1);
-        let mut found = Vec::new();
-        // Beyond it the merged order is not known.
-        let mut horizon = f64::INFINITY;
+        let view = over.snapshot.view;
+        let passing: usize = over.masks.counts[..view.segments.len()].iter().sum();
+        let share = |part: usize| over.masks.counts[part] as f64 / passing.max(1) as f64;
         let mut nearest = NearestSoFar::default();
-        for part in order(over.snapshot.view) {
-            let from = found.len();
-            if self.whole[part].is_none() {
-                match self.search(over, part, count, nearest.last(), trace)? {
-                    Searched::Whole(all) => self.whole[part] = Some(all),
-                    Searched::Best(best, end) => {
-                        horizon = horizon.min(end);
-                        found.extend(best);
-                    }
-                }
-            }
-            found.extend(self.whole[part].iter().flatten());
+        let mut best = Vec::with_capacity(view.parts());
+        for part in order(view) {
+            let found = self.take(over, part, count, (share(part), nearest.last()), trace)?;
             // Twice the rows that are asked for, as codes are not exact (more where codes are bits).
             if !self.walked && self.segments > 1 {
-                nearest.add(&found[from..], self.width.1.saturating_mul(count));
+                nearest.add(&found.0, self.width.1.saturating_mul(count));
             }
+            best.push((part, found));
         }
+        if !self.walked && self.ef.is_none() && self.segments > 1 {
+            self.walk_again(over, &mut best, count, nearest.last(), trace)?;
+        }
+        // Beyond it the merged order is not known.
+        let horizon = best.iter().fold(f64::INFINITY, |least, (_, (_, end))| least.min(*end));
+        let mut found: Vec<Coded> = best.into_iter().flat_map(|(_, (found, _))| found).collect();
         self.walked = true;
         let complete = horizon == f64::INFINITY;
         if !complete {
             found.retain(|coded| coded.distance <= horizon);
         }
         Ok((found, complete))
+    }
+
+    /// The best rows of a part, and the distance beyond which there may be more.
+    fn take(
+        &mut self,
+        over: &Over<'_>,
+        part: usize,
+        count: usize,
+        (share, within): (f64, f64),
+        trace: &mut Trace,
+    ) -> Result<(Vec<Coded>, f64)> {
+        if self.whole[part].is_none() {
+            match self.search(over, part, count, (share, within), trace)? {
+                Searched::Whole(all) => self.whole[part] = Some(all),
+                Searched::Best(best, end) => return Ok((best, end)),
+            }
+        }
+        Ok((self.whole[part].clone().unwrap_or_default(), f64::INFINITY))
+    }
+
+    /// Walks those segments once more that turned out to hold a larger share of the nearest rows than of all rows, as broadly as
+    /// that takes.
+    fn walk_again(
+        &mut self,
+        over: &Over<'_>,
+        best: &mut [(usize, (Vec<Coded>, f64))],
+        count: usize,
+        within: f64,
+        trace: &mut Trace,
+    ) -> Result<()> {
+        let all = best.iter().flat_map(|(_, (found, _))| found);
+        let mut nearest: Vec<(f64, u32)> = all.map(|coded| (coded.distance, coded.part)).collect();
+        let count_of = count.min(nearest.len());
+        let Some(last) = count_of.checked_sub(1) else { return Ok(()) };
+        nearest.select_nth_unstable_by(last, |a, b| a.0.total_cmp(&b.0));
+        for (part, found) in best {
+            let (Some(walked), Some(segment)) =
+                (self.breadths[*part], over.snapshot.view.segments.get(*part))
+            else {
+                continue;
+            };
+            let held = nearest[..count_of].iter().filter(|(_, of)| *of as usize == *part).count();
+            let share = held as f64 / count_of as f64;
+            let needed = segment.segment.vector(over.snapshot.on, self.column)?.breadth_for(share);
+            if needed as f64 > walked as f64 * BROADER {
+                *found = self.take(over, *part, count, (share, within), trace)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every row that qualifies and can be in the range.
@@ -139,7 +193,7 @@ impl Candidates {
         over: &Over<'_>,
         part: usize,
         count: usize,
-        within: f64,
+        (share, within): (f64, f64),
         trace: &mut Trace,
     ) -> Result<Searched> {
         let Over { snapshot, masks } = *over;
@@ -175,7 +229,7 @@ impl Candidates {
             let found = found.into_iter().map(coded).collect();
             if more { Searched::Best(found, end) } else { Searched::Whole(found) }
         };
-        let ef = self.ef.unwrap_or_else(|| index.breadth());
+        let ef = self.ef.unwrap_or_else(|| index.breadth_for(share));
         let ef = if self.walked { ef.max(want) } else { ef };
         let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
         let planned = if passing < rows { index.filtered_breadth(ef) } else { ef };
@@ -186,6 +240,7 @@ impl Candidates {
         }
         let mut stats = SearchStats::default();
         let wanted = Wanted::nearest(want, ef).within(within);
+        self.breadths[part] = (plan != PartPlan::Scan).then_some(ef);
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
