@@ -114,6 +114,9 @@ impl Storage {
 
     /// How many segments there are.
     pub fn segment_count(&self, conn: &Connection) -> Result<usize> {
+        if !self.has_index(conn)? {
+            return Ok(0);
+        }
         let sql = format!("SELECT count(*) FROM {}", self.name("segments"));
         let count: i64 = conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or(0))

@@ -3,6 +3,7 @@
 
 use super::job::Job;
 use super::others::Others;
+use super::pace::Pace;
 use super::planning::{Planned, plan};
 use super::policy::{self, Zeal};
 use super::registry::{self, Place};
@@ -16,15 +17,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// Log entries after which a commit does a slice, and those after which it does when the log or the segments are too many.
-const PACE: usize = 16;
-const HASTE: usize = 4;
-
-/// Log entries of one transaction for which it does one slice more, and the most that it does. Where it waits for the builders of
-/// merges instead, that is [`PATIENCE`] for as many entries, and two seconds at the most.
-const ENTRIES_A_SLICE: usize = 64;
-const MOST_SLICES: usize = 100;
 
 /// A log that is to be sealed at so few entries is sealed by the commit: that takes milliseconds.
 const SMALL_LOG: usize = 256;
@@ -48,11 +40,6 @@ const REST: usize = 64;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
-/// The slices that a commit of `entries` log entries may do.
-fn slices_of(entries: usize) -> usize {
-    (1 + entries / ENTRIES_A_SLICE).min(MOST_SLICES)
-}
-
 /// What a connection remembers of the maintenance of a table.
 pub struct Memo {
     place: Place,
@@ -70,8 +57,7 @@ pub struct Memo {
     begin: Option<([u8; 16], i64)>,
     /// Log entries since the last slice.
     pending: usize,
-    /// Whether there is more to do than is done.
-    behind: bool,
+    pace: Pace,
     rest: usize,
     budget: usize,
     /// No thread can do what `maintenance` = `background` asks of one.
@@ -90,7 +76,7 @@ impl Memo {
             touched: Vec::new(),
             begin: None,
             pending: 0,
-            behind: false,
+            pace: Pace::default(),
             rest: 0,
             budget: 0,
             alone: false,
@@ -152,12 +138,11 @@ impl Memo {
             return Ok(Due::Nothing);
         }
         self.pending += entries;
-        let hurry = self.behind || length >= bound.saturating_mul(2);
-        if self.pending < if hurry { HASTE } else { PACE } {
+        if self.pending < self.pace.entries(length >= bound.saturating_mul(2)) {
             return Ok(Due::Nothing);
         }
         self.pending = 0;
-        Ok(Due::Slices(slices_of(entries)))
+        Ok(Due::Slices(self.pace.slices(entries)))
     }
 
     /// The slices that a commit of `entries` log entries does beside a seal.
@@ -165,7 +150,7 @@ impl Memo {
         if matches!(self.mode(site), Maintenance::Manual | Maintenance::Background) || self.rest > 0 {
             return 0;
         }
-        slices_of(entries)
+        self.pace.slices(entries)
     }
 
     /// Does up to `slices` slices of what is due, inside a write transaction.
@@ -173,11 +158,14 @@ impl Memo {
     /// # Errors
     /// The caller takes back what was written, and calls [`failed`](Self::failed).
     pub fn work(&mut self, site: &Site<'_>, slices: usize) -> Result<Done> {
+        let excess = policy::excess(site.storage.segment_count(site.conn)?, site.settings.automerge);
+        let mut waits = if self.is_free(site) { self.pace.waits(slices, excess) } else { 0 };
         let mut done = Done::Nothing;
         for _ in 0..slices {
             match self.slice(site, Task::Keep(Zeal::Steady))? {
                 Done::Worked => done = Done::Worked,
-                Done::Waits if self.has_to_wait(site)? => {}
+                // Writers have outrun the merges.
+                Done::Waits if waits > 0 && self.wait_for_builder(site, PATIENCE)? => waits -= 1,
                 other => return Ok(if done == Done::Worked { done } else { other }),
             }
         }
@@ -288,7 +276,7 @@ impl Memo {
             return Ok(Done::Worked);
         }
         // What is in progress may be all that may be begun.
-        self.behind &= waits;
+        self.pace.behind &= waits;
         Ok(if waits { Done::Waits } else { Done::Nothing })
     }
 
@@ -299,7 +287,7 @@ impl Memo {
             Planned::Nothing => Ok(false),
             Planned::Done => Ok(true),
             Planned::Job { token, mut job, behind } => {
-                self.behind = behind.unwrap_or(self.behind);
+                self.pace.behind = behind.unwrap_or(self.pace.behind);
                 job.hold(self.number);
                 let job = registry::add(token, &self.place, &site.storage.table, *job);
                 BEGUN.set(Some(Watch::new(token, &self.place, &job)));
@@ -366,12 +354,6 @@ impl Memo {
             registry::remove(&token);
             self.given_up.insert(token);
         }
-    }
-
-    /// Waits for a builder where writers have outrun the merges. False: they have not.
-    fn has_to_wait(&self, site: &Site<'_>) -> Result<bool> {
-        let outrun = policy::is_outrun(site.storage.segment_count(site.conn)?, site.settings.automerge);
-        Ok(self.is_free(site) && outrun && self.wait_for_builder(site, PATIENCE)?)
     }
 
     /// Waits for a builder of this table, but no longer than this. False: there is none.

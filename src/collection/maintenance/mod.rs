@@ -12,6 +12,7 @@ mod install;
 mod job;
 mod memo;
 mod others;
+mod pace;
 mod planning;
 pub mod policy;
 mod reading;
@@ -191,6 +192,11 @@ fn candidates(site: &Site<'_>, claims: &[Claim]) -> Result<Vec<(Part, SegmentRec
     Ok(found)
 }
 
+/// How many segments jobs are at work on.
+fn busy(claims: &[Claim]) -> usize {
+    claims.iter().map(|claim| claim.inputs.len()).sum()
+}
+
 /// Ends all work in progress and removes what it has written: for commands that build everything again.
 ///
 /// # Errors
@@ -215,7 +221,8 @@ pub fn at_once(site: &Site<'_>, limit: usize) -> Result<Option<Vec<i64>>> {
     let claims = site.storage.claims(site.conn)?;
     let candidates = candidates(site, &claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-    let Some(merge) = policy::next(&parts, site.settings.automerge, Zeal::Steady) else { return Ok(None) };
+    let (busy, fan) = (busy(&claims), site.settings.automerge);
+    let Some(merge) = policy::next(&parts, busy, fan, Zeal::Steady) else { return Ok(None) };
     if merge.cost() > limit.max(SMALL_MERGE) {
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE};
 use super::job::Job;
 use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
-use super::{Site, Task, candidates};
+use super::{Site, Task, busy, candidates};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use crate::storage::{Claim, LogOp, LogPosition, SegmentRecord, Token};
@@ -80,15 +80,21 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
 fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Planned> {
     let candidates = candidates(site, claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-    match policy::next(&parts, site.settings.automerge, zeal) {
-        Some(merge) => {
-            let rows = site.storage.segments(site.conn)?.iter().map(|record| record.rows).sum::<usize>();
-            let beside = merge.rows.saturating_mul(BESIDE) <= rows;
-            let graph_from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
-            begin_merge(site, claims, &candidates, &merge, (free, graph_from))
-        }
-        None => Ok(Planned::Nothing),
+    let Some(merge) = policy::next(&parts, busy(claims), site.settings.automerge, zeal) else {
+        return Ok(Planned::Nothing);
+    };
+    let records = site.storage.segments(site.conn)?;
+    let rows = records.iter().map(|record| record.rows).sum::<usize>();
+    let of = |claim: &Claim| {
+        let inputs = records.iter().filter(|record| claim.inputs.contains(&record.id.0));
+        inputs.map(|record| record.rows).sum()
+    };
+    if policy::is_large(merge.rows, rows) && claims.iter().any(|claim| policy::is_large(of(claim), rows)) {
+        return Ok(Planned::Nothing);
     }
+    let beside = merge.rows.saturating_mul(BESIDE) <= rows;
+    let graph_from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
+    begin_merge(site, claims, &candidates, &merge, (free, graph_from))
 }
 
 /// All segments become one, if they are not as they should be.
@@ -128,7 +134,7 @@ fn begin_merge(
     merge: &Merge,
     (free, graph_from): (bool, usize),
 ) -> Result<Planned> {
-    let parts = candidates.len();
+    let parts = candidates.len() + busy(claims);
     let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
     if merge.rows == 0 {
         let mut claim = Claim::new(claims, false, Vec::new());

@@ -39,12 +39,19 @@ pub enum Zeal {
 /// Below this many rows classes are not distinguished: such segments cost next to nothing to write.
 const LEAST: usize = 256;
 
-/// More segments than four times `fan` are never left, whatever their sizes: then a third of them, the smallest, are merged.
-/// Twelve, unless the table asks for more.
-const MOST_FOR_FAN: usize = 4;
+/// More segments than three times `fan` are never left, whatever their sizes: then a third of them, the smallest, are merged.
+/// Nine, unless the table asks for more.
+const MOST_FOR_FAN: usize = 3;
 
 /// With more segments than this a table is behind with its merges.
 pub const USUAL: usize = 5;
+
+/// Beside other merges no segment is merged with others that have less than this share of its rows together.
+const LOPSIDED: usize = 4;
+
+/// A merge is large if its segments have more than one in so many of the rows of the table. There is one at a time: two of them
+/// would take all processors for minutes, while small segments pile up.
+const LARGE: usize = 8;
 
 /// The share of dead rows, in tenths, from which on a segment is rewritten. Below four tenths a graph is healed, above it is
 /// built again.
@@ -93,13 +100,18 @@ fn most(fan: usize) -> usize {
     fan.max(3).saturating_mul(MOST_FOR_FAN)
 }
 
-/// Whether there are more segments than are left: those who write have outrun those who merge.
-pub fn is_outrun(segments: usize, fan: usize) -> bool {
-    fan > 0 && segments > most(fan)
+/// How many segments there are beyond those that are left, where those who write have outrun those who merge.
+pub fn excess(segments: usize, fan: usize) -> usize {
+    if fan > 0 { segments.saturating_sub(most(fan)) } else { 0 }
 }
 
-/// The next merge; `None` when the segments are as they should be.
-pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
+/// Whether a merge of so many rows is large in a table of `all` rows.
+pub fn is_large(rows: usize, all: usize) -> bool {
+    rows.saturating_mul(LARGE) > all
+}
+
+/// The next merge; `None` when the segments are as they should be. Beside them there are `busy` that other merges are at work on.
+pub fn next(parts: &[Part], busy: usize, fan: usize, zeal: Zeal) -> Option<Merge> {
     let fan = fan.max(2);
     if let Some(empty) = parts.iter().position(|part| part.live == 0) {
         return Some(Merge::of(parts, vec![empty]));
@@ -118,6 +130,16 @@ pub fn next(parts: &[Part], fan: usize, zeal: Zeal) -> Option<Merge> {
     let most = most(fan);
     if order.len() > most {
         return Some(Merge::of(parts, order[..=order.len() - most * 2 / 3].to_vec()));
+    }
+    if order.len() + busy > most {
+        // The other merges will leave fewer, but may take minutes. One large segment is not written again for some small ones.
+        let mut chosen = order[..order.len().min(order.len() + busy - most * 2 / 3 + 1)].to_vec();
+        while let Some((last, others)) = chosen.split_last() {
+            if parts[*last].live <= LOPSIDED * others.iter().map(|at| parts[*at].live).sum::<usize>() {
+                return Some(Merge::of(parts, chosen));
+            }
+            chosen.pop();
+        }
     }
     let stale = |at: &&usize| {
         let part = parts[**at];

@@ -79,7 +79,7 @@ impl World {
 
     fn maintain(&mut self, zeal: Zeal) {
         let mut merges = 0;
-        while let Some(merge) = next(&self.parts, self.fan, zeal) {
+        while let Some(merge) = next(&self.parts, 0, self.fan, zeal) {
             merges += 1;
             assert!(merges < 100, "the policy does not end: {:?}", self.parts);
             self.merged += merge.rows;
@@ -205,11 +205,27 @@ fn the_choice_names_the_smallest_class_and_what_is_below_it() {
     let part = |live| Part { rows: live, live };
     let sizes = [900_000, 1_100, 40_000, 500, 1_050, 1_024];
     let parts: Vec<Part> = sizes.into_iter().map(part).collect();
-    let merge = next(&parts, 3, Zeal::Steady).unwrap();
+    let merge = next(&parts, 0, 3, Zeal::Steady).unwrap();
     assert_eq!(merge, Merge { inputs: vec![1, 3, 4, 5], rows: 3_674, inserted: 2_574 });
-    assert_eq!(next(&[part(900_000), part(4_000), part(1_024)], 3, Zeal::Steady), None);
+    assert_eq!(next(&[part(900_000), part(4_000), part(1_024)], 0, 3, Zeal::Steady), None);
     let dead = Part { rows: 1_000, live: 690 };
-    assert_eq!(next(&[part(9_000), dead], 3, Zeal::Steady).unwrap().inputs, [1]);
-    assert_eq!(next(&[part(9_000), Part { rows: 7, live: 0 }], 3, Zeal::Steady).unwrap().rows, 0);
-    assert_eq!(next(&[], 3, Zeal::Thorough), None);
+    assert_eq!(next(&[part(9_000), dead], 0, 3, Zeal::Steady).unwrap().inputs, [1]);
+    assert_eq!(next(&[part(9_000), Part { rows: 7, live: 0 }], 0, 3, Zeal::Steady).unwrap().rows, 0);
+    assert_eq!(next(&[], 0, 3, Zeal::Thorough), None);
+}
+
+#[test]
+fn beside_other_merges_small_segments_are_kept_few() {
+    let part = |live| Part { rows: live, live };
+    let sizes = [60_000, 20_000, 5_000, 5_100];
+    let parts: Vec<Part> = sizes.into_iter().map(part).collect();
+    assert_eq!(next(&parts, 5, 3, Zeal::Steady), None);
+    assert_eq!(next(&parts, 6, 3, Zeal::Steady).unwrap().inputs, [0, 1, 2, 3]);
+    // A large segment is not written again for a few rows.
+    let parts: Vec<Part> = [60_000, 5_000, 5_100].into_iter().map(part).collect();
+    assert_eq!(next(&parts, 7, 3, Zeal::Steady).unwrap().inputs, [1, 2]);
+    let parts: Vec<Part> = [60_000, 5_000].into_iter().map(part).collect();
+    assert_eq!(next(&parts, 8, 3, Zeal::Steady), None);
+    assert_eq!(next(&[part(5)], 40, 3, Zeal::Steady), None);
+    assert!(is_large(12_501, 100_000) && !is_large(12_500, 100_000));
 }
