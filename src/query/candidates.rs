@@ -109,21 +109,21 @@ impl Candidates {
         let passing: usize = over.masks.counts[..view.segments.len()].iter().sum();
         let share = |part: usize| over.masks.counts[part] as f64 / passing.max(1) as f64;
         let mut nearest = NearestSoFar::default();
-        let mut best = Vec::with_capacity(view.parts());
+        let mut best: Vec<Best> = Vec::with_capacity(view.parts());
         for part in order(view) {
             let found = self.take(over, part, count, (share(part), nearest.last()), trace)?;
             // Twice the rows that are asked for, as codes are not exact (more where codes are bits).
             if !self.walked && self.segments > 1 {
-                nearest.add(&found.0, self.width.1.saturating_mul(count));
+                nearest.add(self.rows_of(&found), self.width.1.saturating_mul(count));
             }
-            best.push((part, found));
+            best.push(found);
         }
         if !self.walked && self.ef.is_none() && self.segments > 1 {
             self.walk_again(over, &mut best, count, nearest.last(), trace)?;
         }
         // Beyond it the merged order is not known.
-        let horizon = best.iter().fold(f64::INFINITY, |least, (_, (_, end))| least.min(*end));
-        let mut found: Vec<Coded> = best.into_iter().flat_map(|(_, (found, _))| found).collect();
+        let horizon = best.iter().fold(f64::INFINITY, |least, part| least.min(part.end));
+        let mut found: Vec<Coded> = best.iter().flat_map(|part| self.rows_of(part)).copied().collect();
         self.walked = true;
         let complete = horizon == f64::INFINITY;
         if !complete {
@@ -132,7 +132,7 @@ impl Candidates {
         Ok((found, complete))
     }
 
-    /// The best rows of a part, and the distance beyond which there may be more.
+    /// Searches a part, unless all of it is known.
     fn take(
         &mut self,
         over: &Over<'_>,
@@ -140,14 +140,19 @@ impl Candidates {
         count: usize,
         (share, within): (f64, f64),
         trace: &mut Trace,
-    ) -> Result<(Vec<Coded>, f64)> {
+    ) -> Result<Best> {
         if self.whole[part].is_none() {
             match self.search(over, part, count, (share, within), trace)? {
                 Searched::Whole(all) => self.whole[part] = Some(all),
-                Searched::Best(best, end) => return Ok((best, end)),
+                Searched::Best(rows, end) => return Ok(Best { part, rows, end }),
             }
         }
-        Ok((self.whole[part].clone().unwrap_or_default(), f64::INFINITY))
+        Ok(Best { part, rows: Vec::new(), end: f64::INFINITY })
+    }
+
+    /// What was found of a part.
+    fn rows_of<'a>(&'a self, best: &'a Best) -> &'a [Coded] {
+        self.whole[best.part].as_deref().unwrap_or(&best.rows)
     }
 
     /// Walks those segments once more that turned out to hold a larger share of the nearest rows than of all rows, as broadly as
@@ -155,27 +160,27 @@ impl Candidates {
     fn walk_again(
         &mut self,
         over: &Over<'_>,
-        best: &mut [(usize, (Vec<Coded>, f64))],
+        best: &mut [Best],
         count: usize,
         within: f64,
         trace: &mut Trace,
     ) -> Result<()> {
-        let all = best.iter().flat_map(|(_, (found, _))| found);
+        let all = best.iter().flat_map(|part| self.rows_of(part));
         let mut nearest: Vec<(f64, u32)> = all.map(|coded| (coded.distance, coded.part)).collect();
         let count_of = count.min(nearest.len());
         let Some(last) = count_of.checked_sub(1) else { return Ok(()) };
         nearest.select_nth_unstable_by(last, |a, b| a.0.total_cmp(&b.0));
-        for (part, found) in best {
-            let (Some(walked), Some(segment)) =
-                (self.breadths[*part], over.snapshot.view.segments.get(*part))
+        for found in best {
+            let part = found.part;
+            let (Some(walked), Some(segment)) = (self.breadths[part], over.snapshot.view.segments.get(part))
             else {
                 continue;
             };
-            let held = nearest[..count_of].iter().filter(|(_, of)| *of as usize == *part).count();
+            let held = nearest[..count_of].iter().filter(|(_, of)| *of as usize == part).count();
             let share = held as f64 / count_of as f64;
             let needed = segment.segment.vector(over.snapshot.on, self.column)?.breadth_for(share);
             if needed as f64 > walked as f64 * BROADER {
-                *found = self.take(over, *part, count, (share, within), trace)?;
+                *found = self.take(over, part, count, (share, within), trace)?;
             }
         }
         Ok(())
@@ -306,6 +311,14 @@ impl Candidates {
         }
         all
     }
+}
+
+/// What a stage has found of a part that is not known as a whole.
+struct Best {
+    part: usize,
+    rows: Vec<Coded>,
+    /// Beyond it there may be more.
+    end: f64,
 }
 
 /// What is known of a part after a search.

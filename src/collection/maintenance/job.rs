@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 enum Stage {
-    Reading(Reading),
+    Reading(Box<Reading>),
     Building(Build),
     Writing(Writing),
 }
@@ -69,7 +69,7 @@ impl Job {
 
     fn new(site: &Site<'_>, work: Work, free: bool, graph_from: usize) -> Self {
         let reading = Reading::default();
-        let (schema, stage) = (site.schema.clone(), Stage::Reading(reading));
+        let (schema, stage) = (site.schema.clone(), Stage::Reading(Box::new(reading)));
         let (holder, planned, installed, done, cancelled) = (None, true, None, false, false);
         let threads = site.settings.threads;
         Self { work, schema, stage, holder, planned, installed, free, graph_from, threads, done, cancelled }
