@@ -12,7 +12,7 @@ use crate::vector::codes::{Query, View};
 /// links survive than by the plain rule, worth about a tenth of the distances at recall .99 (Vamana's alpha).
 const SLACK: f32 = 1.06;
 
-/// Rows are asked for so many candidates before they are looked at.
+/// How many candidates ahead the caches are asked for rows.
 const AHEAD: usize = 6;
 
 /// A possible neighbour: its key to the node and its number.

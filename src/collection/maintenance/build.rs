@@ -131,7 +131,7 @@ pub struct Built {
     pub columns: Arc<Layer>,
 }
 
-/// `waits` stands before the gate, `pass` shows rows that are done and of how many, and does the same.
+/// `waits` passes the gate; `pass` does the same, and reports how many rows are done and how many there are.
 fn make(
     from: Ingredients,
     threads: usize,

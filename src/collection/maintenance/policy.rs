@@ -49,8 +49,8 @@ pub const USUAL: usize = 5;
 /// Beside other merges no segment is merged with others that have less than this share of its rows together.
 const LOPSIDED: usize = 4;
 
-/// A merge is large if its segments have more than one in so many of the rows of the table. There is one at a time: two of them
-/// would take all processors for minutes, while small segments pile up.
+/// A merge is large if it takes in more than an eighth of the table's rows. Only one runs at a time: two would keep all
+/// processors busy for minutes, while small segments pile up.
 const LARGE: usize = 8;
 
 /// The share of dead rows, in tenths, from which on a segment is rewritten. Below four tenths a graph is healed, above it is
@@ -105,7 +105,7 @@ pub fn excess(segments: usize, fan: usize) -> usize {
     if fan > 0 { segments.saturating_sub(most(fan)) } else { 0 }
 }
 
-/// Whether a merge of so many rows is large in a table of `all` rows.
+/// Whether a merge of `rows` rows is large in a table of `all` rows.
 pub fn is_large(rows: usize, all: usize) -> bool {
     rows.saturating_mul(LARGE) > all
 }
