@@ -14,7 +14,7 @@ use crate::bitmap::Bitmap;
 use crate::collection::Views;
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::hnsw::{Part, VectorIndex};
+use crate::hnsw::{Part, Stay, VectorIndex};
 use crate::memory;
 use crate::schema::ColumnType;
 use crate::storage::{PayloadEntry, PayloadKind, Settings};
@@ -119,7 +119,8 @@ fn payloads(
             }
         }
         let parts: Vec<Part<'_>> = graphs.iter().zip(&maps).map(|(index, map)| Part { index, map }).collect();
-        let index = VectorIndex::merge(spec, &vectors.rows(), &parts, threads.count(), progress)?;
+        let index =
+            VectorIndex::merge(spec, &vectors.rows(), (&parts, Stay::Long), threads.count(), progress)?;
         drop(parts);
         drop(vectors);
         release(on, inputs, PayloadKind::Vector(at as u32))?;

@@ -3,7 +3,7 @@
 use super::build::Draft;
 use super::index::VectorIndex;
 use super::layout::{BREADTH_WORD, Header};
-use super::merge::Part;
+use super::merge::{Part, Stay};
 use super::{Rows, background, breadth, fidelity, repair};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
@@ -81,14 +81,14 @@ impl VectorIndex {
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        Self::make_fine(spec, rows, &[], threads, progress)
+        Self::make_fine(spec, rows, (&[], Stay::Long), threads, progress)
     }
 
     /// As [`VectorIndex::build`], but starts from the graphs of `parts`, the largest first.
     pub fn merge(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        parts: &[Part<'_>],
+        parts: (&[Part<'_>], Stay),
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
@@ -99,11 +99,11 @@ impl VectorIndex {
     fn make_fine(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        parts: &[Part<'_>],
+        (mut parts, stay): (&[Part<'_>], Stay),
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
-        let (mut spec, mut parts) = (spec.clone(), parts);
+        let mut spec = spec.clone();
         let threads = threads.min(rows.data.len() / spec.dim.max(1)).clamp(1, MAX_THREADS);
         // What was too coarse for the older graph is not tried again.
         if let Some(base) = parts.first() {
@@ -114,7 +114,7 @@ impl VectorIndex {
             };
         }
         loop {
-            let index = Self::make(&spec, rows, std::mem::take(&mut parts), threads, progress)?;
+            let index = Self::make(&spec, rows, (std::mem::take(&mut parts), stay), threads, progress)?;
             spec.codes = match index.quantizer.kind {
                 Kind::Int8 if !fidelity::sufficient(&index, &spec, rows) => Codes::None,
                 Kind::Bit if !fidelity::sufficient(&index, &spec, rows) => Codes::Int8,
@@ -144,7 +144,7 @@ impl VectorIndex {
     fn make(
         spec: &VectorSpec,
         rows: &Rows<'_>,
-        parts: &[Part<'_>],
+        (parts, stay): (&[Part<'_>], Stay),
         threads: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Self> {
@@ -192,7 +192,7 @@ impl VectorIndex {
         draft.grow(&codes, ef, threads, &placed, &mut |done, _| progress(done, total))?;
         before += draft.order.len();
         for rows in &waves {
-            draft.join(&codes, rows, ef, threads, &mut |done| progress(before + done, total))?;
+            draft.join(&codes, rows, (ef, stay), threads, &mut |done| progress(before + done, total))?;
             before += rows.len();
         }
         repair::connect(&mut draft, codes.view());

@@ -35,7 +35,7 @@ use crate::bitmap::Bitmap;
 pub(crate) use breadth::SCANNED_ROWS;
 pub(crate) use filtered::Bounds;
 pub(crate) use index::VectorIndex;
-pub(crate) use merge::Part;
+pub(crate) use merge::{Part, Stay};
 pub(crate) use wanted::Wanted;
 
 /// A row that a search found.

@@ -285,10 +285,10 @@ fn merging_drops_and_adds_rows_without_losing_any() {
             Part { index: &second, map: &second_map },
             Part { index: &third, map: &third_map },
         ];
-        let all_parts = [&parts[..1], &parts[..]];
-        for parts in all_parts {
-            let one = VectorIndex::merge(&spec, &rows, parts, 1, &mut |_, _| true).unwrap();
-            let two = VectorIndex::merge(&spec, &rows, parts, 2, &mut |_, _| true).unwrap();
+        for (parts, stay) in [(&parts[..1], Stay::Long), (&parts[..], Stay::Long), (&parts[..], Stay::Short)]
+        {
+            let one = VectorIndex::merge(&spec, &rows, (parts, stay), 1, &mut |_, _| true).unwrap();
+            let two = VectorIndex::merge(&spec, &rows, (parts, stay), 2, &mut |_, _| true).unwrap();
             assert!(one.encode() == two.encode());
             let all =
                 one.search(&data[..dim], Wanted::nearest(one.len(), one.len()), &mut SearchStats::default());
@@ -300,7 +300,7 @@ fn merging_drops_and_adds_rows_without_losing_any() {
                 sum += recall(metric, &merged, query, &truth, &out.candidates, 10);
                 count += 1.0;
             }
-            assert!(sum / count > 0.97, "{metric:?} {} parts: {}", parts.len(), sum / count);
+            assert!(sum / count > 0.97, "{metric:?} {} parts, {stay:?}: {}", parts.len(), sum / count);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::gate::Gate;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::hnsw::{Part, Rows, VectorIndex};
+use crate::hnsw::{Part, Rows, Stay, VectorIndex};
 use crate::memory;
 use crate::schema::{IndexKind, Schema, VectorSpec};
 use crate::storage::PayloadKind;
@@ -25,6 +25,22 @@ pub const GRAPH_FROM: usize = 4_096;
 
 /// The same for segments beside much larger ones, a search of which takes longer than such a scan.
 pub const GRAPH_FROM_BESIDE: usize = 12_288;
+
+/// What graphs the vectors of a segment get.
+#[derive(Clone, Copy)]
+pub struct Graphs {
+    /// Rows from which on they get any.
+    pub from: usize,
+    /// How long those joined from older ones are there.
+    pub stay: Stay,
+}
+
+impl Graphs {
+    /// Those of a segment that stays, from so many rows on.
+    pub fn lasting(from: usize) -> Self {
+        Self { from, stay: Stay::Long }
+    }
+}
 
 /// Texts that are tokenized in a batch.
 const TEXTS_A_BATCH: usize = 128;
@@ -99,8 +115,8 @@ pub struct Ingredients {
     pub vectors: Vec<Vectors>,
     /// The rest.
     pub source: Source,
-    /// Rows from which on its vectors get a graph.
-    pub graph_from: usize,
+    /// The graphs that its vectors get.
+    pub graphs: Graphs,
     /// How many threads the table allows; 0: no bound of its own.
     pub threads: usize,
 }
@@ -138,7 +154,7 @@ fn make(
     waits: &GoOn,
     pass: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Built> {
-    let Ingredients { schema, rowids, vectors, source, graph_from, threads: _ } = from;
+    let Ingredients { schema, rowids, vectors, source, graphs: new, threads: _ } = from;
     let layout = schema.layout();
     let types = layout.types();
     let config = TextConfig::of(&schema);
@@ -181,14 +197,14 @@ fn make(
         let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
         let missing = present.count() < present.len();
         let mut spec = vectors.spec;
-        if rowids.len() < graph_from {
+        if rowids.len() < new.from {
             spec.index = IndexKind::Flat;
         }
         let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };
         let mut progress = |done, total| pass(done, total);
         let graphs = graphs.as_ref().and_then(|columns| columns.get(at)).into_iter().flatten();
         let parts: Vec<Part<'_>> = graphs.zip(&maps).map(|(index, map)| Part { index, map }).collect();
-        let index = VectorIndex::merge(&spec, &rows, &parts, threads, &mut progress)?;
+        let index = VectorIndex::merge(&spec, &rows, (&parts, new.stay), threads, &mut progress)?;
         let kind = PayloadKind::Vector(u32::try_from(at).unwrap_or(u32::MAX));
         payloads.push((kind, Bytes::Index(Arc::new(index))));
     }

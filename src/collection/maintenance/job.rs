@@ -4,7 +4,7 @@
 //! What a step reads may be taken back with the transaction that it ran in, so it counts only after [`Job::confirm`]. What a
 //! step writes is counted by the claim in the file, which is taken back with it.
 
-use super::build::{Build, GRAPH_FROM};
+use super::build::{Build, GRAPH_FROM, Graphs};
 use super::reading::Reading;
 use super::work::{Input, Step, Work};
 use super::writing::Writing;
@@ -34,8 +34,8 @@ pub struct Job {
     installed: Option<SegmentId>,
     /// Whether its builder needs nobody to let it through.
     free: bool,
-    /// Rows from which on its vectors get a graph.
-    graph_from: usize,
+    /// The graphs that its vectors get.
+    graphs: Graphs,
     /// How many threads the table allows.
     threads: usize,
     done: bool,
@@ -45,7 +45,7 @@ pub struct Job {
 impl Job {
     /// A seal of the rows `rowids`.
     pub fn seal(site: &Site<'_>, through: LogPosition, rowids: Vec<i64>, free: bool) -> Self {
-        let mut job = Self::new(site, Work::Seal { through }, free, GRAPH_FROM);
+        let mut job = Self::new(site, Work::Seal { through }, free, Graphs::lasting(GRAPH_FROM));
         if let Stage::Reading(reading) = &mut job.stage {
             reading.rowids = rowids;
         }
@@ -54,25 +54,25 @@ impl Job {
 
     /// Of all rows, from what the table holds under `nonce` on.
     pub fn rebuild(site: &Site<'_>, through: LogPosition, nonce: [u8; 16], free: bool) -> Self {
-        let mut job = Self::new(site, Work::Rebuild { through, nonce }, free, 0);
+        let mut job = Self::new(site, Work::Rebuild { through, nonce }, free, Graphs::lasting(0));
         if let Stage::Reading(reading) = &mut job.stage {
             reading.lists = true;
         }
         job
     }
 
-    /// A merge of `inputs`, whose vectors get a graph from `graph_from` rows on.
-    pub fn merge(site: &Site<'_>, mut inputs: Vec<Input>, free: bool, graph_from: usize) -> Self {
+    /// A merge of `inputs`, whose vectors get these graphs.
+    pub fn merge(site: &Site<'_>, mut inputs: Vec<Input>, free: bool, graphs: Graphs) -> Self {
         inputs.sort_by_key(|input| (std::cmp::Reverse(input.live()), input.segment.record.seq));
-        Self::new(site, Work::Merge { inputs }, free, graph_from)
+        Self::new(site, Work::Merge { inputs }, free, graphs)
     }
 
-    fn new(site: &Site<'_>, work: Work, free: bool, graph_from: usize) -> Self {
+    fn new(site: &Site<'_>, work: Work, free: bool, graphs: Graphs) -> Self {
         let reading = Reading::default();
         let (schema, stage) = (site.schema.clone(), Stage::Reading(Box::new(reading)));
         let (holder, planned, installed, done, cancelled) = (None, true, None, false, false);
         let threads = site.settings.threads;
-        Self { work, schema, stage, holder, planned, installed, free, graph_from, threads, done, cancelled }
+        Self { work, schema, stage, holder, planned, installed, free, graphs, threads, done, cancelled }
     }
 
     /// The next slice gives it up.
@@ -209,7 +209,7 @@ impl Job {
             let is_merge = matches!(self.work, Work::Merge { .. });
             let may_start = !self.free || !is_merge || Build::has_room();
             if reading.is_complete(&self.work) && may_start {
-                let ingredients = reading.take(&self.work, &self.schema, (self.graph_from, self.threads))?;
+                let ingredients = reading.take(&self.work, &self.schema, (self.graphs, self.threads))?;
                 self.stage = Stage::Building(Build::start(ingredients, self.free)?);
             }
         }

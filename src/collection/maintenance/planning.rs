@@ -1,13 +1,14 @@
 //! Begins jobs: what of a table becomes a segment next.
 
 use super::super::sealed::Segment;
-use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE};
+use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE, Graphs};
 use super::job::Job;
 use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
 use super::{Site, Task, busy, candidates};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
+use crate::hnsw::Stay;
 use crate::storage::{Claim, LogOp, LogPosition, SegmentRecord, Token};
 use crate::text::TextConfig;
 use roaring::RoaringBitmap;
@@ -19,6 +20,9 @@ const MERGES: usize = 3;
 
 /// A segment is small if all segments together have this many times its rows.
 const BESIDE: usize = 4;
+
+/// A segment will be merged before long if all segments together have this many times its rows.
+const PASSING: usize = 2;
 
 /// What was begun.
 pub enum Planned {
@@ -93,8 +97,9 @@ fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Pl
         return Ok(Planned::Nothing);
     }
     let beside = merge.rows.saturating_mul(BESIDE) <= rows;
-    let graph_from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
-    begin_merge(site, claims, &candidates, &merge, (free, graph_from))
+    let from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
+    let stay = if merge.rows.saturating_mul(PASSING) <= rows { Stay::Short } else { Stay::Long };
+    begin_merge(site, claims, &candidates, &merge, (free, Graphs { from, stay }))
 }
 
 /// All segments become one, if they are not as they should be.
@@ -113,7 +118,7 @@ fn whole(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     }
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
     let merge = Merge::of(&parts, (0..parts.len()).collect());
-    begin_merge(site, claims, &candidates, &merge, (free, 0))
+    begin_merge(site, claims, &candidates, &merge, (free, Graphs::lasting(0)))
 }
 
 /// Everything is built again from the rows.
@@ -132,7 +137,7 @@ fn begin_merge(
     claims: &[Claim],
     candidates: &[(Part, SegmentRecord, RoaringBitmap)],
     merge: &Merge,
-    (free, graph_from): (bool, usize),
+    (free, graphs): (bool, Graphs),
 ) -> Result<Planned> {
     let parts = candidates.len() + busy(claims);
     let chosen: Vec<_> = merge.inputs.iter().filter_map(|at| candidates.get(*at)).collect();
@@ -155,6 +160,6 @@ fn begin_merge(
     let names = inputs.iter().map(|input| input.segment.record.id.0).collect();
     let mut claim = Claim::new(claims, false, names);
     site.storage.put_claim(site.conn, &mut claim)?;
-    let job = Box::new(Job::merge(site, inputs, free, graph_from));
+    let job = Box::new(Job::merge(site, inputs, free, graphs));
     Ok(Planned::Job { token: claim.token, job, behind: Some(parts > policy::USUAL) })
 }

@@ -4,7 +4,7 @@ use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
 use super::super::sealed::Loading;
 use super::Site;
-use super::build::{Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::build::{Graphs, Ingredients, Source, Texts, Vectors, keeps_graph};
 use super::work::{Input, Work};
 use crate::columns::Columns;
 use crate::error::{Error, Result};
@@ -205,7 +205,7 @@ impl Reading {
         &mut self,
         work: &Work,
         schema: &Schema,
-        (graph_from, threads): (usize, usize),
+        (wanted, threads): (Graphs, usize),
     ) -> Result<Ingredients> {
         let texts = std::mem::take(&mut self.texts);
         let source = match work {
@@ -234,6 +234,6 @@ impl Reading {
             }
         };
         let (rowids, vectors) = (std::mem::take(&mut self.rowids), std::mem::take(&mut self.vectors));
-        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, graph_from, threads })
+        Ok(Ingredients { schema: schema.clone(), rowids, vectors, source, graphs: wanted, threads })
     }
 }
