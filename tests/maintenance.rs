@@ -316,7 +316,9 @@ fn the_thread_of_a_database_brings_to_an_end_what_commits_began() {
     }
     assert_eq!(docs.search().text("w3").limit(1_000).run().unwrap().len(), 2_000 / 9);
     assert!(docs.maintain(None).unwrap());
-    assert_eq!((docs.info().unwrap().segments, orphans(&reader)), (1, 0));
+    // A second one may be there that has a small share of the rows.
+    assert!((1..=2).contains(&docs.info().unwrap().segments));
+    assert_eq!((orphans(&reader), claims(&reader)), (0, 0));
     docs.verify().unwrap();
     // The thread goes with the database, and its connections with it: the last one takes the -wal along.
     drop((docs, reader));

@@ -103,8 +103,10 @@ impl<D: Access> Collection<D> {
                     Err(Error::Interrupted)
                 };
             }
-            if done != Done::Worked {
-                std::thread::sleep(NAP);
+            match done {
+                Done::Worked => {}
+                Done::Waits | Done::Nothing => std::thread::sleep(NAP),
+                Done::Failed => return maintenance::last_failure().map_or(Ok(false), Err),
             }
         }
     }

@@ -74,8 +74,8 @@ pub fn note(changes: &mut BTreeMap<i64, Sealed>, op: LogOp) {
     }
 }
 
-/// Dead rows become tombstones, and what revised rows hold now a patch. `clear`: segments without a living row are removed.
-/// Otherwise they stay until the next merge, since a job may be at work on them.
+/// Dead rows become tombstones, and what revised rows hold now a patch. `clear`: segments without a living row are removed,
+/// unless a job is at work on them. Otherwise they stay until the next merge.
 pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) -> Result<()> {
     let Connected { storage, conn, .. } = on;
     if changes.is_empty() {
@@ -87,7 +87,8 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
     for record in storage.segments(conn)? {
         let Some(Sealed { dead: new, revised, gone }) = changes.remove(&record.seq) else { continue };
         let mut dead = storage.tombstones(conn, &record)? | &new;
-        if clear && dead.len() == record.rows as u64 {
+        let in_use = taken.contains(&record.id.0);
+        if clear && !in_use && dead.len() == record.rows as u64 {
             storage.drop_segment(conn, &record)?;
             continue;
         }
@@ -95,7 +96,6 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
             storage.set_tombstones(conn, record.seq, &dead)?;
         }
         dead |= gone;
-        let in_use = taken.contains(&record.id.0);
         Changes { record, rows: revised, dead: &dead, in_use }.write(on, &settings)?;
     }
     Ok(())

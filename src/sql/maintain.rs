@@ -34,8 +34,12 @@ impl TableState {
         drop(memo);
         match due {
             Due::Nothing => Ok(()),
-            // The log says what changed beside it.
-            Due::Seal if maintenance::is_rebuilt(&site)? => Ok(()),
+            // The log says what changed beside it. Whoever builds may have died: a slice looks after that.
+            Due::Seal if maintenance::is_rebuilt(&site)? => {
+                let slices =
+                    self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
+                self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices.min(1)))
+            }
             Due::Seal => self.host.keeping_last_insert_rowid(|| self.seal_all(on, settings, entries)),
             Due::Slices(slices) => self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices)),
         }
@@ -98,7 +102,8 @@ impl TableState {
         budget: Option<Duration>,
     ) -> Result<()> {
         let site = Site { on: self.on(), settings };
-        let alone = site.conn.is_autocommit();
+        // Whether this statement has written nothing but its own slices.
+        let alone = site.conn.is_autocommit() && self.upkeep.entries.get() == 0;
         let began = Instant::now();
         let left = || budget.map_or(Duration::MAX, |budget| budget.saturating_sub(began.elapsed()));
         loop {
@@ -121,14 +126,13 @@ impl TableState {
                 return Ok(());
             }
             let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
-            // This statement has written nothing but its own slices.
             memo.committed(self.table());
-            if done == Done::Waits {
-                let patience = left().min(Duration::from_millis(50));
-                if !memo.wait_for_builder(&site, patience)? {
-                    // Another process builds.
-                    std::thread::sleep(patience.min(Duration::from_millis(5)));
+            if done == Done::Waits && !memo.wait_for_builder(&site, left().min(Duration::from_millis(50)))? {
+                if !self.upkeep.has_jobs(self.table()) {
+                    // Another process can neither go on nor show that it lives while this statement holds the lock.
+                    return Ok(());
                 }
+                std::thread::sleep(left().min(Duration::from_millis(5)));
             }
             if done == Done::Nothing || left().is_zero() {
                 return Ok(());

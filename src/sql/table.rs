@@ -61,6 +61,7 @@ impl VirtualTable for Table {
         conn.flush_prepared_statement_cache();
         let storage = &self.shared.collection.storage;
         self.shared.host.shared::<ConnectionViews>().forget(&storage.database, &storage.table);
+        self.shared.upkeep.dropped(&storage.table);
         storage.destroy(conn)
     }
 
@@ -118,7 +119,7 @@ impl VirtualTable for Table {
     fn rollback(&self) -> Result<()> {
         self.shared.broken.set(false);
         self.shared.upkeep.presence.saw(false);
-        self.shared.upkeep.reverted();
+        self.shared.upkeep.rolled_back();
         Ok(())
     }
 

@@ -130,6 +130,24 @@ impl Upkeep {
         self.presence.committed(table);
     }
 
+    /// After a rollback of the whole transaction.
+    pub fn rolled_back(&self) {
+        self.entries.set(0);
+        self.seal_at.set(self.seal_every);
+        self.reverted();
+    }
+
+    /// Whether this process is at work on something for its table.
+    pub fn has_jobs(&self, table: &str) -> bool {
+        maintenance::has_jobs(self.stay.place(), table)
+    }
+
+    /// Its table is being dropped: nobody goes on with what was begun for it.
+    pub fn dropped(&self, table: &str) {
+        self.reverted();
+        maintenance::forget_jobs(self.stay.place(), table);
+    }
+
     /// After a rollback, to a savepoint too.
     pub fn reverted(&self) {
         if let Ok(mut memo) = self.memo.try_borrow_mut() {

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Name of a claim among all claims of all tables.
+/// Name of a claim among all claims of all tables: the number of the process that made it, and twelve random bytes.
 pub type Token = [u8; 16];
 
 /// Chunks are not made shorter than this, however little the connection allows.
@@ -58,7 +58,14 @@ impl Claim {
     pub fn new(others: &[Self], seal: bool, inputs: Vec<[u8; 16]>) -> Self {
         let range = Range { first: 0, chunks: 0 };
         let number = others.iter().map(|claim| claim.number).max().map_or(1, |last| last.wrapping_add(1));
-        Self { token: random::bytes(), number, stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
+        let mut token: Token = random::bytes();
+        token[..4].copy_from_slice(&std::process::id().to_le_bytes());
+        Self { token, number, stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
+    }
+
+    /// The process that made the claim with this token.
+    pub fn process(token: &Token) -> u32 {
+        u32::from_le_bytes([token[0], token[1], token[2], token[3]])
     }
 
     /// Whether nobody goes on with it: what it has written is only to be removed.
@@ -83,10 +90,16 @@ impl Claim {
         self.seal && self.inputs == [self.token]
     }
 
-    /// Gives it up.
+    /// Gives it up. Only what is written of its range becomes trash: once the last chunk is gone, the range is nobody's, and what
+    /// is written next may be in it.
     pub fn discard(&mut self) {
-        if self.range.chunks > 0 {
-            self.trash.push(self.range);
+        let Range { first, chunks } = self.range;
+        if chunks > 0 {
+            let written = self.written.min(chunks - 1);
+            if written > 0 {
+                self.trash.push(Range { first, chunks: written });
+            }
+            self.trash.push(Range { first: first.saturating_add(i64::from(chunks) - 1), chunks: 1 });
         }
         self.range.chunks = 0;
         self.inputs.clear();
@@ -102,14 +115,20 @@ impl Claim {
 impl Storage {
     /// All claims, in the order in which they were made.
     pub fn claims(&self, conn: &Connection) -> Result<Vec<Claim>> {
-        let sql =
-            format!("SELECT value FROM {} WHERE name > 'claim ' AND name < 'claim!'", self.name("config"));
+        let sql = format!(
+            "SELECT name, value FROM {} WHERE name > 'claim ' AND name < 'claim!'",
+            self.name("config")
+        );
         let mut statement = conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let mut found: Vec<Claim> = Vec::new();
         while let Some(row) = rows.next()? {
-            // One that cannot be read is nobody's; its chunks go with the next rebuild.
-            if let Some(claim) = row.get_ref(0)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok()) {
+            // One that cannot be read, or has the name of another, is nobody's; its chunks go with the next rebuild.
+            let claim: Option<Claim> =
+                row.get_ref(1)?.as_blob().ok().and_then(|bytes| codec::decode(bytes).ok());
+            if let Some(claim) = claim
+                && row.get_ref(0)?.as_str().is_ok_and(|name| name == Claim::name(&claim.token))
+            {
                 found.push(claim);
             }
         }
@@ -170,24 +189,31 @@ impl Storage {
         Ok(count == i64::from(range.chunks))
     }
 
-    /// Removes up to `most` chunks from the ends of `trash`, and says how many were looked at.
-    pub fn remove_trash(&self, conn: &Connection, trash: &mut Vec<Range>, most: u32) -> Result<u32> {
-        let sql = format!("DELETE FROM {} WHERE id BETWEEN ?1 AND ?2", self.name("chunks"));
-        let mut statement = conn.prepare_cached(&sql)?;
-        let mut removed = 0;
+    /// Removes up to `most` chunks from the ends of `trash`; those that are not there do not count.
+    pub fn remove_trash(&self, conn: &Connection, trash: &mut Vec<Range>, most: u32) -> Result<()> {
+        let chunks = self.name("chunks");
+        let last = format!("SELECT id FROM {chunks} WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1");
+        let mut last = conn.prepare_cached(&last)?;
+        let mut delete = conn.prepare_cached(&format!("DELETE FROM {chunks} WHERE id BETWEEN ?1 AND ?2"))?;
+        let mut left = most;
         while let Some(range) = trash.last_mut()
-            && removed < most
+            && left > 0
         {
-            let count = range.chunks.min(most - removed);
-            range.chunks -= count;
-            let from = range.first.saturating_add(i64::from(range.chunks));
-            statement.run([from, from.saturating_add(i64::from(count) - 1)])?;
-            removed += count;
+            let end = range.first.saturating_add(i64::from(range.chunks) - 1);
+            let found: Option<i64> = last.query_row([range.first, end], |row| row.get(0)).optional()?;
+            let there = found.map_or(0, |id| u32::try_from(id - range.first + 1).unwrap_or(range.chunks));
+            let count = there.min(left);
+            range.chunks = there - count;
+            left -= count;
+            if count > 0 {
+                let from = range.first + i64::from(range.chunks);
+                delete.run([from, from + i64::from(count) - 1])?;
+            }
             if range.chunks == 0 {
                 trash.pop();
             }
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Bytes of the chunks that wait to be removed.

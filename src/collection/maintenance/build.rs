@@ -246,7 +246,8 @@ pub fn maps_of<'a>(inputs: impl Iterator<Item = (usize, Option<&'a Bitmap>)>) ->
         .collect()
 }
 
-/// Builds that run at this moment in this process.
+/// Builds of this process that run by themselves at this moment. Those that do a batch for each commit do not count: they may
+/// stand for as long as nobody writes.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// The process that they run in.
@@ -299,18 +300,27 @@ impl Build {
                 builder.pass()
             };
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                let threads = Permits::up_to(most);
+                // One that does a batch for each commit works while that commit waits, and keeps nobody from work while it stands.
+                let permits = free.then(|| Permits::up_to(most));
+                let threads = permits.as_ref().map_or(most, Permits::count);
                 let gate = Arc::clone(&builder);
                 let waits: GoOn = Arc::new(move || gate.pass());
-                make(ingredients, threads.count(), &waits, &mut pass)
+                make(ingredients, threads, &waits, &mut pass)
             }));
-            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            if free {
+                RUNNING.fetch_sub(1, Ordering::Relaxed);
+            }
             builder.end(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
         };
-        running().fetch_add(1, Ordering::Relaxed);
+        let running = running();
+        if free {
+            running.fetch_add(1, Ordering::Relaxed);
+        }
         let started = std::thread::Builder::new().name("nearlite".into()).spawn(run);
         if let Err(error) = started {
-            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            if free {
+                running.fetch_sub(1, Ordering::Relaxed);
+            }
             return Err(Error::Value(format!("no thread for maintenance: {error}")));
         }
         Ok(Self { gate, counts, process: std::process::id() })

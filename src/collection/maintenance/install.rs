@@ -76,7 +76,7 @@ pub fn install(
     claim.inputs.clear();
     claim.seal = false;
     claim.trash = trash;
-    if claim.trash.iter().map(|range| range.chunks).sum::<u32>() <= AT_ONCE {
+    if claim.trash.iter().map(|range| u64::from(range.chunks)).sum::<u64>() <= u64::from(AT_ONCE) {
         storage.remove_trash(conn, &mut claim.trash, AT_ONCE)?;
     }
     storage.put_claim(conn, claim)?;

@@ -2,13 +2,14 @@
 //! transaction that it was done in.
 
 use super::job::Job;
+use super::orphan::is_orphan;
 use super::others::Others;
 use super::pace::Pace;
 use super::planning::{Planned, plan};
 use super::policy::{self, Zeal};
 use super::registry::{self, Place};
 use super::watch::Watch;
-use super::work::Step;
+use super::work::{Step, is_passing};
 use super::{BEGUN, Done, Due, LAST, Site, Task};
 use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, Token};
@@ -236,7 +237,7 @@ impl Memo {
             }
             let token = claim.token;
             self.touch(token, &job);
-            let step = locked.step(site, claim, self.number)?;
+            let step = locked.step(site, claim, self.number).inspect_err(|error| self.spoil(token, error))?;
             let silent = locked.is_silent();
             drop(locked);
             match step {
@@ -265,7 +266,11 @@ impl Memo {
             }
             if registry::find(&claim.token, &self.place).is_none() {
                 waits = true;
-                if self.given_up.remove(&claim.token) || self.others.is_dead(claim, is_free) {
+                let is_asked = task == Task::Keep(Zeal::Thorough);
+                if self.given_up.remove(&claim.token)
+                    || is_asked && is_orphan(&claim.token)
+                    || self.others.is_dead(claim, is_free)
+                {
                     claim.discard();
                     site.storage.put_claim(site.conn, claim)?;
                     return Ok(Done::Worked);
@@ -326,7 +331,10 @@ impl Memo {
             match job.lock().confirm(self.budget) {
                 Ok(false) => continue,
                 Ok(true) => registry::set_trouble(&self.place, table, None),
-                Err(error) => registry::set_trouble(&self.place, table, Some(error.to_string())),
+                Err(error) => {
+                    registry::set_trouble(&self.place, table, Some(error.to_string()));
+                    self.given_up.insert(token);
+                }
             }
             registry::remove(&token);
         }
@@ -343,6 +351,15 @@ impl Memo {
             if job.lock().revert() {
                 registry::remove(&token);
             }
+        }
+    }
+
+    /// A slice of this job has failed. It is given up at once: SQLite may take back the statement, and say so, before
+    /// [`failed`](Self::failed) is called.
+    fn spoil(&mut self, token: Token, error: &Error) {
+        if !is_passing(error) {
+            registry::remove(&token);
+            self.given_up.insert(token);
         }
     }
 

@@ -11,6 +11,7 @@ mod gate;
 mod install;
 mod job;
 mod memo;
+mod orphan;
 mod others;
 mod pace;
 mod planning;
@@ -27,7 +28,9 @@ mod tests;
 
 pub(super) use build::{keeps_graph, maps_of};
 pub use memo::Memo;
-pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, trouble};
+pub use registry::{
+    Kept, Place, Stay, forget_jobs, has_jobs, is_open, poke, set_obstacle, set_trouble, trouble,
+};
 
 use super::Connected;
 use crate::error::{Error, Result};

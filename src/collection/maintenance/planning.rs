@@ -151,6 +151,10 @@ fn begin_merge(
         site.storage.renew_nonce(site.conn)?;
         return Ok(Planned::Done);
     }
+    for (_, record, _) in &chosen {
+        // Memory is taken for as many rows.
+        site.storage.check_rows(site.conn, record)?;
+    }
     let input = |(_, record, dead): &&(Part, SegmentRecord, RoaringBitmap)| {
         let segment = Arc::new(Segment::new(record.clone(), site.schema, site.settings.cache_mb));
         let lives = |ord| !dead.contains(ord as u32);

@@ -1,8 +1,11 @@
 //! What a job makes a segment of.
 
 use super::super::sealed::Segment;
+use super::worker;
 use crate::bitmap::Bitmap;
+use crate::error::Error;
 use crate::storage::LogPosition;
+use rusqlite::ErrorCode;
 use std::sync::Arc;
 
 /// A segment that is merged.
@@ -40,4 +43,15 @@ pub enum Step {
     Installed,
     /// What it was made of is not there any more.
     Lost,
+}
+
+/// Whether a step that failed with this error may succeed another time: somebody else had the file, or wanted it to end.
+pub fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Interrupted => true,
+        Error::Sqlite(error) => {
+            worker::is_busy(error) || error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+        }
+        _ => false,
+    }
 }
