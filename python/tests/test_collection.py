@@ -209,6 +209,7 @@ def test_upkeep(docs):
     docs.verify()
     info = docs.info()
     assert (info["rows"], info["segments"], info["delta"], info["dead"]) == (3, 1, 0, 0)
+    assert (info["dead_bytes"], info["maintenance"]) == (0, None) and info["free_bytes"] >= 0
     assert info["disk_bytes"] > 0 and {part["kind"] for part in info["columns"]} == {"metadata", "full text", "vector"}
     assert docs.recall(10, 2) == 1.0
 

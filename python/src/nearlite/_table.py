@@ -194,7 +194,11 @@ class Table:
     # Upkeep.
 
     def info(self) -> dict[str, Any]:
-        """Counts and sizes: rows, delta (rows outside segments), segments, dead, disk_bytes, memory_bytes; ``columns`` has those of each index."""
+        """Counts and sizes: rows, delta (rows outside segments), segments, dead, disk_bytes, memory_bytes; ``columns`` has those of each index.
+
+        dead_bytes is what maintain() would turn into free pages, free_bytes what VACUUM would give back, and maintenance why the last
+        seal or merge gave up (None if it did not).
+        """
         return _upkeep.info(self._session, self.schema)
 
     def recall(self, sample: int = 100, k: int = 10, *, column: str | None = None) -> float | None:

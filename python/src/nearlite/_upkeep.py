@@ -26,7 +26,9 @@ _MAINTENANCE = dict(enumerate(("auto", "commit", "manual", "background")))
 # Options of texts that exclude each other.
 _PAIR = ("operator", "minimum_match")
 
-_COUNTERS = ("rows", "delta", "segments", "dead", "disk_bytes", "memory_bytes", "analyzer", "ef_search")
+# Those of the table, then those of an index.
+_TOTALS = ("rows", "delta", "segments", "dead", "dead_bytes", "free_bytes", "maintenance")
+_SIZES = ("disk_bytes", "memory_bytes", "analyzer", "ef_search")
 
 
 def command(session: Session, schema: Schema, name: str) -> None:
@@ -100,17 +102,19 @@ def setting(session: Session, schema: Schema, name: str) -> Any:
 
 def info(session: Session, schema: Schema) -> dict[str, Any]:
     """The counters of the table, and the sizes of each of its indexes."""
-    rows = session.rows(f'SELECT "column", kind, {", ".join(quote(name) for name in _COUNTERS)} FROM nearlite_info(?)', [schema.target])
+    names = ("column", "kind", *_TOTALS, *_SIZES)
+    found = session.rows(f"SELECT {', '.join(map(quote, names))} FROM nearlite_info(?)", [schema.target])
+    rows = [dict(zip(names, row)) for row in found]
     table: dict[str, Any] = {"name": schema.table}
     parts = []
-    for column, kind, *counters in rows:
-        values = dict(zip(_COUNTERS, counters))
-        if kind == "table":
-            table.update({name: values[name] for name in _COUNTERS[:4]})
+    for row in rows:
+        if row["kind"] == "table":
+            table.update({name: row[name] for name in _TOTALS})
         else:
-            parts.append({"column": column, "kind": kind, **{name: values[name] for name in _COUNTERS[4:] if values[name] is not None}})
-    table["disk_bytes"] = sum(row[6] or 0 for row in rows)
-    table["memory_bytes"] = sum(row[7] or 0 for row in rows)
+            sizes = {name: row[name] for name in _SIZES if row[name] is not None}
+            parts.append({"column": row["column"], "kind": row["kind"], **sizes})
+    for name in ("disk_bytes", "memory_bytes"):
+        table[name] = sum(row[name] or 0 for row in rows)
     table["model"] = schema.model
     table["columns"] = parts
     return table

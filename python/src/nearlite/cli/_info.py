@@ -34,6 +34,10 @@ def run(given: Any) -> None:
         f"{info['name']}: {info['rows']:,} rows, {info['delta']:,} of them in the log, {info['segments']} segments, {info['dead']:,} dead rows, "
         f"{size(info['disk_bytes'])} of indexes, {size(info['memory_bytes'])} in memory" + (f", model {info['model']}" if info["model"] else "")
     )
+    if info["dead_bytes"] or info["free_bytes"]:
+        print(f"maintain would free {size(info['dead_bytes'] or 0)}, VACUUM would give back {size(info['free_bytes'] or 0)}")
+    if info["maintenance"]:
+        print(f"the last maintenance gave up: {info['maintenance']}")
     sizes = {part["column"]: part["disk_bytes"] for part in info["columns"] if part["column"]}
     rows = [{"column": c["name"], "kind": c["kind"], "type": _type(c), "disk": size(sizes.get(c["name"]))} for c in columns]
     _print.table(rows, ["column", "kind", "type", "disk"])
