@@ -243,6 +243,40 @@ fn a_segment_that_dies_while_it_is_merged_is_no_damage() {
     }
 }
 
+#[test]
+fn damage_in_an_old_segment_fails_no_commit_of_new_rows() {
+    let conn = open_memory();
+    create(&conn, "docs", "auto");
+    put_at_once(&conn, "docs", 1..=320);
+    put_at_once(&conn, "docs", 321..=640);
+    assert_eq!(info(&conn, "segments"), 2);
+    conn.execute_batch("UPDATE docs_chunks SET data = substr(data, 1, length(data) - 1) || x'a5'").unwrap();
+    conn.query_row("SELECT nearlite_release()", [], |_| Ok(())).unwrap();
+    put_at_once(&conn, "docs", 641..=960);
+    put_at_once(&conn, "docs", 961..=1_300);
+    assert_eq!(integers(&conn, "SELECT count(*) FROM docs_rows", []), [1_300]);
+    command(&conn, "rebuild");
+    check(&conn, 1_300, "rebuilt");
+    assert_sound(&conn);
+}
+
+#[test]
+fn a_forged_log_removes_no_segment() {
+    let conn = open_memory();
+    create(&conn, "docs", "auto");
+    put_at_once(&conn, "docs", 1..=320);
+    conn.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 319)
+         INSERT INTO docs_delta(op, row, segment, ord, stamp) SELECT 3, i + 1, 1, 1000 + i, i FROM n",
+    )
+    .unwrap();
+    assert!(conn.execute_batch("INSERT INTO docs(docs) VALUES('flush')").is_err());
+    assert_eq!(integers(&conn, "SELECT count(*) FROM docs_segments", []), [1]);
+    command(&conn, "rebuild");
+    check(&conn, 320, "rebuilt");
+    assert_sound(&conn);
+}
+
 /// A copy of a file whose index is being built again, by a process that does not go on with it.
 fn copy_amid_rebuild(folder: &Path) -> Connection {
     let (path, copy) = (folder.join("a.db"), folder.join("b.db"));

@@ -86,6 +86,9 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
         storage.claims(conn)?.into_iter().flat_map(|claim| claim.inputs).collect();
     for record in storage.segments(conn)? {
         let Some(Sealed { dead: new, revised, gone }) = changes.remove(&record.seq) else { continue };
+        if new.max().max(revised.max()).is_some_and(|ord| ord as usize >= record.rows) {
+            return Err(storage.names_no_row());
+        }
         let mut dead = storage.tombstones(conn, &record)? | &new;
         let in_use = taken.contains(&record.id.0);
         if clear && !in_use && dead.len() == record.rows as u64 {
@@ -98,7 +101,7 @@ pub fn fold(on: Connected<'_>, mut changes: BTreeMap<i64, Sealed>, clear: bool) 
         dead |= gone;
         Changes { record, rows: revised, dead: &dead, in_use }.write(on, &settings)?;
     }
-    Ok(())
+    if changes.is_empty() { Ok(()) } else { Err(storage.names_no_row()) }
 }
 
 /// Builds the whole index again from the stored rows, as one segment.

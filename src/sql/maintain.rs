@@ -2,7 +2,7 @@
 
 use super::module::code_of;
 use super::table_state::TableState;
-use crate::collection::maintenance::{self, Done, Due, Site, Task};
+use crate::collection::maintenance::{self, Done, Due, Site, Task, is_passing};
 use crate::collection::permits::Bound;
 use crate::collection::{self, Connected, Journal};
 use crate::error::{Error, Result};
@@ -14,9 +14,8 @@ impl TableState {
     /// Seals the log in the middle of a transaction, whose memory it bounds.
     pub(super) fn seal_amid(&self, settings: &Settings) -> Result<()> {
         let upkeep = &self.upkeep;
-        self.seal_all(self.on(), settings, upkeep.entries.get())?;
         upkeep.seal_at.set(upkeep.entries.get() + upkeep.seal_every);
-        Ok(())
+        self.seal_all(self.on(), settings, upkeep.entries.get())
     }
 
     /// Does what is due before a commit.
@@ -46,7 +45,8 @@ impl TableState {
     }
 
     /// Seals the log, then merges what costs no more than the transaction. What the connection's limits or another
-    /// connection's locks do not allow now is left for later, since the rows are stored and found without it.
+    /// connection's locks do not allow now is left for later, since the rows are stored and found without it; so is a merge that
+    /// fails, for example because an older segment is damaged.
     fn seal_all(&self, on: Connected<'_>, settings: &Settings, entries: usize) -> Result<()> {
         if self.upkeep.leaves_out() {
             return Ok(());
@@ -60,7 +60,10 @@ impl TableState {
         }
         self.upkeep.accepted(&on.storage.table);
         let merged = self.atomically(|| collection::automerge(&site, entries, &mut go_on));
-        postponed(merged)?;
+        match postponed(merged) {
+            Err(error) if !is_passing(&error) => return self.gave_up(&site, error),
+            other => drop(other?),
+        }
         let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
         if slices > 0 { self.maintain(&site, slices) } else { Ok(()) }
     }

@@ -268,13 +268,16 @@ impl Storage {
         let mut statement = conn.prepare_cached(&sql)?;
         let mut rows = statement.query([op])?;
         let mut found: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
-        let wrong =
-            || Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment");
         while let Some(row) = rows.next()? {
-            let (Ok(segment), Ok(ord)) = (row.get(0), row.get(1)) else { return Err(wrong()) };
+            let (Ok(segment), Ok(ord)) = (row.get(0), row.get(1)) else { return Err(self.names_no_row()) };
             found.entry(segment).or_default().insert(ord);
         }
         Ok(found)
+    }
+
+    /// The log names a row that no segment has.
+    pub fn names_no_row(&self) -> Error {
+        Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment")
     }
 
     /// Removes what the log says of the rows of a segment; the caller has put it elsewhere and renews the nonce.

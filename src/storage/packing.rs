@@ -298,7 +298,7 @@ impl Storage {
             self.make_index(conn)?;
             let lengths = (0..tiling.pieces).map(|at| tiling.piece_len(at));
             let mut rest = &*bytes;
-            let pieces: Vec<(i64, &[u8])> = (tile.first..)
+            let pieces: Vec<(i64, &[u8])> = (tile.first..=tile.last)
                 .zip(lengths)
                 .filter_map(|(id, length)| {
                     let (piece, after) = rest.split_at_checked(length)?;

@@ -42,6 +42,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Deref;
 pub use watch::Watch;
+pub use work::is_passing;
 
 /// A collection on a connection, inside a transaction that writes.
 #[derive(Clone, Copy)]
