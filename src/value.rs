@@ -124,6 +124,15 @@ impl Op {
         }
     }
 
+    /// The operator that holds for equal numbers as well.
+    pub fn or_equal(self) -> Self {
+        match self {
+            Self::Lt => Self::Le,
+            Self::Gt => Self::Ge,
+            Self::Eq | Self::Ne | Self::Le | Self::Ge => self,
+        }
+    }
+
     /// The operator that holds between the negated numbers.
     pub fn turned(self) -> Self {
         match self {

@@ -250,6 +250,7 @@ impl<'c, D: Access> Search<'c, D> {
             must_match,
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
+            within_first: false,
             group,
             mmr,
             hint: Some(self.limit.saturating_add(self.offset)),

@@ -282,10 +282,11 @@ impl ExplainedHit {
 
 /// What the only leg gave to a row: all of its score.
 fn only_leg(found: &query::Hit) -> Option<LegScore> {
-    let raw = found.distance.map(narrow).or(found.bm25)?;
+    let exact = found.distance.or(found.bm25.map(f64::from))?;
+    let raw = narrow(exact);
     let score = narrow(-found.rank());
     let rank = Some(found.position);
-    Some(LegScore { rank, raw, normalized: score, weight: 1.0, contribution: score, filled: false })
+    Some(LegScore { rank, raw, normalized: score, weight: 1.0, contribution: score, filled: false, exact })
 }
 
 /// Two legs of a kind as one.

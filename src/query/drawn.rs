@@ -20,7 +20,7 @@ pub enum Standing {
 pub struct Drawn {
     /// Whether a larger number is the better one.
     larger: bool,
-    hits: Vec<(RowId, f32)>,
+    hits: Vec<(RowId, f64)>,
     ended: bool,
     depth: usize,
 }
@@ -35,7 +35,7 @@ impl Drawn {
     pub fn take(
         &mut self,
         depth: usize,
-        mut next: impl FnMut() -> Result<Option<(RowId, f32)>>,
+        mut next: impl FnMut() -> Result<Option<(RowId, f64)>>,
     ) -> Result<()> {
         self.depth = depth.max(1);
         while !self.ended && self.hits.len() <= self.depth {
@@ -63,7 +63,7 @@ impl Drawn {
     }
 
     /// Position of the first hit of the group that the depth cuts, and what its hits are equal to.
-    fn cut(&self) -> Option<(usize, f32)> {
+    fn cut(&self) -> Option<(usize, f64)> {
         let (_, next) = self.hits.get(self.depth)?;
         let within = &self.hits[..self.depth];
         let equals = within.iter().rev().take_while(|(_, raw)| raw == next).count();
@@ -80,7 +80,7 @@ impl Drawn {
         let across = self.cut().map_or(usize::MAX, |(at, _)| at);
         let (mut rank, mut before) = (1, None);
         self.hits.iter().take(self.depth).enumerate().map(move |(at, (id, raw))| {
-            if before.is_some_and(|before: f32| before != *raw) {
+            if before.is_some_and(|before: f64| before != *raw) {
                 rank = at as u32 + 1;
             }
             before = Some(*raw);
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     /// A leg that returns these numbers in this order, the row being the position.
-    fn leg(raws: &[f32]) -> impl FnMut() -> Result<Option<(RowId, f32)>> {
+    fn leg(raws: &[f64]) -> impl FnMut() -> Result<Option<(RowId, f64)>> {
         let mut hits = raws.iter().zip(0..).map(|(raw, ord)| ((0, ord), *raw));
         move || Ok(hits.next())
     }

@@ -27,6 +27,7 @@ pub use options::{HybridOptions, parse_options};
 
 pub use super::row_map::RowId;
 use super::row_map::RowMap;
+use crate::vector::metric::narrow;
 use scale::{Scale, goodness, similarity};
 use serde::Serialize;
 
@@ -38,7 +39,7 @@ pub struct LegHit {
     /// Rank in the leg, from 1; equal hits share it.
     pub rank: u32,
     /// Distance (smaller is better) or BM25 (larger is better).
-    pub raw: f32,
+    pub raw: f64,
 }
 
 /// What one leg gave to a fused row.
@@ -57,13 +58,16 @@ pub struct LegScore {
     pub contribution: f32,
     /// Whether the leg did not return the row and its score was computed afterwards.
     pub filled: bool,
+    /// `raw` before it was narrowed.
+    #[serde(skip)]
+    pub(crate) exact: f64,
 }
 
 /// The group of equal hits at which a leg was cut: every row of it counts, whether the leg drew it or not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Edge {
     /// Distance or BM25 of the group.
-    pub raw: f32,
+    pub raw: f64,
     /// Rank of the group.
     pub rank: u32,
 }
@@ -83,7 +87,7 @@ pub struct FusedLeg<'a> {
     pub background: Option<f64>,
     /// Raw scores, computed by the caller, of rows that it did not draw. A row that has none (no vector, no term of the
     /// query) is left out and gets nothing from the leg.
-    pub fill: &'a RowMap<f32>,
+    pub fill: &'a RowMap<f64>,
 }
 
 /// A fused row.
@@ -164,17 +168,17 @@ pub fn fuse(
         // Statistics are of what the leg returned, in rank order, so that the sums do not depend on hashing.
         let mut hits: Vec<&LegHit> = leg.hits.iter().collect();
         hits.sort_unstable_by_key(|hit| (hit.rank, hit.id));
-        let goodness = |raw: f32| match fusion {
+        let goodness = |raw: f64| match fusion {
             Fusion::Convex { .. } => similarity(leg.kind, raw),
             _ => goodness(leg.kind, raw),
         };
         let returned: Vec<f64> = hits.iter().map(|hit| goodness(hit.raw)).collect();
         let column = || scores.iter().skip(at).step_by(width).flatten();
-        let filled = column().filter(|score| score.filled).map(|score| goodness(score.raw));
+        let filled = column().filter(|score| score.filled).map(|score| goodness(score.exact));
         let scale = Scale::new(fusion, leg.background, &returned, &filled.collect::<Vec<_>>());
         for (score, uncut) in scores.iter_mut().skip(at).step_by(width).zip(&mut uncut) {
             let Some(score) = score else { continue };
-            let whole = scale.apply(score.rank, goodness(score.raw));
+            let whole = scale.apply(score.rank, goodness(score.exact));
             let normalized = if scale.cuts() { whole.clamp(0.0, 1.0) } else { whole };
             *uncut += f64::from(score.weight) * whole;
             let contribution = f64::from(score.weight) * normalized;
@@ -219,6 +223,7 @@ impl PartialEq for Descending {
 }
 impl Eq for Descending {}
 
-fn leg_score(rank: Option<u32>, raw: f32, weight: f32) -> LegScore {
-    LegScore { rank, raw, normalized: 0.0, weight, contribution: 0.0, filled: rank.is_none() }
+fn leg_score(rank: Option<u32>, exact: f64, weight: f32) -> LegScore {
+    let (raw, filled) = (narrow(exact), rank.is_none());
+    LegScore { rank, raw, normalized: 0.0, weight, contribution: 0.0, filled, exact }
 }

@@ -54,7 +54,10 @@ impl Hybrid {
                 LegQuery::Vector(vector) => {
                     let spec = snapshot.schema.vectors().nth(vector.column);
                     let metric = spec.map_or(Metric::Cosine, |(_, spec)| spec.metric);
-                    let nearest = Nearest::new(snapshot, request, vector, batch);
+                    let is_first = legs.iter().all(RunningLeg::is_text);
+                    let is_bound = is_first || !request.within_first;
+                    let within = if is_bound { request.within.clone() } else { Vec::new() };
+                    let nearest = Nearest::within(snapshot, request, vector, batch, within);
                     legs.push(RunningLeg::nearest(nearest, metric, leg, depth));
                 }
                 LegQuery::Text(_) => {
@@ -182,7 +185,7 @@ impl Hybrid {
             }
             let raws = leg.raws(snapshot, &missing)?;
             let raws = raws.into_iter().map(|raw| raw.filter(|raw| leg.admits(*raw)));
-            let known = missing.iter().zip(raws).filter_map(|((id, _), raw)| Some((*id, narrow(raw?))));
+            let known = missing.iter().zip(raws).filter_map(|((id, _), raw)| Some((*id, raw?)));
             draws[at].fill = known.collect();
         }
         Ok(())
@@ -199,7 +202,7 @@ impl Hybrid {
         let own = |score: &Option<LegScore>| score.filter(|score| !score.filled);
         let raw = |at: usize| -> Result<Option<f64>> {
             match scores.get(at).and_then(own) {
-                Some(score) => Ok(Some(f64::from(score.raw))),
+                Some(score) => Ok(Some(score.exact)),
                 None => Ok(self.legs[at].raws(snapshot, &row)?.first().copied().flatten()),
             }
         };
@@ -210,7 +213,7 @@ impl Hybrid {
         };
         let distance = of_kind(false).next().map(raw).transpose()?.flatten();
         let mut qualifies = within(distance);
-        for at in of_kind(false).skip(1) {
+        for at in of_kind(false).skip(1).filter(|_| !request.within_first) {
             qualifies = qualifies || within(raw(at)?);
         }
         if !qualifies {

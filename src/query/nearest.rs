@@ -83,11 +83,21 @@ pub struct Nearest {
 impl Nearest {
     /// A search for the request's vector leg; nothing is computed before the first row is taken.
     pub fn new(snapshot: Snapshot<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
+        Self::within(snapshot, request, leg, batch, request.within.clone())
+    }
+
+    /// The same, with these bounds on the distance instead of the request's.
+    pub fn within(
+        snapshot: Snapshot<'_>,
+        request: &Request,
+        leg: &VectorLeg,
+        batch: usize,
+        within: Vec<(Op, f64)>,
+    ) -> Self {
         let metric =
             snapshot.schema.vectors().nth(leg.column).map_or(Metric::Cosine, |(_, spec)| spec.metric);
         let of_table = Some(snapshot.settings.ef_search).filter(|ef| *ef > 0);
         let ef = request.ef.or(of_table).map(|ef| ef.max(1));
-        let within = request.within.clone();
         let bounds = |wanted: [Op; 2]| {
             within.iter().filter(move |(op, _)| wanted.contains(op)).map(|(_, bound)| *bound)
         };

@@ -87,6 +87,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// Bounds on the distance; all must hold, of one of the vector legs.
     pub within: Vec<(Op, f64)>,
+    /// Of the first one alone, as for conditions on the distance that is shown.
+    pub within_first: bool,
     /// Upper bounds on [`Hit::rank`]: the search ends with the first row that is beyond one.
     pub until: Vec<(Op, f64)>,
     /// Of a search for one text alone: rows come in order of rowid, without scores.

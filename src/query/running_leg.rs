@@ -12,7 +12,6 @@ use crate::collection::Snapshot;
 use crate::error::Result;
 use crate::text::TextQuery;
 use crate::vector::Metric;
-use crate::vector::metric::narrow;
 use std::sync::Arc;
 
 /// A leg that is drawn deeper and deeper.
@@ -99,12 +98,12 @@ impl RunningLeg {
                 Source::Vector(nearest, _) => nearest
                     .next(over, trace)?
                     .filter(|near| admits(near.distance))
-                    .map(|near| ((near.part, near.ord), near.rowid, narrow(near.distance))),
+                    .map(|near| ((near.part, near.ord), near.rowid, near.distance)),
                 Source::Text(_) if !ranks => None,
                 Source::Text(matching) => matching
                     .next(over, trace)?
                     .filter(|found| admits(f64::from(found.score)))
-                    .map(|found| ((found.part, found.ord), found.rowid, found.score)),
+                    .map(|found| ((found.part, found.ord), found.rowid, f64::from(found.score))),
             };
             Ok(found.map(|(id, rowid, raw)| {
                 rowids.insert(id, rowid);
@@ -138,7 +137,7 @@ pub struct Draw {
     pub stands: RowMap<Standing>,
     pub edge: Option<Edge>,
     /// Raw scores, computed, of rows that only other legs drew.
-    pub fill: RowMap<f32>,
+    pub fill: RowMap<f64>,
 }
 
 impl Draw {

@@ -64,6 +64,17 @@ pub enum Term {
 }
 
 impl Term {
+    /// The bound that includes its end.
+    pub fn or_equal(self) -> Self {
+        match self {
+            Self::Distance(op) => Self::Distance(op.or_equal()),
+            Self::Score(op) => Self::Score(op.or_equal()),
+            Self::Bm25(op) => Self::Bm25(op.or_equal()),
+            Self::Rank(op) => Self::Rank(op.or_equal()),
+            other => other,
+        }
+    }
+
     fn write(self) -> String {
         match self {
             Self::Vector(at) => format!("v{at}"),

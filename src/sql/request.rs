@@ -94,6 +94,10 @@ impl<'a> RequestBuilder<'a> {
             Term::Vector(at) => return self.add_vector(at, args, position),
             Term::Text(column) => return self.add_text(column, args, position),
             Term::Distance(_) | Term::Score(_) | Term::Bm25(_) | Term::Rank(_) => match value {
+                // A bound that no float is becomes the nearest one, and includes it; SQLite checks the term again.
+                ValueRef::Integer(bound) if bound as f64 as i128 != i128::from(bound) => {
+                    self.bounds.push((term.or_equal(), bound as f64));
+                }
                 ValueRef::Integer(bound) => self.bounds.push((term, bound as f64)),
                 ValueRef::Real(bound) => self.bounds.push((term, bound)),
                 ValueRef::Null => return Ok(false),
@@ -350,7 +354,10 @@ impl<'a> RequestBuilder<'a> {
         }
         for &(term, bound) in &self.bounds {
             match term {
-                Term::Distance(op) => request.within.push((op, bound)),
+                Term::Distance(op) => {
+                    request.within.push((op, bound));
+                    request.within_first = true;
+                }
                 Term::Rank(op) if !text && !several => request.within.push((op, bound)),
                 Term::Rank(op) => request.until.push((op, bound)),
                 Term::Score(_) if !several => return false,

@@ -39,6 +39,10 @@ pub fn delete(shared: &TableState, rowid: i64) -> Result<()> {
 pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, conflict: Conflict) -> Result<()> {
     let on = shared.on();
     let Some(before) = on.storage.row(on.conn, old)? else {
+        if conflict == Conflict::Replace {
+            // A row that this statement changed before has taken its place.
+            return Ok(());
+        }
         return Err(Error::Value(format!("{}: row {old} is gone", shared.table())));
     };
     refuse_hidden(shared, values, true)?;

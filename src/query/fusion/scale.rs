@@ -7,8 +7,7 @@ use crate::vector::Metric;
 ///
 /// Cosine becomes the similarity, ip the dot product, L2 `1 / (1 + distance)`: the only bounded, monotone choice that
 /// has a theoretical minimum, 0.
-pub fn goodness(kind: LegKind, raw: f32) -> f64 {
-    let raw = f64::from(raw);
+pub fn goodness(kind: LegKind, raw: f64) -> f64 {
     let good = match kind {
         LegKind::Vector(Metric::Cosine) => 1.0 - raw,
         LegKind::Vector(Metric::L2) => 1.0 / (1.0 + raw.max(0.0)),
@@ -28,8 +27,7 @@ fn finite(score: f64) -> f64 {
 
 /// The raw score as a similarity whose mean over all rows is the background: cosine, dot product, negated squared
 /// distance, or BM25.
-pub fn similarity(kind: LegKind, raw: f32) -> f64 {
-    let raw = f64::from(raw);
+pub fn similarity(kind: LegKind, raw: f64) -> f64 {
     finite(match kind {
         LegKind::Vector(Metric::Cosine) => 1.0 - raw,
         LegKind::Vector(Metric::L2) => -raw * raw,

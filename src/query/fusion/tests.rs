@@ -1,7 +1,7 @@
 use super::*;
 use crate::vector::Metric;
 
-fn hits(list: &[(u32, f32)]) -> Vec<LegHit> {
+fn hits(list: &[(u32, f64)]) -> Vec<LegHit> {
     list.iter().zip(1..).map(|((ord, raw), rank)| LegHit { id: (0, *ord), rank, raw: *raw }).collect()
 }
 
@@ -17,8 +17,8 @@ struct Row {
 /// Raw scores of rows that the vector leg and the text leg did not return.
 #[derive(Clone, Default)]
 struct Fill {
-    vector: RowMap<f32>,
-    text: RowMap<f32>,
+    vector: RowMap<f64>,
+    text: RowMap<f64>,
 }
 
 fn rows(list: &FusedList) -> Vec<Row> {
@@ -29,7 +29,7 @@ fn rows(list: &FusedList) -> Vec<Row> {
     list.rows.iter().map(row).collect()
 }
 
-fn leg<'a>(kind: LegKind, hits: &'a [LegHit], fill: &'a RowMap<f32>) -> FusedLeg<'a> {
+fn leg<'a>(kind: LegKind, hits: &'a [LegHit], fill: &'a RowMap<f64>) -> FusedLeg<'a> {
     FusedLeg { kind, weight: 1.0, hits, edge: None, background: Some(0.0), fill }
 }
 
@@ -100,7 +100,7 @@ fn convex_scales_from_the_background_and_fills_what_a_leg_missed() {
 
 #[test]
 fn convex_scales_every_metric_by_similarities_that_have_a_mean() {
-    let score = |metric, raws: &[(u32, f32)], background| {
+    let score = |metric, raws: &[(u32, f64)], background| {
         let (hits, fill) = (hits(raws), RowMap::default());
         let legs = [FusedLeg { background, ..leg(LegKind::Vector(metric), &hits, &fill) }];
         let list = super::fuse(&Fusion::convex(1.0), &legs, &|_| true, &by_ord);
@@ -208,7 +208,13 @@ fn every_formula_takes_any_number_of_legs() {
 
 #[test]
 fn no_input_gives_nan_and_an_empty_leg_is_no_error() {
-    let odd = hits(&[(1, f32::NAN), (2, f32::INFINITY), (3, f32::NEG_INFINITY), (4, 0.0), (5, f32::MAX)]);
+    let odd = hits(&[
+        (1, f64::NAN),
+        (2, f64::INFINITY),
+        (3, f64::NEG_INFINITY),
+        (4, 0.0),
+        (5, f64::from(f32::MAX)),
+    ]);
     for fusion in [
         Fusion::rrf(),
         Fusion::convex(0.3),
