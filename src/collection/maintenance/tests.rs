@@ -1,4 +1,5 @@
-//! Two processes on one table, each of them a [`Memo`] at a place of its own.
+//! Two processes on one table, each of them a [`Memo`] at a place of its own. Tests run at the same time, so none has the places of
+//! another.
 
 use super::super::cache;
 use super::super::sealed::Segment;
@@ -67,7 +68,7 @@ fn a_job_outlives_any_number_of_looks_of_others_as_long_as_its_process_goes_on()
 #[test]
 fn a_job_of_a_process_that_does_not_go_on_is_given_up() {
     let (conn, docs) = table();
-    let [mut own, mut other] = ["own", "other"].map(|place| Memo::new(Place(place.into())));
+    let [mut own, mut other] = ["dead", "alive"].map(|place| Memo::new(Place(place.into())));
     assert_eq!(slice(&conn, &docs, &mut own, Task::Whole), Done::Worked);
     let looks =
         (0..1_000).take_while(|_| slice(&conn, &docs, &mut other, Task::Finish) == Done::Waits).count();
