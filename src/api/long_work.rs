@@ -103,10 +103,8 @@ impl<D: Access> Collection<D> {
                     Err(Error::Interrupted)
                 };
             }
-            match done {
-                Done::Worked => {}
-                Done::Waits | Done::Nothing => std::thread::sleep(NAP),
-                Done::Failed => return maintenance::last_failure().map_or(Ok(false), Err),
+            if done != Done::Worked {
+                std::thread::sleep(NAP);
             }
         }
     }

@@ -35,9 +35,8 @@ impl TableState {
             Due::Nothing => Ok(()),
             // The log says what changed beside it. Whoever builds may have died: a slice looks after that.
             Due::Seal if maintenance::is_rebuilt(&site)? => {
-                let slices =
-                    self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
-                self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices.min(1)))
+                let looks = alone || settings.maintenance() != Maintenance::Background;
+                self.host.keeping_last_insert_rowid(|| self.maintain(&site, usize::from(looks)))
             }
             Due::Seal => self.host.keeping_last_insert_rowid(|| self.seal_all(on, settings, entries)),
             Due::Slices(slices) => self.host.keeping_last_insert_rowid(|| self.maintain(&site, slices)),
@@ -131,7 +130,7 @@ impl TableState {
             let Ok(mut memo) = self.upkeep.memo.try_borrow_mut() else { return Err(Error::recursive()) };
             memo.committed(self.table());
             if done == Done::Waits && !memo.wait_for_builder(&site, left().min(Duration::from_millis(50)))? {
-                if !self.upkeep.has_jobs(self.table()) {
+                if !self.upkeep.has_jobs(&site)? {
                     // Another process can neither go on nor show that it lives while this statement holds the lock.
                     return Ok(());
                 }

@@ -61,7 +61,7 @@ impl VirtualTable for Table {
         conn.flush_prepared_statement_cache();
         let storage = &self.shared.collection.storage;
         self.shared.host.shared::<ConnectionViews>().forget(&storage.database, &storage.table);
-        self.shared.upkeep.dropped(&storage.table);
+        self.shared.upkeep.dropped(self.shared.on());
         storage.destroy(conn)
     }
 

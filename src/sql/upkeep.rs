@@ -2,8 +2,9 @@
 
 use super::background::Presence;
 use super::module::Host;
-use crate::collection::maintenance::{self, Memo, Place, Stay};
-use crate::error::Error;
+use crate::collection::Connected;
+use crate::collection::maintenance::{self, Memo, Place, Site, Stay};
+use crate::error::{Error, Result};
 use crate::schema::Schema;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -138,14 +139,14 @@ impl Upkeep {
     }
 
     /// Whether this process is at work on something for its table.
-    pub fn has_jobs(&self, table: &str) -> bool {
-        maintenance::has_jobs(self.stay.place(), table)
+    pub fn has_jobs(&self, site: &Site<'_>) -> Result<bool> {
+        maintenance::has_jobs(site, self.stay.place())
     }
 
     /// Its table is being dropped: nobody goes on with what was begun for it.
-    pub fn dropped(&self, table: &str) {
+    pub fn dropped(&self, on: Connected<'_>) {
         self.reverted();
-        maintenance::forget_jobs(self.stay.place(), table);
+        maintenance::forget_jobs(on, self.stay.place());
     }
 
     /// After a rollback, to a savepoint too.

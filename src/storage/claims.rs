@@ -5,6 +5,7 @@
 //! redeemed. Who has the token goes on where the claim says. Chunks of a claim that is given up, and of segments that were
 //! replaced, become *trash*: a claim whose range is only removed, slice by slice, by whoever writes next.
 
+use super::maker::Maker;
 use super::run::{Run, run};
 use super::shadow::longest_value;
 use super::{LogPosition, Storage, codec};
@@ -17,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Name of a claim among all claims of all tables: the number of the process that made it, and twelve random bytes.
+/// Name of a claim among all claims of all tables: the process that made it ([`Maker`]), and eight random bytes.
 pub type Token = [u8; 16];
 
 /// Chunks are not made shorter than this, however little the connection allows.
@@ -59,13 +60,15 @@ impl Claim {
         let range = Range { first: 0, chunks: 0 };
         let number = others.iter().map(|claim| claim.number).max().map_or(1, |last| last.wrapping_add(1));
         let mut token: Token = random::bytes();
-        token[..4].copy_from_slice(&std::process::id().to_le_bytes());
+        token[..Maker::LENGTH].copy_from_slice(&Maker::this().bytes());
         Self { token, number, stamp: 0, seal, inputs, range, written: 0, trash: Vec::new() }
     }
 
     /// The process that made the claim with this token.
-    pub fn process(token: &Token) -> u32 {
-        u32::from_le_bytes([token[0], token[1], token[2], token[3]])
+    pub fn maker(token: &Token) -> Maker {
+        let mut bytes = [0; Maker::LENGTH];
+        bytes.copy_from_slice(&token[..Maker::LENGTH]);
+        Maker::of(bytes)
     }
 
     /// Whether nobody goes on with it: what it has written is only to be removed.

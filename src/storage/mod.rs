@@ -12,6 +12,7 @@ mod codec;
 mod form;
 mod kind;
 mod log;
+mod maker;
 mod packing;
 mod partial;
 mod root;
@@ -27,6 +28,7 @@ mod vectors;
 
 pub use claims::{Claim, Range, Token};
 pub use log::{LogEntry, LogOp, LogPosition};
+pub use maker::Maker;
 pub use partial::{Front, PartialPayload};
 pub use rows::Row;
 pub use segments::{PayloadEntry, PayloadKind, SegmentId, SegmentRecord};

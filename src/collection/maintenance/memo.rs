@@ -127,12 +127,13 @@ impl Memo {
             return Ok(Due::Nothing);
         }
         let (length, bound) = (self.log_length(site)?, site.settings.delta_rows);
+        let rests = self.rest > 0;
+        self.rest = self.rest.saturating_sub(1);
         if length >= bound && (bound <= SMALL_LOG || entries >= bound || length >= bound.saturating_mul(FULL))
         {
             return Ok(Due::Seal);
         }
-        if self.rest > 0 {
-            self.rest -= 1;
+        if rests {
             return Ok(Due::Nothing);
         }
         if mode == Maintenance::Background && length < bound.saturating_mul(CROWDED) {

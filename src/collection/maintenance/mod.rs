@@ -28,9 +28,7 @@ mod tests;
 
 pub(super) use build::{keeps_graph, maps_of};
 pub use memo::Memo;
-pub use registry::{
-    Kept, Place, Stay, forget_jobs, has_jobs, is_open, poke, set_obstacle, set_trouble, trouble,
-};
+pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, trouble};
 
 use super::Connected;
 use crate::error::{Error, Result};
@@ -212,6 +210,22 @@ pub fn settle(storage: &Storage, conn: &Connection) -> Result<()> {
         storage.put_claim(conn, &mut claim)?;
     }
     Ok(())
+}
+
+/// Whether this process is at work on something for a table at `place`.
+///
+/// # Errors
+/// Those of reading the claims.
+pub fn has_jobs(site: &Site<'_>, place: &Place) -> Result<bool> {
+    let claims = site.storage.claims(site.conn)?;
+    Ok(claims.iter().any(|claim| registry::find(&claim.token, place).is_some()))
+}
+
+/// Forgets the jobs of a table at `place`, which is being dropped. What cannot be read has none.
+pub fn forget_jobs(on: Connected<'_>, place: &Place) {
+    let claims = on.storage.claims(on.conn).unwrap_or_default();
+    let own = claims.iter().filter(|claim| registry::find(&claim.token, place).is_some());
+    own.for_each(|claim| registry::remove(&claim.token));
 }
 
 /// The segments, by position, that a commit of `entries` log entries merges by itself, the log being empty.

@@ -70,18 +70,6 @@ pub fn keep(place: &Place, table: &str, is_claimed: impl Fn(&Token) -> bool) {
     drop(jobs);
 }
 
-/// Whether there is a job of a table.
-pub fn has_jobs(place: &Place, table: &str) -> bool {
-    let process = std::process::id();
-    let is_its = |entry: &Entry| entry.place == *place && entry.table == table && entry.process == process;
-    REGISTRY.lock().jobs.values().any(is_its)
-}
-
-/// Forgets all jobs of a table, which is being dropped.
-pub fn forget_jobs(place: &Place, table: &str) {
-    keep(place, table, |_| false);
-}
-
 /// Notes how the maintenance of a table went.
 pub fn set_trouble(place: &Place, table: &str, trouble: Option<String>) {
     let mut registry = REGISTRY.lock();
