@@ -248,7 +248,5 @@ fn replay(view: &mut View, on: Connected<'_>, entries: &[LogEntry], known: usize
 /// The segment whose row a log entry names.
 fn named(segments: &[SegmentView], storage: &Storage, (segment, ord): (i64, u32)) -> Result<usize> {
     let found = segments.iter().position(|view| view.segment.record.seq == segment);
-    found.filter(|at| (ord as usize) < segments[*at].segment.rows()).ok_or_else(|| {
-        Error::corrupt(format!("{}_delta", storage.table), "a log entry names a row of no segment")
-    })
+    found.filter(|at| (ord as usize) < segments[*at].segment.rows()).ok_or_else(|| storage.names_no_row())
 }

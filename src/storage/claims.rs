@@ -278,11 +278,6 @@ impl Storage {
         Ok(found)
     }
 
-    /// The log names a row that no segment has.
-    pub fn names_no_row(&self) -> Error {
-        Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment")
-    }
-
     /// Removes what the log says of the rows of a segment; the caller has put it elsewhere and renews the nonce.
     pub fn log_remove_segment(&self, conn: &Connection, segment: i64) -> Result<()> {
         let sql = format!("DELETE FROM {} WHERE segment = ?1", self.name("delta"));

@@ -5,7 +5,7 @@
 
 use super::Storage;
 use super::run::{Run, run};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{memory, random};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -133,6 +133,11 @@ impl Storage {
             }
         };
         Ok(LogEntry { op, rowid, position: LogPosition { seq: conn.last_insert_rowid(), stamp } })
+    }
+
+    /// The error of a log that names a row that no segment has.
+    pub fn names_no_row(&self) -> Error {
+        Error::corrupt(format!("{}_delta", self.table), "a log entry names a row of no segment")
     }
 
     /// Takes the last entry back.

@@ -36,7 +36,7 @@ pub struct Graphs {
 }
 
 impl Graphs {
-    /// Those of a segment that stays, from so many rows on.
+    /// Those of a segment that stays, if it has at least this many rows.
     pub fn lasting(from: usize) -> Self {
         Self { from, stay: Stay::Long }
     }
