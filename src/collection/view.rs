@@ -24,19 +24,21 @@ pub struct SegmentView {
     pub dead: Option<Bitmap>,
     /// Rows whose metadata is not what the segment has.
     pub revised: Revised,
+    /// Live rows, once they were asked for.
+    alive: OnceLock<Arc<Bitmap>>,
     text: OnceLock<Arc<OpenedText>>,
 }
 
 impl SegmentView {
     /// A segment with its dead rows.
     pub fn new(segment: Arc<Segment>, dead: Option<Bitmap>) -> Self {
-        Self { segment, dead, revised: Revised::default(), text: OnceLock::new() }
+        Self { segment, dead, revised: Revised::default(), alive: OnceLock::new(), text: OnceLock::new() }
     }
 
-    /// Takes over the index of texts that an older view has opened, if it still is the one.
-    pub fn keep_text(&mut self, old: &Self) {
+    /// Takes over what an older view has made of the same living rows.
+    pub fn keep(&mut self, old: &Self) {
         if Arc::ptr_eq(&self.segment, &old.segment) && self.dead == old.dead {
-            self.text = old.text.clone();
+            (self.alive, self.text) = (old.alive.clone(), old.text.clone());
         }
     }
 
@@ -44,7 +46,7 @@ impl SegmentView {
     pub fn kill(&mut self, ord: u32) {
         let rows = self.segment.rows();
         self.dead.get_or_insert_with(|| Bitmap::empty(rows)).insert(ord);
-        self.text = OnceLock::new();
+        (self.alive, self.text) = (OnceLock::new(), OnceLock::new());
     }
 
     /// The index of its texts.
@@ -54,6 +56,17 @@ impl SegmentView {
         }
         let opened = OpenedText::open(config, self.segment.text(on)?, self.dead.as_ref())?;
         Ok(Arc::clone(self.text.get_or_init(|| Arc::new(opened))))
+    }
+
+    /// Live rows; `None` when all are alive.
+    fn alive(&self) -> Option<Arc<Bitmap>> {
+        let dead = self.dead.as_ref()?;
+        let make = || {
+            let mut alive = dead.clone();
+            alive.negate();
+            Arc::new(alive)
+        };
+        Some(Arc::clone(self.alive.get_or_init(make)))
     }
 
     /// Whether a row is dead.
@@ -173,15 +186,11 @@ impl View {
     }
 
     /// Live rows of a part; `None` when all are alive.
-    pub fn part_alive(&self, part: usize) -> Option<Bitmap> {
+    pub fn part_alive(&self, part: usize) -> Option<Arc<Bitmap>> {
         match self.segments.get(part) {
-            Some(segment) => segment.dead.as_ref().map(|dead| {
-                let mut alive = dead.clone();
-                alive.negate();
-                alive
-            }),
+            Some(segment) => segment.alive(),
             None if self.delta.live() == self.delta.slots() => None,
-            None => Some(self.delta.alive()),
+            None => Some(Arc::new(self.delta.alive())),
         }
     }
 

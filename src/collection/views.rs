@@ -149,7 +149,7 @@ fn segments(
         };
         let mut view = SegmentView::new(segment, dead);
         if let Some(before) = before {
-            view.keep_text(before);
+            view.keep(before);
         }
         segments.push(view);
     }

@@ -169,7 +169,7 @@ fn filtered(
 ) -> Result<(Option<Arc<Bitmap>>, Option<Passing>)> {
     let view = snapshot.view;
     let alive = view.part_alive(part);
-    let Some(predicate) = predicate else { return Ok((alive.map(Arc::new), None)) };
+    let Some(predicate) = predicate else { return Ok((alive, None)) };
     if view.part_len(part) == 0 {
         return Ok((Some(Arc::new(Bitmap::empty(0))), None));
     }
@@ -178,8 +178,8 @@ fn filtered(
     let mask = match alive {
         None => Arc::clone(&passing.possible),
         Some(mut alive) => {
-            alive.and(&passing.possible);
-            Arc::new(alive)
+            Arc::make_mut(&mut alive).and(&passing.possible);
+            alive
         }
     };
     Ok((Some(mask), Some(passing)))
