@@ -10,7 +10,8 @@ use super::layout::USUAL_BREADTH as USUAL;
 use super::{Rows, SearchStats, Wanted, parallel};
 use crate::error::{Error, Result};
 use crate::schema::VectorSpec;
-use crate::vector::metric;
+use crate::vector::{aligned, metric};
+use std::collections::BinaryHeap;
 
 /// A walk costs as much as a scan of this many rows for each unit of its breadth. Fitted on 63,422 sentence embeddings of
 /// 384 dimensions and 60,000 images of 784.
@@ -135,7 +136,8 @@ impl Check<'_> {
         self.index.rows() as f64 <= SCANNED_ROWS * breadth as f64
     }
 
-    /// Rows spread over the index, in an order in which each beginning is spread over it, too.
+    /// Rows chosen by a checksum of their numbers, in its order, so a merge asks the rows again that were asked of its inputs, and
+    /// the breadth changes when the graph does.
     fn sample(&self) -> Vec<Asked> {
         let index = self.index;
         // Rows that walks begin at, and rows that share a node, cannot be passed over.
@@ -144,11 +146,15 @@ impl Check<'_> {
         shared.iter().flat_map(|range| index.u32s(range)).for_each(|ord| fit.remove(*ord));
         fit.remove(index.header.entry);
         let count = (fit.count() / APART).clamp(FIRST, SAMPLE);
-        let step = fit.count().div_ceil(count).max(1);
-        let spread: Vec<u32> = fit.iter().step_by(step).collect();
-        let turns = count / FIRST;
-        let order = (0..turns).flat_map(|start| spread.iter().skip(start).step_by(turns));
-        order.map(|ord| Asked { ord: *ord, limit: 0.0, missed: 0 }).collect()
+        let mut chosen = BinaryHeap::with_capacity(count + 1);
+        for ord in fit.iter() {
+            chosen.push((crc32fast::hash(aligned::as_bytes(self.vector(ord))), ord));
+            if chosen.len() > count {
+                chosen.pop();
+            }
+        }
+        let chosen = chosen.into_sorted_vec();
+        chosen.into_iter().map(|(_, ord)| Asked { ord, limit: 0.0, missed: 0 }).collect()
     }
 
     fn vector(&self, ord: u32) -> &[f32] {
@@ -279,6 +285,24 @@ mod tests {
         bytes[BREADTH_WORD * 4..][..4].fill(0xff);
         assert!(read(&bytes).is_err());
         assert_eq!(VectorIndex::breadth_in(&bytes[..100]), None);
+    }
+
+    #[test]
+    fn nearly_the_same_rows_are_asked_wherever_they_are_in_the_index() {
+        let rows: Vec<f32> = Noise(11).rows(9_000, DIM);
+        let reversed: Vec<f32> = rows.chunks_exact(DIM).rev().flatten().copied().collect();
+        let spec = VectorSpec::new(DIM, Metric::L2);
+        let asked = |data: &[f32]| -> Vec<u32> {
+            let rows = Rows { dim: DIM, data, present: None };
+            let index = build(data, 2);
+            let check = Check { index: &index, spec: &spec, rows: &rows, threads: 1 };
+            check.sample().iter().map(|asked| asked.ord).collect()
+        };
+        let (first, second) = (asked(&rows), asked(&reversed));
+        let again = first.iter().filter(|ord| second.contains(&(8_999 - **ord))).count();
+        assert!(again * 4 > first.len() * 3, "{again} of {}", first.len());
+        let early = first.iter().filter(|ord| **ord < 4_500).count();
+        assert!((first.len() / 3..first.len() * 2 / 3).contains(&early), "{early} of {}", first.len());
     }
 
     /// The breadth for data that misses `of(breadth)`, and how often that was measured.
