@@ -4,6 +4,7 @@
 //! tokenising again, unless older rules made one of the indexes. These merges are made as a whole, by commands and by large
 //! commits; `maintenance` makes the others.
 
+use super::graphs::Graphs;
 use super::layers::SegmentColumns;
 use super::maintenance::{self, Site};
 use super::payloads::{LoadedVectors, Progress, columns_of, write_text};
@@ -14,7 +15,7 @@ use crate::bitmap::Bitmap;
 use crate::collection::Views;
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::hnsw::{Part, Stay, VectorIndex};
+use crate::hnsw::{Part, VectorIndex};
 use crate::memory;
 use crate::schema::ColumnType;
 use crate::storage::{PayloadEntry, PayloadKind, Settings};
@@ -28,7 +29,13 @@ pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Resul
         let view = Views::default().current(site.on, site.settings)?;
         let is_chosen = |at: &usize| chosen.contains(&view.segments[*at].segment.record.seq);
         let chosen: Vec<usize> = (0..view.segments.len()).filter(is_chosen).collect();
-        merge(site.on, &view, &chosen, progress)?;
+        let rows = |at: &usize| view.segments[*at].segment.rows();
+        let of_all = (0..view.segments.len()).map(|at| rows(&at)).sum();
+        let graphs = match limit {
+            usize::MAX => Graphs::lasting(),
+            _ => Graphs::among(chosen.iter().map(rows).sum(), of_all),
+        };
+        merge(site.on, &view, &chosen, graphs, progress)?;
         changed = true;
     }
     Ok(changed)
@@ -37,7 +44,7 @@ pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Resul
 /// Seals the delta and merges everything into one segment without dead rows, whose text today's rules have read.
 pub fn optimize(on: Connected<'_>, settings: &Settings, progress: Progress<'_>) -> Result<()> {
     maintenance::settle(on.storage, on.conn)?;
-    seal(on, progress)?;
+    seal(on, false, progress)?;
     let view = Views::default().current(on, settings)?;
     let clean = view.segments.iter().all(|segment| segment.dead.is_none());
     let mut dated = false;
@@ -49,12 +56,18 @@ pub fn optimize(on: Connected<'_>, settings: &Settings, progress: Progress<'_>) 
     }
     if view.segments.len() > 1 || !clean || dated {
         let all: Vec<usize> = (0..view.segments.len()).collect();
-        merge(on, &view, &all, progress)?;
+        merge(on, &view, &all, Graphs::lasting(), progress)?;
     }
     Ok(())
 }
 
-fn merge(on: Connected<'_>, view: &View, chosen: &[usize], progress: Progress<'_>) -> Result<()> {
+fn merge(
+    on: Connected<'_>,
+    view: &View,
+    chosen: &[usize],
+    graphs: Graphs,
+    progress: Progress<'_>,
+) -> Result<()> {
     let Connected { storage, conn, .. } = on;
     let mut inputs: Vec<&SegmentView> = chosen.iter().map(|at| &view.segments[*at]).collect();
     inputs.sort_by_key(|s| (std::cmp::Reverse(s.live()), s.segment.record.seq));
@@ -70,7 +83,7 @@ fn merge(on: Connected<'_>, view: &View, chosen: &[usize], progress: Progress<'_
         .collect();
     let rows: usize = inputs.iter().map(|s| s.live()).sum();
     if rows > 0 {
-        let directory = payloads(on, &inputs, &alive, progress)?;
+        let directory = payloads(on, &inputs, &alive, graphs, progress)?;
         storage.add_segment(conn, rows, directory)?;
     }
     for input in &inputs {
@@ -84,6 +97,7 @@ fn payloads(
     on: Connected<'_>,
     inputs: &[&SegmentView],
     alive: &[Option<Bitmap>],
+    new: Graphs,
     progress: Progress<'_>,
 ) -> Result<Vec<PayloadEntry>> {
     let Connected { storage, conn, schema } = on;
@@ -119,8 +133,9 @@ fn payloads(
             }
         }
         let parts: Vec<Part<'_>> = graphs.iter().zip(&maps).map(|(index, map)| Part { index, map }).collect();
+        let spec = new.of(spec, rows);
         let index =
-            VectorIndex::merge(spec, &vectors.rows(), (&parts, Stay::Long), threads.count(), progress)?;
+            VectorIndex::merge(&spec, &vectors.rows(), (&parts, new.stay), threads.count(), progress)?;
         drop(parts);
         drop(vectors);
         release(on, inputs, PayloadKind::Vector(at as u32))?;

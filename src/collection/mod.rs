@@ -14,6 +14,7 @@ pub mod cache;
 mod compare;
 mod connected;
 mod delta;
+mod graphs;
 mod layers;
 pub mod maintenance;
 mod merge;

@@ -2,6 +2,7 @@
 
 use super::Connected;
 use super::delta::texts_of;
+use super::graphs::Graphs;
 use super::permits::Permits;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
@@ -51,7 +52,12 @@ impl LoadedVectors {
 }
 
 /// Builds and writes every payload of a segment of the rows `rowids`, in that order.
-pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> Result<Vec<PayloadEntry>> {
+pub fn write_new(
+    on: Connected<'_>,
+    rowids: &[i64],
+    graphs: Graphs,
+    progress: Progress<'_>,
+) -> Result<Vec<PayloadEntry>> {
     let Connected { storage, conn, schema } = on;
     storage.make_index(conn)?;
     storage.pack(conn, rowids.iter().copied())?;
@@ -60,7 +66,8 @@ pub fn write_new(on: Connected<'_>, rowids: &[i64], progress: Progress<'_>) -> R
     for (at, (_, spec)) in schema.vectors().enumerate() {
         let vectors = LoadedVectors::read(on, (at, spec), rowids)?;
         let threads = Permits::take();
-        let index = VectorIndex::build(spec, &vectors.rows(), threads.count(), progress)?;
+        let (spec, parts) = (graphs.of(spec, rowids.len()), (&[][..], graphs.stay));
+        let index = VectorIndex::merge(&spec, &vectors.rows(), parts, threads.count(), progress)?;
         drop(vectors);
         let kind = PayloadKind::Vector(at as u32);
         directory.push(storage.write_payload(conn, kind, index.encode())?);

@@ -1,6 +1,7 @@
 //! Seal: the rows of the delta become a segment, kills become tombstones, revisions become patches, the log starts empty.
 
 use super::Connected;
+use super::graphs::Graphs;
 use super::patches::Changes;
 use super::payloads::{self, Progress};
 use crate::error::Result;
@@ -9,8 +10,8 @@ use crate::storage::LogOp;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Seals everything in the log; returns the number of rows that became a segment.
-pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
+/// Seals everything in the log; returns the number of rows that became a segment. `passes`: whether it will be merged in time.
+pub fn seal(on: Connected<'_>, passes: bool, progress: Progress<'_>) -> Result<usize> {
     let Connected { storage, conn, .. } = on;
     let entries = storage.log_since(conn, 0)?;
     if entries.is_empty() {
@@ -37,7 +38,9 @@ pub fn seal(on: Connected<'_>, progress: Progress<'_>) -> Result<usize> {
     fold(on, changes, true)?;
     let rowids: Vec<i64> = rows.into_iter().collect();
     if !rowids.is_empty() {
-        let directory = payloads::write_new(on, &rowids, progress)?;
+        let all = rowids.len() + storage.segment_rows(conn)?;
+        let graphs = if passes { Graphs::among(rowids.len(), all) } else { Graphs::lasting() };
+        let directory = payloads::write_new(on, &rowids, graphs, progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.log_clear(conn)?;
@@ -110,7 +113,7 @@ pub fn rebuild(on: Connected<'_>, progress: Progress<'_>) -> Result<()> {
     storage.drop_index(conn)?;
     let rowids = storage.all_rowids(conn)?;
     if !rowids.is_empty() {
-        let directory = payloads::write_new(on, &rowids, progress)?;
+        let directory = payloads::write_new(on, &rowids, Graphs::lasting(), progress)?;
         storage.add_segment(conn, rowids.len(), directory)?;
     }
     storage.renew_nonce(conn)

@@ -189,7 +189,8 @@ impl VectorIndex {
         let waiting: usize = waves.iter().map(Vec::len).sum();
         let (mut before, total) = (0, draft.order.len() + waiting);
         let placed = |ord| placed.contains(ord);
-        draft.grow(&codes, ef, threads, &placed, &mut |done, _| progress(done, total))?;
+        let inserted = stay.inserted(ef).max(m);
+        draft.grow(&codes, inserted, threads, &placed, &mut |done, _| progress(done, total))?;
         before += draft.order.len();
         for rows in &waves {
             draft.join(&codes, rows, (ef, stay), threads, &mut |done| progress(before + done, total))?;

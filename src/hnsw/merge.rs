@@ -24,7 +24,7 @@ use crate::vector::codes::{CodeSet, View};
 /// Dropped rows looked through from one row, at most.
 const THROUGH: usize = 32;
 
-/// How long a joined graph is there.
+/// How long a graph is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stay {
     /// For as long as its table grows little.
@@ -40,6 +40,14 @@ impl Stay {
         match self {
             Self::Long => 6,
             Self::Short => 3,
+        }
+    }
+
+    /// Breadth of the walk of a row that is inserted, where a graph that stays is built with `ef`.
+    pub(super) fn inserted(self, ef: usize) -> usize {
+        match self {
+            Self::Long => ef,
+            Self::Short => ef / 2,
         }
     }
 }

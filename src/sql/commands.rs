@@ -73,13 +73,13 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
     let mut go_on = |_, _| !shared.host.interrupted();
     match command {
         "flush" => {
-            shared.atomically(|| collection::seal(on, &mut go_on))?;
+            shared.atomically(|| collection::seal(on, false, &mut go_on))?;
             shared.upkeep.commanded(table);
             Ok(())
         }
         "merge" => shared.atomically(|| {
             maintenance::settle(on.storage, on.conn)?;
-            collection::seal(on, &mut go_on)?;
+            collection::seal(on, false, &mut go_on)?;
             let site = Site { on, settings: &settings };
             collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
         }),

@@ -52,7 +52,8 @@ impl TableState {
         }
         let site = Site { on, settings };
         let mut go_on = |_, _| !self.host.interrupted();
-        let sealed = self.atomically(|| collection::seal(on, &mut go_on));
+        let passes = settings.automerge > 0 && settings.maintenance() != Maintenance::Manual;
+        let sealed = self.atomically(|| collection::seal(on, passes, &mut go_on));
         let Some(sealed) = self.unless_refused(on.storage, sealed).transpose() else { return Ok(()) };
         if postponed(sealed)?.is_none() {
             return Ok(());

@@ -122,6 +122,11 @@ impl Storage {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
+    /// Rows of all segments, dead ones included.
+    pub fn segment_rows(&self, conn: &Connection) -> Result<usize> {
+        Ok(self.segments(conn)?.iter().map(|record| record.rows).fold(0, usize::saturating_add))
+    }
+
     /// All segments, oldest first.
     pub fn segments(&self, conn: &Connection) -> Result<Vec<SegmentRecord>> {
         if self.has_index(conn)? { self.listed(conn) } else { Ok(Vec::new()) }

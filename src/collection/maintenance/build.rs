@@ -1,15 +1,16 @@
 //! Builds the payloads of a segment on a thread that knows neither SQLite nor the table: everything it needs was read
 //! before, and what it makes is written later by others.
 
+use super::super::graphs::Graphs;
 use super::super::layers::{Layer, SegmentColumns};
 use super::super::permits::{self, Permits};
 use super::gate::Gate;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::hnsw::{Part, Rows, Stay, VectorIndex};
+use crate::hnsw::{Part, Rows, VectorIndex};
 use crate::memory;
-use crate::schema::{IndexKind, Schema, VectorSpec};
+use crate::schema::{Schema, VectorSpec};
 use crate::storage::PayloadKind;
 use crate::text::{self, GoOn, TextConfig, TextPayload};
 use crate::value::Value;
@@ -18,29 +19,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Segments that maintenance makes with fewer rows have no graph: they will soon be merged again, and to scan their codes
-/// takes no longer than to walk a graph (4 ns a row).
-pub const GRAPH_FROM: usize = 4_096;
-
-/// The same for segments beside much larger ones, a search of which takes longer than such a scan.
-pub const GRAPH_FROM_BESIDE: usize = 12_288;
-
-/// What graphs the vectors of a segment get.
-#[derive(Clone, Copy)]
-pub struct Graphs {
-    /// Rows from which on they get any.
-    pub from: usize,
-    /// How long those joined from older ones are there.
-    pub stay: Stay,
-}
-
-impl Graphs {
-    /// Those of a segment that stays, if it has at least this many rows.
-    pub fn lasting(from: usize) -> Self {
-        Self { from, stay: Stay::Long }
-    }
-}
 
 /// Texts that are tokenized in a batch.
 const TEXTS_A_BATCH: usize = 128;
@@ -196,10 +174,7 @@ fn make(
     for (at, vectors) in vectors.into_iter().enumerate() {
         let present = Bitmap::from_fn(vectors.present.len(), |ord| vectors.present[ord]);
         let missing = present.count() < present.len();
-        let mut spec = vectors.spec;
-        if rowids.len() < new.from {
-            spec.index = IndexKind::Flat;
-        }
+        let spec = new.of(&vectors.spec, rowids.len());
         let rows = Rows { dim: spec.dim, data: &vectors.data, present: missing.then_some(&present) };
         let mut progress = |done, total| pass(done, total);
         let graphs = graphs.as_ref().and_then(|columns| columns.get(at)).into_iter().flatten();

@@ -4,7 +4,8 @@
 //! What a step reads may be taken back with the transaction that it ran in, so it counts only after [`Job::confirm`]. What a
 //! step writes is counted by the claim in the file, which is taken back with it.
 
-use super::build::{Build, GRAPH_FROM, Graphs};
+use super::super::graphs::Graphs;
+use super::build::Build;
 use super::reading::Reading;
 use super::work::{Input, Step, Work};
 use super::writing::Writing;
@@ -43,9 +44,14 @@ pub struct Job {
 }
 
 impl Job {
-    /// A seal of the rows `rowids`.
-    pub fn seal(site: &Site<'_>, through: LogPosition, rowids: Vec<i64>, free: bool) -> Self {
-        let mut job = Self::new(site, Work::Seal { through }, free, Graphs::lasting(GRAPH_FROM));
+    /// A seal of the rows `rowids`, whose vectors get these graphs.
+    pub fn seal(
+        site: &Site<'_>,
+        through: LogPosition,
+        rowids: Vec<i64>,
+        (free, graphs): (bool, Graphs),
+    ) -> Self {
+        let mut job = Self::new(site, Work::Seal { through }, free, graphs);
         if let Stage::Reading(reading) = &mut job.stage {
             reading.rowids = rowids;
         }
@@ -54,7 +60,7 @@ impl Job {
 
     /// Of all rows, from what the table holds under `nonce` on.
     pub fn rebuild(site: &Site<'_>, through: LogPosition, nonce: [u8; 16], free: bool) -> Self {
-        let mut job = Self::new(site, Work::Rebuild { through, nonce }, free, Graphs::lasting(0));
+        let mut job = Self::new(site, Work::Rebuild { through, nonce }, free, Graphs::lasting());
         if let Stage::Reading(reading) = &mut job.stage {
             reading.lists = true;
         }

@@ -1,14 +1,13 @@
 //! Begins jobs: what of a table becomes a segment next.
 
+use super::super::graphs::Graphs;
 use super::super::sealed::Segment;
-use super::build::{GRAPH_FROM, GRAPH_FROM_BESIDE, Graphs};
 use super::job::Job;
 use super::policy::{self, Merge, Part, Zeal};
 use super::work::Input;
 use super::{Site, Task, busy, candidates};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
-use crate::hnsw::Stay;
 use crate::storage::{Claim, LogOp, LogPosition, SegmentRecord, Token};
 use crate::text::TextConfig;
 use roaring::RoaringBitmap;
@@ -17,12 +16,6 @@ use std::sync::Arc;
 
 /// Merges in progress at a time.
 const MERGES: usize = 3;
-
-/// A segment is small if all segments together have this many times its rows.
-const BESIDE: usize = 4;
-
-/// A segment will be merged before long if all segments together have this many times its rows.
-const PASSING: usize = 2;
 
 /// What was begun.
 pub enum Planned {
@@ -72,12 +65,13 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     }
     if rows.is_empty() {
         // Nothing to build.
-        super::super::seal(site.on, &mut |_, _| true)?;
+        super::super::seal(site.on, false, &mut |_, _| true)?;
         return Ok(Planned::Done);
     }
     let mut claim = Claim::new(claims, true, Vec::new());
     site.storage.put_claim(site.conn, &mut claim)?;
-    let job = Box::new(Job::seal(site, through, rows.into_iter().collect(), free));
+    let graphs = Graphs::among(rows.len(), rows.len() + site.storage.segment_rows(site.conn)?);
+    let job = Box::new(Job::seal(site, through, rows.into_iter().collect(), (free, graphs)));
     Ok(Planned::Job { token: claim.token, job, behind: None })
 }
 
@@ -96,10 +90,7 @@ fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Pl
     if policy::is_large(merge.rows, rows) && claims.iter().any(|claim| policy::is_large(of(claim), rows)) {
         return Ok(Planned::Nothing);
     }
-    let beside = merge.rows.saturating_mul(BESIDE) <= rows;
-    let from = if beside { GRAPH_FROM_BESIDE } else { GRAPH_FROM };
-    let stay = if merge.rows.saturating_mul(PASSING) <= rows { Stay::Short } else { Stay::Long };
-    begin_merge(site, claims, &candidates, &merge, (free, Graphs { from, stay }))
+    begin_merge(site, claims, &candidates, &merge, (free, Graphs::among(merge.rows, rows)))
 }
 
 /// All segments become one, if they are not as they should be.
@@ -118,7 +109,7 @@ fn whole(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     }
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
     let merge = Merge::of(&parts, (0..parts.len()).collect());
-    begin_merge(site, claims, &candidates, &merge, (free, Graphs::lasting(0)))
+    begin_merge(site, claims, &candidates, &merge, (free, Graphs::lasting()))
 }
 
 /// Everything is built again from the rows.

@@ -2,9 +2,10 @@
 
 use super::super::Connected;
 use super::super::delta::{metadata_of, texts_of};
+use super::super::graphs::Graphs;
 use super::super::sealed::Loading;
 use super::Site;
-use super::build::{Graphs, Ingredients, Source, Texts, Vectors, keeps_graph};
+use super::build::{Ingredients, Source, Texts, Vectors, keeps_graph};
 use super::work::{Input, Work};
 use crate::columns::Columns;
 use crate::error::{Error, Result};
