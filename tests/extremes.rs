@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Rng, blob, env_number, open_memory, rows};
+use common::{Rng, blob, command, env_number, open_memory, rows};
 use nearlite::rusqlite::{Connection, params};
 use nearlite::{Collection, Metric, VectorSpec, ann};
 use std::collections::HashMap;
@@ -194,5 +194,60 @@ fn the_index_without_sqlite_ranks_in_f64_too() {
             truth
         );
         assert_eq!(index.exact(&query, 10).unwrap().iter().map(|hit| hit.row).collect::<Vec<_>>(), truth);
+    }
+}
+
+/// All rows with the distances that the table reports, in the order that it promises.
+fn reported(conn: &Connection, query: &[f32]) -> Vec<(i64, f64)> {
+    let sql = "SELECT rowid, distance FROM docs WHERE e MATCH ?1 AND exact = 1";
+    let mut all: Vec<(i64, f64)> =
+        rows(conn, sql, [blob(query)], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    all.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    all
+}
+
+/// The bound on the error of inner products by floats was once that of a query divided by its largest number.
+#[test]
+fn rows_that_are_nearly_equally_far_come_in_the_order_of_the_distances_reported() {
+    let seed = env_number("NEARLITE_SEED", 1);
+    println!("NEARLITE_SEED={seed}");
+    let mut rng = Rng(seed);
+    let known = [
+        [75754, 61396, 23482],
+        [75750, 61401, 23481],
+        [75749, 61398, 23485],
+        [75744, 61413, 23475],
+        [75751, 61413, 23468],
+    ];
+    let known: Vec<Vec<f32>> = known.iter().map(|row| row.map(|x| x as f32).to_vec()).collect();
+    let conn = table("ip", "", &known);
+    command(&conn, "flush");
+    let query = [1_000_000.0, 1_000_009.0, 1_000_003.0];
+    assert_eq!(nearest(&conn, &query, "AND exact = 1", 1), reported(&conn, &query)[..1]);
+    for metric in ["ip", "l2", "cosine"] {
+        for (dim, kind) in [(3, ""), (24, ""), (48, ""), (48, "CODES none"), (256, "CODES bit")] {
+            for size in [1e-3, 1.0, 1e6] {
+                let base = vector(&mut rng, dim, size);
+                let spread = [1e-6, 1e-3][rng.below(2)];
+                let near: Vec<Vec<f32>> = (0..120)
+                    .map(|_| {
+                        base.iter().zip(vector(&mut rng, dim, size * spread)).map(|(x, y)| x + y).collect()
+                    })
+                    .collect();
+                let conn = table(metric, kind, &near);
+                command(&conn, "flush");
+                for factor in [1e-3, 1.0, 1e6] {
+                    let query: Vec<f32> = base.iter().map(|x| x / size as f32 * factor).collect();
+                    for query in [query, vector(&mut rng, dim, f64::from(factor))] {
+                        let all = reported(&conn, &query);
+                        assert_eq!(all.len(), near.len());
+                        let what = format!("{metric} {dim} {kind} {size} {factor}");
+                        for k in [1, 5] {
+                            assert_eq!(nearest(&conn, &query, "AND exact = 1", k), all[..k], "{what}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

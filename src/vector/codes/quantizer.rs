@@ -187,7 +187,9 @@ impl Quantizer {
             }
             Metric::Cosine | Metric::Ip => {
                 let mean = f64::from(kernels::get().dot_f32(&self.mean, &self.mean)).sqrt() * 1.0001;
-                let float = slack * (query.norm * (largest + mean) + query.norm);
+                // By cosine a product is taken from 1, which has a rounding of its own.
+                let one = if self.metric == Metric::Cosine { 1.0 } else { 0.0 };
+                let float = slack * query.norm * (largest + mean + one);
                 let dot = query.norm * residual + query.lost * largest + float;
                 if self.metric == Metric::Ip { dot * unit * unit } else { dot }
             }

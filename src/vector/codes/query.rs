@@ -33,9 +33,9 @@ pub(crate) struct Query {
     times: f64,
     /// Whether the distance is a root of the key.
     root: bool,
-    /// Norm of the part of the query that its bytes do not express.
+    /// Norm of the part of the query that its bytes do not express, in the unit of the rows.
     pub(super) lost: f64,
-    /// Norm of the query, as it was coded.
+    /// Norm of the query, in the unit of the rows.
     pub(super) norm: f64,
     /// The query for 1-bit codes, where there are any.
     pub(super) signs: Option<SignQuery>,
@@ -132,8 +132,10 @@ impl Quantizer {
             query.norm += exact * exact;
             *out = clamped as f32;
         }
-        query.lost = query.lost.sqrt();
-        query.norm = query.norm.sqrt();
+        // For ip both are of the query that was divided, and errors count as many times as the products do.
+        let times = if self.metric == Metric::Ip { shrink } else { 1.0 };
+        query.lost = query.lost.sqrt() * times;
+        query.norm = query.norm.sqrt() * times;
     }
 
     fn int8_query(&self, q: &mut [f32], query: &mut Query) {
