@@ -523,3 +523,49 @@ fn rows_beyond_what_is_known_from_elsewhere_are_not_looked_for() {
         assert!(bounded.hops <= least, "{metric:?}: {bounded:?}, {free:?}");
     }
 }
+
+/// The bound on the error of inner products by floats was once that of a query divided by its largest number.
+#[test]
+fn distances_by_codes_are_within_their_bound_of_those_that_are_reported() {
+    let mut noise = Noise(47);
+    for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+        for (dim, codes) in [
+            (3, Codes::None),
+            (24, Codes::None),
+            (64, Codes::None),
+            (48, Codes::Int8),
+            (256, Codes::Int8),
+            (512, Codes::Bit),
+        ] {
+            for size in [1e-3, 0.1, 1e6] {
+                // Rows close to one another, rows that bytes express without loss, and ordinary ones.
+                let base: Vec<f32> = (0..dim).map(|_| noise.normal() * size).collect();
+                let mut data: Vec<f32> =
+                    (0..100).flat_map(|_| &base).map(|x| x + 1e-5 * size * noise.normal()).collect();
+                (0..50 * dim).for_each(|_| data.push(size * (noise.next() % 255) as f32 - 127.0 * size));
+                (100 * dim..150 * dim).for_each(|at| data.push(-data[at]));
+                (0..100 * dim).for_each(|_| data.push(noise.normal() * size));
+                for data in [&data[..100 * dim], &data[100 * dim..200 * dim], &data[200 * dim..]] {
+                    let index = build(&VectorSpec { codes, ..spec(dim, metric) }, data);
+                    for factor in [1e-3, 1.0, 1e6] {
+                        for query in [&data[..dim], &data[17 * dim..18 * dim], &base[..]] {
+                            let query: Vec<f32> = query.iter().map(|x| x / size * factor).collect();
+                            for query in [query, data[..dim].to_vec()] {
+                                let bound = index.error_bound(&query);
+                                index.sweep(&query, None, &mut SearchStats::default(), |c| {
+                                    let row = &data[c.ord as usize * dim..][..dim];
+                                    let truth = metric::distance(metric, &query, row);
+                                    assert!(
+                                        (c.distance - truth).abs() <= bound,
+                                        "{metric:?} {dim} {codes:?} {size} {factor}: {} {truth} +- {bound}",
+                                        c.distance
+                                    );
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

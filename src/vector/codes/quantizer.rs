@@ -176,7 +176,10 @@ impl Quantizer {
         let slack = 4e-6 * (self.dim as f64).sqrt();
         match self.metric {
             Metric::L2 => {
-                let float = slack * (query.norm + largest);
+                // Keys of bytes and signs are differences of squares, and the root of a small one keeps the root of what
+                // nine roundings of the squares are off by.
+                let root = if self.kind == Kind::Float { 0.0 } else { 5.5e-4 };
+                let float = (slack + root) * (query.norm + largest);
                 if self.kind == Kind::Bit {
                     // Of signs not the distance is taken, but its square estimated: `|q|² + |y|² - 2 f <q, s>`, which is
                     // off by `2 residual` times the distance and by twice what the query's levels lose.
