@@ -59,7 +59,7 @@ impl VectorIndex {
     pub fn search_filtered(
         &self,
         query: &[f32],
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         allowed: &Bitmap,
         bounds: &Bounds,
         stats: &mut SearchStats,
@@ -78,7 +78,7 @@ impl VectorIndex {
             let stop = self.stop(query, wanted);
             let goal = Goal { allowed, bounds, stop };
             let done = self.walk_allowed(query, &goal, &mut pool, scratch, stats);
-            let candidates = self.spread(query, pool.passing(), want, Some(allowed));
+            let candidates = self.spread(query, pool.passing(), wanted, Some(allowed));
             scratch.pool = pool;
             let complete = done && candidates.len() >= wanted.to_hold();
             if !complete && bounds.or_scan {

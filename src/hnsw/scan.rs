@@ -36,7 +36,7 @@ impl VectorIndex {
     pub fn scan_near(
         &self,
         query: &[f32],
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
     ) -> Outcome {
@@ -50,7 +50,7 @@ impl VectorIndex {
     pub(super) fn scan(
         &self,
         query: &Query,
-        wanted: Wanted,
+        wanted: Wanted<'_>,
         allowed: Option<&Bitmap>,
         scratch: &mut Scratch,
         stats: &mut SearchStats,
@@ -118,7 +118,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(index: &'a VectorIndex, query: &'a Query, wanted: Wanted, scratch: &mut Scratch) -> Self {
+    fn new(index: &'a VectorIndex, query: &'a Query, wanted: Wanted<'_>, scratch: &mut Scratch) -> Self {
         let want = wanted.rows;
         let mut found = std::mem::take(&mut scratch.found);
         found.clear();

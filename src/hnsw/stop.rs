@@ -25,7 +25,7 @@ pub(super) struct Stop {
 
 impl Stop {
     /// The stop of a search among rows whose distances by codes deviate by `error`.
-    pub fn new(wanted: Wanted, error: f64, query: &Query) -> Option<Self> {
+    pub fn new(wanted: Wanted<'_>, error: f64, query: &Query) -> Option<Self> {
         const NARROW: f64 = 32.0;
         const GROWTH: f64 = 0.06;
         let factor = 1.0 + GROWTH * (wanted.ef as f64 / NARROW - 1.0);

@@ -7,20 +7,22 @@ const HOLD: usize = 8;
 const HOLD_LEAST: usize = 8;
 
 /// Rows that a search is to find.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
     /// How many, at most.
     pub rows: usize,
     /// Breadth of the beam.
     pub ef: usize,
     /// Rows farther than this by codes are not wanted, since enough nearer ones are known from other segments.
     pub within: f64,
+    /// Which of rows that are equally far come first: those for which this is smallest. Without it, those with the smallest ords.
+    pub order: Option<&'a (dyn Fn(u32) -> i64 + Sync)>,
 }
 
-impl Wanted {
+impl Wanted<'_> {
     /// The nearest rows, however far they are.
     pub fn nearest(rows: usize, ef: usize) -> Self {
-        Self { rows, ef, within: f64::INFINITY }
+        Self { rows, ef, within: f64::INFINITY, order: None }
     }
 
     /// The same, if no farther than this.

@@ -244,7 +244,9 @@ impl Candidates {
             plan = PartPlan::Scan;
         }
         let mut stats = SearchStats::default();
-        let wanted = Wanted::nearest(want, ef).within(within);
+        let by_rowid: &(dyn Fn(u32) -> i64 + Sync) = &|ord| columns.rowid(ord);
+        let order = (!columns.ascends()).then_some(by_rowid);
+        let wanted = Wanted { order, ..Wanted::nearest(want, ef).within(within) };
         self.breadths[part] = (plan != PartPlan::Scan).then_some(ef);
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
