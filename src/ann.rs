@@ -25,6 +25,7 @@ pub use slim::Slim;
 
 use crate::error::{Error, Result};
 use crate::hnsw::{Candidate, Outcome, Rows, SearchStats, VectorIndex, Wanted};
+use crate::query::planner::{self, PartPlan};
 use crate::schema::VectorSpec;
 use crate::vector::{Metric, aligned, kernels, metric};
 use std::convert::Infallible;
@@ -177,12 +178,23 @@ impl Index {
 /// What errors call a query.
 const QUERY: &str = "the query";
 
-/// What the walk over codes finds for `k` results, and a scan where the walk did not find as many.
+/// What a walk over the codes finds for `k` results, or a scan where that costs less or the walk did not find as many.
 fn candidates(index: &VectorIndex, query: &[f32], k: usize, ef: usize) -> Outcome {
     let mut stats = SearchStats::default();
-    let wanted = Wanted::nearest(index.rerank_width(k).min(ef.max(k)), ef);
-    let found = index.search(query, wanted, &mut stats);
-    if found.complete { found } else { index.scan_near(query, wanted, None, &mut stats) }
+    let (rows, want) = (index.len(), wanted_for(index, k, ef));
+    let wanted = Wanted::nearest(want, ef);
+    if planner::choose(rows, rows, want, ef.max(want), index.has_graph()) == PartPlan::Graph {
+        let found = index.search(query, wanted, &mut stats);
+        if found.complete {
+            return found;
+        }
+    }
+    index.scan_near(query, wanted, None, &mut stats)
+}
+
+/// Candidates that are put in exact order for `k` results: no more than the caller makes the search broad, if that is enough.
+fn wanted_for(index: &VectorIndex, k: usize, ef: usize) -> usize {
+    index.rerank_width(k).min(ef.max(k))
 }
 
 /// The `k` best of `found` by exact distance. Ends early where what is left is too far away to matter, given the likely

@@ -128,4 +128,8 @@ fn a_scan_is_made_where_so_broad_a_walk_would_cost_more() {
     assert_eq!(plan(""), ("graph".to_owned(), Some(128)));
     assert_eq!(plan("AND ef_search = 250"), ("graph".to_owned(), Some(250)));
     assert_eq!(plan("AND ef_search = 300"), ("scan".to_owned(), None));
+    // So many rows that a walk would have to hold more than it is planned to be broad.
+    let sql = "SELECT explain FROM docs WHERE e MATCH ?1 ORDER BY distance LIMIT 200";
+    let explain: String = conn.query_row(sql, [blob(&[0.0; 8])], |row| row.get(0)).unwrap();
+    assert!(explain.contains(r#""plan":"scan""#), "{explain}");
 }

@@ -1,6 +1,6 @@
 //! Searches among some of the rows.
 
-use super::{Hit, Index, QUERY, candidates, check, rank};
+use super::{Hit, Index, QUERY, check, rank, wanted_for};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
 use crate::hnsw::{SearchStats, Wanted};
@@ -82,12 +82,14 @@ impl Index {
         if k == 0 {
             return Ok(Vec::new());
         }
+        if passing == self.len() {
+            return self.search(query, k, ef);
+        }
         let (ef, mut stats) = (ef.max(1), SearchStats::default());
-        let want = index.rerank_width(k).min(ef.max(k));
+        let want = wanted_for(index, k, ef);
         let wanted = Wanted::nearest(want, ef);
-        let planned = if passing < self.len() { index.filtered_breadth(ef) } else { ef };
+        let planned = index.filtered_breadth(ef);
         let found = match planner::choose(self.len(), passing, want, planned, index.has_graph()) {
-            PartPlan::Graph => candidates(index, query, k, ef),
             PartPlan::FilteredGraph => {
                 let bounds = planner::bounds(self.len(), passing, want, planned);
                 index.search_filtered(query, wanted, &rows.0, &bounds, &mut stats)

@@ -91,6 +91,22 @@ fn any_number_of_threads_builds_the_same_index() {
     }
 }
 
+/// A walk that is to find a large share of the rows costs far more than to compare all of them.
+#[test]
+fn more_rows_than_a_walk_finds_cheaply_are_scanned_for() {
+    let (dim, count) = (8, 6_000);
+    let index = Index::build(&VectorSpec::new(dim, Metric::L2), scattered(dim * count, 3), 2).unwrap();
+    let query = scattered(dim, 9);
+    for (k, ef, scanned) in
+        [(10, 64, false), (100, 256, false), (300, 64, true), (10, 400, true), (count, 64, true)]
+    {
+        assert_eq!(candidates(&index.index, &query, k, ef).scanned, scanned, "{k} {ef}");
+        let found = index.search(&query, k, ef).unwrap();
+        assert_eq!(found, index.exact(&query, k).unwrap()[..found.len()], "{k} {ef}");
+        assert_eq!(found.len(), k);
+    }
+}
+
 /// Numbers without a pattern, of all signs.
 fn scattered(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;

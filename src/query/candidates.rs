@@ -237,7 +237,8 @@ impl Candidates {
         let ef = self.ef.unwrap_or_else(|| index.breadth_for(share));
         let ef = if self.walked { ef.max(want) } else { ef };
         let forced = self.plan.filter(|plan| *plan == PartPlan::Scan || index.has_graph());
-        let planned = if passing < rows { index.filtered_breadth(ef) } else { ef };
+        // The floor of a filtered walk has room for the rows wanted; another one is as broad as they are many.
+        let planned = if passing < rows { index.filtered_breadth(ef) } else { ef.max(want) };
         let choose = || planner::choose(rows, passing, want.min(rows), planned.min(rows), index.has_graph());
         let mut plan = forced.unwrap_or_else(choose);
         if self.walked && WALK_ROWS.saturating_mul(ef) > passing {
