@@ -41,7 +41,7 @@ pub struct Candidates {
     range: RangeInclusive<f64>,
     /// Parts all of whose qualifying rows are known.
     whole: Vec<Option<Vec<Coded>>>,
-    /// How broadly parts were walked.
+    /// How broadly parts were walked; `None` where they were scanned.
     breadths: Vec<Option<usize>>,
     walked: bool,
     /// Segments of the view; the distances by code of two are not wrong in the same way.
@@ -245,10 +245,10 @@ impl Candidates {
             plan = PartPlan::Scan;
         }
         let mut stats = SearchStats::default();
+        self.breadths[part] = None;
         let by_rowid: &(dyn Fn(u32) -> i64 + Sync) = &|ord| columns.rowid(ord);
         let order = (!columns.ascends()).then_some(by_rowid);
         let wanted = Wanted { order, ..Wanted::nearest(want, ef).within(within) };
-        self.breadths[part] = (plan != PartPlan::Scan).then_some(ef);
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };
@@ -266,7 +266,8 @@ impl Candidates {
                 self.take_errors(&outcome);
                 trace.fallbacks += u64::from(outcome.scanned);
                 let plan = if outcome.scanned { PartPlan::Scan } else { plan };
-                trace.part(part, plan, rows, passing, (!outcome.scanned).then_some(ef.max(want.min(rows))));
+                self.breadths[part] = (!outcome.scanned).then_some(ef.max(want.min(rows)));
+                trace.part(part, plan, rows, passing, self.breadths[part]);
                 trace.count(&stats);
                 return Ok(searched(outcome.candidates));
             }
