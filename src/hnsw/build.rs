@@ -101,6 +101,20 @@ fn level_of(ord: u32, m: usize) -> usize {
     level
 }
 
+/// Bytes that the links of a node are gathered in: those of each row that it has a link to, in a small allocation of its own.
+fn gathered(degree: usize) -> usize {
+    degree * degree * size_of::<Link>()
+}
+
+/// What a batch may gather, unless 128 nodes alone take more. It is the same on every machine, since the graph depends on the
+/// batches. With `m` = 16 it makes those of more than 1.6 million rows smaller, with 64 those of more than 100,000.
+const GATHERED: usize = 256 << 20;
+
+/// Nodes of a batch in a graph of so many.
+pub(super) fn batch_of(nodes: usize, degree: usize) -> usize {
+    (nodes / 50).min(GATHERED / gathered(degree).max(1)).max(128)
+}
+
 impl Draft {
     /// An empty graph for `nodes` (ords below `rows`) with levels already drawn.
     ///
@@ -123,7 +137,7 @@ impl Draft {
 
     /// Nodes that search the same graph, at most.
     pub fn batch(&self) -> usize {
-        (self.order.len() / 50).max(128)
+        batch_of(self.order.len(), self.layers.first().map_or(0, |layer| layer.degree))
     }
 
     fn level(&self, slot: usize) -> usize {
@@ -146,9 +160,8 @@ impl Draft {
         let total = self.order.len();
         let view = codes.view();
         let largest = self.batch();
-        // A batch gathers links for as many rows as it has links, each in a small allocation of its own.
         let degree = self.layers.first().map_or(0, |layer| layer.degree);
-        memory::check(largest.saturating_mul(degree * degree * size_of::<Link>()))?;
+        memory::check(largest.saturating_mul(gathered(degree)))?;
         let mut workers = Worker::several(view, threads);
         let mut done = if self.anchor.is_some() { 0 } else { 1.min(total) };
         while done < total {

@@ -569,3 +569,19 @@ fn distances_by_codes_are_within_their_bound_of_those_that_are_reported() {
         }
     }
 }
+
+#[test]
+fn a_batch_gathers_a_bounded_amount_of_links_whatever_the_degree() {
+    use super::build::batch_of;
+    // Once 24 GB at 570,000 rows of degree 512, so that a legal declaration was refused for want of memory.
+    for nodes in [1_000, 570_000, 100_000_000] {
+        for degree in [4, 32, 128, 512] {
+            let batch = batch_of(nodes, degree);
+            assert!(batch == 128 || batch * degree * degree * 8 <= 256 << 20, "{nodes} {degree}: {batch}");
+        }
+    }
+    assert_eq!(
+        (batch_of(1_000_000, 32), batch_of(570_000, 512), batch_of(570_000, 128)),
+        (20_000, 128, 2_048)
+    );
+}
