@@ -267,9 +267,11 @@ impl Draft {
         let layer = self.layer(level);
         let draft = &self.layers[level];
         parallel::each(workers, &mut rows, 64, |worker, _, (target, links)| {
-            links.extend(draft.row(*target));
+            // The key of a pair differs in its last bits with the direction, so a link that was there is known by its node alone.
+            let known = |old: &Link| links.binary_search_by_key(&old.1, |link| link.1).is_ok();
+            let old: Vec<Link> = draft.row(*target).filter(|old| !known(old)).collect();
+            links.extend(old);
             sort(links, &mut worker.scratch.links);
-            links.dedup_by_key(|link| link.1);
             if links.len() > layer.degree {
                 // A few places are left free, so that the next link does not prune again.
                 let limit = layer.degree - layer.degree / 8;

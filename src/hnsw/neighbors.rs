@@ -26,7 +26,8 @@ pub(super) fn sort(links: &mut [Link], entries: &mut Vec<u64>) {
     links.iter_mut().zip(entries).for_each(|(link, entry)| *link = (key_of(*entry), node_of(*entry)));
 }
 
-/// Sorts `candidates` (nearest first, no node twice) and keeps at most `limit` diverse ones.
+/// Sorts `candidates` (nearest first, no node twice) and keeps at most `limit` diverse ones. A node may be among them twice,
+/// from either end of a link: the keys of a pair differ in their last bits with the direction.
 pub(super) fn choose(
     codes: View<'_>,
     layer: Layer<'_>,
@@ -62,11 +63,13 @@ pub(super) fn choose(
             scratch.score(codes, layer, query, &mut stats);
             scratch.keys.iter().any(|other| *other * SLACK < key)
         });
+        // What `dedup` leaves are the twins that another key lies between.
+        let is_twin = |rejected: &[Link]| kept.contains(&node) || rejected.iter().any(|link| link.1 == node);
         if crowded {
-            if rejected.len() < floor {
+            if rejected.len() < floor && !is_twin(&rejected) {
                 rejected.push((key, node));
             }
-        } else {
+        } else if !is_twin(&rejected) {
             kept.push(node);
             chosen.push((key, node));
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schema::{IndexKind, VectorSpec};
-use crate::vector::codes::Kind;
+use crate::vector::codes::{CodeSet, Kind};
 use crate::vector::{Codes, Metric, metric};
 use std::sync::Arc;
 
@@ -570,6 +570,7 @@ fn distances_by_codes_are_within_their_bound_of_those_that_are_reported() {
     }
 }
 
+/// The key of a pair differs in its last bits with the direction, so between the two keys of one node there may be others.
 #[test]
 fn a_batch_gathers_a_bounded_amount_of_links_whatever_the_degree() {
     use super::build::batch_of;
@@ -584,4 +585,35 @@ fn a_batch_gathers_a_bounded_amount_of_links_whatever_the_degree() {
         (batch_of(1_000_000, 32), batch_of(570_000, 512), batch_of(570_000, 128)),
         (20_000, 128, 2_048)
     );
+}
+
+#[test]
+fn a_row_of_links_holds_no_node_twice() {
+    use super::build::{Draft, Worker};
+    let dim = 8;
+    let data = Noise(53).clustered(20, dim, 2, 0.4);
+    let codes = CodeSet::encode(Metric::L2, Codes::Int8, dim, &data, &Bitmap::full(20), 1).unwrap();
+    let mut workers = Worker::several(codes.view(), 1);
+    let mut draft = Draft::new(0..20, 20, 4).unwrap();
+    draft.layers[0].set(5, &[(1.0, 3), (1.000_000_1, 4)]);
+    draft.add(codes.view(), 0, vec![(5, (1.000_000_2, 3)), (5, (2.0, 7))], &mut workers);
+    assert_eq!(draft.layers[0].row(5).map(|link| link.1).collect::<Vec<_>>(), [4, 3, 7]);
+    let worker = &mut workers[0];
+    for key in [0.0, 100.0] {
+        let other = key * 1.000_001 + 1e-6;
+        let mut links = vec![(key, 3), (key, 4), (key, 6), (other, 3), (other, 4), (other, 6)];
+        let layer = draft.layer(0);
+        super::neighbors::choose(
+            codes.view(),
+            layer,
+            &mut links,
+            8,
+            6,
+            &mut worker.other,
+            &mut worker.scratch,
+        );
+        let mut nodes: Vec<u32> = links.iter().map(|link| link.1).collect();
+        nodes.sort_unstable();
+        assert_eq!(nodes, [3, 4, 6], "{key}");
+    }
 }
