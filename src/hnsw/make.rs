@@ -180,8 +180,10 @@ impl VectorIndex {
         let m = usize::from(m).max(2);
         let mut draft = Draft::new(nodes.iter(), count, m)?;
         let ef = usize::from(ef_construction).max(m);
-        let mut adopted: Vec<Bitmap> =
-            parts.iter().map(|part| draft.adopt(&codes, part, &nodes, threads)).collect();
+        let mut adopted = Vec::with_capacity(parts.len());
+        for part in parts {
+            adopted.push(draft.adopt(&codes, part, &nodes, threads, &mut || progress(0, live))?);
+        }
         let base = if adopted.is_empty() { Bitmap::empty(count) } else { adopted.remove(0) };
         let waves: Vec<Vec<u32>> = adopted.iter().map(|part| draft.waves(part)).collect();
         let mut placed = base;
@@ -196,7 +198,7 @@ impl VectorIndex {
             draft.join(&codes, rows, (ef, stay), threads, &mut |done| progress(before + done, total))?;
             before += rows.len();
         }
-        repair::connect(&mut draft, codes.view());
+        repair::connect(&mut draft, codes.view(), &mut || progress(total, total))?;
         Self::freeze(codes, present, Some(draft), &groups, &background)
     }
 

@@ -19,10 +19,13 @@ use super::stop::Breadth;
 use super::{SearchStats, parallel};
 use crate::bitmap::Bitmap;
 use crate::error::{Error, Result};
-use crate::vector::codes::{CodeSet, View};
+use crate::vector::codes::{CodeSet, Query, View};
 
 /// Dropped rows looked through from one row, at most.
 const THROUGH: usize = 32;
+
+/// Rows taken over between two looks at whether to go on.
+const AT_ONCE: usize = 8192;
 
 /// How long a graph is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +65,20 @@ pub(crate) struct Part<'a> {
 }
 
 impl Draft {
-    /// Takes over layer 0 of an older graph. Returns the rows whose links are in place.
-    pub fn adopt(&mut self, codes: &CodeSet, part: &Part<'_>, nodes: &Bitmap, threads: usize) -> Bitmap {
+    /// Takes over layer 0 of an older graph. Returns the rows whose links are in place. `go_on` may return false to stop with
+    /// [`Error::Interrupted`].
+    pub fn adopt(
+        &mut self,
+        codes: &CodeSet,
+        part: &Part<'_>,
+        nodes: &Bitmap,
+        threads: usize,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Bitmap> {
         let Part { index, map } = part;
         let mut placed = Bitmap::empty(nodes.len());
         if !index.has_graph() || map.len() != index.rows() || self.order.is_empty() {
-            return placed;
+            return Ok(placed);
         }
         let old = index.base_layer();
         let now = |ord: u32| map[ord as usize].filter(|new| nodes.contains(*new));
@@ -81,7 +92,9 @@ impl Draft {
         let mut workers: Vec<_> = (0..threads.max(1))
             .map(|_| (Scratch::default(), view.blank_query(), view.blank_query()))
             .collect();
-        parallel::each(&mut workers, &mut rows, 64, |(scratch, query, other), _, (ord, links)| {
+        let heal = |(scratch, query, other): &mut (Scratch, Query, Query),
+                    _,
+                    (ord, links): &mut (u32, Vec<Link>)| {
             let Some(own) = now(*ord) else { return };
             let mut found: Vec<u32> = Vec::new();
             let mut dead: Vec<u32> = Vec::new();
@@ -115,7 +128,13 @@ impl Draft {
             } else {
                 sort(links, &mut scratch.links);
             }
-        });
+        };
+        for some in rows.chunks_mut(AT_ONCE) {
+            if !go_on() {
+                return Err(Error::Interrupted);
+            }
+            parallel::each(&mut workers, some, 64, heal);
+        }
         for (ord, links) in rows {
             if let Some(new) = now(ord)
                 && !links.is_empty()
@@ -125,7 +144,7 @@ impl Draft {
                 self.anchor.get_or_insert(new);
             }
         }
-        placed
+        Ok(placed)
     }
 
     /// The rows of an older graph that was taken over which wait for [`Self::join`], in waves: each row has links to rows

@@ -9,6 +9,7 @@ use super::frontier::{key_of, node_of};
 use super::graph::{Layer, NONE, Scratch, search_layer};
 use super::stop::Breadth;
 use crate::bitmap::Bitmap;
+use crate::error::{Error, Result};
 use crate::vector::codes::View;
 
 fn flood(layer: &LayerDraft, from: u32, reached: &mut Bitmap) {
@@ -24,9 +25,10 @@ fn flood(layer: &LayerDraft, from: u32, reached: &mut Bitmap) {
     }
 }
 
-/// Links every node that cannot be reached from the entry; returns how many there were.
-pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
-    let Some(entry) = draft.order.first().copied() else { return 0 };
+/// Links every node that cannot be reached from the entry; returns how many there were. `go_on` may return false to stop with
+/// [`Error::Interrupted`].
+pub(super) fn connect(draft: &mut Draft, codes: View<'_>, go_on: &mut dyn FnMut() -> bool) -> Result<usize> {
+    let Some(entry) = draft.order.first().copied() else { return Ok(0) };
     let layer = &mut draft.layers[0];
     let rows = layer.links.len() / layer.degree;
     let mut reached = Bitmap::empty(rows);
@@ -39,6 +41,9 @@ pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
     for node in lost {
         if reached.contains(node) {
             continue;
+        }
+        if hung % 64 == 0 && !go_on() {
+            return Err(Error::Interrupted);
         }
         hung += 1;
         codes.row_query(node, &mut query);
@@ -69,7 +74,7 @@ pub(super) fn connect(draft: &mut Draft, codes: View<'_>) -> usize {
         layer.set(host, &row);
         flood(layer, node, &mut reached);
     }
-    hung
+    Ok(hung)
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
         for m in [2, 4, 16] {
             let mut draft = Draft::new(0..rows as u32, rows, m).unwrap();
             draft.grow(&codes, 40, 1, &|_| false, &mut |_, _| true).unwrap();
-            connect(&mut draft, codes.view());
+            connect(&mut draft, codes.view(), &mut || true).unwrap();
             let entry = draft.order[0];
             let reached = |draft: &Draft| {
                 let mut reached = Bitmap::empty(rows);
@@ -105,10 +110,10 @@ mod tests {
             draft.layers[0].set(lost[2], &[(1.0, lost[3])]);
             draft.layers[0].set(lost[3], &[(1.0, lost[2])]);
             assert!(reached(&draft) <= rows - lost.len());
-            let hung = connect(&mut draft, codes.view());
+            let hung = connect(&mut draft, codes.view(), &mut || true).unwrap();
             assert!((1..=lost.len()).contains(&hung), "{m}: {hung}");
             assert_eq!(reached(&draft), rows, "{m}");
-            assert_eq!(connect(&mut draft, codes.view()), 0);
+            assert_eq!(connect(&mut draft, codes.view(), &mut || true).unwrap(), 0);
         }
     }
 }

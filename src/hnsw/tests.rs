@@ -617,3 +617,22 @@ fn a_row_of_links_holds_no_node_twice() {
         assert_eq!(nodes, [3, 4, 6], "{key}");
     }
 }
+
+#[test]
+fn a_merge_can_be_stopped_while_it_takes_over_older_graphs() {
+    let dim = 8;
+    let data = Noise(59).clustered(20_000, dim, 10, 0.4);
+    let spec = VectorSpec { index: IndexKind::Hnsw { m: 4, ef_construction: 8 }, ..spec(dim, Metric::L2) };
+    let index = build(&spec, &data);
+    let map: Vec<Option<u32>> = (0..20_000).map(Some).collect();
+    let rows = Rows { dim, data: &data, present: None };
+    let mut asked = 0;
+    let mut look = |done: usize, _| {
+        asked += usize::from(done == 0);
+        asked < 3
+    };
+    let stopped =
+        VectorIndex::merge(&spec, &rows, (&[Part { index: &index, map: &map }], Stay::Long), 1, &mut look);
+    assert!(matches!(stopped, Err(crate::error::Error::Interrupted)));
+    assert_eq!(asked, 3);
+}
