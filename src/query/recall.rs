@@ -23,10 +23,8 @@ pub fn recall(
     }
     let rowids = on.storage.all_rowids(on.conn)?;
     let k = k.min(rowids.len());
-    let step = (rowids.len() / sample).max(1);
     let mut queries = Vec::new();
-    let chosen = rowids.iter().step_by(step).take(sample).copied();
-    on.for_each_vector(column, chosen, |vector| {
+    on.for_each_vector(column, spread(&rowids, sample), |vector| {
         queries.extend(vector.map(<[f32]>::to_vec));
         Ok(())
     })?;
@@ -49,4 +47,28 @@ pub fn recall(
         possible += truth.len();
     }
     Ok((possible > 0).then(|| found as f64 / possible as f64))
+}
+
+/// `count` of the rows, spread evenly over all of them; every row where there are no more.
+fn spread(rows: &[i64], count: usize) -> impl Iterator<Item = i64> {
+    let count = count.min(rows.len());
+    (0..count).map(move |at| rows[(at as u128 * rows.len() as u128 / count as u128) as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step rounded down never came to the rows at the end: of 1,999 rows for a sample of 1,000 not to the second half.
+    #[test]
+    fn a_sample_is_spread_over_all_rows() {
+        for (rows, count) in [(1_999, 1_000), (150, 100), (7, 3), (5, 9), (100, 1), (0, 4)] {
+            let all: Vec<i64> = (0..rows).collect();
+            let chosen: Vec<i64> = spread(&all, count).collect();
+            assert_eq!(chosen.len(), count.min(all.len()));
+            let most = (rows as usize).div_ceil(count) as i64;
+            let gaps = chosen.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(gaps.chain(chosen.last().map(|last| rows - last)).all(|gap| (1..=most).contains(&gap)));
+        }
+    }
 }
