@@ -4,7 +4,7 @@ mod loading;
 
 pub use loading::Loading;
 
-use super::background::DeadRows;
+use super::background::Living;
 use super::cache::{self, Part, Payload};
 use super::connected::Connected;
 use super::layers::{Layer, SegmentColumns};
@@ -27,7 +27,7 @@ pub struct Segment {
     text: OnceLock<Arc<TextPayload>>,
     vectors: Vec<OnceLock<Arc<VectorIndex>>>,
     resident: Vec<OnceLock<Arc<Resident>>>,
-    dead: Vec<DeadRows>,
+    living: Vec<Living>,
     budget: AtomicUsize,
 }
 
@@ -37,10 +37,10 @@ impl Segment {
         let vectors = schema.vectors().map(|_| OnceLock::new()).collect();
         let resident = schema.vectors().map(|_| OnceLock::new()).collect();
         let budget = AtomicUsize::new(0);
-        let dead = schema.vectors().map(|_| DeadRows::default()).collect();
+        let living = schema.vectors().map(|_| Living::default()).collect();
         let (columns, text) = (OnceLock::new(), OnceLock::new());
         let layout = schema.layout();
-        let segment = Self { record, layout, columns, text, vectors, resident, dead, budget };
+        let segment = Self { record, layout, columns, text, vectors, resident, living, budget };
         segment.set_budget(cache_mb);
         segment
     }
@@ -108,9 +108,9 @@ impl Segment {
         Ok(VectorIndex::breadth_in(&on.storage.payload_head(on.conn, entry, VectorIndex::HEAD)?))
     }
 
-    /// The dead rows of the `at`-th vector column that the last background left out.
-    pub fn dead_rows(&self, at: usize) -> Option<&DeadRows> {
-        self.dead.get(at)
+    /// What the last background of the `at`-th vector column was made of.
+    pub fn living(&self, at: usize) -> Option<&Living> {
+        self.living.get(at)
     }
 
     /// Codes and graph of the `at`-th vector column.
@@ -179,7 +179,7 @@ impl Segment {
             text: self.text.clone(),
             vectors: self.vectors.clone(),
             resident: self.resident.clone(),
-            dead: self.dead.clone(),
+            living: self.living.clone(),
             budget: AtomicUsize::new(self.budget()),
         }
     }
@@ -193,7 +193,7 @@ impl Segment {
             text: self.text.clone(),
             vectors: self.vectors.clone(),
             resident: self.resident.iter().map(|_| OnceLock::new()).collect(),
-            dead: self.dead.iter().map(|_| DeadRows::default()).collect(),
+            living: self.living.iter().map(|_| Living::default()).collect(),
             budget: AtomicUsize::new(self.budget()),
         })
     }

@@ -31,9 +31,9 @@ impl Snapshot<'_> {
         for part in segments {
             let segment = &part.segment;
             let index = segment.vector(self.on, column)?;
-            all.join(index.background());
-            if let (Some(dead), Some(rows)) = (&part.dead, segment.dead_rows(column)) {
-                all.remove(&rows.background(index, dead, dim));
+            match (&part.dead, segment.living(column)) {
+                (Some(dead), Some(living)) => all.join(&living.background(index, dead)),
+                _ => all.join(index.background()),
             }
         }
         if let Some(vectors) = delta.vectors(column) {

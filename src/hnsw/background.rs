@@ -4,6 +4,7 @@ use super::index::VectorIndex;
 use super::layout::Layout;
 use crate::vector::aligned;
 use crate::vector::background::Background;
+use crate::vector::codes::LONGEST;
 
 impl VectorIndex {
     /// The background of all rows that have a vector: as it was stored, or from the codes where an older version stored
@@ -27,6 +28,13 @@ impl VectorIndex {
     /// The background of some rows, from their codes; those without a vector do not count.
     pub fn background_of(&self, ords: impl Iterator<Item = u32>) -> Background {
         self.codes().background(ords.filter(|ord| self.present.contains(*ord)))
+    }
+
+    /// Whether some rows, by their codes, are larger together than what is left without them. A row that was shortened to be
+    /// coded is larger than all usual rows, however large it was.
+    pub fn outweighs(&self, some: &Background, left: &Background) -> bool {
+        let longest = f64::from(self.quantizer.unit) * LONGEST / 2.0;
+        some.sums().1 > left.sums().1.min(longest * longest)
     }
 }
 

@@ -16,7 +16,7 @@ mod signs;
 mod view;
 
 pub(crate) use encode::CodeSet;
-pub(crate) use quantizer::{Kind, Quantizer};
+pub(crate) use quantizer::{Kind, LONGEST, Quantizer};
 pub(crate) use query::Query;
 pub(crate) use signs::{SignRows, Signs};
 pub(crate) use view::View;

@@ -9,7 +9,7 @@ use crate::vector::{Codes, Metric, kernels, metric};
 const FLOAT_BELOW: usize = 32;
 
 /// Largest number of a row in its unit; squares and sums of squares are floats up to there.
-const LONGEST: f64 = 1e15;
+pub(crate) const LONGEST: f64 = 1e15;
 
 /// Rows with a number beyond this many times the middle row's largest are left out of the mean.
 const USUAL: f64 = 100.0;
