@@ -251,3 +251,39 @@ fn rows_that_are_nearly_equally_far_come_in_the_order_of_the_distances_reported(
         }
     }
 }
+
+/// The bound of all errors was once that of the coarsest row: a single one of another size had every vector read.
+#[test]
+fn a_row_of_another_size_does_not_make_exact_searches_read_all_vectors() {
+    let mut rng = Rng(3);
+    for metric in ["ip", "l2", "cosine"] {
+        for (dim, kind) in [(8, ""), (48, ""), (48, "CODES none"), (256, "")] {
+            let mut vectors: Vec<Vec<f32>> = (0..2_000)
+                .map(|at| {
+                    vector(&mut rng, dim, 0.2)
+                        .iter()
+                        .enumerate()
+                        .map(|(i, x)| x + f32::from(i == at % dim) * 3.0)
+                        .collect()
+                })
+                .collect();
+            let most = if metric == "cosine" { 60.0 } else { 1e6 };
+            vectors[700][3] = most;
+            let conn = table(metric, kind, &vectors);
+            command(&conn, "flush");
+            let query = &vectors[12];
+            let all = reported(&conn, query);
+            let what = format!("{metric} {dim} {kind}");
+            assert_eq!(nearest(&conn, query, "AND exact = 1", 5), all[..5], "{what}");
+            let sql = "SELECT explain FROM docs WHERE e MATCH ?1 AND exact = 1 ORDER BY distance LIMIT 5";
+            let explain: String = conn.query_row(sql, [blob(query)], |row| row.get(0)).unwrap();
+            let told: serde_json::Value = serde_json::from_str(&explain).unwrap();
+            let read = told["reranked"].as_u64().unwrap();
+            assert!(read < 1_000, "{what}: {read} vectors read");
+            let radius = all[9].1;
+            let sql = format!("SELECT rowid FROM docs WHERE e MATCH ?1 AND distance <= {radius}");
+            let within = common::integers(&conn, &sql, [blob(query)]);
+            assert_eq!(within, all[..10].iter().map(|(id, _)| *id).collect::<Vec<_>>(), "{what}");
+        }
+    }
+}

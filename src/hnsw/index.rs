@@ -5,7 +5,7 @@ use super::layout::{HEADER, Header, Layout, USUAL_BREADTH};
 use crate::bitmap::Bitmap;
 use crate::vector::aligned::{self, Block};
 use crate::vector::background::Background;
-use crate::vector::codes::{Kind, Quantizer, Query, SignRows, View};
+use crate::vector::codes::{Extent, Kind, Quantizer, Query, SignRows, View};
 use crate::vector::kernels::Table;
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -19,6 +19,8 @@ pub(crate) struct VectorIndex {
     pub(super) present: Bitmap,
     /// Nodes that stand for several rows.
     shared: Bitmap,
+    /// What the codes of a row lose, unless it is one of few that lose far more.
+    pub(super) usual: Extent,
     pub(super) background: OnceLock<Background>,
 }
 
@@ -46,7 +48,10 @@ impl VectorIndex {
         let mut shared = Bitmap::empty(header.rows as usize);
         let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
         heads.iter().for_each(|head| shared.insert(*head));
-        Self { block, header, layout, quantizer, present, shared, background: OnceLock::new() }
+        let (usual, background) = (Extent::default(), OnceLock::new());
+        let mut index = Self { block, header, layout, quantizer, present, shared, usual, background };
+        index.usual = index.codes().usual_extent(&index.present);
+        index
     }
 
     /// Number of rows, with and without a vector.
@@ -108,6 +113,11 @@ impl VectorIndex {
     /// Upper bound of `|candidate.distance - exact distance|` for this query over all rows.
     pub fn error_bound(&self, query: &[f32]) -> f64 {
         self.quantizer.error_bound(&self.quantizer.query(query))
+    }
+
+    /// The same over usual rows; [`VectorIndex::sweep`] tells which rows may be off by more.
+    pub fn usual_bound(&self, query: &[f32]) -> f64 {
+        self.quantizer.bound(&self.quantizer.query(query))(self.usual)
     }
 
     pub(super) fn codes(&self) -> View<'_> {

@@ -5,20 +5,25 @@ use super::{Candidate, SearchStats};
 use crate::bitmap::Bitmap;
 
 impl VectorIndex {
-    /// Hands `each` every row that has a vector and is `allowed`, with its distance by codes, in order of ord.
+    /// Hands `each` every row that has a vector and is `allowed`, with its distance by codes and by how much the error of that
+    /// may be larger than [`VectorIndex::usual_bound`], in order of ord.
     pub fn sweep(
         &self,
         query: &[f32],
         allowed: Option<&Bitmap>,
         stats: &mut SearchStats,
-        mut each: impl FnMut(Candidate),
+        mut each: impl FnMut(Candidate, f64),
     ) {
         self.with_query(query, |query, scratch| {
+            let codes = self.codes();
+            let bound = self.quantizer.bound(query);
+            let (usual, some_go_beyond) = (bound(self.usual), codes.largest_extent() != self.usual);
             self.in_batches(allowed, scratch, |scratch| {
                 stats.distances += scratch.nodes.len() as u64;
-                self.codes().score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
+                codes.score(query, &scratch.nodes, &mut scratch.dots, &mut scratch.keys);
                 for (ord, key) in scratch.nodes.iter().zip(&scratch.keys) {
-                    each(Candidate { ord: *ord, distance: query.distance(*key) });
+                    let more = if some_go_beyond { bound(codes.extent(*ord)) - usual } else { 0.0 };
+                    each(Candidate { ord: *ord, distance: query.distance(*key) }, more.max(0.0));
                 }
             });
         });

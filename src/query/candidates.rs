@@ -52,7 +52,7 @@ pub struct Candidates {
     pub serves: usize,
     /// Whether every segment was scanned in the last stage, so that nothing but the codes is in doubt.
     pub scanned: bool,
-    /// Largest error of a distance by code.
+    /// Largest error of a distance by code in the parts that are whole.
     pub bound: f64,
     /// Error of a distance by code that is seldom passed.
     pub likely: f64,
@@ -227,8 +227,10 @@ impl Candidates {
         let want = index.rerank_width(count);
         self.serves = self.serves.min((want - least) / each);
         // Fewer than asked for are all that have a vector.
+        let is_whole =
+            |found: &[Candidate]| found.len() < want && within == f64::INFINITY || found.len() >= passing;
         let searched = |found: Vec<Candidate>| {
-            let more = (found.len() >= want || within < f64::INFINITY) && found.len() < passing;
+            let more = !is_whole(&found);
             let last = found.last().filter(|_| found.len() >= want);
             let end = last.map_or(within, |last: &Candidate| last.distance.min(within));
             let found = found.into_iter().map(coded).collect();
@@ -263,7 +265,7 @@ impl Candidates {
         if let Some(outcome) = walk {
             if outcome.complete {
                 self.scanned &= outcome.scanned;
-                self.take_errors(&outcome);
+                self.take_errors(&outcome, is_whole(&outcome.candidates));
                 trace.fallbacks += u64::from(outcome.scanned);
                 let plan = if outcome.scanned { PartPlan::Scan } else { plan };
                 self.breadths[part] = (!outcome.scanned).then_some(ef.max(want.min(rows)));
@@ -276,19 +278,21 @@ impl Candidates {
         }
         let searched = if self.walked {
             // What is provably out of the range is left out.
-            let error = index.error_bound(&self.query);
+            let error = index.usual_bound(&self.query);
             self.bound = self.bound.max(error);
-            let range = self.range.start() - error..=self.range.end() + error;
+            let (from, to) = (self.range.start() - error, self.range.end() + error);
             let mut all = Vec::new();
-            index.sweep(&self.query, mask, &mut stats, |candidate| {
-                if range.contains(&candidate.distance) {
-                    all.push(coded(candidate));
+            index.sweep(&self.query, mask, &mut stats, |candidate, more| {
+                // A row that may be off by more than the others is read as early as if it were nearer by that.
+                let distance = candidate.distance - more;
+                if candidate.distance + more >= from && distance <= to {
+                    all.push(coded(Candidate { distance, ..candidate }));
                 }
             });
             Searched::Whole(all)
         } else {
             let outcome = index.scan_near(&self.query, wanted, mask, &mut stats);
-            self.take_errors(&outcome);
+            self.take_errors(&outcome, is_whole(&outcome.candidates));
             searched(outcome.candidates)
         };
         trace.part(part, plan, rows, passing, None);
@@ -296,9 +300,12 @@ impl Candidates {
         Ok(searched)
     }
 
-    fn take_errors(&mut self, outcome: &Outcome) {
+    /// The bound counts for parts that are whole; the last stage sweeps the others.
+    fn take_errors(&mut self, outcome: &Outcome, whole: bool) {
         self.likely = self.likely.max(outcome.likely_error);
-        self.bound = self.bound.max(outcome.error_bound);
+        if whole {
+            self.bound = self.bound.max(outcome.error_bound);
+        }
     }
 
     /// The rows in memory, compared on their floats.

@@ -48,7 +48,7 @@ impl View<'_> {
         Background::from_sums(sums.rows as usize, sums.sum, sums.squares * unit * unit)
     }
 
-    fn row(&self, ord: u32) -> &[u8] {
+    pub(super) fn row(&self, ord: u32) -> &[u8] {
         &self.table.bytes[ord as usize * self.table.stride..][..self.table.stride]
     }
 }

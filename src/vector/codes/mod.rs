@@ -10,13 +10,14 @@
 
 mod decode;
 mod encode;
+mod extent;
 mod quantizer;
 mod query;
 mod signs;
 mod view;
 
 pub(crate) use encode::CodeSet;
-pub(crate) use quantizer::{Kind, LONGEST, Quantizer};
+pub(crate) use quantizer::{Extent, Kind, LONGEST, Quantizer};
 pub(crate) use query::Query;
 pub(crate) use signs::{SignRows, Signs};
 pub(crate) use view::View;

@@ -23,6 +23,15 @@ pub(crate) enum Kind {
     Bit = 2,
 }
 
+/// What is lost and what is kept of a row in its codes, at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Extent {
+    /// Norm of the difference of the row and its code.
+    pub lost: f64,
+    /// Norm of the code.
+    pub norm: f64,
+}
+
 /// Residual and norm that 99 rows in a hundred stay below. A row with one large number has a wide scale, and a single such
 /// row makes the largest residual useless as a measure of the others.
 #[derive(Debug, Clone, Copy, Default)]
@@ -171,30 +180,36 @@ impl Quantizer {
 
     /// Upper bound of the error of any distance to `query`.
     pub fn error_bound(&self, query: &Query) -> f64 {
-        let (residual, largest) = (f64::from(self.residual), f64::from(self.largest));
-        let unit = f64::from(self.unit);
+        let (lost, norm) = (f64::from(self.residual), f64::from(self.largest));
+        self.bound(query)(Extent { lost, norm })
+    }
+
+    /// The upper bound of the error of a distance to `query`, by the extent of the row.
+    pub fn bound(&self, query: &Query) -> impl Fn(Extent) -> f64 {
+        let (metric, kind, unit) = (self.metric, self.kind, f64::from(self.unit));
         let slack = 4e-6 * (self.dim as f64).sqrt();
-        match self.metric {
+        let (lost, norm) = (query.lost, query.norm);
+        let mean = f64::from(kernels::get().dot_f32(&self.mean, &self.mean)).sqrt() * 1.0001;
+        // Keys of bytes and signs are differences of squares, and the root of a small one keeps the root of what nine
+        // roundings of the squares are off by.
+        let root = if kind == Kind::Float { 0.0 } else { 5.5e-4 };
+        // By cosine a product is taken from 1, which has a rounding of its own.
+        let one = if metric == Metric::Cosine { 1.0 } else { 0.0 };
+        move |row| match metric {
             Metric::L2 => {
-                // Keys of bytes and signs are differences of squares, and the root of a small one keeps the root of what
-                // nine roundings of the squares are off by.
-                let root = if self.kind == Kind::Float { 0.0 } else { 5.5e-4 };
-                let float = (slack + root) * (query.norm + largest);
-                if self.kind == Kind::Bit {
+                let float = (slack + root) * (norm + row.norm);
+                if kind == Kind::Bit {
                     // Of signs not the distance is taken, but its square estimated: `|q|² + |y|² - 2 f <q, s>`, which is
                     // off by `2 residual` times the distance and by twice what the query's levels lose.
-                    unit * (2.0 * residual + (2.0 * query.lost * largest).sqrt() + float)
+                    unit * (2.0 * row.lost + (2.0 * lost * row.norm).sqrt() + float)
                 } else {
-                    unit * (query.lost + residual + float)
+                    unit * (lost + row.lost + float)
                 }
             }
             Metric::Cosine | Metric::Ip => {
-                let mean = f64::from(kernels::get().dot_f32(&self.mean, &self.mean)).sqrt() * 1.0001;
-                // By cosine a product is taken from 1, which has a rounding of its own.
-                let one = if self.metric == Metric::Cosine { 1.0 } else { 0.0 };
-                let float = slack * query.norm * (largest + mean + one);
-                let dot = query.norm * residual + query.lost * largest + float;
-                if self.metric == Metric::Ip { dot * unit * unit } else { dot }
+                let float = slack * norm * (row.norm + mean + one);
+                let dot = norm * row.lost + lost * row.norm + float;
+                if metric == Metric::Ip { dot * unit * unit } else { dot }
             }
         }
     }

@@ -52,7 +52,7 @@ impl SignQuery {
     }
 }
 
-/// Norms that [`Signs::write`] returns for a row.
+/// Norms of a row.
 pub(crate) struct Written {
     /// `|y - f s|`.
     pub lost: f32,
@@ -149,6 +149,13 @@ impl SignRows<'_> {
     /// `|y|²` of a row.
     pub fn square(&self, ord: u32) -> f64 {
         f64::from(self.tail(ord)[2])
+    }
+
+    /// What [`Signs::write`] returned for a row, but for rounding.
+    pub fn written(&self, ord: u32) -> Written {
+        let kept = f64::from(self.tail(ord)[0]) * (self.shape.dims as f64).sqrt();
+        let lost = (kept * kept - self.square(ord)).max(0.0).sqrt();
+        Written { lost: lost as f32, kept: kept as f32 }
     }
 
     /// The rotated vector that a row stands for: `f` times its signs.
