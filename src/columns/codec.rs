@@ -18,6 +18,7 @@ use super::ints::Ints;
 use super::json;
 use super::packed::{Packed, from_words};
 use crate::bitmap::Bitmap;
+use crate::error::Error;
 use crate::schema::ColumnType;
 
 const VERSION: u8 = 2;
@@ -111,29 +112,60 @@ pub fn put_packed(out: &mut Vec<u8>, packed: &Packed) {
     }
 }
 
+/// Why columns cannot be read.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// What is wrong with the bytes.
+    Damaged(String),
+    /// There is no memory for what they say.
+    Refused(Error),
+}
+
+impl From<String> for Unreadable {
+    fn from(what: String) -> Self {
+        Self::Damaged(what)
+    }
+}
+
+impl From<&str> for Unreadable {
+    fn from(what: &str) -> Self {
+        Self::Damaged(what.to_owned())
+    }
+}
+
+impl From<Error> for Unreadable {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// A column as it is stored, with its id.
 pub type Stored = (u32, Column);
 
 /// The rowids and the columns of `rows` rows, and whether ids are stored with them.
-pub fn decode(bytes: &[u8], rows: usize) -> Result<(Ints, Vec<Stored>, bool), String> {
+pub fn decode(bytes: &[u8], rows: usize) -> Result<(Ints, Vec<Stored>, bool), Unreadable> {
     let mut reader = Reader::new(bytes);
     let version = reader.u8()?;
     if !(VERSION_WITHOUT_JSON..=VERSION_WITH_IDS).contains(&version) {
-        return Err(format!("columns have layout {version}, expected {VERSION}"));
+        return Err(format!("columns have layout {version}, expected {VERSION}").into());
     }
     let stored = reader.u32()? as usize;
     if stored != rows {
-        return Err(format!("columns hold {stored} rows, the segment {rows}"));
+        return Err(format!("columns hold {stored} rows, the segment {rows}").into());
     }
     let count = reader.u32()?;
     let rowids = reader.ints(rows)?;
+    // More than two that differ take a byte each, which bears out the number of rows.
+    if rows > 2 && matches!(rowids.codes, Packed::Zero | Packed::Bits(_)) {
+        return Err(format!("{rows} rows have rowids that are equal").into());
+    }
     let mut columns = Vec::new();
     for at in 0..count {
         let id = if version == VERSION_WITH_IDS { reader.u32()? } else { at };
         columns.push((id, reader.column(rows)?));
     }
     if !reader.rest.is_empty() {
-        return Err(format!("{} bytes are left after the last column", reader.rest.len()));
+        return Err(format!("{} bytes are left after the last column", reader.rest.len()).into());
     }
     Ok((rowids, columns, version == VERSION_WITH_IDS))
 }
@@ -220,7 +252,7 @@ impl<'a> Reader<'a> {
         Ok(Ints { len: rows, base, max, codes })
     }
 
-    fn column(&mut self, rows: usize) -> Result<Column, String> {
+    fn column(&mut self, rows: usize) -> Result<Column, Unreadable> {
         let code = self.u8()?;
         let kind = TYPES.get(usize::from(code)).copied();
         let kind = kind.ok_or_else(|| format!("there is no type {code} of a column"))?;
@@ -237,7 +269,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn data(&mut self, kind: ColumnType, rows: usize, nulls: Option<&Bitmap>) -> Result<Data, String> {
+    pub fn data(
+        &mut self,
+        kind: ColumnType,
+        rows: usize,
+        nulls: Option<&Bitmap>,
+    ) -> Result<Data, Unreadable> {
         Ok(match kind {
             ColumnType::Integer | ColumnType::Boolean => Data::Ints(self.ints(rows)?),
             ColumnType::Real => {
@@ -253,7 +290,7 @@ impl<'a> Reader<'a> {
                 let (codes, max) = self.packed(rows)?;
                 let all_null = nulls.map_or(rows == 0, |nulls| nulls.count() == rows);
                 if max as usize >= dictionary.len() && !(max == 0 && all_null) {
-                    return Err(format!("text code {max} of {} texts", dictionary.len()));
+                    return Err(format!("text code {max} of {} texts", dictionary.len()).into());
                 }
                 Data::Texts { dictionary, codes, len: rows }
             }

@@ -24,6 +24,7 @@ use crate::json::JsonFilter;
 use crate::schema::{ColumnType, Field, Layout};
 use crate::value::{Op, Value};
 pub use bounds::{Bounds, Passing};
+pub use codec::Unreadable;
 pub use column::starts_with;
 
 use builder::Builder;
@@ -145,13 +146,13 @@ impl Columns {
     /// Reads what [`encode`](Self::encode) wrote, perhaps by another layout of the table, for a segment of `rows` rows.
     ///
     /// # Errors
-    /// Says what is wrong with the bytes. Never panics and never allocates more than a small multiple of them, and of what
-    /// columns take that are not stored.
-    pub fn decode(bytes: &[u8], layout: &Layout, rows: usize) -> Result<Self, String> {
+    /// Says what is wrong with the bytes, or that memory is short. Never panics and never allocates more than a small multiple
+    /// of them, and of what columns take that are not stored.
+    pub fn decode(bytes: &[u8], layout: &Layout, rows: usize) -> Result<Self, Unreadable> {
         let (rowids, stored, with_ids) = codec::decode(bytes, rows)?;
         let count = stored.len();
         if !layout.altered && (with_ids || count != layout.fields.len()) {
-            return Err(format!("{count} columns are stored, the schema has {}", layout.fields.len()));
+            return Err(format!("{count} columns are stored, the schema has {}", layout.fields.len()).into());
         }
         let mut stored: HashMap<u32, Column> = stored.into_iter().collect();
         if stored.len() < count {
@@ -165,7 +166,7 @@ impl Columns {
                 Err(format!("a column of type {stored} stands where the schema has {declared}"))
             }
         };
-        let columns = layout.fields.iter().map(take).collect::<Result<_, _>>()?;
+        let columns = layout.fields.iter().map(take).collect::<Result<_, String>>()?;
         Ok(Self::assemble(rowids, columns))
     }
 

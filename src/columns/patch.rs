@@ -5,7 +5,7 @@
 //! ```
 
 use super::Columns;
-use super::codec::{self, Reader};
+use super::codec::{self, Reader, Unreadable};
 use super::ints::Ints;
 use crate::schema::Layout;
 
@@ -24,16 +24,16 @@ pub fn encode(ords: &[u32], columns: &Columns, layout: &Layout) -> Vec<u8> {
 /// Reads what [`encode`] wrote, for a segment of `rows` rows.
 ///
 /// # Errors
-/// Says what is wrong with the bytes. Never panics and never allocates more than a small multiple of them.
-pub fn decode(bytes: &[u8], layout: &Layout, rows: usize) -> Result<(Vec<u32>, Columns), String> {
+/// Says what is wrong with the bytes, or that memory is short. Never panics and never allocates more than a small multiple of them.
+pub fn decode(bytes: &[u8], layout: &Layout, rows: usize) -> Result<(Vec<u32>, Columns), Unreadable> {
     let mut reader = Reader::new(bytes);
     let version = reader.u8()?;
     if version != VERSION {
-        return Err(format!("a patch has layout {version}, expected {VERSION}"));
+        return Err(format!("a patch has layout {version}, expected {VERSION}").into());
     }
     let count = reader.u32()? as usize;
     if count > rows {
-        return Err(format!("a patch of {count} rows, the segment has {rows}"));
+        return Err(format!("a patch of {count} rows, the segment has {rows}").into());
     }
     let ints = reader.ints(count)?;
     let columns = Columns::decode(reader.rest(), layout, count)?;

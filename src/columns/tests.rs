@@ -55,8 +55,11 @@ fn integers_of_every_width_come_back_and_compare() {
             let values = [low, high, middle, high, low, middle];
             let rows = values.map(|value| (value, vec![Value::Integer(value)]));
             let built = Columns::build(&[ColumnType::Integer], &mut rows.iter().cloned());
+            // What is stored has each rowid once.
+            let mut apart = (0..).zip(&rows).map(|(rowid, (_, values))| (rowid, values.clone()));
             let read = Columns::decode(
-                &built.encode(&Layout::of(&[ColumnType::Integer])),
+                &Columns::build(&[ColumnType::Integer], &mut apart)
+                    .encode(&Layout::of(&[ColumnType::Integer])),
                 &Layout::of(&[ColumnType::Integer]),
                 6,
             )
@@ -65,7 +68,7 @@ fn integers_of_every_width_come_back_and_compare() {
                 for bound in [low, middle, high, low.saturating_sub(1), high.saturating_add(1)] {
                     let expected = Bitmap::from_fn(6, |at| op.accepts(values[at].cmp(&bound)));
                     assert_eq!(read.compare(0, op, &bound.into()), expected, "{values:?} {op:?} {bound}");
-                    assert_eq!(read.rowid_compare(op, &Value::Integer(bound)), expected);
+                    assert_eq!(built.rowid_compare(op, &Value::Integer(bound)), expected);
                 }
             }
             assert_eq!(
@@ -180,6 +183,20 @@ fn mutilated_bytes_are_refused_or_harmless() {
     assert!(read > 0);
     assert!(Columns::decode(&bytes, &Layout::of(&TYPES), 199).is_err());
     assert!(Columns::decode(&bytes, &Layout::of(&TYPES[..3]), 200).is_err());
+}
+
+/// A few bytes once stood for any number of rows.
+#[test]
+fn more_rows_than_their_rowids_can_be_are_refused() {
+    let forged = |rows: u32, codes: &[u8]| {
+        let bytes = [&[2][..], &rows.to_le_bytes(), &[0; 12], codes].concat();
+        Columns::decode(&bytes, &Layout::of(&[]), rows as usize)
+    };
+    assert!(forged(1 << 19, &[0]).is_err());
+    assert!(forged(64, &[&[1][..], &[0xaa; 8]].concat()).is_err());
+    assert!(forged(3, &[8, 0, 1, 2]).is_ok());
+    assert!(forged(2, &[1, 2, 0, 0, 0, 0, 0, 0, 0]).is_ok());
+    assert!(forged(1, &[0]).is_ok() && forged(0, &[0]).is_ok());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::cache::{self, Payload};
 use super::super::connected::Connected;
 use super::super::layers::Layer;
 use super::Segment;
-use crate::columns::{Columns, patch};
+use crate::columns::{Columns, Unreadable, patch};
 use crate::error::{Error, Result};
 use crate::hnsw::VectorIndex;
 use crate::memory;
@@ -150,7 +150,11 @@ impl Segment {
                 .map(|(ords, columns)| Layer::patch(ords, columns, layout.clone())),
             _ => Columns::decode(bytes, layout, rows).map(|columns| Layer::whole(columns, layout.clone())),
         };
-        Ok(layer.map(|layer| Payload::Columns(Arc::new(layer))))
+        match layer {
+            Ok(layer) => Ok(Ok(Payload::Columns(Arc::new(layer)))),
+            Err(Unreadable::Damaged(what)) => Ok(Err(what)),
+            Err(Unreadable::Refused(error)) => Err(error),
+        }
     }
 
     fn decode_text(&self, bytes: Vec<u8>) -> Result<Payload, String> {

@@ -12,13 +12,14 @@
 //! rows    = 0:u8 | 1:u8 (all) | 2:u8 word:u64*ceil(rows/64) | 3:u8 count:u32 ints (strictly ascending)
 //! ```
 
-use super::super::codec::{Reader, put_data, put_ints, put_nulls, put_packed};
+use super::super::codec::{Reader, Unreadable, put_data, put_ints, put_nulls, put_packed};
 use super::super::column::Column;
 use super::super::ints::Ints;
 use super::super::packed::{Packed, from_words};
 use super::rows::Rows;
 use super::typed::{Typed, Values};
 use super::{Block, JsonColumn, Lost, PathColumn};
+use crate::memory;
 use crate::schema::ColumnType;
 use std::sync::Arc;
 
@@ -108,7 +109,7 @@ fn put_ords(out: &mut Vec<u8>, ords: &Ints, rows: usize) {
 }
 
 /// Reads the column of a segment of `rows` rows.
-pub fn read(reader: &mut Reader<'_>, rows: usize) -> Result<JsonColumn, String> {
+pub fn read(reader: &mut Reader<'_>, rows: usize) -> Result<JsonColumn, Unreadable> {
     let (odd, rest) = (read_rows(reader, rows)?, read_rows(reader, rows)?);
     let lost = match reader.u32()? {
         MANY => Lost::Many,
@@ -146,74 +147,83 @@ fn read_rows(reader: &mut Reader<'_>, rows: usize) -> Result<Rows, String> {
         3 => {
             let count = reader.u32()? as usize;
             let ords = listed(reader, count, rows)?;
-            let ords: Vec<u32> = (0..count).map(|at| ords.get(at) as u32).collect();
-            if !ords.is_sorted_by(|a, b| a < b) {
+            if (1..count).any(|at| ords.get(at - 1) >= ords.get(at)) {
                 return Err("listed rows are not in ascending order".into());
             }
-            Rows::Few(ords)
+            Rows::Few((0..count).map(|at| ords.get(at) as u32).collect())
         }
         form => return Err(format!("{form} is no form of a set of rows")),
     })
 }
 
-/// Rows below `rows`; no more of them than the values that go with them can be.
+/// `count` rows below `rows`. A width of 0 takes no bytes: the caller has to bound `count` before it looks at each of them.
 fn listed(reader: &mut Reader<'_>, count: usize, rows: usize) -> Result<Ints, String> {
     let ords = reader.ints(count)?;
-    // A width of 0 takes no bytes, so nothing else would bound a false count.
-    if count > 1 && ords.codes == Packed::Zero && count > reader.left() {
-        return Err(format!("{count} values of one row take no bytes"));
-    }
     if count > 0 && (ords.base < 0 || ords.max >= rows as i64) {
         return Err(format!("a value belongs to row {} of {rows}", ords.max));
     }
     Ok(ords)
 }
 
-fn read_values(reader: &mut Reader<'_>, rows: usize) -> Result<Values, String> {
+fn read_values(reader: &mut Reader<'_>, rows: usize) -> Result<Values, Unreadable> {
     let nulls = read_rows(reader, rows)?;
-    let mut typed = |kind: ColumnType| -> Result<Option<Box<Typed>>, String> {
-        let ords = match reader.u8()? {
-            0 => return Ok(None),
+    let mut typed = |kind: ColumnType| {
+        Ok::<_, Unreadable>(match reader.u8()? {
+            0 => None,
             1 => {
                 let nulls = reader.nulls(rows)?;
                 let data = reader.data(kind, rows, nulls.as_ref())?;
-                let column = Column { kind, data, nulls };
-                return Ok(Some(Box::new(Typed { ords: None, column })));
+                Some(Box::new(Typed { ords: None, column: Column { kind, data, nulls } }))
             }
-            2 => {
-                let count = reader.u32()? as usize;
-                let ords = listed(reader, count, rows)?;
-                if (1..count).any(|at| ords.get(at - 1) > ords.get(at)) {
-                    return Err("the rows of values descend".into());
-                }
-                ords
-            }
-            3 => {
-                let count = reader.u32()? as usize;
-                let (counts, _) = reader.packed(rows)?;
-                // Each value takes a bit at least, unless all are equal: then no row has two.
-                let room = reader.left().saturating_mul(8).saturating_add(rows);
-                let mut ords = Vec::new();
-                for row in 0..rows {
-                    let own = counts.get(row);
-                    if own > (room.min(count) - ords.len()) as u64 {
-                        return Err(format!("{count} values do not fit their rows"));
-                    }
-                    ords.extend(std::iter::repeat_n(row as i64, own as usize));
-                }
-                if ords.len() != count {
-                    return Err(format!("{count} values, but {} for the rows", ords.len()));
-                }
-                Ints::from_values(&ords)
-            }
-            form => return Err(format!("{form} is no form of values")),
-        };
-        let data = reader.data(kind, ords.len(), None)?;
-        Ok(Some(Box::new(Typed { column: Column { kind, data, nulls: None }, ords: Some(ords) })))
+            form @ (2 | 3) => Some(Box::new(read_listed(reader, form, kind, rows)?)),
+            form => return Err(format!("{form} is no form of values").into()),
+        })
     };
     let bools = typed(ColumnType::Boolean)?;
     let ints = typed(ColumnType::Integer)?;
     let reals = typed(ColumnType::Real)?;
     let texts = typed(ColumnType::Text)?;
     Ok(Values { nulls, bools, ints, reals, texts })
+}
+
+/// Values with their rows, as a list (form 2) or as counts (form 3).
+fn read_listed(
+    reader: &mut Reader<'_>,
+    form: u8,
+    kind: ColumnType,
+    rows: usize,
+) -> Result<Typed, Unreadable> {
+    let before = reader.left();
+    let count = reader.u32()? as usize;
+    let (ords, counts) = match form {
+        2 => (Some(listed(reader, count, rows)?), Packed::Zero),
+        _ => (None, reader.packed(rows)?.0),
+    };
+    let data = reader.data(kind, count, None)?;
+    // A row has a value once. So where values are equal their rows differ, and each takes a bit here or there.
+    if count > (before - reader.left()).saturating_mul(8) {
+        return Err(format!("{count} values take {} bytes", before - reader.left()).into());
+    }
+    let ords = match ords {
+        Some(ords) if (1..count).any(|at| ords.get(at - 1) > ords.get(at)) => {
+            return Err("the rows of values descend".into());
+        }
+        Some(ords) => ords,
+        None => counted(&counts, count, rows)?,
+    };
+    Ok(Typed { ords: Some(ords), column: Column { kind, data, nulls: None } })
+}
+
+/// The row of each of `count` values, of which each row has as many as `counts` says.
+fn counted(counts: &Packed, count: usize, rows: usize) -> Result<Ints, Unreadable> {
+    let counts = || (0..rows).map(move |row| (row, counts.get(row))).filter(|(_, own)| *own > 0);
+    let total = counts().try_fold(0_u64, |sum, (_, own)| sum.checked_add(own));
+    let (first, last) = (counts().next(), counts().next_back());
+    let (Some((first, _)), Some((last, _)), true) = (first, last, total == Some(count as u64)) else {
+        return Err(format!("{count} values do not fit their rows").into());
+    };
+    memory::check_large(count.saturating_mul(size_of::<u32>()))?;
+    let codes = counts().flat_map(|(row, own)| std::iter::repeat_n((row - first) as u64, own as usize));
+    let codes = Packed::new(codes, (last - first) as u64);
+    Ok(Ints { len: count, base: first as i64, max: last as i64, codes })
 }

@@ -94,6 +94,48 @@ fn damaged_bytes_are_refused_or_read_without_harm() {
     assert!(read > 100, "only {read}");
 }
 
+/// A column of three rows whose path `a` has these INTEGER values in its lists, beside a path of 250 bytes.
+fn forged(values: &[&[u8]]) -> Result<Columns, super::super::Unreadable> {
+    let mut bytes = vec![2, 3, 0, 0, 0, 1, 0, 0, 0];
+    bytes.extend([&[0; 8][..], &[8, 1, 2, 3]].concat());
+    bytes.extend([4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+    bytes.extend([&[1, 0, 0, 0, b'a'][..], &[0; 9], &values.concat(), &[0; 2]].concat());
+    bytes.extend([&[250, 0, 0, 0][..], &[b'b'; 250], &[0; 12]].concat());
+    Columns::decode(&bytes, &layout(), 3)
+}
+
+/// A count that only bytes behind it could bear out, the same ones for each count, once took memory without end.
+#[test]
+fn more_values_than_their_bytes_can_be_are_refused() {
+    let zero: &[u8] = &[0; 9];
+    let counts = |count: u8, own: [u8; 3]| [&[3, count, 0, 0, 0, 8][..], &own].concat();
+    assert!(forged(&[&counts(4, [1, 3, 0]), zero]).is_ok());
+    assert!(forged(&[&counts(200, [100, 50, 50]), zero]).is_err());
+    assert!(forged(&[&counts(200, [100, 50, 50]), &[0; 8], &[8], &[7; 200]]).is_ok());
+    for own in [[1, 3, 1], [1, 1, 1], [0, 0, 0]] {
+        assert!(forged(&[&counts(4, own), zero]).is_err(), "{own:?}");
+    }
+    assert!(forged(&[&[3, 0, 0, 0, 0, 0], zero]).is_err(), "values of no row");
+    let one_row = |count: u8| [&[2, count, 0, 0, 0][..], zero].concat();
+    assert!(forged(&[&one_row(1), zero]).is_ok());
+    assert!(forged(&[&one_row(200), zero]).is_err());
+}
+
+#[test]
+fn values_of_few_bits_read_back() {
+    let text = |at: u32| match at % 30 {
+        0 | 10 => r#"{"t":["x"],"n":[7],"two":[1,2]}"#,
+        20 => r#"{"t":["x"],"two":[2],"b":[true,false]}"#,
+        _ => "{}",
+    };
+    for count in [3_u32, 30, 300, 70_000] {
+        let mut rows = (0..count).map(|at| (i64::from(at), vec![Value::from(text(at))]));
+        let columns = Columns::build(&[ColumnType::Json], &mut rows);
+        let read = Columns::decode(&columns.encode(&layout()), &layout(), count as usize).unwrap();
+        assert_eq!(read, columns, "{count} rows");
+    }
+}
+
 /// The log keeps its complete blocks, whatever was written since.
 #[test]
 fn the_log_gives_what_one_block_gives() {
