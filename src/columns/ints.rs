@@ -68,8 +68,8 @@ impl Ints {
     pub fn in_ints(&self, ids: &[i64]) -> Bitmap {
         let span = self.max.wrapping_sub(self.base) as u64;
         let inside = ids.iter().filter(|id| (self.base..=self.max).contains(*id));
-        // A bit for each possible value costs less than sorting, unless the values are spread thinly.
-        if span < 64 * (self.len + ids.len()) as u64 {
+        // A bit for each possible value costs less than sorting, unless the values are spread thinly. A bitmap counts in 32 bits.
+        if span < (64 * (self.len + ids.len()) as u64).min(u32::MAX.into()) {
             let mut wanted = Bitmap::empty(span as usize + 1);
             inside.for_each(|id| wanted.insert(id.wrapping_sub(self.base) as u32));
             return self.codes.in_codes(self.len, &wanted);
@@ -130,5 +130,18 @@ pub fn exact_int(value: &Value) -> Option<i64> {
             cmp_int_real(int, *real).is_eq().then_some(int)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_beyond_32_bits_of_the_smallest_are_not_taken_for_others() {
+        let len = (1 << 26) + 1;
+        let ints = Ints { len, base: 7, max: 7 + (1 << 32), codes: Packed::Zero };
+        assert!(ints.in_ints(&[7 + (1 << 32)]).is_empty(), "every row has the smallest value");
+        assert_eq!(ints.in_ints(&[7]).count(), len);
     }
 }
