@@ -107,35 +107,34 @@ impl SegmentColumns {
         layer.map_or(Value::Null, |layer| layer.columns.value(column, place.ord))
     }
 
-    /// What is kept under `key`, or what `make` gives of the layers.
+    /// What is kept under `key`, or what `make` gives of the layers. A segment has a patch for each seal of a long merge, and a
+    /// forged one as many as it has bytes for: nothing but time may grow with their number.
     pub fn predicate(&self, key: Option<&str>, make: &dyn Fn(&Columns) -> Passing) -> Passing {
-        self.predicate_of(self.layers.len() - 1, key, make)
-    }
-
-    fn predicate_of(&self, at: usize, key: Option<&str>, make: &dyn Fn(&Columns) -> Passing) -> Passing {
-        let layer = &self.layers[at];
-        if let Some(key) = key
-            && let Some(found) = layer.predicates.lock().get(key)
-        {
-            return found.clone();
-        }
-        let made = match &layer.ords {
-            Some(ords) if at > 0 => {
-                self.predicate_of(at - 1, key, make).replaced(ords, &make(&layer.columns))
+        let known = |(at, layer): (usize, &Arc<Layer>)| Some((at, layer.kept(key?)?));
+        let known = self.layers.iter().enumerate().rev().find_map(known);
+        let (mut next, mut made) = known.map_or((0, None), |(at, passing)| (at + 1, Some(passing)));
+        for layer in &self.layers[next..] {
+            let own = make(&layer.columns);
+            let passing = match (made, &layer.ords) {
+                (Some(below), Some(ords)) => below.replaced(ords, &own),
+                _ => own,
+            };
+            next += 1;
+            // The next patch takes over the newest one, seldom the one below it, and hardly ever all rows.
+            if let Some(key) = key
+                && (next == 1 || next + 1 >= self.layers.len())
+            {
+                layer.keep(key, passing.clone());
             }
-            _ => make(&layer.columns),
-        };
-        if let Some(key) = key {
-            layer.keep(key, made.clone());
+            made = Some(passing);
         }
-        made
+        made.unwrap_or_else(|| make(self.whole()))
     }
 
     /// Keeps with the predicate `key` that `rows` were read, each with whether it passes.
     pub fn settle(&self, key: &str, rows: impl Iterator<Item = (u32, bool)>) {
         let Some(top) = self.layers.last() else { return };
-        let known = top.predicates.lock().get(key).cloned();
-        if let Some(known) = known {
+        if let Some(known) = top.kept(key) {
             top.keep(key, known.settled(rows));
         }
     }
@@ -159,11 +158,48 @@ impl SegmentColumns {
 }
 
 impl Layer {
+    fn kept(&self, key: &str) -> Option<Passing> {
+        self.predicates.lock().get(key).cloned()
+    }
+
     fn keep(&self, key: &str, passing: Passing) {
         let mut kept = self.predicates.lock();
         if kept.len() >= PREDICATES {
             kept.clear();
         }
         kept.insert(key.to_owned(), passing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Bounds;
+    use crate::value::Op;
+
+    /// Each patch once took a frame of the stack.
+    #[test]
+    fn a_predicate_is_evaluated_over_any_number_of_patches() {
+        let types = [ColumnType::Integer];
+        let layer = |values: &[i64]| {
+            let rows = (0_i64..).zip(values).map(|(rowid, value)| (rowid, vec![Value::Integer(*value)]));
+            Columns::build(&types, &mut rows.collect::<Vec<_>>().into_iter())
+        };
+        let layout = || Layout::of(&types);
+        let whole = Arc::new(Layer::whole(layer(&[1, 1, 0]), layout()));
+        let patch = |ords: Vec<u32>, values: &[i64]| Arc::new(Layer::patch(ords, layer(values), layout()));
+        let (low, high) = (patch(vec![0], &[0]), patch(vec![0, 2], &[0, 1]));
+        let ones =
+            |columns: &Columns| Passing::from(Bounds::from(columns.compare(0, Op::Eq, &Value::Integer(1))));
+        let passing = |patches: Vec<Arc<Layer>>, key| {
+            let columns = SegmentColumns::new(Arc::clone(&whole), patches);
+            columns.predicate(key, &ones).possible.iter().collect::<Vec<_>>()
+        };
+        let many = || std::iter::repeat_n(Arc::clone(&low), 300_000);
+        for key in [None, Some("ones"), Some("ones")] {
+            assert_eq!(passing(vec![], key), [0, 1]);
+            assert_eq!(passing(vec![Arc::clone(&high)], key), [1, 2]);
+        }
+        assert_eq!(passing(many().chain([Arc::clone(&high)]).collect(), None), [1, 2]);
     }
 }

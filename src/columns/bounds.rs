@@ -97,20 +97,20 @@ impl From<Bounds> for Passing {
 impl Passing {
     /// The same, where of the rows `ords` that is true which `own` says of them, in their order. A row may be there several
     /// times; then the last time counts.
-    pub fn replaced(&self, ords: &[u32], own: &Self) -> Self {
-        let replace = |rows: &Arc<Bitmap>, own: &Bitmap| {
-            let mut rows = Bitmap::clone(rows);
+    pub fn replaced(mut self, ords: &[u32], own: &Self) -> Self {
+        // Nothing is copied that nobody else holds.
+        let replace = |rows: &mut Arc<Bitmap>, own: &Bitmap| {
+            let rows = Arc::make_mut(rows);
             for (at, ord) in (0_u32..).zip(ords) {
                 if own.contains(at) { rows.insert(*ord) } else { rows.remove(*ord) }
             }
-            Arc::new(rows)
         };
-        let sure = |passing: &Self| Arc::clone(passing.sure.as_ref().unwrap_or(&passing.possible));
-        let is_open = self.sure.is_some() || own.sure.is_some();
-        Self {
-            possible: replace(&self.possible, &own.possible),
-            sure: is_open.then(|| replace(&sure(self), &sure(own))),
+        if self.sure.is_some() || own.sure.is_some() {
+            let sure = self.sure.get_or_insert_with(|| Arc::clone(&self.possible));
+            replace(sure, own.sure.as_ref().unwrap_or(&own.possible));
         }
+        replace(&mut self.possible, &own.possible);
+        self
     }
 
     /// The same, now that `rows` were read, each with whether it passes.
