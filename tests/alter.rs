@@ -116,6 +116,10 @@ fn what_cannot_be_altered_says_what_to_do() {
     assert!(db.collection("notes").open().unwrap().schema().find("x").is_none());
     let created = db.collection("more").create(Schema::new().integer("a").default_value(1));
     assert!(created.unwrap_err().to_string().contains("NOT NULL"));
+    for (default, fits) in [("{}", true), ("[1]", false), ("1", false), ("{", false)] {
+        let schema = Schema::new().json("meta").not_null().default_value(default);
+        assert_eq!(schema.validate("more").is_ok(), fits, "{default}");
+    }
 }
 
 #[test]

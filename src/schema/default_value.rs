@@ -1,6 +1,7 @@
 //! What may be the DEFAULT of a column, and how it is written in SQL.
 
 use super::{Column, ColumnKind, ColumnType, Schema};
+use crate::json::{self, Json};
 use crate::value::Value;
 
 impl Schema {
@@ -34,6 +35,12 @@ pub(super) fn check_value(kind: &ColumnKind, default: &Value) -> Result<(), Stri
         return Err(format!("the DEFAULT of a column of type {} cannot be of type {got}", kind.name()));
     }
     match default {
+        Value::Text(text)
+            if *kind == ColumnKind::Metadata(ColumnType::Json)
+                && !matches!(json::parse(text), Ok(Json::Object(_))) =>
+        {
+            Err(format!("the DEFAULT {} is not a JSON object", literal(default)))
+        }
         Value::Text(text) if text.contains('\0') => Err("a DEFAULT cannot hold a NUL character".into()),
         Value::Real(real) if !is_exact(*real) => Err(format!(
             "the DEFAULT {real:e} has more than 15 digits or an exponent beyond 20, which not every version of SQLite reads \

@@ -4,8 +4,7 @@ use super::Parser;
 use super::tokens::{Token, is_keyword};
 use crate::columns::affinity;
 use crate::error::Result;
-use crate::json::{self, Json};
-use crate::schema::{ColumnKind, ColumnType};
+use crate::schema::ColumnKind;
 use crate::value::Value;
 
 impl Parser<'_> {
@@ -61,10 +60,6 @@ impl Parser<'_> {
         let ColumnKind::Metadata(kind) = kind else { return Ok(Some(value)) };
         let shown = crate::schema::literal(&value);
         match affinity::store(*kind, value) {
-            Ok(Value::Text(text)) if *kind == ColumnType::Json => match json::parse(&text) {
-                Ok(Json::Object(_)) => Ok(Some(Value::Text(text))),
-                _ => self.error(format_args!("the DEFAULT {shown} is not a JSON object")),
-            },
             Ok(value) => Ok(Some(value)),
             Err(_) => self.error(format_args!("the DEFAULT {shown} is not of type {}", kind.name())),
         }
