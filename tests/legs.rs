@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Rng, env_number};
+use nearlite::rusqlite::Row;
 use nearlite::{Collection, Database, Fusion, Metric, Mmr, Schema, Search, col};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,4 +289,45 @@ fn diverse_rows_come_one_by_one_and_each_of_them_once() {
         .map(|hit| hit.unwrap().row::<serde_json::Value>().unwrap()["year"].to_string())
         .collect();
     assert_eq!(years.len(), 12, "{years:?}: five years and none");
+}
+
+/// `rank` was the relevance of rows that came in another order, and SQLite was told that they were in the order of `rank`.
+#[test]
+fn rows_that_were_picked_are_ranked_by_the_picks() {
+    let conn = common::open_memory();
+    conn.execute_batch("CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT, v VECTOR(2))").unwrap();
+    for (body, vector) in
+        [("owl", "[1,0]"), ("owl owl", "[0.99,0.1]"), ("hawk", "[0,1]"), ("owl a", "[0.9,0.3]")]
+    {
+        conn.execute("INSERT INTO docs(body, v) VALUES(?1, ?2)", [body, vector]).unwrap();
+    }
+    let found = |legs: &str, rest: &str| {
+        let sql = format!(
+            "SELECT rowid, rank, score FROM docs WHERE docs MATCH hybrid_query({legs}, '{{\"mmr\":0.3}}') {rest}"
+        );
+        let read =
+            |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?, row.get::<_, Option<f64>>(2)?));
+        common::rows(&conn, &sql, [], read).unwrap()
+    };
+    for legs in ["near('v', '[1,0]')", "near('v', '[1,0]'), words('owl')"] {
+        let ids = |rest: &str| found(legs, rest).into_iter().map(|row| row.0).collect::<Vec<_>>();
+        let picked = found(legs, "");
+        assert_eq!(picked.iter().map(|row| row.1).collect::<Vec<_>>(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(picked[1].0, 3, "the row that is unlike the first");
+        let order = ids("");
+        assert_eq!(ids("ORDER BY rank"), order);
+        assert_eq!(ids("ORDER BY rank LIMIT 2"), order[..2]);
+        assert_eq!(ids("ORDER BY +rank"), order);
+        assert_eq!(ids("AND rank <= 2 ORDER BY rank"), order[..2]);
+        assert_eq!(ids("AND rank > 3"), order[3..]);
+        for rest in ["", "AND k = 2"] {
+            let by_score = found(legs, &format!("{rest} ORDER BY score DESC"));
+            assert!(by_score.is_sorted_by(|a, b| a.2 >= b.2), "{by_score:?}");
+            let mut expected = ids(rest);
+            let mut rows: Vec<i64> = by_score.into_iter().map(|row| row.0).collect();
+            expected.sort_unstable();
+            rows.sort_unstable();
+            assert_eq!(rows, expected, "{rest}");
+        }
+    }
 }

@@ -76,7 +76,7 @@ impl Hit {
         };
         Self {
             rowid: found.rowid,
-            score: narrow(-found.rank()),
+            score: narrow(found.relevance()),
             distance: found.distance.map(narrow),
             bm25: found.bm25,
             vector_rank: found.vector_rank,
@@ -284,7 +284,7 @@ impl ExplainedHit {
 fn only_leg(found: &query::Hit) -> Option<LegScore> {
     let exact = found.distance.or(found.bm25.map(f64::from))?;
     let raw = narrow(exact);
-    let score = narrow(-found.rank());
+    let score = narrow(found.relevance());
     let rank = Some(found.position);
     Some(LegScore { rank, raw, normalized: score, weight: 1.0, contribution: score, filled: false, exact })
 }

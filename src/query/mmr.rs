@@ -56,7 +56,8 @@ impl Diversity {
         }
         let Some(at) = self.picks.pick() else { return Ok(None) };
         self.given += 1;
-        Ok(self.hits.get(at).cloned())
+        let picked = u32::try_from(self.given).ok();
+        Ok(self.hits.get(at).map(|hit| Hit { picked, ..hit.clone() }))
     }
 
     /// Draws rows until there were `count` of them.
@@ -89,7 +90,7 @@ impl Diversity {
         if self.cosine {
             return self.hits.iter().map(|hit| 1.0 - hit.distance.map_or(1.0, narrow)).collect();
         }
-        let scores = self.hits.iter().map(|hit| -hit.rank());
+        let scores = self.hits.iter().map(Hit::relevance);
         let best = scores.clone().fold(f64::NEG_INFINITY, f64::max);
         let worst = scores.clone().fold(f64::INFINITY, f64::min);
         let span = if best > worst { best - worst } else { 1.0 };

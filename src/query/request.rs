@@ -167,6 +167,8 @@ pub struct Hit {
     pub rowid: i64,
     /// Position among the ranked rows, from 1.
     pub position: u32,
+    /// Which pick of maximal marginal relevance it is, from 1.
+    pub picked: Option<u32>,
     /// Exact distance to the first vector leg, where the search has one and the row a vector.
     pub distance: Option<f64>,
     /// BM25 score of the first text leg that ranks, where the row matches it.
@@ -187,6 +189,7 @@ impl Hit {
         Self {
             rowid,
             position: 0,
+            picked: None,
             distance: None,
             bm25: None,
             score: None,
@@ -196,13 +199,18 @@ impl Hit {
         }
     }
 
-    /// Ascending means best first, whatever kind of search it was.
-    pub fn rank(&self) -> f64 {
+    /// Larger is better: the fused score, the negated distance or the BM25 score; 0 without any.
+    pub fn relevance(&self) -> f64 {
         match (self.score, self.distance, self.bm25) {
-            (Some(score), ..) => -f64::from(score),
-            (None, Some(distance), _) => distance,
-            (None, None, Some(bm25)) => -f64::from(bm25),
+            (Some(score), ..) => f64::from(score),
+            (None, Some(distance), _) => -distance,
+            (None, None, Some(bm25)) => f64::from(bm25),
             (None, None, None) => 0.0,
         }
+    }
+
+    /// Ascending means best first, whatever kind of search it was. Rows that were picked are ranked by the picks.
+    pub fn rank(&self) -> f64 {
+        self.picked.map_or(0.0 - self.relevance(), f64::from)
     }
 }

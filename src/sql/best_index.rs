@@ -146,7 +146,10 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan
         Some(ColumnRole::Hidden(Hidden::Rank)) => plan.is_search() && !term.desc,
         Some(ColumnRole::Hidden(Hidden::Distance)) => !term.desc && vector && !text,
         // Where a search has no such score it is NULL in every row: any order will do.
-        Some(ColumnRole::Hidden(Hidden::Score)) => plan.is_search() && term.desc,
+        Some(ColumnRole::Hidden(Hidden::Score)) if plan.is_search() && term.desc => {
+            plan.order = Order::Score;
+            true
+        }
         Some(ColumnRole::Hidden(Hidden::Bm25)) if term.desc && text && !vector => {
             // The text may turn out to be a hybrid query.
             plan.order = Order::Bm25;

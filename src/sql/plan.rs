@@ -173,6 +173,8 @@ pub enum Order {
     Descending,
     /// From the largest BM25 score to the smallest, then those that have none.
     Bm25,
+    /// From the largest fused score to the smallest.
+    Score,
 }
 
 impl Order {
@@ -182,6 +184,7 @@ impl Order {
             Self::Ascending => Some("asc"),
             Self::Descending => Some("desc"),
             Self::Bm25 => Some("bm25"),
+            Self::Score => Some("score"),
         }
     }
 }
@@ -209,7 +212,7 @@ impl QueryPlan {
         let bad = || Error::Value(format!("not a plan of this table: {text}"));
         let mut plan = Self::default();
         for token in inside.ok_or_else(bad)?.split_whitespace() {
-            let order = [Order::Ascending, Order::Descending, Order::Bm25];
+            let order = [Order::Ascending, Order::Descending, Order::Bm25, Order::Score];
             if let Some(order) = order.into_iter().find(|order| order.token() == Some(token)) {
                 plan.order = order;
             } else if token == "unranked" {

@@ -358,6 +358,8 @@ impl<'a> RequestBuilder<'a> {
                     request.within.push((op, bound));
                     request.within_first = true;
                 }
+                // It counts the picks.
+                Term::Rank(_) if request.mmr.is_some() => {}
                 Term::Rank(op) if !text && !several => request.within.push((op, bound)),
                 Term::Rank(op) => request.until.push((op, bound)),
                 Term::Score(_) if !several => return false,

@@ -72,17 +72,24 @@ impl SearchScan {
         request.descending = plan.order == Order::Descending;
         let (unranked, legs) = (request.unranked, Rc::from(request.legs.as_slice()));
         let counts = plan.lazy && !unranked && !hybrid;
+        if plan.order == Order::Score && request.limit.is_none() {
+            // All rows come, in an order that no pick changes.
+            request.mmr = None;
+        }
+        let picked = request.mmr.is_some();
         let ranked = request.first_batch().max(FIRST_RANKED);
         let mut search = Search::start(shared.on(), shared.pin()?, request)?;
         let mut sorted = match plan.order {
             Order::Own => None,
             Order::Bm25 => hybrid.then(|| rest(shared, &mut search)),
+            Order::Score => picked.then(|| rest(shared, &mut search)),
             Order::Ascending | Order::Descending => (!unranked).then(|| rest(shared, &mut search)),
         }
         .transpose()?;
         if let Some(hits) = &mut sorted {
             match plan.order {
                 Order::Bm25 => hits.sort_by(|a, b| b.bm25.partial_cmp(&a.bm25).unwrap_or(Ordering::Equal)),
+                Order::Score => hits.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal)),
                 Order::Descending => hits.sort_by_key(|hit| Reverse(hit.rowid)),
                 Order::Ascending | Order::Own => hits.sort_by_key(|hit| hit.rowid),
             }
