@@ -28,10 +28,12 @@ pub(super) fn condition(
     /// SQLite takes 32,766 parameters.
     const PARAMETERS: usize = 30_000;
     let Some(filter) = filter else { return Ok(("1".into(), Vec::new())) };
-    let mut params = Vec::new();
-    let sql = filter.to_sql(inner.table(), &inner.schema, &mut params);
-    if params.len() <= PARAMETERS {
-        return Ok((sql, params));
+    if !filter.differs_in_sql(&inner.schema, inner.storage.utf8) {
+        let mut params = Vec::new();
+        let sql = filter.to_sql(inner.table(), &inner.schema, &mut params);
+        if params.len() <= PARAMETERS {
+            return Ok((sql, params));
+        }
     }
     let pinned = inner.pin(conn)?;
     let mut rowids = query::passing_rowids(pinned.snapshot(inner.on(conn)), filter)?;

@@ -27,7 +27,7 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
     let search = constraints.iter().any(|constraint| is_match(schema, constraint));
     let mut used: Vec<Used> = Vec::new();
     for (index, constraint) in constraints.iter().enumerate() {
-        let question = Question::new(schema, table, info, search, index, constraint);
+        let question = Question::new(&shared.collection, info, search, index, constraint);
         if !constraint.usable {
             if question.is_needed() {
                 return Ok(Verdict::Unusable);

@@ -3,6 +3,7 @@
 use super::columns::{ColumnRole, Hidden, hidden_columns};
 use super::module::{Constraint, ConstraintOp, IndexInfo};
 use super::plan::{MATCHES_JSON, MATCHES_ROW, Term};
+use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::{Op, Value};
@@ -14,6 +15,8 @@ const MAX_OMITTED: usize = 16;
 pub struct Question<'q, 'i> {
     schema: &'q Schema,
     table: &'q str,
+    /// Whether SQLite orders texts as the search does.
+    utf8: bool,
     info: &'q IndexInfo<'i>,
     /// Whether any term of the WHERE makes it a search.
     search: bool,
@@ -50,16 +53,17 @@ fn comparison(op: ConstraintOp) -> Option<Op> {
 impl<'q, 'i> Question<'q, 'i> {
     /// About the term `index`.
     pub fn new(
-        schema: &'q Schema,
-        table: &'q str,
+        collection: &'q OpenCollection,
         info: &'q IndexInfo<'i>,
         search: bool,
         index: usize,
         constraint: &Constraint,
     ) -> Self {
+        let schema = &collection.schema;
         Self {
             schema,
-            table,
+            table: collection.table(),
+            utf8: collection.storage.utf8,
             info,
             search,
             index,
@@ -227,6 +231,8 @@ impl<'q, 'i> Question<'q, 'i> {
             ConstraintOp::Eq if self.in_list && self.is_binary() => Some((Term::In(at), !text)),
             // SQLite does not reveal the collation of `<>`. What differs in bytes is a superset of what differs otherwise.
             ConstraintOp::Ne => Some((Term::Compare(at, Op::Ne), !text)),
+            // SQLite's order is not the search's.
+            op if text && op != ConstraintOp::Eq && !self.utf8 => None,
             op => {
                 let op = comparison(op)?;
                 self.is_binary().then(|| (Term::Compare(at, op), !text || self.is_literal_text()))

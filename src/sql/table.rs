@@ -28,7 +28,7 @@ impl VirtualTable for Table {
         let (storage, schema) = if create {
             let schema = ddl::parse(&table, args.get(3..).unwrap_or_default())?;
             TextConfig::of(&schema).validate()?;
-            let storage = Storage::new(&database, &table, &schema);
+            let storage = Storage::new(conn, &database, &table, &schema)?;
             storage.create(conn, &schema)?;
             (storage, schema)
         } else {

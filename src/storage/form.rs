@@ -30,12 +30,19 @@ pub(super) const NO_TILES: i64 = -1;
 
 /// Which tables there are, and how vectors lie in them.
 pub(super) struct Form {
+    /// Whether the file holds texts in UTF-8.
+    pub utf8: bool,
     /// The root is in `t_config`, and the tables of the index are made when they are needed.
     pub lean: bool,
     /// Whether there is a `t_tiles`, sooner or later.
     pub tiles: bool,
     /// Rows of a tile; 0: none is made.
     pub tile_rows: usize,
+}
+
+/// Whether the files of the connection, which have one encoding, hold texts in UTF-8. An authorizer may forbid PRAGMA.
+pub(super) fn is_utf8(conn: &Connection) -> Result<bool> {
+    Ok(conn.query_row("SELECT CAST('a' AS BLOB) = x'61'", [], |row| row.get(0))?)
 }
 
 /// The form and the declaration of a table.
@@ -100,7 +107,7 @@ pub(super) fn read_config(conn: &Connection, database: &str, table: &str) -> Res
         }
         _ => return Err(Error::corrupt(place, "the rows of a tile are missing")),
     };
-    Ok((Form { lean, tiles, tile_rows }, schema))
+    Ok((Form { utf8: is_utf8(conn)?, lean, tiles, tile_rows }, schema))
 }
 
 fn nonce_of(value: ValueRef<'_>) -> Option<[u8; 16]> {

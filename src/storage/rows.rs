@@ -120,20 +120,28 @@ impl Storage {
         test: &dyn Fn(&str) -> Option<bool>,
     ) -> Result<Vec<i64>> {
         let mut statement = conn.prepare_cached(&self.sql.keys_from)?;
-        let mut rows = statement.query([first])?;
-        let mut ids = Vec::new();
+        // In another encoding SQLite's order is another one, too.
+        let mut rows = statement.query([if self.utf8 { first } else { "" }])?;
+        let (mut ids, mut unordered) = (Vec::new(), Vec::new());
         while let Some(row) = rows.next()? {
             let rowid = row.get(1).map_err(|error| self.row_error(error))?;
             let key = Value::from(row.get_ref(0)?);
-            match test(key.as_text().unwrap_or_default()) {
-                Some(true) => {
+            let key = key.as_text().unwrap_or_default();
+            match test(key) {
+                Some(true) if self.utf8 => {
                     memory::grow(&mut ids, 1)?;
                     ids.push(rowid);
                 }
-                Some(false) => {}
-                None => break,
+                Some(true) if key >= first => {
+                    memory::grow(&mut unordered, 1)?;
+                    unordered.push((key.to_owned(), rowid));
+                }
+                None if self.utf8 => break,
+                _ => {}
             }
         }
+        unordered.sort_unstable();
+        ids.extend(unordered.into_iter().map(|(_, rowid)| rowid));
         Ok(ids)
     }
 

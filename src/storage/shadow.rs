@@ -1,6 +1,6 @@
 //! The shadow tables of one collection: their names, creation, renaming, removal, configuration and settings.
 
-use super::form::{FORMAT, FORMAT_OF_NINE_TABLES, Form, NO_TILES, read_config};
+use super::form::{FORMAT, FORMAT_OF_NINE_TABLES, Form, NO_TILES, is_utf8, read_config};
 use super::kind::object_called;
 use super::run::Run;
 use super::tables::{INDEX, ROOT, SHADOWS, fresh_nonce, is_of_index};
@@ -27,6 +27,8 @@ pub struct Storage {
     pub database: String,
     /// Name of the collection.
     pub table: String,
+    /// Whether the file holds texts in UTF-8. Otherwise SQLite orders them by other bytes than those that are seen here.
+    pub utf8: bool,
     /// Whether there is a `t_tiles`, sooner or later.
     tiles: bool,
     /// Whether the root is in `t_config`, and the tables of the index are made when they are needed.
@@ -76,8 +78,12 @@ fn stored(schema: &Schema) -> impl Iterator<Item = &Column> {
 
 impl Storage {
     /// The shadow tables of a new collection.
-    pub fn new(database: &str, table: &str, schema: &Schema) -> Self {
-        Self::of(database, table, schema, Form { lean: true, tiles: true, tile_rows: Tiling::choose(schema) })
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn new(conn: &Connection, database: &str, table: &str, schema: &Schema) -> Result<Self> {
+        let (utf8, tile_rows) = (is_utf8(conn)?, Tiling::choose(schema));
+        Ok(Self::of(database, table, schema, Form { utf8, lean: true, tiles: true, tile_rows }))
     }
 
     /// The shadow tables of an existing collection, and its declaration.
@@ -157,6 +163,7 @@ impl Storage {
             table: table.to_owned(),
             tiles: form.tiles,
             lean: form.lean,
+            utf8: form.utf8,
             tiles_seen: Arc::new(AtomicBool::new(!form.lean)),
             tiling: Tiling::new(schema, form.tile_rows),
             specs: schema.vectors().map(|(_, spec)| spec.clone()).collect(),

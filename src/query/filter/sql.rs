@@ -1,13 +1,28 @@
-//! A filter as SQL: with parameters, to run; and as a short text, to show in a plan.
+//! A filter as SQL, with parameters.
 
 use super::Filter;
 use crate::schema::{ColumnKind, ColumnType, Schema, quoted};
-use crate::value::Value;
+use crate::value::{Op, Value};
 
 /// Longest list written as single parameters; SQLite allows 32,766 in a statement.
 const MAX_PARAMETERS: usize = 64;
 
 impl Filter {
+    /// Whether SQLite finds other rows by [`to_sql`](Self::to_sql): it orders texts by the bytes that the file has for them, which
+    /// are not always those of UTF-8.
+    pub(crate) fn differs_in_sql(&self, schema: &Schema, utf8: bool) -> bool {
+        match self {
+            Self::Compare { column, op: Op::Lt | Op::Le | Op::Gt | Op::Ge, .. } => {
+                !utf8 && is_text(schema, column)
+            }
+            Self::And(filters) | Self::Or(filters) => {
+                filters.iter().any(|filter| filter.differs_in_sql(schema, utf8))
+            }
+            Self::Not(filter) => filter.differs_in_sql(schema, utf8),
+            _ => false,
+        }
+    }
+
     /// The same filter as an SQL expression over the table called `table`; its `?`s stand for the values appended to `params`, in order.
     pub(crate) fn to_sql(&self, table: &str, schema: &Schema, params: &mut Vec<Value>) -> String {
         match self {

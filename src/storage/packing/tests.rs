@@ -19,7 +19,7 @@ struct Table {
 impl Table {
     fn new(schema: Schema) -> Self {
         let conn = Connection::open_in_memory().unwrap();
-        let storage = Storage::new("main", "t", &schema);
+        let storage = Storage::new(&conn, "main", "t", &schema).unwrap();
         storage.create(&conn, &schema).unwrap();
         Self { conn, storage, schema, model: BTreeMap::new() }
     }
