@@ -114,3 +114,41 @@ fn ranges_of_texts_find_the_same_rows_in_every_encoding() {
         command(&conn, "integrity-check");
     }
 }
+
+/// SQLite reads a pattern up to its first NUL: `delete_where` once deleted every row whose text begins like that.
+#[test]
+fn a_nul_in_a_filter_is_a_character_like_others() {
+    let texts = ["ab", "ab\0c", "AB\0cd", "ab\0d", "a", "b"];
+    let many = |text: &str| (0..100).map(|n| format!("x{n}")).chain([text.to_owned()]).collect::<Vec<_>>();
+    for column in ["key", "lang"] {
+        let of = || col(column);
+        for (filter, found) in [
+            (of().starts_with("ab\0c"), vec![1]),
+            (of().like_prefix("ab\0c"), vec![1, 2]),
+            (of().like("AB\0_"), vec![1, 3]),
+            (of().contains("b\0c"), vec![1]),
+            (of().is_in(many("ab\0c")), vec![1]),
+            (of().eq("ab\0c"), vec![1]),
+            (of().starts_with("ab\0c").not().and(of().ne("b")), vec![0, 2, 3, 4]),
+            (of().like("ab\0%").or(of().eq("b")), vec![1, 2, 3, 5]),
+        ] {
+            let conn = open_memory();
+            conn.execute_batch(
+                "CREATE VIRTUAL TABLE docs USING nearlite(key TEXT PRIMARY KEY, lang TEXT, v VECTOR(2))",
+            )
+            .unwrap();
+            for text in texts {
+                conn.execute("INSERT INTO docs(key, lang, v) VALUES(?1, ?1, '[1,0]')", [text]).unwrap();
+            }
+            let docs = Collection::on(&conn, "docs").unwrap();
+            let mut expected: Vec<&str> = found.iter().map(|at| texts[*at]).collect();
+            expected.sort_unstable();
+            assert_eq!(filtered(&docs, &filter), expected, "{filter:?}");
+            let changed = docs.update_where(filter.clone(), &serde_json::json!({"v": [0.0, 1.0]})).unwrap();
+            assert_eq!(changed, found.len(), "{filter:?}");
+            assert_eq!(docs.delete_where(filter.clone()).unwrap(), found.len(), "{filter:?}");
+            assert_eq!(docs.len().unwrap(), texts.len() - found.len(), "{filter:?}");
+            assert_eq!(docs.count(filter).unwrap(), 0);
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! The filter of a query: a tree over column names that users build, serialise and compare.
 //!
 //! A filter means what the same WHERE clause means in SQLite, three-valued logic included: a row qualifies where the
-//! filter is true, and the NOT of a comparison with NULL is not true. [`Filter::bind`] resolves the names against a
-//! schema, once a query; the [`Predicate`] it gives is evaluated for whole segments and for single rows.
+//! filter is true, and the NOT of a comparison with NULL is not true. But texts have the order of their UTF-8 in every file,
+//! and a NUL in a pattern is a character like others. [`Filter::bind`] resolves the names against a schema, once a query; the
+//! [`Predicate`] it gives is evaluated for whole segments and for single rows.
 
 mod column_ref;
 mod json;

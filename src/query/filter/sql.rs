@@ -8,10 +8,11 @@ use crate::value::{Op, Value};
 const MAX_PARAMETERS: usize = 64;
 
 impl Filter {
-    /// Whether SQLite finds other rows by [`to_sql`](Self::to_sql): it orders texts by the bytes that the file has for them, which
-    /// are not always those of UTF-8.
+    /// Whether SQLite finds other rows by [`to_sql`](Self::to_sql): it reads a pattern up to its first NUL, and orders texts by
+    /// the bytes that the file has for them, which are not always those of UTF-8.
     pub(crate) fn differs_in_sql(&self, schema: &Schema, utf8: bool) -> bool {
         match self {
+            Self::Prefix { prefix: text, .. } | Self::Like { pattern: text, .. } => text.contains('\0'),
             Self::Compare { column, op: Op::Lt | Op::Le | Op::Gt | Op::Ge, .. } => {
                 !utf8 && is_text(schema, column)
             }
@@ -101,9 +102,12 @@ fn in_list(name: &str, text: bool, values: &[Value], params: &mut Vec<Value>) ->
         params.extend(values.iter().cloned());
         return format!("{name} IN ({})", vec!["?"; values.len()].join(", "));
     }
-    // Integers and texts go into one JSON array; the rest, which JSON cannot carry exactly, stay parameters.
-    let (plain, rest): (Vec<&Value>, Vec<&Value>) =
-        values.iter().partition(|value| matches!(value, Value::Integer(_) | Value::Text(_)));
+    // Integers and texts go into one JSON array; the rest, which JSON cannot carry exactly, stay parameters. So do texts with a
+    // NUL, where older versions of SQLite end what they read of JSON.
+    let (plain, rest): (Vec<&Value>, Vec<&Value>) = values.iter().partition(|value| match value {
+        Value::Text(text) => !text.contains('\0'),
+        value => matches!(value, Value::Integer(_)),
+    });
     let array: Vec<serde_json::Value> = plain
         .into_iter()
         .map(|value| match value {
