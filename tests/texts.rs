@@ -1,11 +1,12 @@
-//! Texts that SQLite and the search do not read alike, as in another encoding than UTF-8. Searches, filters and changes find the
-//! rows that they find in an ordinary table.
+//! Texts that SQLite and the search do not read alike: in another encoding than UTF-8, with a NUL in them, of bytes that are no
+//! UTF-8. Searches, filters and changes find the rows that they find in an ordinary table.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use common::{command, open_memory, rows};
-use nearlite::rusqlite::{Connection, Params, params};
+use nearlite::rusqlite::types::{ToSqlOutput, ValueRef};
+use nearlite::rusqlite::{Connection, Params, ToSql, params};
 use nearlite::{Collection, Filter, col};
 
 /// In UTF-16 some of them have another order than in UTF-8.
@@ -112,6 +113,44 @@ fn ranges_of_texts_find_the_same_rows_in_every_encoding() {
         }
         assert_eq!(docs.delete_where(col("lang").lt("é")).unwrap(), 3, "{encoding}");
         command(&conn, "integrity-check");
+    }
+}
+
+/// A text of bytes that are no UTF-8.
+struct Bytes(&'static [u8]);
+
+impl ToSql for Bytes {
+    fn to_sql(&self) -> nearlite::rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
+#[test]
+fn a_text_that_is_no_utf_8_is_compared_by_its_bytes() {
+    let conn = tables("UTF-8");
+    for bytes in [&b"\xff"[..], b"a\xff", b"a\xffb", b"\xf0\x9f", b"a\xef\xbf\xbdb"] {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for op in ["<", "<=", ">", ">=", "=", "<>", "IN", "GLOB", "LIKE"] {
+            for column in ["key", "lang"] {
+                let literal = format!("CAST(x'{hex}' AS TEXT)");
+                for value in [literal.clone(), format!("(SELECT {literal})"), "?1".into()] {
+                    let value = match op {
+                        "IN" => format!("('none', {value})"),
+                        "GLOB" => format!("{value} || '*'"),
+                        "LIKE" => format!("{value} || '%'"),
+                        _ => value,
+                    };
+                    let condition = format!("{column} {op} {value} AND ?1 IS NOT NULL");
+                    let expected = passing(&conn, "plain", &condition, [Bytes(bytes)]);
+                    let search = format!("v MATCH '[1,0]' AND {condition}");
+                    assert_eq!(
+                        passing(&conn, "docs", &search, [Bytes(bytes)]),
+                        expected,
+                        "{condition}: {hex}"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::table_state::TableState;
 use crate::columns::affinity::text_to_number;
 use crate::query::Filter;
 use crate::schema::{ColumnKind, ColumnType};
-use crate::value::Value;
+use crate::value::{Op, Value};
 
 /// Name of the column at `at`.
 pub fn column_name(shared: &TableState, at: usize) -> String {
@@ -16,13 +16,15 @@ pub fn column_name(shared: &TableState, at: usize) -> String {
 pub fn filter_of(shared: &TableState, term: Term, value: Value) -> Option<Filter> {
     Some(match term {
         Term::Compare(at, _) if is_text(shared, at) && is_number(&value) => return None,
+        Term::Compare(at, op) if op != Op::Eq && is_text(shared, at) && is_uncertain(&value) => return None,
         Term::Compare(at, op) => Filter::Compare { column: column_name(shared, at), op, value },
         Term::Null(at, true) => Filter::IsNull { column: column_name(shared, at) },
         Term::Null(at, false) => Filter::Not(Box::new(Filter::IsNull { column: column_name(shared, at) })),
         Term::Pattern(at, glob) => {
             let text = value.as_text()?;
-            // SQLite reads a pattern up to its first NUL.
-            let wild: &[char] = if glob { &['*', '?', '[', '\0'] } else { &['%', '_', '\0'] };
+            // SQLite reads a pattern up to its first NUL, and takes U+FFFD for any bytes that are no UTF-8.
+            let wild: &[char] =
+                if glob { &['*', '?', '[', '\0', REPLACED] } else { &['%', '_', '\0', REPLACED] };
             // An ESCAPE clause changes the function's arity, so SQLite does not offer such a LIKE here.
             let prefix = &text[..text.find(wild).unwrap_or(text.len())];
             if prefix.is_empty() {
@@ -48,6 +50,15 @@ pub fn is_text(shared: &TableState, at: usize) -> bool {
 /// SQLite, which knows the affinity of the right side, checks the rows.
 fn is_number(value: &Value) -> bool {
     matches!(value, Value::Integer(_) | Value::Real(_))
+}
+
+/// What stands in a [`Value`] for bytes that are no UTF-8.
+const REPLACED: char = char::REPLACEMENT_CHARACTER;
+
+/// Whether the value may stand for a text of other bytes. No stored text equals that one, and it has another place in the order of
+/// texts.
+pub fn is_uncertain(value: &Value) -> bool {
+    value.as_text().is_some_and(|text| text.contains(REPLACED))
 }
 
 /// The same of an IN list.

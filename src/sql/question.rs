@@ -1,12 +1,13 @@
 //! One term of a WHERE as SQLite's planner offers it, and what the table makes of it.
 
 use super::columns::{ColumnRole, Hidden, hidden_columns};
+use super::filter_terms::is_uncertain;
 use super::module::{Constraint, ConstraintOp, IndexInfo};
 use super::plan::{MATCHES_JSON, MATCHES_ROW, Term};
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
 use crate::schema::{ColumnKind, ColumnType, Schema};
-use crate::value::{Op, Value};
+use crate::value::Op;
 
 /// SQLite checks the terms from this one on again, whatever a plan promises.
 const MAX_OMITTED: usize = 16;
@@ -87,7 +88,9 @@ impl<'q, 'i> Question<'q, 'i> {
     }
 
     fn is_literal_text(&self) -> bool {
-        matches!(self.info.rhs_value(self.index), Some(Value::Text(_)))
+        self.info
+            .rhs_value(self.index)
+            .is_some_and(|value| value.as_text().is_some() && !is_uncertain(&value))
     }
 
     fn refuse<T>(&self, what: impl std::fmt::Display) -> Result<T> {
