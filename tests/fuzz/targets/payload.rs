@@ -37,6 +37,13 @@ const NEAREST: [&str; 4] = [
     "SELECT rowid FROM docs WHERE docs MATCH hybrid_query('w2', '[0.5, 0.5]', '{\"column\": \"tiny\"}') ORDER BY rank LIMIT 8",
 ];
 
+/// Those of a table with JSON in it.
+const OBJECTS: [&str; 3] = [
+    "SELECT rowid FROM docs WHERE tiny MATCH '[0, 0]' AND json_matches(meta, '{\"tags\": {\"$contains\": \"x\"}}') ORDER BY rowid",
+    "SELECT rowid FROM docs WHERE tiny MATCH '[0, 0]' AND json_matches(meta, '{\"o.n\": {\"$gte\": 3}, \"tags\": {\"$in\": [1, true]}}') ORDER BY rowid",
+    "SELECT rowid FROM docs WHERE tiny MATCH '[0, 0]' AND json_matches(meta, '{\"$not\": {\"r\": null}}') ORDER BY rowid",
+];
+
 type Answer = Result<Vec<i64>, String>;
 
 /// One value of a shadow table.
@@ -50,27 +57,33 @@ struct Cell {
 /// A sound file, its values and its answers.
 struct Template {
     file: Vec<u8>,
+    json: bool,
     cells: Vec<Cell>,
     chunks: Vec<usize>,
     reads: Vec<Answer>,
     nearest: Vec<Answer>,
 }
 
-/// With revised rows in it, or without.
-fn template(revised: bool) -> &'static Template {
-    static TEMPLATES: [OnceLock<Template>; 2] = [OnceLock::new(), OnceLock::new()];
-    TEMPLATES[usize::from(revised)].get_or_init(|| {
+/// With revised rows in it, or without, and the same of JSON.
+fn template(revised: bool, json: bool) -> &'static Template {
+    static TEMPLATES: [OnceLock<Template>; 4] = [const { OnceLock::new() }; 4];
+    TEMPLATES[usize::from(revised) + 2 * usize::from(json)].get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("template.db");
         let conn = open(&path);
-        fill(&conn, revised);
+        fill(&conn, revised, json);
         let cells = cells(&conn);
         let chunks = (0..cells.len()).filter(|at| cells[*at].table == "chunks").collect();
-        let (reads, nearest) = (answers(&conn, &READS), answers(&conn, &NEAREST));
+        let (reads, nearest) = (answers(&conn, &reads(json)), answers(&conn, &NEAREST));
         assert!(reads.iter().chain(&nearest).all(Result::is_ok), "{reads:?} {nearest:?}");
         drop(conn);
-        Template { file: std::fs::read(&path).unwrap(), cells, chunks, reads, nearest }
+        Template { file: std::fs::read(&path).unwrap(), json, cells, chunks, reads, nearest }
     })
+}
+
+fn reads(json: bool) -> Vec<&'static str> {
+    let objects: &[&str] = if json { &OBJECTS } else { &[] };
+    READS.iter().chain(objects).copied().collect()
 }
 
 fn open(path: &Path) -> Connection {
@@ -81,12 +94,13 @@ fn open(path: &Path) -> Connection {
 }
 
 /// Two segments, the first of them with graphs, both with dead rows, and a log of additions, removals and kills.
-fn fill(conn: &Connection, revised: bool) {
-    conn.execute_batch(
+fn fill(conn: &Connection, revised: bool, json: bool) {
+    let meta = if json { ", meta JSON" } else { "" };
+    conn.execute_batch(&format!(
         "CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body TEXT FULLTEXT, lang TEXT, year INTEGER,
             price REAL, flag BOOLEAN, tiny VECTOR(2) METRIC l2 INDEX hnsw(m=4, ef_construction=8),
-            large VECTOR(200) INDEX hnsw(m=4, ef_construction=8))",
-    )
+            large VECTOR(200) INDEX hnsw(m=4, ef_construction=8){meta})",
+    ))
     .unwrap();
     common::set(conn, "automerge", 0);
     // Every input makes the process decode other bytes.
@@ -94,6 +108,15 @@ fn fill(conn: &Connection, revised: bool) {
     let mut noise = Noise(5);
     let mut add = |rows: std::ops::RangeInclusive<i64>| {
         conn.execute_batch("BEGIN").unwrap();
+        let objects = format!(
+            "UPDATE docs SET meta = CASE rowid % 4
+                 WHEN 0 THEN json_object('tags', json_array('x', rowid % 3, rowid % 2 = 0), 'o', json_object('n', rowid % 7))
+                 WHEN 1 THEN json_object('tags', json_array('x'), 'r', rowid / 2.0)
+                 WHEN 2 THEN json_object('tags', json_array(1, 2, json('true')), 'r', NULL) END
+             WHERE rowid BETWEEN {} AND {}",
+            rows.start(),
+            rows.end()
+        );
         for at in rows {
             // Some rows are equal, some have no vector.
             let tiny = [at / 2 % 40, at % 7].map(|whole| whole as f32 / 10.0);
@@ -105,6 +128,9 @@ fn fill(conn: &Connection, revised: bool) {
                 params![at, lang, common::blob(&tiny), large],
             )
             .unwrap();
+        }
+        if json {
+            conn.execute_batch(&objects).unwrap();
         }
         conn.execute_batch("COMMIT").unwrap();
     };
@@ -157,7 +183,8 @@ fn answers(conn: &Connection, queries: &[&str]) -> Vec<Answer> {
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes(data);
     let flags = bytes.u8();
-    let template = template(flags & 8 != 0);
+    let template = template(flags & 8 != 0, flags & 16 != 0);
+    let of_rows = reads(template.json);
     let (with_checksums, with_writes, unhealed) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("damaged.db");
@@ -191,7 +218,7 @@ pub fn run(data: &[u8]) {
     drop(plain);
 
     let conn = open(&path);
-    let reads = answers(&conn, &READS);
+    let reads = answers(&conn, &of_rows);
     let nearest = answers(&conn, &NEAREST);
     let check = honest(conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')"));
     if whole {
@@ -209,7 +236,7 @@ pub fn run(data: &[u8]) {
                 "integrity-check finds nothing, yet {sql}: {got:?}, not {want:?}"
             );
         };
-        for ((sql, got), want) in READS.iter().zip(&reads).zip(&template.reads) {
+        for ((sql, got), want) in of_rows.iter().zip(&reads).zip(&template.reads) {
             wrong(sql, got, want);
         }
         for ((sql, got), want) in NEAREST.iter().zip(&nearest).zip(&template.nearest) {
@@ -357,7 +384,7 @@ fn check_healed(path: &Path, whole: bool, written: bool, template: &Template) {
     let conn = open(path);
     let healed = honest(conn.execute_batch("INSERT INTO docs(docs) VALUES('rebuild')"))
         .and_then(|()| honest(conn.execute_batch("INSERT INTO docs(docs) VALUES('integrity-check')")));
-    let reads = answers(&conn, &READS);
+    let reads = answers(&conn, &reads(template.json));
     if whole {
         assert_eq!(healed, Ok(()), "rebuild");
         assert!(reads.iter().all(Result::is_ok), "after rebuild: {reads:?}");
