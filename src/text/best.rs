@@ -55,7 +55,7 @@ pub(super) struct Best<'a> {
     ascends: bool,
     /// Whether none of the documents to come in the segment goes before the worst hit by its number.
     settled: bool,
-    /// How much tantivy's score may fall below the exact one.
+    /// How far tantivy's score, or its bound for some documents, may fall below the exact one, as a factor.
     slack: Score,
     failed: Result<()>,
 }
@@ -91,7 +91,9 @@ impl<'a> Best<'a> {
     }
 
     pub(super) fn push(&mut self, ord: u32, score: Score) {
-        if self.failed.is_err() || self.worst().is_some_and(|worst| score < worst.score) {
+        // With slack, tantivy offers equals of the worst hit though it is settled: they must not cost a lookup each.
+        let misses = |worst: &TextHit| score < worst.score || self.settled && score == worst.score;
+        if self.failed.is_err() || self.worst().is_some_and(misses) {
             return;
         }
         let tie = match self.ties.number(self.segment, ord) {

@@ -57,6 +57,8 @@ pub(super) struct Compiled {
     pub weight: Option<Box<dyn Weight>>,
     /// Scores them.
     pub exact: Exact,
+    /// Columns whose plain words tantivy may skip blocks of, with the average length that scores are by.
+    pub averages: Vec<(Field, Score)>,
     pub warnings: Vec<String>,
 }
 
@@ -110,7 +112,23 @@ impl<'a> Compiler<'a> {
             add(&place, Occur::Should, false, &weights, &phrases, &mut clauses);
             Some(boolean(clauses).weight(self.mode()).map_err(engine)?)
         };
-        Ok(Compiled { weight, exact: Exact { words: weights, root: place }, warnings })
+        let averages = if heavy { Vec::new() } else { self.averages(&words.leaves)? };
+        Ok(Compiled { weight, exact: Exact { words: weights, root: place }, averages, warnings })
+    }
+
+    fn averages(&self, leaves: &[&Leaf]) -> Result<Vec<(Field, Score)>> {
+        let Some(statistics) = &self.statistics else { return Ok(Vec::new()) };
+        let plain = |leaf: &&&Leaf| matches!(leaf.matcher, Matcher::Term(_));
+        let mut scopes: Vec<Scope> = leaves.iter().filter(plain).map(|leaf| leaf.scope).collect();
+        scopes.dedup();
+        let searched = |at: &usize| scopes.iter().any(|scope| self.config.holds(*scope, *at));
+        (0..self.config.fields.len())
+            .filter(searched)
+            .map(|at| {
+                let field = Field::from_field_id(at as u32);
+                Ok((field, statistics.average(field).map_err(engine)?))
+            })
+            .collect()
     }
 
     fn mode(&self) -> EnableScoring<'_> {

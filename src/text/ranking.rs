@@ -11,6 +11,7 @@ use super::windows::each_window;
 use super::{engine, guarded_read};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
+use tantivy::schema::Field;
 use tantivy::{Score, SegmentReader};
 
 /// Masks that allow fewer than one document in this many are walked document by document instead of filtering
@@ -41,11 +42,11 @@ impl TextSearcher {
             let mut best = Best::new(limit, ties);
             for (segment, reader) in self.readers() {
                 let Some(compiled) = prepared.of(self.edition(segment)) else { continue };
-                let Compiled { weight, exact, .. } = compiled;
+                let Compiled { weight, exact, averages, .. } = compiled;
                 // The sum of two numbers is the same in either order: only longer ones need care.
                 let terms = exact.terms();
-                let slack = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
-                best.enter(segment, slack)?;
+                let noise = if terms > 2 { 1.0 - terms as Score * SCORE_NOISE } else { 1.0 };
+                best.enter(segment, noise * bound_share(reader, averages)?)?;
                 let mask = allowed.get(segment).and_then(Option::as_ref);
                 let Some(weight) = weight else {
                     let all = 0..reader.max_doc();
@@ -143,6 +144,26 @@ impl TextSearcher {
             Ok(scores)
         })
     }
+}
+
+/// The share of the best score of a block that tantivy's bound for the block is at least.
+///
+/// For each 128 documents of a word tantivy keeps the frequency and length of the one that scores best by the average length `s` of
+/// its segment. Scores here are by the average `g` of all living documents, by which another one may be best. Of one document
+/// the norms `1 - b + b * length / average` by `g` and by `s` have a ratio between 1 and `s / g`, so its `tf / (tf + norm)`
+/// by `g` is that by `s` times something between 1 and `g / s`. None therefore scores more than the one kept times the larger of
+/// `s / g` and `g / s`.
+fn bound_share(reader: &SegmentReader, averages: &[(Field, Score)]) -> Result<Score> {
+    let mut share: Score = 1.0;
+    for (field, average) in averages {
+        let index = reader.inverted_index(*field).map_err(engine)?;
+        let ratio = index.total_num_tokens() as Score / reader.max_doc() as Score / average;
+        // Where either is 0, the column has no words to find.
+        if ratio > 0.0 && ratio.is_finite() {
+            share = share.min(ratio).min(1.0 / ratio);
+        }
+    }
+    Ok(if share < 1.0 { share * (1.0 - SCORE_NOISE) } else { share })
 }
 
 /// Scores the live matches among `ords`, which ascend.

@@ -55,17 +55,22 @@ impl Statistics<'_> {
         self.readers.parts.iter().try_fold(0, |sum, part| Ok(sum + part.live_doc_freq(term)?))
     }
 
+    /// Tokens of a living document in a field, on average.
+    pub(super) fn average(&self, field: Field) -> tantivy::Result<Score> {
+        Ok(self.total_num_tokens(field)? as Score / self.total_num_docs()? as Score)
+    }
+
     /// The weight of a phrase: of `fixed` terms, and of words found in `found` documents that stand for one more.
     pub(super) fn weight(&self, field: Field, fixed: &[Term], found: Option<u64>) -> Result<Bm25Weight> {
         let docs = self.total_num_docs().map_err(engine)?;
-        let tokens = self.total_num_tokens(field).map_err(engine)?;
+        let average = self.average(field).map_err(engine)?;
         let mut counts = Vec::with_capacity(fixed.len() + 1);
         for term in fixed {
             counts.push(self.doc_freq(term).map_err(engine)?);
         }
         counts.extend(found.map(|found| found.min(docs)));
         let first = counts.first().copied().unwrap_or(0).min(docs);
-        let weight = Bm25Weight::for_one_term_without_explain(first, docs, tokens as Score / docs as Score);
+        let weight = Bm25Weight::for_one_term_without_explain(first, docs, average);
         if counts.len() < 2 {
             return Ok(weight);
         }

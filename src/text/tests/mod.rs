@@ -9,6 +9,7 @@ mod marking;
 mod modes;
 mod open_words;
 mod oracle;
+mod pruning;
 mod quality;
 mod recent;
 mod segments;
