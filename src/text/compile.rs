@@ -5,7 +5,7 @@
 //! top k (block-max WAND).
 //! Prefixes and fuzzy words stand for many terms and score as one word that has their occurrences: by the number of
 //! documents that have any of them. Their documents are found ahead of the search, as are those of phrases that end in a
-//! prefix (see `finder`).
+//! prefix (see `finder`) and of loose ones (see `loose`).
 //! A query of many words or phrases, or one that asks for some of its words, is heavy: nothing of it goes to tantivy's boolean queries (see `windows`).
 
 use super::exact::{Exact, Place, Shared};
@@ -13,6 +13,7 @@ use super::finder::{Finder, Job, Outcome};
 use super::found::{FoundWeight, weight_of};
 use super::interrupt::Interrupt;
 use super::listed::Listed;
+use super::occurrences::is_pair;
 use super::opened::Readers;
 use super::queries::PlainSeek;
 use super::query_text::{Leaf, Matcher, Node, Scope, limit};
@@ -37,8 +38,8 @@ const LONG_PHRASE: usize = 8;
 /// Boosts times column weights end here.
 const LARGEST: Score = 1e30;
 
-/// Documents with words of loose phrases (three words and more, with ~) that a heavy query may have: the first
-/// number, and for each document of the index the second.
+/// Documents with words of loose phrases (three words and more, with ~) that a query may have: the first number, and for each
+/// document of the index the second. Only a heavy query can have as many.
 const LOOSE_WORK: (u64, u64) = (1 << 22, 128);
 
 pub(super) struct Compiler<'a> {
@@ -194,7 +195,10 @@ impl<'a> Compiler<'a> {
                 let field = Field::from_field_id(at as u32);
                 if ahead {
                     jobs.push(Job { field, matcher: &leaf.matcher });
-                } else if heavy && let Matcher::Phrase { tokens, .. } = &leaf.matcher {
+                }
+                if let Matcher::Phrase { tokens, slop: 1.., .. } = &leaf.matcher
+                    && tokens.len() > 2
+                {
                     for (_, token) in tokens {
                         let term = Term::from_field_text(field, token);
                         loose += self.readers.doc_freq(&term).map_err(engine)?;
@@ -300,7 +304,7 @@ fn is_found_ahead(matcher: &Matcher, heavy: bool) -> bool {
     match matcher {
         Matcher::Term(_) => false,
         Matcher::Prefix { .. } | Matcher::Fuzzy { .. } => true,
-        Matcher::Phrase { tokens, slop, prefix } => *prefix || heavy && (*slop == 0 || tokens.len() == 2),
+        Matcher::Phrase { tokens, slop, prefix } => heavy || *prefix || *slop > 0 && !is_pair(tokens),
     }
 }
 

@@ -22,6 +22,7 @@ mod joined;
 mod letters;
 mod lexis;
 mod listed;
+mod loose;
 mod marks;
 mod matches;
 mod merged;

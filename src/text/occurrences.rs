@@ -5,6 +5,7 @@
 
 use super::engine;
 use super::interrupt::Interrupt;
+use super::loose::{Places, each_match};
 use crate::bitmap::Bitmap;
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
@@ -85,6 +86,12 @@ impl Cursor {
 /// Words of a phrase with their places in it.
 pub(super) type Tokens = [(usize, String)];
 
+/// Whether a phrase is one of two different words. With slop, tantivy counts such as [`near`] does; it gives no other loose phrase
+/// what `loose` says.
+pub(super) fn is_pair(tokens: &Tokens) -> bool {
+    matches!(tokens, [(_, left), (_, right)] if left != right)
+}
+
 /// Reads phrases of one column of one segment.
 pub(super) struct Phrases<'a> {
     pub index: Arc<InvertedIndexReader>,
@@ -147,7 +154,7 @@ impl<'a> Phrases<'a> {
     }
 
     /// Calls `each` with every document of `range` (and of `gate`) that has the phrase, and the positions where it
-    /// begins; with slop (of two tokens only), as many positions as it has matches.
+    /// begins; with slop, as many positions as it has matches.
     pub(super) fn each(
         &mut self,
         tokens: &Tokens,
@@ -168,7 +175,7 @@ impl<'a> Phrases<'a> {
             cursors[place].1.offsets.push(*offset as u32);
         }
         let ordered = |at: usize| known.get(tokens[at].1.as_str()).copied().unwrap_or(0);
-        let pair = (slop > 0 && tokens.len() == 2).then(|| (ordered(0), ordered(1)));
+        let pair = (slop > 0 && is_pair(tokens)).then(|| (ordered(0), ordered(1)));
         let mut order: Vec<usize> = (0..cursors.len()).collect();
         order.sort_by_key(|at| cursors[*at].0.len());
         let Some((first, others)) = order.split_first() else { return Ok(()) };
@@ -195,6 +202,13 @@ impl<'a> Phrases<'a> {
                     let gap = (tokens[1].0 - tokens[0].0) as u32;
                     near(&cursors[left].1.positions, &cursors[right].1.positions, gap, slop, &mut starts);
                     self.interrupt.after(starts.len())?;
+                }
+                None if slop > 0 => {
+                    starts.clear();
+                    let words: Vec<Places<'_>> =
+                        cursors.iter().map(|(_, word)| (&word.offsets[..], &word.positions[..])).collect();
+                    let work = |count| self.interrupt.after(count);
+                    each_match(&words, slop, &work, &mut |first, _| starts.push(first))?;
                 }
                 None => self.starts(&cursors, &mut starts)?,
             }

@@ -5,6 +5,7 @@ mod code;
 mod heavy;
 mod joined;
 mod language;
+mod loose;
 mod marking;
 mod modes;
 mod open_words;
