@@ -304,7 +304,7 @@ fn is_found_ahead(matcher: &Matcher, heavy: bool) -> bool {
     match matcher {
         Matcher::Term(_) => false,
         Matcher::Prefix { .. } | Matcher::Fuzzy { .. } => true,
-        Matcher::Phrase { tokens, slop, prefix } => heavy || *prefix || *slop > 0 && !is_pair(tokens),
+        Matcher::Phrase { tokens, slop, prefix, .. } => heavy || *prefix || *slop > 0 && !is_pair(tokens),
     }
 }
 

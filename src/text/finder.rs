@@ -69,8 +69,8 @@ impl Finder<'_> {
         let mut shared = HashSet::new();
         let mut seen = HashSet::new();
         let mut opens = Vec::with_capacity(jobs.len());
-        // Phrases that end in the same prefix of the same column.
-        let mut endings: BTreeMap<(u32, &str), Vec<usize>> = BTreeMap::new();
+        // Phrases that end in the same prefix, or its stem, of the same column.
+        let mut endings: BTreeMap<(u32, &str, Option<&str>), Vec<usize>> = BTreeMap::new();
         for (number, job) in jobs.iter().enumerate() {
             opens.push(match job.matcher {
                 Matcher::Prefix { prefix, also } => Some(Open::Prefix { prefix, also: also.as_deref() }),
@@ -79,14 +79,14 @@ impl Finder<'_> {
                     let automaton = FuzzyTermQuery::new(word, *distance, true).automaton().map_err(engine)?;
                     Some(if *open { Open::Beginnings(automaton) } else { Open::Fuzzy { term, automaton } })
                 }
-                Matcher::Phrase { tokens, prefix, .. } => {
+                Matcher::Phrase { tokens, prefix, also, .. } => {
                     let fixed = &tokens[..tokens.len() - usize::from(*prefix)];
                     let mut words: Vec<&str> = fixed.iter().map(|(_, token)| token.as_str()).collect();
                     words.sort_unstable();
                     words.dedup();
                     shared.extend(words.into_iter().filter(|word| !seen.insert((job.field, *word))));
                     if let (true, Some((_, end))) = (*prefix, tokens.last()) {
-                        endings.entry((job.field.field_id(), end)).or_default().push(number);
+                        endings.entry((job.field.field_id(), end, also.as_deref())).or_default().push(number);
                     }
                     None
                 }
@@ -107,7 +107,7 @@ impl Finder<'_> {
                 };
                 match (&opens[number], job.matcher) {
                     (Some(open), _) => self.count(open, place, &mut counter)?,
-                    (None, Matcher::Phrase { tokens, slop, prefix: false }) => {
+                    (None, Matcher::Phrase { tokens, slop, prefix: false, .. }) => {
                         let all = 0..reader.max_doc();
                         place.phrases.each(tokens, *slop, all, None, &mut |doc, starts| {
                             counter.add(doc, starts.len() as u32, false);
@@ -119,9 +119,10 @@ impl Finder<'_> {
                 outcomes[number].holders += found.len() as u64;
                 outcomes[number].keep(reader, found, &mut left);
             }
-            for ((field, end), numbers) in &endings {
+            for ((field, prefix, also), numbers) in &endings {
                 if let Some(place) = places.get_mut(&Field::from_field_id(*field)) {
-                    self.endings(jobs, numbers, end, place, &mut outcomes, &mut left)?;
+                    let end = Open::Prefix { prefix, also: *also };
+                    self.endings(jobs, numbers, &end, place, &mut outcomes, &mut left)?;
                 }
             }
         }
@@ -153,25 +154,21 @@ impl Finder<'_> {
         })
     }
 
-    /// Finds phrases whose last word begins with `end`.
+    /// Finds phrases whose last word is one that `end` stands for.
     fn endings(
         &self,
         jobs: &[Job<'_>],
         numbers: &[usize],
-        end: &str,
+        end: &Open<'_>,
         place: &mut Place<'_>,
         outcomes: &mut [Outcome],
         left: &mut usize,
     ) -> Result<()> {
         let mut terms: Vec<(TermInfo, bool)> = Vec::new();
-        Open::Prefix { prefix: end, also: None }.terms(
-            &place.index,
-            self.interrupt,
-            &mut |info, exact| {
-                terms.push((info.clone(), exact));
-                Ok(())
-            },
-        )?;
+        end.terms(&place.index, self.interrupt, &mut |info, exact| {
+            terms.push((info.clone(), exact));
+            Ok(())
+        })?;
         if terms.is_empty() {
             return Ok(());
         }

@@ -92,10 +92,13 @@ impl Tokens {
                 let term: Vec<char> = term.chars().collect();
                 each_word(&|word| is_within(&term, word, usize::from(*distance), *open));
             }
-            Matcher::Phrase { tokens: phrase, slop, prefix } => {
+            Matcher::Phrase { tokens: phrase, slop, prefix, also } => {
                 let Some((_, first)) = phrase.first() else { return };
+                let begins = |text: &str, end: &str| {
+                    *prefix && (text.starts_with(end) || also.as_deref() == Some(text))
+                };
                 for (start, _) in self.words.get(first).into_iter().flatten() {
-                    if let Some(end) = self.phrase_end(*start, phrase, *slop as usize, *prefix) {
+                    if let Some(end) = self.phrase_end(*start, phrase, *slop as usize, &begins) {
                         found(*start, end);
                     }
                 }
@@ -104,13 +107,14 @@ impl Tokens {
     }
 
     /// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
-    /// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found.
+    /// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found. `continues` says
+    /// whether a token may stand for the last one.
     fn phrase_end(
         &self,
         start: usize,
         phrase: &[(usize, String)],
         slop: usize,
-        prefix: bool,
+        continues: &dyn Fn(&str, &str) -> bool,
     ) -> Option<usize> {
         let mut at = start;
         for (number, (_, wanted)) in phrase.iter().enumerate().skip(1) {
@@ -118,7 +122,7 @@ impl Tokens {
             let last = number + 1 == phrase.len();
             let found = (at + 1..self.tokens.len().min(at + step + slop + 1)).find(|next| {
                 self.says(*next, |text| {
-                    text == wanted || (last && prefix && text.starts_with(wanted.as_str()))
+                    text == wanted || last && continues(text, wanted)
                 })
             })?;
             at = found;

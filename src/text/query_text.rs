@@ -64,11 +64,12 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Matcher {
     Term(String),
-    /// Tokens with their relative positions; `prefix`: the last one is only the beginning of a token.
+    /// Tokens with their relative positions; `prefix`: the last one is only the beginning of a token, and `also` may stand there.
     Phrase {
         tokens: Vec<(usize, String)>,
         slop: u32,
         prefix: bool,
+        also: Option<String>,
     },
     /// Tokens that begin with `prefix`, and the token `also`: the stem of the same word.
     Prefix {

@@ -239,11 +239,9 @@ impl<'a> Wording<'a> {
         if suffix.star {
             end = how.unstemmed().query_tokens(text).pop().map_or(end, |token| token.text);
         }
+        let also = (prefix && !stem.starts_with(&end)).then_some(stem);
         let matcher = match (tokens.is_empty(), prefix) {
-            (true, true) => {
-                let also = (!stem.starts_with(&end)).then_some(stem);
-                Matcher::Prefix { prefix: end, also }
-            }
+            (true, true) => Matcher::Prefix { prefix: end, also },
             (true, false) => Matcher::Term(end),
             (false, _) => {
                 let slop = suffix.tilde.unwrap_or(0);
@@ -257,7 +255,7 @@ impl<'a> Wording<'a> {
                     .chain([(last.position, end)])
                     .map(|(position, text)| (position.saturating_sub(first), text))
                     .collect();
-                Matcher::Phrase { tokens, slop: if prefix { 0 } else { slop }, prefix }
+                Matcher::Phrase { tokens, slop: if prefix { 0 } else { slop }, prefix, also }
             }
         };
         Some(leaf(scope, matcher).boosted(suffix.boost.unwrap_or(1.0)))

@@ -156,3 +156,25 @@ fn stems_of_prefixes_are_found_and_count_as_the_word() {
     assert_eq!(hits(&searcher, "running*")[0], 1);
     assert_eq!(found(&searcher, "running*"), [0, 1]);
 }
+
+/// Once the last word of such a phrase was looked for as it is written, and the index has its stem.
+#[test]
+fn the_stem_of_the_last_word_ends_a_phrase_with_a_prefix() {
+    let config = config(&[("body", 1.0)], "en_stem");
+    let docs =
+        ["vector databases and state-machines", "vector databank", "the state of a machine", "a vector"];
+    let searcher = open(&config, &[&bodies(&config, &docs)]);
+    for (text, expected) in [
+        ("\"vector databases\"*", &[0][..]),
+        ("\"vector database\"*", &[0]),
+        ("\"vector databa\"*", &[0, 1]),
+        ("state-machine*", &[0]),
+        ("state-machines*", &[0]),
+        ("\"vector databases\"* \"state machine\"* \"vector data\"*", &[0, 1]),
+    ] {
+        assert_eq!(found(&searcher, text), expected, "{text}");
+    }
+    let marked = |query: &str| super::marking::marked("en_stem", query, docs[0]);
+    assert_eq!(marked("\"vector database\"*"), "[vector databases] and state-machines");
+    assert_eq!(marked("state-machine*"), "vector databases and [state-machines]");
+}
