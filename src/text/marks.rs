@@ -1,9 +1,11 @@
 //! `snippet` and `highlight`: the words of a query, marked in text that comes from the row.
 
 use super::TextConfig;
+use super::loose::{Places, each_match};
+use super::occurrences::Tokens as Phrase;
 use super::query_text::{Leaf, Matcher, Node, TextQuery};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream};
 
@@ -59,8 +61,10 @@ impl Tokens {
         for (at, end) in wholes {
             let last = at + tokens[at..].iter().take_while(|token| token.offset_to <= end).count() - 1;
             let places = also.get(&at).and_then(|whole| words.get_mut(whole));
-            if let Some(place) = places.into_iter().flatten().find(|(first, _)| *first == at) {
-                place.1 = last;
+            if let Some(places) = places
+                && let Ok(place) = places.binary_search_by_key(&at, |(first, _)| *first)
+            {
+                places[place].1 = last;
             }
         }
         Self { tokens, also, words }
@@ -92,13 +96,14 @@ impl Tokens {
                 let term: Vec<char> = term.chars().collect();
                 each_word(&|word| is_within(&term, word, usize::from(*distance), *open));
             }
-            Matcher::Phrase { tokens: phrase, slop, prefix, also } => {
+            Matcher::Phrase { tokens: phrase, slop: slop @ 1.., .. } => self.each_loose(phrase, *slop, found),
+            Matcher::Phrase { tokens: phrase, prefix, also, .. } => {
                 let Some((_, first)) = phrase.first() else { return };
                 let begins = |text: &str, end: &str| {
                     *prefix && (text.starts_with(end) || also.as_deref() == Some(text))
                 };
                 for (start, _) in self.words.get(first).into_iter().flatten() {
-                    if let Some(end) = self.phrase_end(*start, phrase, *slop as usize, &begins) {
+                    if let Some(end) = self.phrase_end(*start, phrase, &begins) {
                         found(*start, end);
                     }
                 }
@@ -106,25 +111,37 @@ impl Tokens {
         }
     }
 
-    /// The last token of the phrase that begins at token `start`, if it is there. With slop, each token may come up to
-    /// `slop` places late: close to what tantivy counts, and only used to mark text that tantivy already found. `continues` says
-    /// whether a token may stand for the last one.
+    /// The occurrences of a phrase with slop.
+    fn each_loose(&self, phrase: &Phrase, slop: u32, found: &mut dyn FnMut(usize, usize)) {
+        let mut places: BTreeMap<&str, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
+        for (offset, word) in phrase {
+            let (offsets, positions) = places.entry(word).or_default();
+            if offsets.is_empty() {
+                let firsts = self.words.get(word).into_iter().flatten();
+                positions.extend(firsts.map(|(first, _)| *first as u32));
+            }
+            offsets.push(*offset as u32);
+        }
+        let words: Vec<Places<'_>> = places.values().map(|(of, at)| (of.as_slice(), at.as_slice())).collect();
+        // It fails only where its work does.
+        let _ =
+            each_match(&words, slop, &|_| Ok(()), &mut |first, last| found(first as usize, last as usize));
+    }
+
+    /// The last token of the phrase that begins at token `start`, if it is there. `continues` says whether a token may stand for
+    /// the last one.
     fn phrase_end(
         &self,
         start: usize,
-        phrase: &[(usize, String)],
-        slop: usize,
+        phrase: &Phrase,
         continues: &dyn Fn(&str, &str) -> bool,
     ) -> Option<usize> {
         let mut at = start;
         for (number, (_, wanted)) in phrase.iter().enumerate().skip(1) {
             let step = phrase[number].0 - phrase[number - 1].0;
             let last = number + 1 == phrase.len();
-            let found = (at + 1..self.tokens.len().min(at + step + slop + 1)).find(|next| {
-                self.says(*next, |text| {
-                    text == wanted || last && continues(text, wanted)
-                })
-            })?;
+            let found = (at + 1..self.tokens.len().min(at + step + 1))
+                .find(|next| self.says(*next, |text| text == wanted || last && continues(text, wanted)))?;
             at = found;
         }
         Some(at)

@@ -13,7 +13,12 @@ fn highlight_marks_what_the_query_matched_and_nothing_else() {
     let cases = [
         ("default", "quick fox", "The Quick brown FOX, quickly", "The [Quick] brown [FOX], quickly"),
         ("default", "\"brown fox\"", "a brown dog, a brown fox", "a brown dog, a [brown fox]"),
-        ("default", "\"fox brown\"~2", "brown fox", "brown fox"),
+        ("default", "\"fox brown\"~1", "brown fox", "brown fox"),
+        ("default", "\"fox brown\"~2", "a brown fox", "a [brown fox]"),
+        ("default", "\"a b c\"~2", "a x b y c, a x x b x c, x c b a", "[a x b y c], a x x b x c, x c b a"),
+        ("default", "\"new new\"~1", "new, old, old, new and new", "new, old, old, [new and new]"),
+        ("default", "\"the zzz\"~1000000", "the the the zzz the", "[the the the zzz] the"),
+        ("code", "getuserbyid", "getUserById, x.getUserById()", "[getUserById], x.[getUserById]()"),
         ("default", "\"quick fox\"~1", "quick brown fox", "[quick brown fox]"),
         ("default", "\"brown f\"*", "brown fox brown dog", "[brown fox] brown dog"),
         ("default", "qui*", "quick quiet queen", "[quick] [quiet] queen"),
