@@ -1,7 +1,8 @@
 //! Finds the documents of prefixes, fuzzy words and phrases ahead of the search.
 //!
 //! All words of a query are found together, segment by segment: what several of them need is read once. Phrases that end in
-//! the same prefix go through its continuations together. Every document is found; only scores are bounded.
+//! the same prefix go through its continuations together. Every document is found; only scores are bounded. A fuzzy word is an
+//! automaton of megabytes where it is long: there is one at a time.
 
 use super::engine;
 use super::expand::Open;
@@ -30,6 +31,12 @@ const MAX_WAITING: usize = 1 << 22;
 
 /// Documents that phrases with a prefix are found among at once; each round goes through all continuations.
 const ROUND: u32 = 1 << 20;
+
+/// What it takes to make the automaton of a fuzzy word, for each of its bytes, in documents looked at.
+const AUTOMATON: usize = 256;
+
+/// Fuzzy words with their distances and whether they are beginnings, and the jobs for each.
+type Fuzzy<'a> = BTreeMap<(&'a str, u8, bool), Vec<usize>>;
 
 /// What to look for in one column.
 pub(super) struct Job<'a> {
@@ -68,16 +75,13 @@ impl Finder<'_> {
         let mut left = if self.scoring { MAX_RANKED } else { 0 };
         let mut shared = HashSet::new();
         let mut seen = HashSet::new();
-        let mut opens = Vec::with_capacity(jobs.len());
+        let mut fuzzy: Fuzzy<'_> = BTreeMap::new();
         // Phrases that end in the same prefix, or its stem, of the same column.
         let mut endings: BTreeMap<(u32, &str, Option<&str>), Vec<usize>> = BTreeMap::new();
         for (number, job) in jobs.iter().enumerate() {
-            opens.push(match job.matcher {
-                Matcher::Prefix { prefix, also } => Some(Open::Prefix { prefix, also: also.as_deref() }),
+            match job.matcher {
                 Matcher::Fuzzy { term, distance, open } => {
-                    let word = Term::from_field_text(job.field, term);
-                    let automaton = FuzzyTermQuery::new(word, *distance, true).automaton().map_err(engine)?;
-                    Some(if *open { Open::Beginnings(automaton) } else { Open::Fuzzy { term, automaton } })
+                    fuzzy.entry((term, *distance, *open)).or_default().push(number);
                 }
                 Matcher::Phrase { tokens, prefix, also, .. } => {
                     let fixed = &tokens[..tokens.len() - usize::from(*prefix)];
@@ -88,11 +92,11 @@ impl Finder<'_> {
                     if let (true, Some((_, end))) = (*prefix, tokens.last()) {
                         endings.entry((job.field.field_id(), end, also.as_deref())).or_default().push(number);
                     }
-                    None
                 }
-                Matcher::Term(_) => None,
-            });
+                Matcher::Prefix { .. } | Matcher::Term(_) => {}
+            }
         }
+        self.errors(jobs, &fuzzy, &mut outcomes, &mut left)?;
         for (_, reader) in self.readers.each() {
             let mut counter = Counter::new(reader.max_doc());
             let mut places: HashMap<Field, Place<'_>> = HashMap::new();
@@ -105,9 +109,12 @@ impl Finder<'_> {
                         place.insert(Place { reader, index, phrases })
                     }
                 };
-                match (&opens[number], job.matcher) {
-                    (Some(open), _) => self.count(open, place, &mut counter)?,
-                    (None, Matcher::Phrase { tokens, slop, prefix: false, .. }) => {
+                match job.matcher {
+                    Matcher::Prefix { prefix, also } => {
+                        let open = Open::Prefix { prefix, also: also.as_deref() };
+                        self.count(&open, &place.index, &mut counter)?;
+                    }
+                    Matcher::Phrase { tokens, slop, prefix: false, .. } => {
                         let all = 0..reader.max_doc();
                         place.phrases.each(tokens, *slop, all, None, &mut |doc, starts| {
                             counter.add(doc, starts.len() as u32, false);
@@ -115,9 +122,7 @@ impl Finder<'_> {
                     }
                     _ => continue,
                 }
-                let found = counter.take(left);
-                outcomes[number].holders += found.len() as u64;
-                outcomes[number].keep(reader, found, &mut left);
+                outcomes[number].take(reader, &mut counter, &mut left);
             }
             for ((field, prefix, also), numbers) in &endings {
                 if let Some(place) = places.get_mut(&Field::from_field_id(*field)) {
@@ -133,12 +138,42 @@ impl Finder<'_> {
         Ok((outcomes, some))
     }
 
+    /// Finds fuzzy words. The automaton of a long one takes megabytes and milliseconds: it serves all columns and segments,
+    /// and is gone before the next one is made.
+    fn errors(
+        &self,
+        jobs: &[Job<'_>],
+        words: &Fuzzy<'_>,
+        outcomes: &mut [Outcome],
+        left: &mut usize,
+    ) -> Result<()> {
+        let mut counters: Vec<(&SegmentReader, Counter)> = if words.is_empty() {
+            Vec::new()
+        } else {
+            self.readers.each().map(|(_, reader)| (reader, Counter::new(reader.max_doc()))).collect()
+        };
+        for ((term, distance, open), numbers) in words {
+            self.interrupt.after(term.len() * AUTOMATON)?;
+            let word = Term::from_field_text(Field::from_field_id(0), term);
+            let automaton = FuzzyTermQuery::new(word, *distance, true).automaton().map_err(engine)?;
+            let open = if *open { Open::Beginnings(automaton) } else { Open::Fuzzy { term, automaton } };
+            for (reader, counter) in &mut counters {
+                for number in numbers {
+                    let index = reader.inverted_index(jobs[*number].field).map_err(engine)?;
+                    self.count(&open, &index, counter)?;
+                    outcomes[*number].take(reader, counter, left);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Counts the terms that a word stands for.
-    fn count(&self, open: &Open<'_>, place: &Place<'_>, counter: &mut Counter) -> Result<()> {
+    fn count(&self, open: &Open<'_>, index: &InvertedIndexReader, counter: &mut Counter) -> Result<()> {
         let option = if self.scoring { IndexRecordOption::WithFreqs } else { IndexRecordOption::Basic };
         let mut blocks: Option<BlockSegmentPostings> = None;
-        open.terms(&place.index, self.interrupt, &mut |info, exact| {
-            let blocks = read(&place.index, info, option, &mut blocks)?;
+        open.terms(index, self.interrupt, &mut |info, exact| {
+            let blocks = read(index, info, option, &mut blocks)?;
             while !blocks.docs().is_empty() {
                 self.interrupt.after(blocks.docs().len())?;
                 if self.scoring {
@@ -279,6 +314,13 @@ impl Finder<'_> {
 }
 
 impl Outcome {
+    /// What was counted of one segment.
+    fn take(&mut self, reader: &SegmentReader, counter: &mut Counter, left: &mut usize) {
+        let found = counter.take(*left);
+        self.holders += found.len() as u64;
+        self.keep(reader, found, left);
+    }
+
     fn keep(&mut self, reader: &SegmentReader, found: Found, left: &mut usize) {
         let found = found.within(reader.max_doc() as usize, *left);
         if let Found::Ranked(docs, _) = &found {

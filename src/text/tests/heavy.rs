@@ -165,3 +165,44 @@ fn a_search_ends_when_it_is_interrupted() {
         }
     }
 }
+
+/// The automata of all fuzzy words were made at once, one for each column, megabytes each, before anybody was asked.
+#[test]
+fn making_the_automaton_of_a_long_fuzzy_word_can_be_interrupted() {
+    let config = plain();
+    let searcher = open(&config, &[&bodies(&config, &["a"])]);
+    let stop = || true;
+    for text in [format!("{}~2", "abcdefgh".repeat(8)), format!("{}~1", "é1".repeat(32))] {
+        let query = searcher.parse(&text, None, Syntax::Query).unwrap();
+        let ended = searcher.prepare(&query, &Interrupt::new(&stop)).map(drop);
+        assert!(matches!(ended, Err(Error::Interrupted)), "{text}");
+    }
+}
+
+#[test]
+fn a_fuzzy_word_finds_and_scores_in_each_column_what_it_does_there_alone() {
+    let both = config(&[("title", 1.0), ("body", 1.0)], "default");
+    let rows: [&[Option<&str>]; 4] = [
+        &[Some("owls"), Some("owl owl")],
+        &[Some("mice"), Some("owlet")],
+        &[Some("bowl"), Some("mice")],
+        &[Some("x"), None],
+    ];
+    let segments = [payload(&both, &rows[..2]), payload(&both, &rows[2..])];
+    let searcher = open(&both, &[&segments[0], &segments[1]]);
+    let places = |text: &str| {
+        let query = searcher.parse(text, None, Syntax::Query).unwrap();
+        let mut all: Vec<_> = searcher.search(&query, &[], 9).unwrap();
+        all.sort_by_key(|hit| (hit.segment, hit.ord));
+        all.iter().map(|hit| (hit.segment, hit.ord, hit.score)).collect::<Vec<_>>()
+    };
+    for text in ["owl~1", "owl~2", "mice~1"] {
+        let (title, body) = (places(&format!("title:{text}")), places(&format!("body:{text}")));
+        let together = places(text);
+        let found: std::collections::BTreeSet<_> =
+            title.iter().chain(&body).map(|(segment, ord, _)| (*segment, *ord)).collect();
+        assert_eq!(together.len(), found.len(), "{text}");
+        let twice = places(&format!("title:{text} body:{text} {text}"));
+        assert_eq!(twice.len(), found.len(), "{text}");
+    }
+}
