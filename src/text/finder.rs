@@ -6,7 +6,7 @@
 
 use super::engine;
 use super::expand::Open;
-use super::found::{Counter, Found, Times};
+use super::found::{Counter, Found, Times, living};
 use super::interrupt::Interrupt;
 use super::occurrences::Phrases;
 use super::opened::Readers;
@@ -48,7 +48,7 @@ pub(super) struct Job<'a> {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub segments: HashMap<SegmentId, Arc<Found>>,
-    /// Documents that hold a word it stands for; of a phrase, its last word.
+    /// Living documents that hold a word it stands for; of a phrase, its last word.
     pub holders: u64,
 }
 
@@ -235,8 +235,9 @@ impl Finder<'_> {
                 }
             }
         }
+        let holders = living(place.reader, holders.count(), holders.iter());
         for number in numbers {
-            outcomes[*number].holders += holders.count() as u64;
+            outcomes[*number].holders += holders;
             if let Some((docs, times)) = results.remove(number) {
                 outcomes[*number].keep(place.reader, Found::Ranked(docs, times), left);
             }
@@ -317,7 +318,7 @@ impl Outcome {
     /// What was counted of one segment.
     fn take(&mut self, reader: &SegmentReader, counter: &mut Counter, left: &mut usize) {
         let found = counter.take(*left);
-        self.holders += found.len() as u64;
+        self.holders += found.living(reader);
         self.keep(reader, found, left);
     }
 

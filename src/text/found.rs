@@ -65,6 +65,23 @@ impl Found {
             Self::Unranked(docs) => docs.count(),
         }
     }
+
+    /// How many of the documents live.
+    pub(super) fn living(&self, reader: &SegmentReader) -> u64 {
+        match self {
+            Self::Ranked(docs, _) => living(reader, docs.len(), docs.iter().copied()),
+            Self::Unranked(docs) => living(reader, docs.count(), docs.iter()),
+        }
+    }
+}
+
+/// How many of `count` documents live.
+pub(super) fn living(reader: &SegmentReader, count: usize, docs: impl Iterator<Item = DocId>) -> u64 {
+    let living = match reader.alive_bitset() {
+        None => count,
+        Some(alive) => docs.filter(|doc| alive.is_alive(*doc)).count(),
+    };
+    living as u64
 }
 
 /// The documents of every segment, as a weight of tantivy's.
