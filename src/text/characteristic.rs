@@ -68,8 +68,11 @@ impl TextSearcher {
             ranked.sort_by(|(a, one), (b, other)| b.total_cmp(a).then(one.first.cmp(&other.first)));
             let (mut query, mut seen) = (String::new(), HashSet::new());
             for (_, word) in ranked {
-                if seen.len() == most || query.len() + word.written.len() + 3 > MAX_QUERY_BYTES {
+                if seen.len() == most {
                     break;
+                }
+                if query.len() + word.written.len() + 3 > MAX_QUERY_BYTES {
+                    continue;
                 }
                 if seen.insert(word.written.to_lowercase()) {
                     if !query.is_empty() {

@@ -35,3 +35,20 @@ fn words_that_are_rare_elsewhere_and_frequent_here_come_first() {
         .collect();
     assert_eq!(found, [vec![0], vec![0]]);
 }
+
+/// Once a word that a query cannot hold ended it.
+#[test]
+fn a_word_too_long_for_a_query_leaves_room_for_the_others() {
+    let mut config = config(&[("tag", 1.0), ("body", 1.0)], "default");
+    config.fields[0].tokenizer = Some("raw".into());
+    let long = "long ".repeat(4000);
+    let docs: Vec<[Option<&str>; 2]> = vec![
+        [Some(&long), Some("an owl hunts")],
+        [Some(&long), Some("the owl sleeps")],
+        [Some("x"), Some("a wolf")],
+        [Some("y"), Some("the house")],
+    ];
+    let rows: Vec<&[Option<&str>]> = docs.iter().map(<[_; 2]>::as_slice).collect();
+    let searcher = open(&config, &[&payload(&config, &rows)]);
+    assert_eq!(searcher.characteristic(&docs[0], None, 25).unwrap(), "\"owl\"");
+}
