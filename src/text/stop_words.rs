@@ -1,6 +1,7 @@
 //! Words that a query leaves out. They stay in the index, so phrases hold them, and a query of nothing else finds them.
 //!
-//! A word is compared as it is typed, lower-cased and without accents: before the stemmer, and alike for every tokenizer.
+//! A word is compared as it is typed, lower-cased: before the stemmer, and alike for every tokenizer. With a list of words it is compared
+//! without accents, with that of a language as the language writes it, since tantivy's list can be asked but not read.
 
 use super::analyzer::{Analysis, Edition, STEMMERS};
 use crate::error::Result;
@@ -9,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use tantivy::tokenizer::{RawTokenizer, StopWordFilter, TextAnalyzer, TokenStream};
+use unicode_normalization::UnicodeNormalization;
 
 pub(super) struct StopWords {
     analysis: Analysis,
@@ -40,7 +42,8 @@ impl StopWords {
     /// Whether a word of the query is one.
     pub(super) fn has(&mut self, word: &str) -> bool {
         if let Some(language) = &mut self.language {
-            let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+            let whole: String = word.nfc().collect();
+            let bare = whole.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
             return !bare.is_empty() && !language.token_stream(&bare).advance();
         }
         self.words.contains(&folded(self.analysis, word))

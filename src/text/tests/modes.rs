@@ -266,6 +266,7 @@ fn stop_words_are_left_out_of_words_and_kept_in_phrases_and_alone() {
     let own = TextOptions::new().stop_words("Hare; ETE");
     assert_eq!(found_by(&searcher, "hare band été", &own), [1]);
     assert_eq!(found_by(&searcher, "für band", &TextOptions::new().stop_words("de")), [1]);
+    assert_eq!(found_by(&searcher, "fu\u{308}r band", &TextOptions::new().stop_words("de")), [1]);
     assert_eq!(found_by(&searcher, "für band", &TextOptions::new().stop_words("")), [1, 3]);
 }
 
