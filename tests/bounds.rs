@@ -1,4 +1,5 @@
 //! Conditions on `distance` keep the rows for which it holds as it is shown, whatever the numbers are and however many legs there are.
+//! `min_bm25` and the other options of a text are that text's own, wherever it stands.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -124,4 +125,107 @@ fn update_or_replace_leaves_what_an_ordinary_table_leaves() {
     };
     assert_eq!(content("docs"), content("plain"));
     common::assert_sound(&conn);
+}
+
+/// Rows of 'owl' in texts of different lengths, with their scores there.
+fn owls(conn: &Connection) {
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE docs USING nearlite(title FULLTEXT, body FULLTEXT, e VECTOR(2));
+         INSERT INTO docs(rowid, title, body, e)
+         WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+         SELECT i, replace(substr('mmmmmm', 1, i % 7), 'm', 'mice ') || 'owl', 'owl' || replace(substr('wwww', 1, i % 5), 'w', ' wolf'),
+                printf('[%d,%d]', i % 11 + 1, i % 3) FROM n",
+    )
+    .unwrap();
+}
+
+fn scores(conn: &Connection, query: &str) -> Vec<(i64, f64)> {
+    let sql = format!("SELECT rowid, bm25 FROM docs WHERE {query} ORDER BY rowid");
+    rows(conn, &sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+/// Once the bound was ignored beside a vector, and among several texts it was that of the first.
+#[test]
+fn the_least_bm25_of_a_text_is_of_that_text_whatever_stands_beside_it() {
+    let conn = open_memory();
+    owls(&conn);
+    for sealed in [false, true] {
+        if sealed {
+            common::command(&conn, "flush");
+        }
+        let (title, body) = (scores(&conn, "title MATCH 'owl'"), scores(&conn, "body MATCH 'owl'"));
+        let least = |of: &[(i64, f64)]| {
+            let mut all: Vec<f64> = of.iter().map(|(_, score)| *score).collect();
+            all.sort_by(f64::total_cmp);
+            all[20]
+        };
+        let above = |of: &[(i64, f64)]| -> Vec<i64> {
+            of.iter().filter(|(_, score)| *score >= least(of)).map(|(row, _)| *row).collect()
+        };
+        let text = |of: &[(i64, f64)]| format!("text_query('owl', '{{\"min_bm25\":{}}}')", least(of));
+        let (of_title, of_body) = (text(&title), text(&body));
+        assert!(above(&title) != above(&body) && above(&title).len() < 40);
+        let both: Vec<i64> = above(&title).into_iter().filter(|row| above(&body).contains(row)).collect();
+        for (query, expected) in [
+            (format!("title MATCH {of_title}"), above(&title)),
+            (format!("title MATCH {of_title} AND e MATCH '[1,0]'"), above(&title)),
+            (format!("title MATCH 'owl' AND body MATCH {of_body}"), above(&body)),
+            (format!("title MATCH {of_title} AND body MATCH 'owl'"), above(&title)),
+            (format!("title MATCH {of_title} AND body MATCH {of_body}"), both.clone()),
+            (format!("title MATCH {of_title} AND body MATCH {of_body} AND e MATCH '[1,0]'"), both),
+            (format!("docs MATCH hybrid_query('owl', '[1,0]') AND body MATCH {of_body}"), above(&body)),
+            (format!("rowid < 0 OR body MATCH {of_body}"), above(&body)),
+            (format!("body MATCH {of_body} AND rowid IN (3, 8, 10)"), {
+                above(&body).into_iter().filter(|row| [3, 8, 10].contains(row)).collect()
+            }),
+        ] {
+            let sql = format!("SELECT rowid FROM docs WHERE {query}");
+            let mut found = integers(&conn, &sql, []);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{query}, sealed: {sealed}");
+            let counted = integers(&conn, &sql.replace("SELECT rowid", "SELECT count(*)"), []);
+            assert_eq!(counted, [expected.len() as i64], "{query}, sealed: {sealed}");
+        }
+    }
+}
+
+#[test]
+fn a_text_beside_a_vector_is_the_leg_that_its_options_say() {
+    let conn = open_memory();
+    owls(&conn);
+    let fused = |query: &str| -> Vec<(i64, f64)> {
+        let sql = format!("SELECT rowid, score FROM docs WHERE {query} ORDER BY rank LIMIT 5");
+        rows(&conn, &sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let plain = fused("docs MATCH 'owl' AND e MATCH '[1,0]'");
+    for options in ["{\"weight\":0}", "{\"depth\":1}"] {
+        let text = format!("text_query('owl', '{options}')");
+        let beside = fused(&format!("docs MATCH {text} AND e MATCH '[1,0]'"));
+        let hybrid = fused(&format!("docs MATCH hybrid_query(near('e', '[1,0]'), {text})"));
+        assert_eq!(beside, hybrid, "{options}");
+        // Of so few rows the vector alone finds all.
+        assert_eq!(beside == plain, options.contains("depth"), "{options}");
+    }
+}
+
+/// Once the outer options went first, and all of a leg's own were dropped.
+#[test]
+fn the_options_nearest_to_a_text_go_first() {
+    let conn = open_memory();
+    owls(&conn);
+    let inner = "text_query('owl', '{\"column\":\"title\",\"min_bm25\":0.012}')";
+    let expected = scores(&conn, &format!("docs MATCH {inner}"));
+    assert_ne!(expected, scores(&conn, "docs MATCH 'owl'"));
+    for outer in ["{}", "{\"column\":\"body\"}", "{\"min_bm25\":1000}", "{\"weight\":2}"] {
+        assert_eq!(scores(&conn, &format!("docs MATCH text_query({inner}, '{outer}')")), expected, "{outer}");
+    }
+    assert_eq!(scores(&conn, &format!("docs MATCH words({inner})")), expected);
+    let both = "'{\"operator\":\"and\"}'";
+    for (query, found) in [
+        (format!("text_query(text_query('mice wolf', {both}), '{{\"operator\":\"or\"}}')"), 28),
+        (format!("text_query('mice wolf', {both})"), 28),
+        ("text_query(words('mice -wolf'), '{\"syntax\":\"query\"}')".to_owned(), 39),
+    ] {
+        assert_eq!(scores(&conn, &format!("docs MATCH {query}")).len(), found, "{query}");
+    }
 }

@@ -247,7 +247,7 @@ impl<'c, D: Access> Search<'c, D> {
         }
         let request = Request {
             legs,
-            must_match,
+            must_match: must_match.into_iter().map(Into::into).collect(),
             filter,
             within: self.within.map(|distance| (Op::Le, f64::from(distance))).into_iter().collect(),
             within_first: false,

@@ -1,7 +1,7 @@
 //! The filter of a query as one bitmap per part of the view, live rows only, with its exact cardinality.
 
 use super::filter::{Filter, Predicate};
-use super::request::{Request, TextLeg};
+use super::request::{Leg, Request, Required, TextLeg};
 use crate::bitmap::Bitmap;
 use crate::collection::{Connected, Snapshot, TextView, metadata_of};
 use crate::columns::{Columns, Passing};
@@ -49,11 +49,11 @@ impl Masks {
             parts.push(mask);
             passing.push(own);
         }
-        for leg in &request.must_match {
-            require_text(snapshot, &parse_text(snapshot, leg)?, &mut parts)?;
+        for required in &request.must_match {
+            require_text(snapshot, &parse_text(snapshot, &required.text)?, required.least, &mut parts)?;
         }
         for query in restricting {
-            require_text(snapshot, query, &mut parts)?;
+            require_text(snapshot, query, None, &mut parts)?;
         }
         let open: Vec<Option<Bitmap>> =
             parts.iter().zip(&passing).map(|(mask, own)| open(mask, own)).collect();
@@ -123,7 +123,7 @@ impl Masks {
         if !are_few(snapshot, &self.parts) {
             return Ok(false);
         }
-        keep_matching(snapshot, snapshot.text_for(query)?.as_ref(), query, &mut self.parts)?;
+        keep_matching(snapshot, snapshot.text_for(query)?.as_ref(), query, None, &mut self.parts)?;
         self.counts = counts(snapshot, &self.parts);
         Ok(true)
     }
@@ -195,9 +195,9 @@ pub fn parse_text(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<TextQuery> {
     TextConfig::of(snapshot.schema).parse(&leg.query, leg.field, options)
 }
 
-/// Rowids of all live rows that match a text.
-pub fn matching_rowids(snapshot: Snapshot<'_>, leg: &TextLeg) -> Result<HashSet<i64>> {
-    rowids(snapshot, &Request { must_match: vec![leg.clone()], ..Request::default() })
+/// Rowids of all live rows that match a text, within its bound.
+pub fn matching_rowids(snapshot: Snapshot<'_>, leg: &Leg) -> Result<HashSet<i64>> {
+    rowids(snapshot, &Request { must_match: Required::of(leg).into_iter().collect(), ..Request::default() })
 }
 
 /// Rowids of all live rows that pass a filter, in no order.
@@ -223,11 +223,17 @@ fn rowids<C: Default + Extend<i64>>(snapshot: Snapshot<'_>, request: &Request) -
     Ok(rowids)
 }
 
-fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<Arc<Bitmap>>]) -> Result<()> {
+/// Leaves the rows that match, and have at least the BM25 `least`.
+fn require_text(
+    snapshot: Snapshot<'_>,
+    query: &TextQuery,
+    least: Option<f64>,
+    parts: &mut [Option<Arc<Bitmap>>],
+) -> Result<()> {
     let view = snapshot.view;
     let text = snapshot.text_for(query)?;
     if are_few(snapshot, parts) {
-        return keep_matching(snapshot, &text, query, parts);
+        return keep_matching(snapshot, &text, query, least, parts);
     }
     let mut matching: Vec<Bitmap> =
         (0..view.parts()).map(|part| Bitmap::empty(view.part_len(part))).collect();
@@ -246,7 +252,7 @@ fn require_text(snapshot: Snapshot<'_>, query: &TextQuery, parts: &mut [Option<A
         }
         *mask = Some(Arc::new(found));
     }
-    Ok(())
+    if least.is_some() { keep_matching(snapshot, &text, query, least, parts) } else { Ok(()) }
 }
 
 /// Below one row in this many, each row is looked at instead of all that match.
@@ -257,11 +263,12 @@ fn are_few(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> bool {
     parts.iter().enumerate().all(|(part, mask)| mask.as_ref().is_some_and(|mask| mask.count() <= few(part)))
 }
 
-/// Keeps of a few rows those that match.
+/// Keeps of some rows those that match, and have at least the BM25 `least`.
 fn keep_matching(
     snapshot: Snapshot<'_>,
     text: &TextView,
     query: &TextQuery,
+    least: Option<f64>,
     parts: &mut [Option<Arc<Bitmap>>],
 ) -> Result<()> {
     let asked = || snapshot.interrupted();
@@ -273,7 +280,7 @@ fn keep_matching(
         let scores = text.searcher.scores(&prepared, &documents, &interrupt)?;
         let mut kept = Bitmap::empty(mask.len());
         for (ord, score) in mask.iter().zip(scores) {
-            if score.is_some() {
+            if score.is_some_and(|score| least.is_none_or(|least| f64::from(score) >= least)) {
                 kept.insert(ord);
             }
         }

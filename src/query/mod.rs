@@ -28,5 +28,5 @@ pub use like::Like;
 pub use masks::{matching_rowids, passing_count, passing_rowids};
 pub use ordered::{Facet, OrderBy, facets, ordered_rowids};
 pub use recall::recall;
-pub use request::{Grouping, Hit, Leg, LegQuery, Request, TextLeg, VectorLeg};
+pub use request::{Grouping, Hit, Leg, LegQuery, Request, Required, TextLeg, VectorLeg};
 pub use search::Search;

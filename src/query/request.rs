@@ -60,6 +60,31 @@ impl From<TextLeg> for Leg {
     }
 }
 
+/// A text that every row must match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Required {
+    /// The text.
+    pub text: TextLeg,
+    /// The least BM25 that a row must have for it.
+    pub least: Option<f64>,
+}
+
+impl From<TextLeg> for Required {
+    fn from(text: TextLeg) -> Self {
+        Self { text, least: None }
+    }
+}
+
+impl Required {
+    /// The text of a leg, with its bound.
+    pub fn of(leg: &Leg) -> Option<Self> {
+        match &leg.query {
+            LegQuery::Text(text) => Some(Self { text: text.clone(), least: leg.bound }),
+            LegQuery::Vector(_) => None,
+        }
+    }
+}
+
 /// The best rows of each value of a column, at most a given number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grouping {
@@ -82,7 +107,7 @@ pub struct Request {
     /// What ranks the rows; several legs are fused.
     pub legs: Vec<Leg>,
     /// Texts that every row must match besides.
-    pub must_match: Vec<TextLeg>,
+    pub must_match: Vec<Required>,
     /// Rows that qualify.
     pub filter: Option<Filter>,
     /// Bounds on the distance; all must hold, of one of the vector legs.

@@ -1,6 +1,6 @@
 //! Legs and groups of a search from the values that SQL gives, checked against the table.
 
-use super::functions::{LegOptions, LikeValue, NearValue, TextValue};
+use super::functions::{LikeValue, NearValue, TextValue};
 use super::table_state::TableState;
 use super::vector_value;
 use crate::columns::affinity::text_to_number;
@@ -52,18 +52,17 @@ pub fn near_leg(shared: &TableState, near: &NearValue, column: &Result<usize>) -
         (None, Ok(at)) => *at,
         (None, Err(error)) => return Err(Error::Value(error.to_string())),
     };
-    let LegOptions { weight, depth, bound, .. } = near.options;
     if let Some(named) = &near.options.model {
         let schema = &shared.collection.schema;
         let place = format!("{}.{}", shared.table(), schema.columns[at].name);
         Error::check_model(&place, schema.model.as_deref(), named)?;
     }
     let leg = vector_leg(shared, at, near.vector.as_ref(), near.subtype)?;
-    Ok(leg.map(|leg| Leg { weight, depth, bound, ..Leg::from(leg) }))
+    Ok(leg.map(|leg| near.options.leg(leg)))
 }
 
-/// The text that `value` asks for; `field` is the FULLTEXT column on the left of MATCH, counted among them.
-pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> Result<TextLeg> {
+/// The leg of a text; `field` is the FULLTEXT column on the left of MATCH, counted among them.
+pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> Result<Leg> {
     let (table, schema) = (shared.table(), &shared.collection.schema);
     let named = match &value.options.column {
         None => None,
@@ -76,7 +75,8 @@ pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> 
             }
         },
     };
-    Ok(TextLeg { options: value.options.text, query: value.text, field: field.or(named) })
+    let TextValue { text: query, options } = value;
+    Ok(options.leg(TextLeg { query, options: options.text.clone(), field: field.or(named) }))
 }
 
 /// The rowid that `like_row` names, and the legs of rows that are like that one. There are none where there is no such
@@ -93,7 +93,7 @@ pub fn like_legs(
     let column = column.and_then(|at| shared.collection.schema.vector_nth(at));
     let mut legs = like.legs(pinned.snapshot(shared.on()), rowid, column)?;
     for leg in &mut legs {
-        (leg.weight, leg.depth) = (value.leg.weight, value.leg.depth);
+        (leg.weight, leg.depth) = (value.leg.weight.unwrap_or(1.0), value.leg.depth);
     }
     Ok((rowid, legs))
 }

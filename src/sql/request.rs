@@ -11,7 +11,7 @@ use super::search_options::SearchOptions;
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::query::fusion::{self, HybridOptions};
-use crate::query::{Filter, Leg, LegQuery, Like, Request, TextLeg, VectorLeg};
+use crate::query::{Filter, Leg, LegQuery, Like, Request, Required, VectorLeg};
 use crate::value::{Op, Value};
 use rusqlite::types::ValueRef;
 
@@ -51,8 +51,8 @@ struct RequestBuilder<'a> {
     filters: Vec<Filter>,
     /// The vector of MATCH.
     vector: Option<VectorLeg>,
-    /// The texts of MATCH.
-    texts: Vec<TextLeg>,
+    /// The texts of MATCH, as legs.
+    texts: Vec<Leg>,
     /// The legs of a hybrid query.
     legs: Vec<Leg>,
     hybrid: Option<HybridQuery>,
@@ -195,9 +195,6 @@ impl<'a> RequestBuilder<'a> {
                 return Err(Error::QueryText(format!("{table}: a text query is TEXT, got {kind}")));
             }
         };
-        if let Some(bound) = value.options.bound {
-            self.bounds.push((Term::Bm25(Op::Ge), bound));
-        }
         let field = column.and_then(|at| self.shared.collection.schema.full_text_nth(at));
         self.texts.push(text_leg(self.shared, value, field)?);
         Ok(true)
@@ -220,10 +217,7 @@ impl<'a> RequestBuilder<'a> {
         };
         let like = value.like.in_text(table, &column_name(self.shared, at))?;
         let legs = self.like_legs(value, &like, None)?;
-        let texts = legs.into_iter().filter_map(|leg| match leg.query {
-            LegQuery::Text(leg) => Some(leg),
-            LegQuery::Vector(_) => None,
-        });
+        let texts = legs.into_iter().filter(|leg| matches!(leg.query, LegQuery::Text(_)));
         let before = self.texts.len();
         self.texts.extend(texts);
         Ok(self.texts.len() > before)
@@ -276,9 +270,7 @@ impl<'a> RequestBuilder<'a> {
                 LegValue::Text(value) => {
                     let mut value = value.clone();
                     value.options.text = value.options.text.over(&options.text);
-                    let LegOptions { weight, depth, bound, .. } = value.options;
-                    let leg = Leg::from(text_leg(self.shared, value, None)?);
-                    Some(Leg { weight, depth, bound, ..leg })
+                    Some(text_leg(self.shared, value, None)?)
                 }
                 LegValue::Like(value) => {
                     let like = value.like.clone();
@@ -334,11 +326,11 @@ impl<'a> RequestBuilder<'a> {
         if !ranked && !texts.is_empty() {
             let first = texts.remove(0);
             if both {
-                request.must_match.push(first.clone());
+                request.must_match.extend(Required::of(&first));
             }
-            request.legs.push(first.into());
+            request.legs.push(first);
         }
-        request.must_match.extend(texts);
+        request.must_match.extend(texts.iter().filter_map(Required::of));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::upkeep::Upkeep;
 use crate::collection::{Connected, Journal, OpenCollection, Pinned, Views};
 use crate::error::{Error, Result};
 use crate::query::filter::RowFilter;
-use crate::query::{self, TextLeg};
+use crate::query::{self, Leg};
 use crate::storage::{LogPosition, Settings, Storage};
 use rusqlite::{Connection, ffi};
 use std::cell::{Cell, RefCell};
@@ -43,7 +43,7 @@ pub struct TableState {
 }
 
 /// State of the table, what was asked, rows that match it.
-type Matched = (([u8; 16], LogPosition), TextLeg, HashSet<i64>);
+type Matched = (([u8; 16], LogPosition), Leg, HashSet<i64>);
 
 impl TableState {
     /// Nothing has happened to the table yet.
@@ -110,7 +110,7 @@ impl TableState {
     }
 
     /// Whether a row matches a text, for MATCH outside a search. The rows of the last query are remembered.
-    pub fn row_matches(&self, leg: &TextLeg, rowid: i64) -> Result<bool> {
+    pub fn row_matches(&self, leg: &Leg, rowid: i64) -> Result<bool> {
         let pinned = self.pin()?;
         let state = (pinned.view.nonce, pinned.view.position);
         if let Some((of, last, rows)) = &*self.matching.borrow()

@@ -142,7 +142,7 @@ mod tests {
             column: Some("e".into()),
             vector,
             subtype: 223,
-            options: LegOptions { depth: Some(7), weight: 2.5, ..LegOptions::default() },
+            options: LegOptions { depth: Some(7), weight: Some(2.5), ..LegOptions::default() },
         };
         let all = [
             Carried::Text(text("", Syntax::Words)),

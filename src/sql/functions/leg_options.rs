@@ -1,6 +1,8 @@
 //! The JSON options of one leg: `near(column, vector, options)` and `text_query(text, options)`.
 
 use crate::error::{Error, Result};
+use crate::query::Leg;
+use crate::text::Syntax;
 use crate::text_options::TextOptions;
 use serde_json::Value as Json;
 
@@ -9,14 +11,14 @@ const MAX_DEPTH: u64 = 10_000;
 const MAX_WEIGHT: f64 = 1e6;
 
 /// What a leg says about itself.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct LegOptions {
     /// Column of a text leg; a vector leg has it as an argument.
     pub(crate) column: Option<String>,
     /// How a text is meant.
     pub(crate) text: TextOptions,
-    /// How much the leg counts beside others of its kind.
-    pub(crate) weight: f32,
+    /// How much the leg counts beside others of its kind; 1 where it does not say.
+    pub(crate) weight: Option<f32>,
     /// Rows it contributes.
     pub(crate) depth: Option<usize>,
     /// The greatest distance, or the least BM25, of its rows.
@@ -25,20 +27,28 @@ pub(crate) struct LegOptions {
     pub(crate) model: Option<String>,
 }
 
-impl Default for LegOptions {
-    fn default() -> Self {
+impl LegOptions {
+    /// The leg that says so.
+    pub(crate) fn leg(&self, leg: impl Into<Leg>) -> Leg {
+        Leg { weight: self.weight.unwrap_or(1.0), depth: self.depth, bound: self.bound, ..leg.into() }
+    }
+
+    /// These options, and where they say nothing, `other`. A text that either says to be words is.
+    pub(crate) fn over(self, other: Self) -> Self {
+        let mut text = self.text.over(&other.text);
+        if other.text.syntax == Some(Syntax::Words) {
+            text.syntax = other.text.syntax;
+        }
         Self {
-            column: None,
-            text: TextOptions::default(),
-            weight: 1.0,
-            depth: None,
-            bound: None,
-            model: None,
+            column: self.column.or(other.column),
+            text,
+            weight: self.weight.or(other.weight),
+            depth: self.depth.or(other.depth),
+            bound: self.bound.or(other.bound),
+            model: self.model.or(other.model),
         }
     }
-}
 
-impl LegOptions {
     /// Parses the options of `function`; `text` for those of a text leg. An empty text means the defaults.
     ///
     /// # Errors
@@ -106,7 +116,7 @@ impl LegOptions {
         Some(match name {
             "weight" => match value.as_f64().filter(|weight| (0.0..=MAX_WEIGHT).contains(weight)) {
                 Some(weight) => {
-                    self.weight = weight as f32;
+                    self.weight = Some(weight as f32);
                     Ok(())
                 }
                 None => Err("a number from 0 to 1000000"),

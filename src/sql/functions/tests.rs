@@ -202,7 +202,7 @@ fn hybrid_query_carries_its_arguments_as_a_pointer() {
     let bound = |bound| LegOptions { bound: Some(bound), ..plain() };
     let legs = vec![
         text_of("a", LegOptions { text: crate::text::Syntax::Words.into(), ..plain() }),
-        near(Some("t"), "[1]".into(), 0, LegOptions { weight: 2.0, depth: Some(5), ..bound(0.5) }),
+        near(Some("t"), "[1]".into(), 0, LegOptions { weight: Some(2.0), depth: Some(5), ..bound(0.5) }),
         near(None, "[2]".into(), 0, plain()),
         text_of("b", LegOptions { column: Some("c".into()), ..bound(1.0) }),
         text_of("d", plain()),

@@ -27,18 +27,9 @@ pub(super) fn text_query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Resu
     carry(out, args, "text_query", options)
 }
 
-fn carry(
-    out: &mut FunctionContext<'_>,
-    args: &Args<'_>,
-    function: &str,
-    mut options: LegOptions,
-) -> Result<()> {
+fn carry(out: &mut FunctionContext<'_>, args: &Args<'_>, function: &str, options: LegOptions) -> Result<()> {
     if let Some(TextValue { text, options: own }) = TextValue::of(args, 0)? {
-        options.text = options.text.over(&own.text);
-        // A text that was said to be words stays words.
-        if own.text.syntax == Some(Syntax::Words) {
-            options.text.syntax = own.text.syntax;
-        }
+        let options = own.over(options);
         out.set_blob(&Carried::Text(TextValue { text, options }).bytes()?);
         return Ok(());
     }
