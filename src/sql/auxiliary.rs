@@ -5,7 +5,7 @@ use super::functions::{Carried, TextValue};
 use super::leg_values;
 use super::module::{Args, AuxFunction, FunctionContext};
 use super::request::Asked;
-use super::row_match::{RowMatch, match_no_vector, match_vector};
+use super::row_match::{Origin, RowMatch, match_no_vector, match_vector};
 use super::table_state::TableState;
 use crate::collection::texts_of;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::CStr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 
 type Texts = Vec<Option<Cow<'static, str>>>;
@@ -25,7 +25,7 @@ type Texts = Vec<Option<Cow<'static, str>>>;
 /// What the column named like the table carries: the current row and the query.
 pub struct RowHandle {
     /// The table.
-    pub shared: Rc<TableState>,
+    pub shared: Arc<TableState>,
     /// Current row.
     pub rowid: i64,
     /// Its score.
@@ -37,7 +37,7 @@ pub struct RowHandle {
     /// What was asked.
     pub asked: Rc<Asked>,
     /// What MATCH as a function found out about the row.
-    pub row_match: Rc<RowMatch>,
+    pub row_match: Arc<RowMatch>,
 }
 
 impl RowHandle {
@@ -94,7 +94,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     }
     match (args.value(0), args.value(1)) {
         (_, ValueRef::Null) => {
-            match_no_vector();
+            match_no_vector(out.caller());
             Ok(())
         }
         (query, ValueRef::Blob(vector)) => {
@@ -108,7 +108,7 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                 Some(_) => return Err(Error::QueryText(WRONG_MATCH.into())),
                 None => {}
             }
-            if let Some(matched) = match_vector(vector, query, args.subtype(0))? {
+            if let Some(matched) = match_vector(out.caller(), vector, query, args.subtype(0))? {
                 out.set_integer(i64::from(matched));
             }
             Ok(())
@@ -123,16 +123,19 @@ fn matches(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
                     _ => Err(Error::QueryText(WRONG_MATCH.into())),
                 };
             };
-            let read = READS
-                .with_borrow(|reads| reads.iter().rev().find(|read| read.text.as_bytes() == text).cloned());
-            let Some((shared, read)) = read.and_then(|read| Some((read.shared.upgrade()?, read))) else {
+            let caller = out.caller();
+            let known = |read: &Read| Some((read.origin.known_to(caller)?, read.rowid, read.field));
+            let read = READS.with_borrow(|reads| {
+                reads.iter().rev().filter(|read| read.text.as_bytes() == text).find_map(known)
+            });
+            let Some(((shared, row), rowid, field)) = read else {
                 return Err(Error::QueryText("MATCH needs a FULLTEXT column on its left".into()));
             };
-            if let Some(row) = read.row.upgrade() {
+            if let Some(row) = row {
                 row.text_matched();
             }
-            let leg = leg_values::text_leg(&shared, value, Some(read.field))?;
-            out.set_integer(i64::from(shared.row_matches(&leg, read.rowid)?));
+            let leg = leg_values::text_leg(&shared, value, Some(field))?;
+            out.set_integer(i64::from(shared.row_matches(&leg, rowid)?));
             Ok(())
         }
         (ValueRef::Null, _) => Ok(()),
@@ -146,13 +149,11 @@ const LIKE_IS_A_SEARCH: &str =
 const WRONG_MATCH: &str = "MATCH takes a text for a FULLTEXT column, a vector for a VECTOR column";
 
 /// A FULLTEXT column that a cursor handed out.
-#[derive(Clone)]
 struct Read {
-    shared: Weak<TableState>,
-    row: Weak<RowMatch>,
+    origin: Origin,
     rowid: i64,
     field: usize,
-    text: Rc<str>,
+    text: Box<str>,
 }
 
 /// Column reads that are remembered: more than one statement's expression reads between column and function.
@@ -165,13 +166,12 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out the text of a FULLTEXT column.
-pub fn remember(shared: &Rc<TableState>, row: &Rc<RowMatch>, rowid: i64, field: usize, text: &str) {
+pub fn remember(origin: Origin, rowid: i64, field: usize, text: &str) {
     READS.with_borrow_mut(|reads| {
         if reads.len() >= REMEMBERED {
             reads.pop_front();
         }
-        let (shared, row) = (Rc::downgrade(shared), Rc::downgrade(row));
-        reads.push_back(Read { shared, row, rowid, field, text: text.into() });
+        reads.push_back(Read { origin, rowid, field, text: text.into() });
     });
 }
 

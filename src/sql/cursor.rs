@@ -7,7 +7,7 @@ use super::filter_terms;
 use super::module::{Args, Output, VirtualCursor};
 use super::plan::{Order, QueryPlan, Term};
 use super::request;
-use super::row_match::{RowMatch, no_search, remember_vector};
+use super::row_match::{Origin, RowMatch, no_search, remember_vector};
 use super::row_scan::{EMPTY, RowScan, narrow};
 use super::search_options::SearchOptions;
 use super::search_scan::SearchScan;
@@ -19,14 +19,15 @@ use crate::storage::decode_vector;
 use crate::value::{Op, Value};
 use crate::vector::Store;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A cursor of a [`super::table::Table`].
 pub struct TableCursor {
-    shared: Rc<TableState>,
+    shared: Arc<TableState>,
     positions: Vec<Option<usize>>,
     scan: Scan,
     options: SearchOptions,
-    row_match: Rc<RowMatch>,
+    row_match: Arc<RowMatch>,
     _open: OpenCursor,
 }
 
@@ -38,7 +39,7 @@ enum Scan {
 
 impl TableCursor {
     /// A cursor that has no rows yet.
-    pub fn new(shared: Rc<TableState>) -> Self {
+    pub fn new(shared: Arc<TableState>) -> Self {
         let positions = shared.collection.schema.stored_positions().collect();
         let open = shared.open_cursor();
         Self {
@@ -46,7 +47,7 @@ impl TableCursor {
             positions,
             scan: Scan::Done,
             options: SearchOptions::default(),
-            row_match: Rc::default(),
+            row_match: Arc::default(),
             _open: open,
         }
     }
@@ -110,6 +111,10 @@ impl TableCursor {
         }
     }
 
+    fn origin(&self) -> Origin {
+        Origin::of(&self.shared, &self.row_match)
+    }
+
     /// The value at a position of the stored row.
     fn stored_column(&self, out: &mut Output<'_>, at: usize, position: usize) -> Result<()> {
         let value = match &self.scan {
@@ -123,7 +128,7 @@ impl TableCursor {
             && let Value::Text(text) = value
             && let Some(field) = self.shared.collection.schema.full_text_nth(at)
         {
-            remember(&self.shared, &self.row_match, self.rowid()?, field, text);
+            remember(self.origin(), self.rowid()?, field, text);
         }
         Ok(())
     }
@@ -150,7 +155,7 @@ impl TableCursor {
             out.set_blob(bytes);
         }
         if self.shared.match_called.get() {
-            remember_vector(&self.shared, &self.row_match, at, floats.as_deref());
+            remember_vector(self.origin(), at, floats.as_deref());
         }
         Ok(())
     }
@@ -178,7 +183,7 @@ impl TableCursor {
         let known = match hidden {
             Hidden::Table => {
                 if let Some(row) = scan.rows.get(scan.at) {
-                    let (shared, row_match) = (Rc::clone(&self.shared), Rc::clone(&self.row_match));
+                    let (shared, row_match) = (Arc::clone(&self.shared), Arc::clone(&self.row_match));
                     let asked = Rc::new(request::Asked::default());
                     let (rowid, found) = (row.rowid, None);
                     let handle = RowHandle { shared, rowid, bm25: None, found, text: None, asked, row_match };
@@ -218,13 +223,13 @@ impl TableCursor {
             }
             Hidden::Table => {
                 let handle = RowHandle {
-                    shared: Rc::clone(&self.shared),
+                    shared: Arc::clone(&self.shared),
                     found: Some((scan.hit.clone(), Rc::clone(&scan.legs))),
                     rowid: scan.hit.rowid,
                     bm25: scan.hit.bm25,
                     text: scan.search.text_query().cloned(),
                     asked: Rc::clone(&scan.query),
-                    row_match: Rc::clone(&self.row_match),
+                    row_match: Arc::clone(&self.row_match),
                 };
                 out.set_pointer(handle, RowHandle::NAME);
             }

@@ -6,6 +6,7 @@
 
 use super::callers::{Calls, Reads};
 use super::leg_values;
+use super::module::Peer;
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::ColumnKind;
@@ -13,7 +14,8 @@ use crate::value::Value;
 use crate::vector::{Store, metric};
 use rusqlite::types::ValueRef;
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 /// The current row of a scan of rows.
 #[derive(Default)]
@@ -117,10 +119,35 @@ fn unknown(shared: &TableState, column: &str) -> Error {
     ))
 }
 
-/// A vector that a cursor handed out.
-struct Read {
+/// Table and row of a value that a cursor handed out, kept by the thread for a MATCH that is called with the value.
+///
+/// The connection may go on to another thread while they are kept here. So the counts are atomic, and nobody but a function
+/// of the same connection, which the thread then has, gets at what they count.
+pub struct Origin {
+    connection: Peer,
     shared: Weak<TableState>,
     row: Weak<RowMatch>,
+}
+
+impl Origin {
+    /// The current row of a cursor.
+    pub fn of(shared: &Arc<TableState>, row: &Arc<RowMatch>) -> Self {
+        let connection = Peer::of(&shared.host);
+        Self { connection, shared: Arc::downgrade(shared), row: Arc::downgrade(row) }
+    }
+
+    /// Table and row, if they are there, for a function that `caller` runs.
+    pub fn known_to(&self, caller: Peer) -> Option<(Arc<TableState>, Option<Arc<RowMatch>>)> {
+        if self.connection != caller {
+            return None;
+        }
+        Some((self.shared.upgrade()?, self.row.upgrade()))
+    }
+}
+
+/// A vector that a cursor handed out.
+struct Read {
+    origin: Origin,
     column: usize,
     bytes: Option<Vec<u8>>,
 }
@@ -131,16 +158,15 @@ thread_local! {
 }
 
 /// Remembers that a cursor handed out a vector, or the NULL in its place.
-pub fn remember_vector(shared: &Rc<TableState>, row: &Rc<RowMatch>, column: usize, bytes: Option<&[u8]>) {
-    let (shared, row) = (Rc::downgrade(shared), Rc::downgrade(row));
-    LAST.set(Some(Read { shared, row, column, bytes: bytes.map(<[u8]>::to_vec) }));
+pub fn remember_vector(origin: Origin, column: usize, bytes: Option<&[u8]>) {
+    LAST.set(Some(Read { origin, column, bytes: bytes.map(<[u8]>::to_vec) }));
 }
 
 /// `NULL MATCH query`: the row has no vector, so it has no distance either.
-pub fn match_no_vector() {
+pub fn match_no_vector(caller: Peer) {
     LAST.with_borrow(|last| {
-        if let Some(Read { row, column, bytes: None, .. }) = last
-            && let Some(row) = row.upgrade()
+        if let Some(Read { origin, column, bytes: None }) = last
+            && let Some((_, Some(row))) = origin.known_to(caller)
         {
             let mut known = row.vector.borrow_mut();
             if matches!(*known, Vectors::None) {
@@ -151,10 +177,11 @@ pub fn match_no_vector() {
 }
 
 /// `vector MATCH query` for the row whose vector was handed out last: NULL for a NULL query, otherwise true.
-pub fn match_vector(vector: &[u8], query: ValueRef<'_>, subtype: u32) -> Result<Option<bool>> {
+pub fn match_vector(caller: Peer, vector: &[u8], query: ValueRef<'_>, subtype: u32) -> Result<Option<bool>> {
     let found = LAST.with_borrow(|last| {
         let last = last.as_ref().filter(|last| last.bytes.as_deref() == Some(vector))?;
-        Some((last.shared.upgrade()?, last.row.upgrade()?, last.column))
+        let (shared, row) = last.origin.known_to(caller)?;
+        Some((shared, row?, last.column))
     });
     let Some((shared, row, column)) = found else {
         return Err(Error::QueryText("MATCH needs a VECTOR or FULLTEXT column on its left".into()));

@@ -11,11 +11,11 @@ use crate::collection::{self, OpenCollection};
 use crate::error::{Error, Result};
 use crate::storage::{SHADOWS, Storage};
 use crate::text::TextConfig;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// One `USING nearlite(...)` table.
 pub struct Table {
-    shared: Rc<TableState>,
+    shared: Arc<TableState>,
 }
 
 impl VirtualTable for Table {
@@ -38,8 +38,13 @@ impl VirtualTable for Table {
         host.config_innocuous()?;
         let views = host.shared::<ConnectionViews>().of(&database, &table);
         let declaration = columns::declaration(&schema, &table);
-        let shared = TableState::new(host, OpenCollection::new(storage, schema, views));
-        Ok((Self { shared: Rc::new(shared) }, declaration))
+        let state = TableState::new(host, OpenCollection::new(storage, schema, views));
+        #[expect(
+            clippy::arc_with_non_send_sync,
+            reason = "other threads may forget it, see `row_match::Origin`"
+        )]
+        let shared = Arc::new(state);
+        Ok((Self { shared }, declaration))
     }
 
     fn best_index(&self, info: &mut IndexInfo<'_>) -> Result<Verdict> {
@@ -48,7 +53,7 @@ impl VirtualTable for Table {
 
     fn open(&self) -> Result<TableCursor> {
         self.shared.callers.opened();
-        Ok(TableCursor::new(Rc::clone(&self.shared)))
+        Ok(TableCursor::new(Arc::clone(&self.shared)))
     }
 
     fn update(&self, change: Change<'_>) -> Result<i64> {

@@ -32,6 +32,11 @@ pub(crate) struct Peer(*mut ffi::sqlite3);
 unsafe impl Send for Peer {}
 
 impl Peer {
+    /// The connection at this address.
+    pub(super) fn at(db: *mut ffi::sqlite3) -> Self {
+        Self(db)
+    }
+
     /// The connection of a table.
     pub(crate) fn of(host: &Host) -> Self {
         // SAFETY: the handle is open while a Host lives.

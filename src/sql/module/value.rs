@@ -2,6 +2,7 @@
 #![expect(unsafe_code)]
 
 use super::host::{check, sqlite_version};
+use super::peer::Peer;
 use crate::error::{Error, Result};
 use crate::value::Value;
 use rusqlite::ffi;
@@ -188,6 +189,12 @@ impl Output<'_> {
     pub(crate) fn connection(&self) -> Result<rusqlite::Connection> {
         // SAFETY: a valid context has an open handle, which outlives this call of the function.
         Ok(unsafe { rusqlite::Connection::from_handle(ffi::sqlite3_context_db_handle(self.context)) }?)
+    }
+
+    /// Which connection that is.
+    pub(crate) fn caller(&self) -> Peer {
+        // SAFETY: a valid context.
+        Peer::at(unsafe { ffi::sqlite3_context_db_handle(self.context) })
     }
 
     /// NULL.
