@@ -303,3 +303,36 @@ fn a_full_disk_stops_the_thread_and_no_statement_and_it_goes_on_with_room() {
     assert_eq!(found(&conn), 998);
     assert_sound(&conn);
 }
+
+/// The look whether there is something to do took the write lock, for as long as the busy timeout: closing the database waited
+/// for it, and "database is locked" was told as the table's trouble.
+#[test]
+fn the_thread_of_a_database_waits_for_no_lock_and_ends_while_another_connection_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.db");
+    let patience = Duration::from_secs(300);
+    let db = Database::options().busy_timeout(patience).synchronous(Synchronous::Off).open(&path).unwrap();
+    let schema = Schema::new().integer_key("id").full_text("body").vector("v", DIM, Metric::L2);
+    let docs = db.collection("docs").create(schema).unwrap();
+    docs.set("maintenance", 3).unwrap();
+    docs.set("delta_rows", 300).unwrap();
+    let (other, reader, mut noise, mut next) = (Connection::open(&path).unwrap(), open(&path), Noise(8), 0);
+    other.busy_timeout(Duration::from_secs(60)).unwrap();
+    loop {
+        // Nothing of it is due until nobody has written for a second.
+        let row = |id| serde_json::json!({"id": id, "body": "all", "v": noise.vector(DIM)});
+        docs.insert(&(next..next + 100).map(row).collect::<Vec<_>>()).unwrap();
+        next += 100;
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        if info::<i64>(&reader, "delta") >= 100 {
+            break;
+        }
+        other.execute_batch("COMMIT").unwrap();
+    }
+    let told = || info::<Option<String>>(&reader, "maintenance");
+    eventually("a word", || format!("{:?}", told()), || told().is_some_and(|why| why.contains("waits")));
+    drop(docs);
+    db.close().unwrap();
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(found(&reader), next);
+}

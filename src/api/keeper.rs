@@ -100,14 +100,21 @@ struct Turns {
 impl Hands for Turns {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let lease = ConnectionPool::lease(&self.pool)?;
-        Attended::is_due(&mut self.known, lease.get()?, table, zeal)
+        match Attended::is_due(&mut self.known, lease.get()?, table, zeal) {
+            Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(true),
+            other => other,
+        }
     }
 
     fn slice(&mut self, table: &str, zeal: Zeal) -> Result<Tried> {
         let rank = Task::Keep(zeal).rank();
         let Some(attended) = self.known.get_mut(table) else { return Ok(Tried::Refused) };
         let sql = command_sql(attended.collection());
-        let _turn = self.pool.turn(Use::Call, false)?;
+        let _turn = match self.pool.turn(Use::Call, false) {
+            // A closure keeps the others waiting.
+            Err(Error::Sqlite(error)) if worker::is_busy(&error) => return Ok(Tried::Refused),
+            turn => turn?,
+        };
         let lease = ConnectionPool::lease(&self.pool)?;
         let conn = lease.get()?;
         // While another process has the file, writers are not to wait for this turn. A handler of the application shows as 0.
@@ -137,7 +144,11 @@ impl Hands for Turns {
         let Ok(lease) = ConnectionPool::lease(&self.pool) else { return false };
         let Ok(conn) = lease.get() else { return false };
         let is_there = matches!(catalog::declared_name(conn, "main", table), Ok(Some(_)) | Err(_));
-        if is_there && let Some(file) = conn.path() {
+        let is_trouble = !matches!(error, Error::Sqlite(error) if worker::is_busy(error));
+        if is_there
+            && is_trouble
+            && let Some(file) = conn.path()
+        {
             maintenance::set_trouble(&Place(file.to_owned()), table, Some(error.to_string()));
         }
         is_there

@@ -342,7 +342,6 @@ impl Hands for Connected {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let _guard = NoFork::enter();
         match Attended::is_due(&mut self.known, &self.conn, table, zeal) {
-            // Somebody else has the file at this moment, and the slice will meet that, too. It is tried again.
             Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(true),
             other => other,
         }

@@ -5,7 +5,7 @@ use super::Done;
 use super::policy::Zeal;
 use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -171,7 +171,8 @@ pub enum Tried {
 
 /// What a thread works with.
 pub trait Hands {
-    /// Whether a slice may have something to do. A read, since it is asked after every write.
+    /// Whether a slice may have something to do. A read, since it is asked after every write. Where somebody else has the file
+    /// at this moment it may: the slice will meet that, too, and is tried again.
     ///
     /// # Errors
     /// Then the table is let be until it is written again.
@@ -211,7 +212,8 @@ impl Attended {
         name: &str,
         zeal: Zeal,
     ) -> Result<bool> {
-        let snapshot = conn.unchecked_transaction()?;
+        // Said, since a connection may be one whose transactions begin with the write lock.
+        let snapshot = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
         let mut attended = Self::again(known.remove(name), conn, name)?;
         let due = attended.look(conn, zeal)?;
         known.insert(name.to_owned(), attended);
