@@ -77,8 +77,14 @@ unsafe extern "C" fn run<F: FnOnce() -> Result<T>, T>(work: *mut c_void) -> c_in
         Err(_) => ffi::SQLITE_INTERNAL,
     };
     work.ended = Some(ended);
-    // SQLite would begin the statement again.
-    if code == ffi::SQLITE_SCHEMA { ffi::SQLITE_ERROR } else { code }
+    match code & 0xff {
+        // SQLite would begin the statement again.
+        ffi::SQLITE_SCHEMA => ffi::SQLITE_ERROR,
+        // SQLite would note it for the whole connection: the statement around this one would fail, too, which may go on without
+        // the work.
+        ffi::SQLITE_NOMEM => ffi::SQLITE_ERROR,
+        _ => code,
+    }
 }
 
 struct Pointer(*const Task);
