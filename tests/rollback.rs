@@ -391,3 +391,63 @@ fn last_insert_rowid_is_a_row_of_the_user() {
         assert_eq!(conn.last_insert_rowid(), at);
     }
 }
+
+/// Cursors noticed that the connection had changed something, and not that it had taken it back: they went on with rows that
+/// had never been there.
+#[test]
+fn a_cursor_that_is_open_at_a_rollback_gives_no_row_that_was_taken_back() {
+    let whole = ["BEGIN", "ROLLBACK"];
+    let part = ["BEGIN; SAVEPOINT s", "ROLLBACK TO s"];
+    for [begin, undo] in [whole, part] {
+        for sealed in [false, true] {
+            for sql in [
+                "SELECT rowid FROM docs ORDER BY rowid",
+                "SELECT rowid FROM docs ORDER BY rowid DESC",
+                "SELECT rowid FROM docs WHERE docs MATCH 'all'",
+                "SELECT rowid FROM docs WHERE docs MATCH 'all' ORDER BY rowid",
+                "SELECT rowid FROM docs WHERE docs MATCH 'all' ORDER BY rank",
+                "SELECT rowid FROM docs WHERE embedding MATCH '[0,0]'",
+                "SELECT rowid FROM docs WHERE docs MATCH hybrid_query('all', near('embedding', '[0,0]'))",
+            ] {
+                let conn = table();
+                fill(&conn, 1..=5);
+                command(&conn, "flush");
+                batch(&conn, begin);
+                fill(&conn, 6..=60);
+                conn.execute_batch("DELETE FROM docs WHERE rowid = 3").unwrap();
+                if sealed {
+                    command(&conn, "flush");
+                }
+                let mut statement = conn.prepare(sql).unwrap();
+                let mut rows = statement.query([]).unwrap();
+                rows.next().unwrap().unwrap();
+                batch(&conn, undo);
+                while let Some(row) = rows.next().unwrap_or_else(|error| panic!("{sql}, {undo}: {error}")) {
+                    let rowid: i64 = row.get(0).unwrap();
+                    assert!(rowid <= 5, "{sql}, {undo}: row {rowid} was taken back");
+                }
+                drop(rows);
+                assert_holds(&conn, &[1, 2, 3, 4, 5]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_search_that_only_counts_does_not_count_what_was_taken_back() {
+    let conn = table();
+    fill(&conn, 1..=30);
+    let mut statement = conn.prepare("SELECT 1 FROM docs WHERE docs MATCH 'all'").unwrap();
+    batch(&conn, "SAVEPOINT s");
+    fill(&conn, 31..=90);
+    let mut rows = statement.query([]).unwrap();
+    for _ in 0..25 {
+        rows.next().unwrap().unwrap();
+    }
+    batch(&conn, "ROLLBACK TO s");
+    let mut more = 0;
+    while rows.next().unwrap().is_some() {
+        more += 1;
+    }
+    assert!(more <= 30, "{more} rows more");
+}

@@ -1,6 +1,6 @@
 //! A plain scan: rows in order of rowid, in batches, without a search.
 
-use super::table_state::TableState;
+use super::table_state::{Changes, TableState};
 use crate::columns::affinity::text_to_number;
 use crate::error::Result;
 use crate::storage::{Row, VectorBytes};
@@ -20,8 +20,8 @@ pub struct RowScan {
     /// Rows to look up once the range is read, the next one last.
     rest: Vec<i64>,
     vectors: RefCell<Option<(i64, VectorBytes)>>,
-    /// Changes of the connection when the batch was read.
-    changes: u64,
+    /// Of the connection, when the batch was read.
+    changes: Changes,
 }
 
 impl RowScan {
@@ -33,7 +33,16 @@ impl RowScan {
             rest.reverse();
         }
         let vectors = RefCell::new(None);
-        Self { rows: Vec::new(), at: 0, range, descending, ended: false, rest, vectors, changes: 0 }
+        Self {
+            rows: Vec::new(),
+            at: 0,
+            range,
+            descending,
+            ended: false,
+            rest,
+            vectors,
+            changes: Changes::default(),
+        }
     }
 
     /// Goes on to the next row that is still there; false at the end.
@@ -42,7 +51,7 @@ impl RowScan {
         self.at += 1;
         while let Some(row) = self.rows.get_mut(self.at) {
             // Only this connection can have changed the snapshot that it reads.
-            if conn.total_changes() == self.changes {
+            if shared.changes() == self.changes {
                 return Ok(true);
             }
             if let Some(now) = storage.row(conn, row.rowid)? {
@@ -76,7 +85,7 @@ impl RowScan {
         let last = loop {
             if !self.ended && self.range.0 <= self.range.1 {
                 self.rows = storage.rows_between(conn, self.range, self.descending, BATCH)?;
-                self.changes = conn.total_changes();
+                self.changes = shared.changes();
                 self.at = 0;
                 if let Some(last) = self.rows.last() {
                     break last;

@@ -3,11 +3,12 @@
 use super::callers::Calls;
 use super::plan::{Order, QueryPlan};
 use super::request::Asked;
-use super::table_state::TableState;
+use super::table_state::{Changes, TableState};
 use crate::error::{Error, Result};
 use crate::query::{Hit, Leg, Request, Search};
 use crate::storage::{Row, VectorBytes};
 use crate::value::Value;
+use rusqlite::ffi;
 use std::cell::{Cell, OnceCell};
 use std::cmp::{Ordering, Reverse};
 use std::rc::Rc;
@@ -49,8 +50,8 @@ pub struct SearchScan {
     counted: Option<usize>,
     /// The scan at the current row, once somebody looked at it although it was only counted.
     resumed: OnceCell<Box<SearchScan>>,
-    /// Changes of the connection when the search began: its rows are those of then.
-    changes: u64,
+    /// Of the connection, when the search began: its rows are those of then.
+    changes: Changes,
 }
 
 impl SearchScan {
@@ -109,13 +110,22 @@ impl SearchScan {
             ranked,
             counted: None,
             resumed: OnceCell::new(),
-            changes: shared.conn().total_changes(),
+            changes: shared.changes(),
         };
         Ok(if scan.next(shared)? { Some(scan) } else { None })
     }
 
     /// Goes on to the next row that is still there; false at the end.
     pub fn next(&mut self, shared: &TableState) -> Result<bool> {
+        let began = self.changes;
+        self.step(shared).map_err(|error| match shared.changes().taken_back(began) {
+            // What the search needs may be gone with it: that is no damage.
+            true => rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK), None).into(),
+            false => error,
+        })
+    }
+
+    fn step(&mut self, shared: &TableState) -> Result<bool> {
         if let Some(scan) = self.resumed.take() {
             *self = *scan;
         }
@@ -133,9 +143,8 @@ impl SearchScan {
             let Some(hit) = hit else { return Ok(false) };
             self.hit = hit;
             // Only this connection can have deleted a row of the snapshot that it reads.
-            let conn = shared.conn();
-            if conn.total_changes() == self.changes
-                || shared.collection.storage.row_exists(conn, self.hit.rowid)?
+            if shared.changes() == self.changes
+                || shared.collection.storage.row_exists(shared.conn(), self.hit.rowid)?
             {
                 return Ok(true);
             }
@@ -178,7 +187,7 @@ impl SearchScan {
         if self.looked.get() || self.given < self.ranked {
             return Ok(None);
         }
-        if shared.conn().total_changes() != self.changes {
+        if shared.changes() != self.changes {
             // Rows may be gone: from here on each is looked up.
             if self.counted.is_some() {
                 *self = self.resume(shared)?;

@@ -122,6 +122,7 @@ impl VirtualTable for Table {
     }
 
     fn rollback(&self) -> Result<()> {
+        self.shared.rolled_back();
         self.shared.broken.set(false);
         self.shared.upkeep.presence.saw(false);
         self.shared.upkeep.rolled_back();
@@ -129,6 +130,7 @@ impl VirtualTable for Table {
     }
 
     fn rollback_to(&self, _: i32) -> Result<()> {
+        self.shared.rolled_back();
         self.shared.reverted.set(true);
         self.shared.upkeep.reverted();
         Ok(())

@@ -40,6 +40,25 @@ pub struct TableState {
     /// The statements that do.
     pub callers: Callers,
     cursors: Count,
+    rollbacks: Rc<Rollbacks>,
+}
+
+/// Rollbacks of a connection, those to savepoints and of failed statements among them.
+#[derive(Default)]
+struct Rollbacks(Cell<u64>);
+
+/// What only the connection itself can change of a snapshot that it reads: its changes, and how often some were taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    done: u64,
+    rollbacks: u64,
+}
+
+impl Changes {
+    /// Whether something was taken back since.
+    pub fn taken_back(self, now: Self) -> bool {
+        self.rollbacks != now.rollbacks
+    }
 }
 
 /// State of the table, what was asked, rows that match it.
@@ -51,6 +70,7 @@ impl TableState {
         let opening = opening(&collection.storage.name("delta"), "seq");
         let upkeep = Upkeep::new(&host, &collection.schema);
         let cursors = host.shared::<ConnectionCursors>().of(&collection.storage.database, collection.table());
+        let rollbacks = host.shared();
         Self {
             host,
             collection: Arc::new(collection),
@@ -64,7 +84,18 @@ impl TableState {
             match_called: Cell::new(false),
             callers: Callers::default(),
             cursors,
+            rollbacks,
         }
+    }
+
+    /// What the connection has done so far.
+    pub fn changes(&self) -> Changes {
+        Changes { done: self.conn().total_changes(), rollbacks: self.rollbacks.0.get() }
+    }
+
+    /// Something was taken back.
+    pub fn rolled_back(&self) {
+        self.rollbacks.0.set(self.rollbacks.0.get() + 1);
     }
 
     /// A statement begins to read the table.
