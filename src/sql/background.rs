@@ -5,6 +5,9 @@
 //! file, or a connection of this process is in a transaction, it tries again later. It ends before the last table of this
 //! process that is in the file is let go, so that the connection which is closed last is the user's.
 
+mod manners;
+
+use self::manners::{Adopted, Manners};
 use super::columns::command_sql;
 use super::ddl;
 use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
@@ -55,8 +58,8 @@ struct File {
 struct Thread {
     signal: Arc<Signal>,
     process: u32,
-    /// What it has to adopt before its next slice.
-    manners: Arc<Mutex<Option<Manners>>>,
+    /// What its next slice is done with.
+    manners: Arc<Mutex<Manners>>,
 }
 
 static FILES: LazyLock<Mutex<HashMap<Place, File>>> = LazyLock::new(Mutex::default);
@@ -120,7 +123,7 @@ impl Presence {
             if let Some(thread) = files.get(&self.place).and_then(|file| file.thread.as_ref())
                 && thread.process == std::process::id()
             {
-                *thread.manners.lock() = Some(self.manners.borrow().clone());
+                *thread.manners.lock() = self.manners.borrow().clone();
             }
         }
         self.alone.get()
@@ -167,9 +170,9 @@ impl Presence {
         if !is_there {
             let signal: Arc<Signal> = Arc::default();
             let process = std::process::id();
-            let manners = Arc::new(Mutex::new(Some(self.manners.borrow().clone())));
-            let (of, place, to_adopt) = (Arc::clone(&signal), self.place.clone(), Arc::clone(&manners));
-            let run = move || work(&of, &place, to_adopt);
+            let manners = Arc::new(Mutex::new(self.manners.borrow().clone()));
+            let (of, place, wanted) = (Arc::clone(&signal), self.place.clone(), Arc::clone(&manners));
+            let run = move || work(&of, &place, wanted);
             match std::thread::Builder::new().name("nearlite background".into()).spawn(run) {
                 Ok(_) => file.thread = Some(Thread { signal, process, manners }),
                 Err(error) => {
@@ -207,32 +210,6 @@ impl Drop for Presence {
     }
 }
 
-/// What the connection of the thread has in common with that of the user: how durable its commits are, whether it
-/// checkpoints (0 where the application does so itself), and how far the file may grow.
-const MANNERS: [&str; 5] =
-    ["synchronous", "wal_autocheckpoint", "max_page_count", "journal_size_limit", "secure_delete"];
-
-#[derive(Default, Clone)]
-struct Manners(Vec<(&'static str, i64)>);
-
-impl Manners {
-    fn of(host: &Host) -> Self {
-        let schema = quoted(host.schema());
-        let read = |name: &'static str| {
-            let sql = format!("PRAGMA {schema}.{name}");
-            Some((name, host.connection().query_row(&sql, [], |row| row.get(0)).ok()?))
-        };
-        Self(MANNERS.into_iter().filter_map(read).collect())
-    }
-
-    fn adopt(&self, conn: &Connection) -> Result<()> {
-        for (name, value) in &self.0 {
-            run(conn, &format!("PRAGMA main.{name} = {value}"), [])?;
-        }
-        Ok(())
-    }
-}
-
 /// Runs a statement to its end, whether it returns rows or not.
 fn run(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached(sql)?;
@@ -242,7 +219,7 @@ fn run(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<()
 }
 
 /// What the thread does.
-fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Option<Manners>>>) {
+fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Manners>>) {
     IS_ONE.set(true);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         let Some(mut hands) = Connected::patiently(signal, place, &manners)? else { return Ok(()) };
@@ -272,19 +249,15 @@ struct Connected {
     place: Place,
     /// Since when it has been kept away by transactions that only read.
     kept_away: Option<Instant>,
-    manners: Arc<Mutex<Option<Manners>>>,
+    manners: Adopted,
 }
 
 impl Connected {
     /// Opens the file, as often as somebody else has it at that moment; `None` when the thread is to end.
-    fn patiently(
-        signal: &Signal,
-        place: &Place,
-        manners: &Arc<Mutex<Option<Manners>>>,
-    ) -> Result<Option<Self>> {
+    fn patiently(signal: &Signal, place: &Place, manners: &Arc<Mutex<Manners>>) -> Result<Option<Self>> {
         loop {
             let guard = NoFork::enter();
-            let opened = Self::open(place, Arc::clone(manners));
+            let opened = Self::open(place, Adopted::none(manners));
             drop(guard);
             match opened {
                 Err(Error::Sqlite(error)) if worker::is_busy(&error) => {
@@ -297,7 +270,7 @@ impl Connected {
         }
     }
 
-    fn open(place: &Place, manners: Arc<Mutex<Option<Manners>>>) -> Result<Self> {
+    fn open(place: &Place, manners: Adopted) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
@@ -352,9 +325,9 @@ impl Hands for Connected {
         if !self.is_free() {
             return Ok(Tried::Refused);
         }
-        let changed = self.manners.lock().take();
-        if let Some(manners) = changed {
-            manners.adopt(&self.conn)?;
+        match self.manners.keep_up(&self.conn) {
+            Err(Error::Sqlite(error)) if worker::is_busy(&error) => return Ok(Tried::Refused),
+            outcome => outcome?,
         }
         let rank = Task::Keep(zeal).rank();
         let Some(attended) = self.known.get_mut(table) else { return Ok(Tried::Refused) };
