@@ -336,3 +336,32 @@ fn the_thread_of_a_database_waits_for_no_lock_and_ends_while_another_connection_
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(found(&reader), next);
 }
+
+/// SQLite disconnects the tables of a file that was detached at the next statement, and until then the thread had it open.
+#[test]
+fn a_file_that_was_detached_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("attached.db");
+    let wal = folder.path().join("attached.db-wal");
+    for idle in [false, true] {
+        let conn = open(&folder.path().join("main.db"));
+        conn.execute_batch("PRAGMA busy_timeout = 60000").unwrap();
+        conn.execute("ATTACH ?1 AS other", [path.to_str().unwrap()]).unwrap();
+        conn.query_row("PRAGMA other.journal_mode = wal", [], |_| Ok(())).unwrap();
+        let declaration = format!("docs USING nearlite(body TEXT FULLTEXT, v VECTOR({DIM}) METRIC l2)");
+        conn.execute_batch(&format!("CREATE VIRTUAL TABLE other.{declaration}")).unwrap();
+        conn.execute_batch("INSERT INTO docs(docs, rank) VALUES('maintenance', 'background')").unwrap();
+        set(&conn, "delta_rows", 300);
+        put(&conn, 0..900);
+        if idle {
+            settle(&conn);
+        }
+        assert!(wal.exists());
+        conn.execute_batch("DETACH other").unwrap();
+        eventually("the end of -wal", String::new, || !wal.exists());
+        let again = open_wal(&path);
+        assert_eq!(found(&again), 900);
+        assert_sound(&again);
+        again.execute_batch("DROP TABLE docs").unwrap();
+    }
+}

@@ -3,11 +3,14 @@
 //! It begins at the first commit that leaves it something to do, opens the file by the same name through the same VFS, and
 //! does slices as commits would, each in a transaction of its own. It never waits for a lock: where somebody else has the
 //! file, or a connection of this process is in a transaction, it tries again later. It ends before the last table of this
-//! process that is in the file is let go, so that the connection which is closed last is the user's.
+//! process that is in the file is let go, so that the connection which is closed last is the user's. SQLite lets the tables of
+//! a file that is detached go later; so the thread has the file open only while there is something to do, and asks before.
 
 mod manners;
+mod seen;
 
 use self::manners::{Adopted, Manners};
+use self::seen::Seen;
 use super::columns::command_sql;
 use super::ddl;
 use super::module::{Doing, Host, NoFork, Peer, Peers, obstacle};
@@ -21,8 +24,8 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Params};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -31,9 +34,6 @@ const LAST_SLICE: Duration = Duration::from_secs(5);
 
 /// Transactions that only read keep the thread away for no longer than this.
 const READERS: Duration = Duration::from_secs(10);
-
-/// What a connection whose state cannot be asked for was last seen doing counts for so long.
-const SEEN: u64 = 1_000;
 
 /// After it could not open the file the thread is not begun again for this long.
 const REST: Duration = Duration::from_secs(60);
@@ -48,8 +48,8 @@ thread_local! {
 
 #[derive(Default)]
 struct File {
-    /// Connections with tables open, and how many tables.
-    users: Peers<(usize, Arc<Seen>)>,
+    /// Connections with tables open.
+    users: Peers<Arc<Seen>>,
     thread: Option<Thread>,
     /// Why there is none, and when it was tried.
     failed: Option<(String, Instant)>,
@@ -64,20 +64,11 @@ struct Thread {
 
 static FILES: LazyLock<Mutex<HashMap<Place, File>>> = LazyLock::new(Mutex::default);
 
-/// What a connection was last seen doing by its own thread: milliseconds since the first look of the process when it was in
-/// a transaction, 0 when it was in none.
-#[derive(Default)]
-struct Seen(AtomicU64);
-
-fn now() -> u64 {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
-}
-
 /// A table of a connection, as the threads know it.
 pub struct Presence {
     place: Place,
     peer: Option<Peer>,
+    schema: CString,
     seen: Arc<Seen>,
     /// Commits since the last look, and what it found.
     looks: Cell<u32>,
@@ -90,20 +81,19 @@ impl Presence {
     /// Of a table of `host`.
     pub fn new(host: &Host, place: &Place) -> Self {
         let mut seen = Arc::default();
+        let schema = CString::new(host.schema()).unwrap_or_default();
         let peer = (!IS_ONE.get()).then(|| Peer::of(host));
         if let Some(peer) = peer {
             let mut files = FILES.lock();
-            let (tables, of) = files.entry(place.clone()).or_default().users.of(peer);
-            *tables += 1;
-            seen = Arc::clone(of);
+            seen = Arc::clone(files.entry(place.clone()).or_default().users.opened(peer, &schema));
         }
         let (looks, alone, wanted) = (Cell::new(0), Cell::new(true), Cell::new(false));
-        Self { place: place.clone(), peer, seen, looks, alone, manners: RefCell::default(), wanted }
+        Self { place: place.clone(), peer, schema, seen, looks, alone, manners: RefCell::default(), wanted }
     }
 
     /// The connection uses the table, inside a transaction or not.
     pub fn saw(&self, in_transaction: bool) {
-        self.seen.0.store(if in_transaction { now() } else { 0 }, Ordering::Relaxed);
+        self.seen.note(in_transaction);
     }
 
     /// A commit asks for a thread. Returns whether it has to do without.
@@ -193,11 +183,7 @@ impl Drop for Presence {
         let Some(peer) = self.peer else { return };
         let mut files = FILES.lock();
         let Some(file) = files.get_mut(&self.place) else { return };
-        let (tables, _) = file.users.of(peer);
-        *tables -= 1;
-        if *tables == 0 {
-            file.users.remove(peer);
-        }
+        file.users.closed(peer, &self.schema);
         if !file.users.is_empty() {
             return;
         }
@@ -245,7 +231,8 @@ fn work(signal: &Signal, place: &Place, manners: Arc<Mutex<Manners>>) {
 struct Connected {
     /// Before the connection, which they use.
     known: HashMap<String, Attended>,
-    conn: Connection,
+    /// None while there is nothing to do: a file that was detached is not kept open.
+    conn: Option<Connection>,
     place: Place,
     /// Since when it has been kept away by transactions that only read.
     kept_away: Option<Instant>,
@@ -257,20 +244,23 @@ impl Connected {
     fn patiently(signal: &Signal, place: &Place, manners: &Arc<Mutex<Manners>>) -> Result<Option<Self>> {
         loop {
             let guard = NoFork::enter();
-            let opened = Self::open(place, Adopted::none(manners));
+            let conn = Self::open(place);
             drop(guard);
-            match opened {
+            match conn {
                 Err(Error::Sqlite(error)) if worker::is_busy(&error) => {
                     if !signal.nap(worker::NAP) {
                         return Ok(None);
                     }
                 }
-                other => return other.map(Some),
+                conn => {
+                    let (conn, place, manners) = (Some(conn?), place.clone(), Adopted::none(manners));
+                    return Ok(Some(Self { known: HashMap::new(), conn, place, kept_away: None, manners }));
+                }
             }
         }
     }
 
-    fn open(place: &Place, manners: Adopted) -> Result<Self> {
+    fn open(place: &Place) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
@@ -280,7 +270,20 @@ impl Connected {
         run(&conn, "PRAGMA busy_timeout = 0", [])?;
         // The first statement finds a file that is encrypted.
         conn.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-        Ok(Self { known: HashMap::new(), conn, place: place.clone(), kept_away: None, manners })
+        Ok(conn)
+    }
+
+    fn let_go(&mut self) {
+        self.known.clear();
+        self.manners.forget();
+        self.conn = None;
+    }
+
+    /// Whether a connection of this process has the file, as far as they can be asked.
+    fn is_wanted(&self) -> bool {
+        let files = FILES.lock();
+        let users = files.get(&self.place).map(|file| &file.users);
+        users.is_some_and(|users| users.doing(&self.place.0).any(|(doing, _)| doing != Doing::Gone))
     }
 
     /// Whether the connections of this process leave the file to us.
@@ -288,15 +291,12 @@ impl Connected {
         let (mut writing, mut reading) = (false, false);
         let files = FILES.lock();
         let Some(file) = files.get(&self.place) else { return false };
-        for (doing, (_, seen)) in file.users.doing() {
+        for (doing, seen) in file.users.doing(&self.place.0) {
             match doing {
-                Doing::Nothing => {}
+                Doing::Nothing | Doing::Gone => {}
                 Doing::Reading => reading = true,
                 Doing::Something | Doing::Writing => writing = true,
-                Doing::Unknown => {
-                    let last = seen.0.load(Ordering::Relaxed);
-                    reading |= last != 0 && now().saturating_sub(last) < SEEN;
-                }
+                Doing::Unknown => reading |= seen.is_recent(),
             }
         }
         drop(files);
@@ -314,7 +314,19 @@ impl Connected {
 impl Hands for Connected {
     fn is_due(&mut self, table: &str, zeal: Zeal) -> Result<bool> {
         let _guard = NoFork::enter();
-        match Attended::is_due(&mut self.known, &self.conn, table, zeal) {
+        if !self.is_wanted() {
+            self.let_go();
+            return Ok(false);
+        }
+        let conn = match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => Self::open(&self.place),
+        };
+        let due = conn.and_then(|conn| {
+            let conn = self.conn.insert(conn);
+            Attended::is_due(&mut self.known, conn, table, zeal)
+        });
+        match due {
             Err(Error::Sqlite(error)) if worker::is_busy(&error) => Ok(true),
             other => other,
         }
@@ -325,13 +337,14 @@ impl Hands for Connected {
         if !self.is_free() {
             return Ok(Tried::Refused);
         }
-        match self.manners.keep_up(&self.conn) {
+        let Some(conn) = &self.conn else { return Ok(Tried::Refused) };
+        match self.manners.keep_up(conn) {
             Err(Error::Sqlite(error)) if worker::is_busy(&error) => return Ok(Tried::Refused),
             outcome => outcome?,
         }
         let rank = Task::Keep(zeal).rank();
         let Some(attended) = self.known.get_mut(table) else { return Ok(Tried::Refused) };
-        match run(&self.conn, &command_sql(attended.collection()), ("maintain", rank)) {
+        match run(conn, &command_sql(attended.collection()), ("maintain", rank)) {
             Ok(()) => {
                 attended.tried(zeal, maintenance::last());
                 Ok(Tried::Done(maintenance::last()))
@@ -346,9 +359,11 @@ impl Hands for Connected {
         self.known.remove(table);
         // A table that is gone, or has another name, is in no trouble.
         let sql = "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-        let is_gone = match self.conn.query_row(sql, [table], |row| row.get::<_, Option<String>>(0)) {
-            Ok(sql) => !sql.is_some_and(|sql| ddl::is_declaration(&sql)),
-            Err(error) => error == rusqlite::Error::QueryReturnedNoRows,
+        let asked = self.conn.as_ref().map(|conn| conn.query_row(sql, [table], |row| row.get(0)));
+        let is_gone = match asked {
+            Some(Ok(sql)) => !Option::<String>::is_some_and(sql, |sql| ddl::is_declaration(&sql)),
+            Some(Err(error)) => error == rusqlite::Error::QueryReturnedNoRows,
+            None => false,
         };
         if !is_gone && !matches!(error, Error::Sqlite(error) if worker::is_busy(error)) {
             maintenance::set_trouble(&self.place, table, Some(error.to_string()));
@@ -358,5 +373,10 @@ impl Hands for Connected {
 
     fn note_wait(&mut self, table: &str, why: Option<&str>) {
         maintenance::set_obstacle(&self.place, table, why);
+    }
+
+    fn rest(&mut self) {
+        let _guard = NoFork::enter();
+        self.let_go();
     }
 }

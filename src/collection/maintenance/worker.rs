@@ -189,6 +189,9 @@ pub trait Hands {
 
     /// Notes why the table has to wait for longer than usual, or that it does not.
     fn note_wait(&mut self, table: &str, why: Option<&str>);
+
+    /// There is nothing left to do until a table is written again.
+    fn rest(&mut self) {}
 }
 
 /// A table that a thread looks after.
@@ -261,6 +264,9 @@ pub fn run(signal: &Signal, hands: &mut impl Hands) {
     let mut failures = 0_u32;
     loop {
         let slower = 1 << failures.min(MOST_SLOWER);
+        if rough.is_empty() && !signal.is_called() {
+            hands.rest();
+        }
         let (tables, zeal) = match signal.next((!rough.is_empty()).then_some(QUIET * slower)) {
             Call::Over => return,
             Call::Written(tables) => {

@@ -39,6 +39,11 @@ impl Adopted {
         Self { wanted: Arc::clone(wanted), known: None }
     }
 
+    /// The connection is closed.
+    pub fn forget(&mut self) {
+        self.known = None;
+    }
+
     /// Sees to it that `conn` has what is wanted by now. After an error, such as that of a file which others have at this
     /// moment, the next call begins again.
     pub fn keep_up(&mut self, conn: &Connection) -> Result<()> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ffi};
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::c_int;
+use std::ffi::{CStr, CString, c_int};
 use std::rc::Rc;
 
 #[cfg(feature = "__loadable_extension")]
@@ -107,14 +107,9 @@ impl Host {
 
     /// Name of the file that a schema is in; empty where it is in none.
     pub(crate) fn file(&self, schema: &str) -> String {
-        let Ok(schema) = std::ffi::CString::new(schema) else { return String::new() };
-        // SAFETY: the handle is open while a Host lives, and SQLite keeps the name at least as long as the file is attached.
-        let name = unsafe { ffi::sqlite3_db_filename(self.0.connection.handle(), schema.as_ptr()) };
-        if name.is_null() {
-            return String::new();
-        }
-        // SAFETY: a text that SQLite has ended with a NUL.
-        unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy().into_owned()
+        let Ok(schema) = CString::new(schema) else { return String::new() };
+        // SAFETY: the handle is open while a Host lives, and this is its thread.
+        unsafe { file(self.0.connection.handle(), &schema) }
     }
 
     /// A name that no other open connection of this process has.
@@ -156,6 +151,18 @@ impl Host {
         };
         // SAFETY: the handle is open; CONSTRAINT_SUPPORT reads one int, INNOCUOUS ignores it.
         check(unsafe { config(self.0.connection.handle(), option, 1 as c_int) })
+    }
+}
+
+/// Name of the file that a schema of a connection is in; empty where it is in none, or there is no such schema.
+///
+/// # Safety
+/// `db` must be open, and in use by nobody else during the call.
+pub(super) unsafe fn file(db: *mut ffi::sqlite3, schema: &CStr) -> String {
+    // SAFETY: by the contract; SQLite keeps the name, which ends with a NUL, at least as long as the file is attached.
+    unsafe {
+        let name = ffi::sqlite3_db_filename(db, schema.as_ptr());
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a thread of the library may know of the connections of its process, and where it may open one of its own.
 #![expect(unsafe_code)]
 
-use super::host::Host;
+use super::host::{Host, file};
 use rusqlite::ffi;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int};
@@ -12,6 +12,8 @@ const KNOWN_FILE_SYSTEMS: [&CStr; 3] = [c"unix", c"win32", c"win32-longpath"];
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
+    /// It has let the file go: its tables there end with its next statement.
+    Gone,
     /// It is in no transaction.
     Nothing,
     /// It is in use at this moment.
@@ -43,11 +45,11 @@ impl Peer {
         Self(unsafe { host.connection().handle() })
     }
 
-    /// What the connection is doing. Never waits.
+    /// What the connection, which had this file in these schemas, is doing. Never waits.
     ///
     /// # Safety
     /// The connection must be open, and stay open during the call.
-    unsafe fn doing(self) -> Doing {
+    unsafe fn doing<'s>(self, name: &str, mut schemas: impl Iterator<Item = &'s CString>) -> Doing {
         // SAFETY: an open connection. Its mutex is null where it has none, and is held while its state is read.
         unsafe {
             let mutex = ffi::sqlite3_db_mutex(self.0);
@@ -57,9 +59,11 @@ impl Peer {
             if ffi::sqlite3_mutex_try(mutex) != ffi::SQLITE_OK {
                 return Doing::Something;
             }
+            let has_file = schemas.any(|schema| file(self.0, schema) == name);
             let state = ffi::sqlite3_txn_state(self.0, std::ptr::null());
             ffi::sqlite3_mutex_leave(mutex);
             match state {
+                _ if !has_file => Doing::Gone,
                 ffi::SQLITE_TXN_NONE => Doing::Nothing,
                 ffi::SQLITE_TXN_READ => Doing::Reading,
                 _ => Doing::Writing,
@@ -68,8 +72,9 @@ impl Peer {
     }
 }
 
-/// Connections that are open, with what is known of each. Whoever lists a connection removes it before it is closed.
-pub(crate) struct Peers<T>(HashMap<Peer, T>);
+/// Connections that are open, with how many tables of each schema, and what else is known of each. A table is taken off the list
+/// before its connection is closed.
+pub(crate) struct Peers<T>(HashMap<Peer, (HashMap<CString, usize>, T)>);
 
 impl<T> Default for Peers<T> {
     fn default() -> Self {
@@ -78,14 +83,23 @@ impl<T> Default for Peers<T> {
 }
 
 impl<T: Default> Peers<T> {
-    /// What is known of a connection, which is listed if it was not.
-    pub(crate) fn of(&mut self, peer: Peer) -> &mut T {
-        self.0.entry(peer).or_default()
+    /// A table was opened. What is known of its connection.
+    pub(crate) fn opened(&mut self, peer: Peer, schema: &CStr) -> &mut T {
+        let (tables, known) = self.0.entry(peer).or_default();
+        *tables.entry(schema.to_owned()).or_default() += 1;
+        known
     }
 
-    /// Takes a connection off the list.
-    pub(crate) fn remove(&mut self, peer: Peer) {
-        self.0.remove(&peer);
+    /// A table was closed. A connection leaves the list with its last one.
+    pub(crate) fn closed(&mut self, peer: Peer, schema: &CStr) {
+        let Some((tables, _)) = self.0.get_mut(&peer) else { return };
+        if let Some(count) = tables.get_mut(schema) {
+            *count -= 1;
+            tables.retain(|_, count| *count > 0);
+        }
+        if tables.is_empty() {
+            self.0.remove(&peer);
+        }
     }
 
     /// Whether none is listed.
@@ -93,10 +107,12 @@ impl<T: Default> Peers<T> {
         self.0.is_empty()
     }
 
-    /// What each is doing.
-    pub(crate) fn doing(&self) -> impl Iterator<Item = (Doing, &T)> {
-        // SAFETY: what is listed is open; and it is not closed meanwhile, since the list is borrowed.
-        self.0.iter().map(|(peer, known)| (unsafe { peer.doing() }, known))
+    /// What each is doing, and whether it has this file.
+    pub(crate) fn doing(&self, file: &str) -> impl Iterator<Item = (Doing, &T)> {
+        self.0.iter().map(move |(peer, (tables, known))| {
+            // SAFETY: what is listed is open; and it is not closed meanwhile, since the list is borrowed.
+            (unsafe { peer.doing(file, tables.keys()) }, known)
+        })
     }
 }
 
