@@ -48,6 +48,8 @@ thread_local! {
 
 #[derive(Default)]
 struct File {
+    /// That its connections are of. A fork has the memory of its parent, and not its connections.
+    process: u32,
     /// Connections with tables open.
     users: Peers<Arc<Seen>>,
     thread: Option<Thread>,
@@ -84,8 +86,12 @@ impl Presence {
         let schema = CString::new(host.schema()).unwrap_or_default();
         let peer = (!IS_ONE.get()).then(|| Peer::of(host));
         if let Some(peer) = peer {
-            let mut files = FILES.lock();
-            seen = Arc::clone(files.entry(place.clone()).or_default().users.opened(peer, &schema));
+            let (mut files, process) = (FILES.lock(), std::process::id());
+            let file = files.entry(place.clone()).or_default();
+            if file.process != process {
+                *file = File { process, ..File::default() };
+            }
+            seen = Arc::clone(file.users.opened(peer, &schema));
         }
         let (looks, alone, wanted) = (Cell::new(0), Cell::new(true), Cell::new(false));
         Self { place: place.clone(), peer, schema, seen, looks, alone, manners: RefCell::default(), wanted }

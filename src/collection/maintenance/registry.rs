@@ -4,7 +4,7 @@
 use super::job::Job;
 use super::worker::Signal;
 use crate::storage::Token;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -21,6 +21,8 @@ struct Entry {
 
 #[derive(Default)]
 struct Registry {
+    /// That the connections and threads are of. A fork has the memory of its parent, and neither of these.
+    process: u32,
     jobs: HashMap<Token, Entry>,
     /// Connections to each place.
     connections: HashMap<Place, usize>,
@@ -32,13 +34,42 @@ struct Registry {
     kept: HashMap<Place, Vec<Arc<Signal>>>,
 }
 
+impl Registry {
+    fn enter(&mut self, process: u32) {
+        if self.process != process {
+            self.process = process;
+            self.connections.clear();
+            self.kept.clear();
+        }
+    }
+
+    /// A connection of a process goes. Whether it was the last one of the place.
+    fn leave(&mut self, place: &Place, process: u32) -> bool {
+        let Some(count) = self.connections.get_mut(place).filter(|_| self.process == process) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.connections.remove(place);
+            return true;
+        }
+        false
+    }
+}
+
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+fn registry() -> MutexGuard<'static, Registry> {
+    let mut registry = REGISTRY.lock();
+    registry.enter(std::process::id());
+    registry
+}
 
 /// The job of this process that has the token.
 pub fn find(token: &Token, place: &Place) -> Option<Arc<Mutex<Job>>> {
-    let registry = REGISTRY.lock();
+    let registry = registry();
     let entry = registry.jobs.get(token)?;
-    // A fork has the memory of its parent, and not its threads.
+    // Its parent's threads build these.
     (entry.place == *place && entry.process == std::process::id()).then(|| Arc::clone(&entry.job))
 }
 
@@ -47,20 +78,20 @@ pub fn add(token: Token, place: &Place, table: &str, job: Job) -> Arc<Mutex<Job>
     let job = Arc::new(Mutex::new(job));
     let (place, table, process) = (place.clone(), table.to_owned(), std::process::id());
     let entry = Entry { place, table, process, job: Arc::clone(&job) };
-    REGISTRY.lock().jobs.insert(token, entry);
+    registry().jobs.insert(token, entry);
     job
 }
 
 /// Forgets a job.
 pub fn remove(token: &Token) {
-    let gone = REGISTRY.lock().jobs.remove(token);
+    let gone = registry().jobs.remove(token);
     // A job is large, and its end may wake a thread.
     drop(gone);
 }
 
 /// Forgets the jobs of a table whose claims are not there any more.
 pub fn keep(place: &Place, table: &str, is_claimed: impl Fn(&Token) -> bool) {
-    let mut registry = REGISTRY.lock();
+    let mut registry = registry();
     let lost = |(token, entry): &(&Token, &Entry)| {
         entry.place == *place && entry.table == table && !is_claimed(token)
     };
@@ -72,7 +103,7 @@ pub fn keep(place: &Place, table: &str, is_claimed: impl Fn(&Token) -> bool) {
 
 /// Notes how the maintenance of a table went.
 pub fn set_trouble(place: &Place, table: &str, trouble: Option<String>) {
-    let mut registry = REGISTRY.lock();
+    let mut registry = registry();
     let key = (place.clone(), table.to_owned());
     match trouble {
         Some(trouble) => drop(registry.troubles.insert(key, trouble)),
@@ -82,14 +113,14 @@ pub fn set_trouble(place: &Place, table: &str, trouble: Option<String>) {
 
 /// Why the last maintenance of a table gave up, if it did, or why it is not done as the table asks.
 pub fn trouble(place: &Place, table: &str) -> Option<String> {
-    let registry = REGISTRY.lock();
+    let registry = registry();
     let key = (place.clone(), table.to_owned());
     registry.troubles.get(&key).or_else(|| registry.obstacles.get(&key)).cloned()
 }
 
 /// Notes why no thread maintains a table that asks for one, or that one does.
 pub fn set_obstacle(place: &Place, table: &str, obstacle: Option<&str>) {
-    let mut registry = REGISTRY.lock();
+    let mut registry = registry();
     let key = (place.clone(), table.to_owned());
     match obstacle {
         Some(why) => drop(registry.obstacles.insert(key, why.to_owned())),
@@ -99,7 +130,7 @@ pub fn set_obstacle(place: &Place, table: &str, obstacle: Option<&str>) {
 
 /// Wakes the thread of a `Database` that maintains the tables of a place. False: there is none.
 pub fn poke(place: &Place, table: Option<&str>) -> bool {
-    let registry = REGISTRY.lock();
+    let registry = registry();
     let Some(signals) = registry.kept.get(place) else { return false };
     if let Some(table) = table {
         signals.iter().for_each(|signal| signal.wrote(table));
@@ -109,7 +140,7 @@ pub fn poke(place: &Place, table: Option<&str>) -> bool {
 
 /// Whether a connection of this process has used the tables of a place, or a `Database` keeps them in order.
 pub fn is_open(place: &Place) -> bool {
-    let registry = REGISTRY.lock();
+    let registry = registry();
     registry.connections.contains_key(place) || registry.kept.contains_key(place)
 }
 
@@ -119,14 +150,14 @@ pub struct Kept(Place, Arc<Signal>);
 impl Kept {
     /// The thread that listens to `signal`.
     pub fn at(place: Place, signal: &Arc<Signal>) -> Self {
-        REGISTRY.lock().kept.entry(place.clone()).or_default().push(Arc::clone(signal));
+        registry().kept.entry(place.clone()).or_default().push(Arc::clone(signal));
         Self(place, Arc::clone(signal))
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let mut registry = REGISTRY.lock();
+        let mut registry = registry();
         if let Some(signals) = registry.kept.get_mut(&self.0) {
             signals.retain(|signal| !Arc::ptr_eq(signal, &self.1));
             if signals.is_empty() {
@@ -138,13 +169,13 @@ impl Drop for Kept {
 
 /// A connection to a place. When the last one goes, so do the jobs.
 #[derive(Debug)]
-pub struct Stay(Place);
+pub struct Stay(Place, u32);
 
 impl Stay {
     /// Counts a connection.
     pub fn at(place: Place) -> Self {
-        *REGISTRY.lock().connections.entry(place.clone()).or_default() += 1;
-        Self(place)
+        *registry().connections.entry(place.clone()).or_default() += 1;
+        Self(place, std::process::id())
     }
 
     /// Where.
@@ -155,15 +186,10 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let mut registry = REGISTRY.lock();
-        let left = registry.connections.get_mut(&self.0).map(|count| {
-            *count -= 1;
-            *count
-        });
-        if left != Some(0) {
+        let mut registry = registry();
+        if !registry.leave(&self.0, self.1) {
             return;
         }
-        registry.connections.remove(&self.0);
         registry.troubles.retain(|(place, _), _| *place != self.0);
         registry.obstacles.retain(|(place, _), _| *place != self.0);
         let gone: Vec<Token> =
@@ -171,5 +197,26 @@ impl Drop for Stay {
         let jobs: Vec<_> = gone.iter().filter_map(|token| registry.jobs.remove(token)).collect();
         drop(registry);
         drop(jobs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_counts_none_of_its_parents_connections_and_threads() {
+        let (place, mut registry) = (Place("kept.db".into()), Registry::default());
+        registry.enter(1);
+        registry.connections.insert(place.clone(), 2);
+        registry.kept.insert(place.clone(), vec![Arc::default()]);
+        registry.enter(1);
+        assert_eq!((registry.connections[&place], registry.kept.len()), (2, 1));
+        // In the child, with a connection of its own.
+        registry.enter(2);
+        assert!(registry.connections.is_empty() && registry.kept.is_empty());
+        registry.connections.insert(place.clone(), 1);
+        assert!(!registry.leave(&place, 1), "a connection of the parent is none of the child's");
+        assert!(registry.leave(&place, 2));
     }
 }
