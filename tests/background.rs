@@ -337,6 +337,20 @@ fn the_thread_of_a_database_waits_for_no_lock_and_ends_while_another_connection_
     assert_eq!(found(&reader), next);
 }
 
+/// The thread of a database begins with its first write; until then the commits of others had nobody to leave their work to.
+#[test]
+fn a_connection_beside_a_database_that_does_not_write_has_a_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beside.db");
+    let db = Database::open(&path).unwrap();
+    let conn = open_wal(&path);
+    create(&conn);
+    put(&conn, 0..900);
+    settle(&conn);
+    assert_eq!(db.collections().unwrap(), ["docs"]);
+    assert_sound(&conn);
+}
+
 /// SQLite disconnects the tables of a file that was detached at the next statement, and until then the thread had it open.
 #[test]
 fn a_file_that_was_detached_is_let_go() {

@@ -109,10 +109,10 @@ impl Database {
         Ok(Self { keeper, pool })
     }
 
-    /// A closure has ended that may have written to collections.
-    pub(super) fn wrote_something(&self) {
+    /// Collections may be written.
+    pub(super) fn writes(&self) {
         if let Some(keeper) = &self.keeper {
-            keeper.start_if_called(&self.pool);
+            keeper.start(&self.pool);
         }
     }
 
@@ -155,12 +155,13 @@ impl Access for Database {
 
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let _turn = loan::turn(&self.pool, Use::Call)?;
+        self.writes();
         self.with(|conn| writing(conn, || work(conn)))
     }
 
     fn wrote(&self, table: &str) {
         if let Some(keeper) = &self.keeper {
-            keeper.wrote(&self.pool, table);
+            keeper.wrote(table);
         }
     }
 

@@ -36,16 +36,8 @@ impl Keeper {
     }
 
     /// A collection was written.
-    pub fn wrote(&self, pool: &Arc<ConnectionPool>, table: &str) {
+    pub fn wrote(&self, table: &str) {
         self.signal.wrote(table);
-        self.start(pool);
-    }
-
-    /// Begins the thread if a table was written whose commit said so.
-    pub fn start_if_called(&self, pool: &Arc<ConnectionPool>) {
-        if self.signal.is_called() {
-            self.start(pool);
-        }
     }
 
     /// Ends the thread, and waits for the slice that runs, but no longer than this. True: it has ended.
@@ -57,8 +49,9 @@ impl Keeper {
         !has_begun || self.signal.wait_for_end(patience)
     }
 
-    /// Begins the thread. Where the system has no more threads, commits do what there is to do.
-    fn start(&self, pool: &Arc<ConnectionPool>) {
+    /// Begins the thread: before the write, whose commit leaves its work to a thread that is there. Where the system has no more
+    /// threads, commits do what there is to do.
+    pub fn start(&self, pool: &Arc<ConnectionPool>) {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let (signal, pool) = (Arc::clone(&self.signal), Arc::clone(pool));
@@ -67,6 +60,11 @@ impl Keeper {
                 worker::run(&ended.0, &mut Turns { pool, known: HashMap::new() });
             };
             *thread = std::thread::Builder::new().name("nearlite keeper".into()).spawn(run).ok();
+            if thread.is_some()
+                && let Some(kept) = &*self.kept.lock()
+            {
+                kept.begin();
+            }
         }
     }
 }

@@ -103,6 +103,7 @@ impl Database {
     pub fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let pool = self.pool();
         let turn = loan::turn(pool, Use::Closure)?;
+        self.writes();
         let loan = Loan::new(pool)?;
         let conn = loan.get()?;
         let done = writing(conn, || {
@@ -116,7 +117,6 @@ impl Database {
         });
         // The next writer need not wait until the connection is closed.
         drop(turn);
-        self.wrote_something();
         done
     }
 
@@ -153,8 +153,6 @@ impl Database {
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let loan = Loan::new(self.pool())?;
         loan.touch();
-        let done = work(loan.get()?);
-        self.wrote_something();
-        done
+        work(loan.get()?)
     }
 }

@@ -30,8 +30,8 @@ struct Registry {
     troubles: HashMap<(Place, String), String>,
     /// Why no thread maintains a table that asks for one.
     obstacles: HashMap<(Place, String), String>,
-    /// Places whose tables a thread of their `Database` maintains.
-    kept: HashMap<Place, Vec<Arc<Signal>>>,
+    /// Places whose tables a thread of their `Database` maintains, with what wakes it, once it has begun.
+    kept: HashMap<Place, Vec<(Arc<Signal>, bool)>>,
 }
 
 impl Registry {
@@ -132,10 +132,12 @@ pub fn set_obstacle(place: &Place, table: &str, obstacle: Option<&str>) {
 pub fn poke(place: &Place, table: Option<&str>) -> bool {
     let registry = registry();
     let Some(signals) = registry.kept.get(place) else { return false };
+    let mut running = signals.iter().filter(|(signal, begun)| *begun && !signal.has_ended()).peekable();
+    let is_there = running.peek().is_some();
     if let Some(table) = table {
-        signals.iter().for_each(|signal| signal.wrote(table));
+        running.for_each(|(signal, _)| signal.wrote(table));
     }
-    true
+    is_there
 }
 
 /// Whether a connection of this process has used the tables of a place, or a `Database` keeps them in order.
@@ -144,14 +146,21 @@ pub fn is_open(place: &Place) -> bool {
     registry.connections.contains_key(place) || registry.kept.contains_key(place)
 }
 
-/// While it lives, a thread maintains the tables of a place.
+/// While it lives, a thread maintains the tables of a place, from when it has begun.
 pub struct Kept(Place, Arc<Signal>);
 
 impl Kept {
     /// The thread that listens to `signal`.
     pub fn at(place: Place, signal: &Arc<Signal>) -> Self {
-        registry().kept.entry(place.clone()).or_default().push(Arc::clone(signal));
+        registry().kept.entry(place.clone()).or_default().push((Arc::clone(signal), false));
         Self(place, Arc::clone(signal))
+    }
+
+    /// The thread has begun.
+    pub fn begin(&self) {
+        for (signal, begun) in registry().kept.get_mut(&self.0).into_iter().flatten() {
+            *begun |= Arc::ptr_eq(signal, &self.1);
+        }
     }
 }
 
@@ -159,7 +168,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         let mut registry = registry();
         if let Some(signals) = registry.kept.get_mut(&self.0) {
-            signals.retain(|signal| !Arc::ptr_eq(signal, &self.1));
+            signals.retain(|(signal, _)| !Arc::ptr_eq(signal, &self.1));
             if signals.is_empty() {
                 registry.kept.remove(&self.0);
             }
@@ -209,7 +218,7 @@ mod tests {
         let (place, mut registry) = (Place("kept.db".into()), Registry::default());
         registry.enter(1);
         registry.connections.insert(place.clone(), 2);
-        registry.kept.insert(place.clone(), vec![Arc::default()]);
+        registry.kept.insert(place.clone(), vec![(Arc::default(), true)]);
         registry.enter(1);
         assert_eq!((registry.connections[&place], registry.kept.len()), (2, 1));
         // In the child, with a connection of its own.
