@@ -133,3 +133,15 @@ fn it_waits_for_calls_of_other_threads_and_says_who_does_not_end() {
     drop(hits);
     assert!(!folder.path().join("used.db-wal").exists());
 }
+
+#[test]
+fn a_patience_without_a_bound_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("patient.db");
+    let (db, docs) = filled_for(&path, Duration::MAX);
+    docs.insert(&serde_json::json!({"id": 1_000, "body": "all", "v": vec![0.5_f32; DIM]})).unwrap();
+    assert!(docs.maintain(Some(Duration::MAX)).unwrap());
+    db.transaction(|tx| tx.collection("docs")?.delete([1_000]).map(drop)).unwrap();
+    db.close().unwrap();
+    assert!(!folder.path().join("patient.db-wal").exists());
+}

@@ -40,6 +40,9 @@ pub struct OpenOptions {
     on_connect: Vec<Arc<Hook>>,
 }
 
+/// SQLite counts milliseconds in 32 bits: longer is as long as that, 25 days. So a moment after it can be named, too.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(i32::MAX as u64);
+
 type Hook = dyn Fn(&Connection) -> Result<()> + Send + Sync;
 
 /// When a commit is safe on the disk; SQLite's `PRAGMA synchronous`.
@@ -111,7 +114,7 @@ impl OpenOptions {
     /// # Ok::<(), nearlite::Error>(())
     /// ```
     pub fn busy_timeout(&mut self, patience: Duration) -> &mut Self {
-        self.busy_timeout = patience;
+        self.busy_timeout = patience.min(LONGEST_PATIENCE);
         self
     }
 
@@ -272,7 +275,7 @@ impl OpenOptions {
             flags.insert(OpenFlags::SQLITE_OPEN_READ_ONLY);
         }
         let conn = Connection::open_with_flags(place, flags)?;
-        self.set_busy_timeout(&conn)?;
+        conn.busy_timeout(self.busy_timeout)?;
         if self.read_only {
             // The first statement reads the file, and finds that it is no database.
             conn.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
@@ -293,11 +296,6 @@ impl OpenOptions {
             conn.pragma_update(None, "synchronous", level)?;
         }
         Ok(conn)
-    }
-
-    /// SQLite counts milliseconds in 32 bits: longer is as long as that.
-    fn set_busy_timeout(&self, conn: &Connection) -> rusqlite::Result<()> {
-        conn.busy_timeout(self.busy_timeout.min(Duration::from_millis(i32::MAX as u64)))
     }
 }
 
