@@ -56,8 +56,7 @@ impl VirtualCursor for DescriptionCursor {
         let Some(name) = name.as_text() else {
             return Err(Error::Value("nearlite_schema takes the name of a table".into()));
         };
-        let collection = info::open(self.host.connection(), name)?;
-        self.rows = rows(&collection.schema);
+        self.rows = info::on(self.host.connection(), name, |collection| Ok(rows(&collection.schema)))?;
         Ok(())
     }
 

@@ -144,12 +144,13 @@ impl VirtualCursor for InfoCursor {
             return Err(Error::Value("nearlite_info takes the name of a table".into()));
         };
         let conn = self.host.connection();
-        let collection = open(conn, name)?;
-        let view = collection.pin(conn)?.view;
-        self.rows = rows(&collection, conn, &view)?;
-        let settings = collection.settings(conn)?.json(&collection.schema);
-        let space = Space::of(collection.on(conn), &view)?;
-        let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
+        let (settings, space, trouble) = on(conn, name, |collection| {
+            let view = collection.pin(conn)?.view;
+            self.rows = rows(collection, conn, &view)?;
+            let settings = collection.settings(conn)?.json(&collection.schema);
+            let trouble = upkeep::trouble(&self.host, &collection.storage.database, collection.table());
+            Ok((settings, Space::of(collection.on(conn), &view)?, trouble))
+        })?;
         for (at, row) in self.rows.iter_mut().enumerate() {
             let trouble = trouble.as_deref().filter(|_| at == 0).map_or(Value::Null, Value::from);
             // These are the table's, in its own row.
@@ -192,6 +193,12 @@ pub(super) fn is_ours(sql: &str) -> bool {
 
 /// The collection called `name`, which may be given as `schema.table`, as it is or quoted as in SQL.
 pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
+    let (database, table) = locate(conn, name)?;
+    OpenCollection::open(conn, &database, &table)
+}
+
+/// Database and table of that name.
+fn locate(conn: &Connection, name: &str) -> Result<(String, String)> {
     let mut databases: Vec<String> = Vec::new();
     let mut list = conn.prepare("SELECT name FROM pragma_database_list ORDER BY seq = 1 DESC, seq")?;
     let found = list.query_map([], |row| row.get::<_, String>(0))?;
@@ -207,11 +214,28 @@ pub(super) fn open(conn: &Connection, name: &str) -> Result<OpenCollection> {
             |database: &&String| wanted.as_ref().is_none_or(|wanted| database.eq_ignore_ascii_case(wanted));
         for database in databases.iter().filter(is_wanted) {
             if let Some(table) = find(conn, database, &table)? {
-                return OpenCollection::open(conn, database, &table);
+                return Ok((database.clone(), table));
             }
         }
     }
     Err(Error::Unknown(format!("there is no nearlite table '{name}'")))
+}
+
+/// Runs `work` on the collection called `name`, see [`open`].
+///
+/// All that it reads is of one state of the file. A statement that calls a function, or reads a table-valued one, has a
+/// snapshot of the files that it names itself, and need not name this one: then each statement inside of it would have its own.
+/// SQLite keeps a snapshot for as long as any statement that reads the file is not at its end, so one is kept from it.
+pub(super) fn on<T>(
+    conn: &Connection,
+    name: &str,
+    work: impl FnOnce(&OpenCollection) -> Result<T>,
+) -> Result<T> {
+    let (database, table) = locate(conn, name)?;
+    let mut first = conn.prepare(&format!("SELECT 1 FROM {}.sqlite_schema", quoted(&database)))?;
+    let mut rows = first.query([])?;
+    rows.next()?;
+    work(&OpenCollection::open(conn, &database, &table)?)
 }
 
 /// The name, as declared, of the collection `table` in `database`.
@@ -305,14 +329,24 @@ pub fn recall(conn: &Connection, args: &Args<'_>) -> Result<Option<f64>> {
         ));
     };
     let (sample, k) = (count(2, "sample")?, count(3, "k")?);
-    let collection = open(conn, &table)?;
+    on(conn, &table, |collection| of_collection(conn, collection, &column, sample, k))
+}
+
+fn of_collection(
+    conn: &Connection,
+    collection: &OpenCollection,
+    column: &str,
+    sample: usize,
+    k: usize,
+) -> Result<Option<f64>> {
     let schema = &collection.schema;
-    let nth = schema.vectors().position(|(at, _)| schema.columns[at].name.eq_ignore_ascii_case(&column));
+    let nth = schema.vectors().position(|(at, _)| schema.columns[at].name.eq_ignore_ascii_case(column));
     let Some(nth) = nth else {
         let vector = |c: &&crate::schema::Column| matches!(c.kind, ColumnKind::Vector(_));
         let known: Vec<_> = schema.columns.iter().filter(vector).map(|c| c.name.as_str()).collect();
         return Err(Error::Unknown(format!(
-            "{table} has no vector column '{column}'; vector columns are {}",
+            "{} has no vector column '{column}'; vector columns are {}",
+            collection.table(),
             known.join(", ")
         )));
     };

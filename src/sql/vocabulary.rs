@@ -24,24 +24,31 @@ pub struct TokensCursor {
     at: usize,
 }
 
-/// The collection and the FULLTEXT column that the first two arguments name.
-fn column(host: &Host, args: &Args<'_>, function: &str) -> Result<(OpenCollection, usize)> {
+/// Runs `work` on the collection and the FULLTEXT column that the first two arguments name.
+fn on_column<T>(
+    host: &Host,
+    args: &Args<'_>,
+    function: &str,
+    work: impl FnOnce(&OpenCollection, usize) -> Result<T>,
+) -> Result<T> {
     let text = |at| Value::from(args.value(at)).as_text().map(str::to_owned);
     let (Some(table), Some(column)) = (text(0), text(1)) else {
         return Err(Error::Value(format!("{function} takes the name of a table and of a FULLTEXT column")));
     };
-    let collection = info::open(host.connection(), &table)?;
-    let schema = &collection.schema;
-    match schema.find(&column).and_then(|(at, _)| schema.full_text_nth(at)) {
-        Some(field) => Ok((collection, field)),
-        None => {
-            let known: Vec<_> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
-            let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
-            Err(Error::Unknown(format!(
-                "{table} has no FULLTEXT column '{column}'; FULLTEXT columns: {known}"
-            )))
+    info::on(host.connection(), &table, |collection| {
+        let schema = &collection.schema;
+        match schema.find(&column).and_then(|(at, _)| schema.full_text_nth(at)) {
+            Some(field) => work(collection, field),
+            None => {
+                let known: Vec<_> =
+                    schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
+                let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+                Err(Error::Unknown(format!(
+                    "{table} has no FULLTEXT column '{column}'; FULLTEXT columns: {known}"
+                )))
+            }
         }
-    }
+    })
 }
 
 impl VirtualTable for Tokens {
@@ -70,15 +77,17 @@ impl VirtualCursor for TokensCursor {
     fn filter(&mut self, _: i32, _: &str, args: &Args<'_>) -> Result<()> {
         self.at = 0;
         self.tokens.clear();
-        let (collection, field) = column(&self.host, args, "nearlite_tokens")?;
-        match Value::from(args.value(2)) {
-            Value::Null => {}
-            Value::Text(text) => self.tokens = TextConfig::of(&collection.schema).tokens(field, &text)?,
-            other => {
-                let kind = other.type_name();
-                return Err(Error::Value(format!("nearlite_tokens: the text must be TEXT, got {kind}")));
-            }
-        }
+        self.tokens =
+            on_column(&self.host, args, "nearlite_tokens", |collection, field| {
+                match Value::from(args.value(2)) {
+                    Value::Null => Ok(Vec::new()),
+                    Value::Text(text) => TextConfig::of(&collection.schema).tokens(field, &text),
+                    other => {
+                        let kind = other.type_name();
+                        Err(Error::Value(format!("nearlite_tokens: the text must be TEXT, got {kind}")))
+                    }
+                }
+            })?;
         Ok(())
     }
 
@@ -165,20 +174,21 @@ impl TermsCursor {
 impl VirtualCursor for TermsCursor {
     fn filter(&mut self, _: i32, _: &str, args: &Args<'_>) -> Result<()> {
         (self.source, self.terms, self.at, self.before) = (None, Vec::new(), 0, 0);
-        let (collection, field) = column(&self.host, args, "nearlite_terms")?;
         let prefix = if args.len() > 2 { Value::from(args.value(2)) } else { Value::Null };
-        let prefix = match prefix {
-            Value::Null => String::new(),
-            Value::Text(prefix) => TextConfig::of(&collection.schema).beginning(field, &prefix)?,
-            other => {
-                let kind = other.type_name();
-                return Err(Error::Value(format!("nearlite_terms: the prefix must be TEXT, got {kind}")));
-            }
-        };
         let conn = self.host.connection();
-        let pinned = collection.pin(conn)?;
-        let text = Arc::clone(pinned.snapshot(collection.on(conn)).text()?);
-        self.source = Some((text, field, prefix));
+        self.source = on_column(&self.host, args, "nearlite_terms", |collection, field| {
+            let prefix = match prefix {
+                Value::Null => String::new(),
+                Value::Text(prefix) => TextConfig::of(&collection.schema).beginning(field, &prefix)?,
+                other => {
+                    let kind = other.type_name();
+                    return Err(Error::Value(format!("nearlite_terms: the prefix must be TEXT, got {kind}")));
+                }
+            };
+            let pinned = collection.pin(conn)?;
+            let text = Arc::clone(pinned.snapshot(collection.on(conn)).text()?);
+            Ok(Some((text, field, prefix)))
+        })?;
         self.fill()
     }
 

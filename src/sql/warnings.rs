@@ -3,6 +3,7 @@
 use super::functions::{Carried, TextValue};
 use super::info;
 use super::module::Args;
+use crate::collection::OpenCollection;
 use crate::error::{Error, Result};
 use crate::query::fusion;
 use crate::text::{TextConfig, TextQuery};
@@ -14,7 +15,15 @@ pub fn json(conn: &Connection, args: &Args<'_>) -> Result<String> {
     let Value::Text(table) = Value::from(args.value(0)) else {
         return Err(Error::Value("nearlite_warnings takes the name of a table and a text query".into()));
     };
-    let collection = info::open(conn, &table)?;
+    info::on(conn, &table, |collection| of_collection(conn, collection, &table, args))
+}
+
+fn of_collection(
+    conn: &Connection,
+    collection: &OpenCollection,
+    table: &str,
+    args: &Args<'_>,
+) -> Result<String> {
     let schema = &collection.schema;
     if schema.full_texts().next().is_none() {
         return Err(Error::QueryText(format!("{table} has no FULLTEXT column to match a text against")));
