@@ -4,10 +4,13 @@
 mod common;
 
 use common::{Noise, blob, command, open, rows};
+use nearlite::rusqlite::functions::FunctionFlags;
 use nearlite::rusqlite::{Connection, Error};
+use nearlite::{Database, Metric, Schema};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const DIM: usize = 8;
 const ROWS: i64 = 300;
@@ -68,6 +71,44 @@ fn what_functions_tell_of_a_table_is_of_one_state_while_others_write() {
             let told: Result<Vec<bool>, Error> = rows(&conn, sql, [], |row| row.get(0));
             conn.progress_handler(0, None::<fn() -> bool>).unwrap();
             assert_eq!(told.unwrap_or_else(|error| panic!("{sql}: {error}")), [true], "{sql}, {steps} steps");
+        }
+    }
+}
+
+/// The filter told which rows pass in one snapshot, and the queries were run in others.
+#[test]
+fn many_queries_with_a_filter_of_sql_see_the_state_that_the_filter_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filtered.db");
+    let schema = Schema::new().integer_key("id").integer("n").vector("v", DIM, Metric::L2);
+    let (calls, place) = (Arc::new(AtomicUsize::new(0)), path.clone());
+    let db = Database::options()
+        .on_connect(move |conn| {
+            let (calls, place) = (Arc::clone(&calls), place.clone());
+            // Another connection writes while the filter is evaluated.
+            conn.create_scalar_function("written", 0, FunctionFlags::SQLITE_UTF8, move |_| {
+                if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                    let other = open(&place);
+                    other.busy_timeout(Duration::from_secs(60))?;
+                    other.execute_batch("UPDATE docs SET n = 2 WHERE n = 1")?;
+                }
+                Ok(true)
+            })?;
+            Ok(())
+        })
+        .open(&path)
+        .unwrap();
+    let docs = db.collection("docs").create(schema).unwrap();
+    let mut noise = Noise(4);
+    let row = |id| serde_json::json!({"id": id, "n": id % 3, "v": noise.vector(DIM)});
+    docs.insert(&(0..60).map(row).collect::<Vec<_>>()).unwrap();
+    let queries = vec![vec![0.25_f32; DIM]; 8];
+    let search = docs.search().nearest("v", vec![0.0; DIM]).filter_sql("n = 1 AND written()", []).limit(5);
+    for hits in search.search_many(&queries).unwrap() {
+        assert_eq!(hits.len(), 5);
+        for hit in &hits {
+            let row: serde_json::Value = hit.row().unwrap();
+            assert_eq!(row["n"], 1, "row {} does not pass the filter", hit.rowid);
         }
     }
 }

@@ -75,7 +75,10 @@ impl<'c, D: Access> Search<'c, D> {
         })
     }
 
-    /// Runs the search for each of many query vectors, on all cores where the collection is on a [`Database`] file.
+    /// Runs the search for each of many query vectors, on all cores where the collection is on a [`Database`] file. With
+    /// [`filter_sql`](Self::filter_sql) or [`like`](Self::like) it runs them one after the other: what these read of the rows is
+    /// true of one state of the file.
+    ///
     /// The vectors are for the column of [`nearest`](Self::nearest), whose own vector is not used, or for the first
     /// vector column. Answers in the order of the queries.
     ///
@@ -114,15 +117,25 @@ impl<'c, D: Access> Search<'c, D> {
         let nth = collection.vector_column(&column)?;
         let dim = schema.vectors().nth(nth).map_or(0, |(_, spec)| spec.dim);
         self.nearest = vec![(column, vec![0.0; dim])];
-        let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
         let inner = &*collection.inner;
-        let work = |conn: &Connection, at: usize| {
+        let answer = |prepared: &Prepared, conn: &Connection, at: usize| {
             let mut prepared = prepared.clone();
             if let (Some(first), Some(leg)) = (prepared.request.legs.first_mut(), legs.get(at)) {
                 *first = leg.clone().into();
             }
-            reading(conn, || Ok(prepared.run(inner, conn, None)?.0))
-                .map_err(|error| explain_missing(conn, inner, error))
+            Ok(prepared.run(inner, conn, None)?.0)
+        };
+        if !self.sql.is_empty() || !self.like.is_empty() {
+            return collection.with(|conn| {
+                reading(conn, || {
+                    let prepared = self.prepare(conn)?;
+                    (0..legs.len()).map(|at| answer(&prepared, conn, at)).collect()
+                })
+            });
+        }
+        let prepared = collection.with(|conn| reading(conn, || self.prepare(conn)))?;
+        let work = |conn: &Connection, at: usize| {
+            reading(conn, || answer(&prepared, conn, at)).map_err(|error| explain_missing(conn, inner, error))
         };
         collection.access.spread(legs.len(), &work)
     }
