@@ -1,6 +1,8 @@
 //! Handles of the Rust door that outlive, share or exhaust what they stand on.
 #![allow(clippy::unwrap_used)]
 
+use nearlite::rusqlite::types::ToSqlOutput;
+use nearlite::rusqlite::{Connection, InterruptHandle, ToSql};
 use nearlite::{Collection, Database, Error, Metric, Schema, col};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -197,4 +199,31 @@ fn explain_tells_of_every_leg() {
         let sum: f32 = legs.into_iter().flatten().map(|leg| leg.contribution).sum();
         assert!((sum - found.hit.score).abs() < 1e-6, "{found:?}");
     }
+}
+
+/// Asks for an end when it is bound to a statement: at that moment no statement runs.
+struct Interrupting(InterruptHandle);
+
+impl ToSql for Interrupting {
+    fn to_sql(&self) -> nearlite::rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.interrupt();
+        Ok(0.into())
+    }
+}
+
+/// The next statement of the search forgot what was asked of it, or the very look whether it was.
+#[test]
+fn an_interrupt_between_the_statements_of_a_search_ends_it() {
+    let conn = Connection::open_in_memory().unwrap();
+    nearlite::register(&conn).unwrap();
+    conn.execute_batch(
+        "CREATE VIRTUAL TABLE points USING nearlite(n INTEGER, v VECTOR(2)); INSERT INTO points VALUES(1, '[1,0]')",
+    )
+    .unwrap();
+    let points = Collection::on(&conn, "points").unwrap();
+    let search = || points.search().nearest("v", [1.0, 0.0]);
+    let interrupted = search().filter_sql("n > ?", [Interrupting(conn.get_interrupt_handle())]);
+    says(interrupted.run(), "interrupted");
+    assert!(conn.is_autocommit());
+    assert_eq!(search().filter_sql("n > ?", [0]).run().unwrap().len(), 1);
 }

@@ -6,7 +6,13 @@ use rusqlite::Connection;
 
 /// Runs `work` on one snapshot: inside the transaction that is open, or in a read transaction of its own.
 pub(super) fn reading<T>(conn: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    within(conn, ("BEGIN", "COMMIT", "ROLLBACK"), None, work)
+    within(conn, ("BEGIN", "COMMIT", "ROLLBACK"), None, || {
+        // SQLite forgets an interrupt when a statement begins and none is at work: this one is, until the end of the call.
+        let mut held = conn.prepare_cached("SELECT NULL")?;
+        let mut rows = held.query([])?;
+        rows.next()?;
+        work()
+    })
 }
 
 /// Runs `work` as one unit: all of it is written, or nothing. Inside an open transaction it is a savepoint.
