@@ -47,3 +47,27 @@ impl Graphs {
         Cow::Borrowed(spec)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::Metric;
+
+    #[test]
+    fn segments_that_pass_get_less_of_a_graph_than_those_that_stay() {
+        let spec = VectorSpec::new(4, Metric::L2);
+        let given =
+            |graphs: Graphs, rows: usize| (graphs.of(&spec, rows).index != IndexKind::Flat, graphs.stay);
+        assert_eq!(given(Graphs::lasting(), 1), (true, Stay::Long));
+        for (rows, all, expected) in [
+            (4_095, 4_095, (false, Stay::Long)),
+            (4_096, 4_096, (true, Stay::Long)),
+            (12_287, 49_148, (false, Stay::Short)),
+            (12_287, 49_147, (true, Stay::Short)),
+            (20_000, 60_000, (true, Stay::Short)),
+            (20_001, 60_000, (true, Stay::Long)),
+        ] {
+            assert_eq!(given(Graphs::among(rows, all), rows), expected, "{rows} of {all}");
+        }
+    }
+}

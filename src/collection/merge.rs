@@ -31,10 +31,7 @@ pub fn automerge(site: &Site<'_>, limit: usize, progress: Progress<'_>) -> Resul
         let chosen: Vec<usize> = (0..view.segments.len()).filter(is_chosen).collect();
         let rows = |at: &usize| view.segments[*at].segment.rows();
         let of_all = (0..view.segments.len()).map(|at| rows(&at)).sum();
-        let graphs = match limit {
-            usize::MAX => Graphs::lasting(),
-            _ => Graphs::among(chosen.iter().map(rows).sum(), of_all),
-        };
+        let graphs = Graphs::among(chosen.iter().map(rows).sum(), of_all);
         merge(site.on, &view, &chosen, graphs, progress)?;
         changed = true;
     }
