@@ -110,7 +110,7 @@ fn gathered(degree: usize) -> usize {
 /// batches. With `m` = 16 it makes those of more than 1.6 million rows smaller, with 64 those of more than 100,000.
 const GATHERED: usize = 256 << 20;
 
-/// Nodes of a batch in a graph of so many.
+/// Nodes of a batch, at most, in a graph of this many.
 pub(super) fn batch_of(nodes: usize, degree: usize) -> usize {
     (nodes / 50).min(GATHERED / gathered(degree).max(1)).max(128)
 }

@@ -115,7 +115,7 @@ impl VectorIndex {
         self.quantizer.error_bound(&self.quantizer.query(query))
     }
 
-    /// The same over usual rows; [`VectorIndex::sweep`] tells which rows may be off by more.
+    /// The same over usual rows; [`VectorIndex::sweep`] says of each row by how much more it may be off.
     pub fn usual_bound(&self, query: &[f32]) -> f64 {
         self.quantizer.bound(&self.quantizer.query(query))(self.usual)
     }

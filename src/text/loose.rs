@@ -12,8 +12,8 @@ use crate::error::Result;
 /// A word of a phrase: its places in the phrase and those in the text, both ascending.
 pub(super) type Places<'a> = (&'a [u32], &'a [u32]);
 
-/// Calls `found` with the first and last place of each match. In further matches each word of the phrase takes a later place. `work` is told
-/// of the words that were looked at.
+/// Calls `found` with the first and last place of each match. In further matches each word of the phrase takes a later place. `work` gets
+/// the number of words that are looked at, and may end the search.
 pub(super) fn each_match(
     words: &[Places<'_>],
     slop: u32,

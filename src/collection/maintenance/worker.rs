@@ -215,7 +215,7 @@ impl Attended {
         name: &str,
         zeal: Zeal,
     ) -> Result<bool> {
-        // Said, since a connection may be one whose transactions begin with the write lock.
+        // Deferred, since the transactions of a connection may begin with the write lock unless they say otherwise.
         let snapshot = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
         let mut attended = Self::again(known.remove(name), conn, name)?;
         let due = attended.look(conn, zeal)?;

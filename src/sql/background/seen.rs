@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// What was last seen counts for so many milliseconds.
+/// Milliseconds for which what was last seen counts.
 const COUNTS: u64 = 1_000;
 
 /// Milliseconds since the first look of the process when it was in a transaction, 0 when it was in none.

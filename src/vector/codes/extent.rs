@@ -6,7 +6,7 @@ use super::view::View;
 use crate::bitmap::Bitmap;
 use crate::vector::{aligned, kernels};
 
-/// The extent of all rows counts for each of them, unless it is so many times that of usual rows.
+/// Where the largest extent of any row is more than this many times that of usual rows, each row is bounded by its own.
 const FAR: f64 = 4.0;
 
 impl View<'_> {
