@@ -141,7 +141,7 @@ impl Masks {
 
 fn counts(snapshot: Snapshot<'_>, parts: &[Option<Arc<Bitmap>>]) -> Vec<usize> {
     let count = |(part, mask): (usize, &Option<Arc<Bitmap>>)| {
-        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| mask.count())
+        mask.as_ref().map_or_else(|| snapshot.view.part_len(part), |mask| snapshot.view.count(part, mask))
     };
     parts.iter().enumerate().map(count).collect()
 }
