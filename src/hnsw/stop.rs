@@ -11,7 +11,8 @@ use crate::vector::codes::Query;
 /// clusters with gaps between them, nearly as much as a plain beam search in half its time.
 ///
 /// Where enough rows are known from other segments, the distance of the last of them takes the place of that rank as soon as
-/// the walk holds some rows itself. So the walks through many segments cost little more than those through the largest.
+/// the walk holds some rows itself, and the factor is smaller. So the walks through many segments cost little more than those
+/// through the largest.
 #[derive(Clone, Copy)]
 pub(super) struct Stop {
     wanted: usize,
@@ -28,7 +29,9 @@ impl Stop {
     pub fn new(wanted: Wanted<'_>, error: f64, query: &Query) -> Option<Self> {
         const NARROW: f64 = 32.0;
         const GROWTH: f64 = 0.06;
-        let factor = 1.0 + GROWTH * (wanted.ef as f64 / NARROW - 1.0);
+        const GROWTH_WITHIN: f64 = 0.045;
+        let growth = if wanted.within < f64::INFINITY { GROWTH_WITHIN } else { GROWTH };
+        let factor = 1.0 + growth * (wanted.ef as f64 / NARROW - 1.0);
         if factor <= 1.0 || wanted.rows == 0 {
             return None;
         }
