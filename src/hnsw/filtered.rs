@@ -7,10 +7,10 @@
 
 use super::filtered_beam::FilteredBeam;
 use super::frontier::{node_of, pack};
-use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, TWO_UNTIL};
+use super::graph::{Layer, NONE, ONE_BY_ONE, ONE_UNTIL, SLACK, Scratch, TWO_UNTIL, search_layer};
 use super::index::VectorIndex;
-use super::stop::Stop;
-use super::{Outcome, SearchStats, Wanted};
+use super::stop::{Breadth, Stop};
+use super::{Candidate, Outcome, SearchStats, Wanted};
 use crate::bitmap::Bitmap;
 use crate::vector::codes::{Query, View};
 
@@ -22,6 +22,9 @@ const TRIAL: u64 = 8;
 
 /// Nodes that a walk on trial expands before its first check.
 const PROBE: usize = 32;
+
+/// An unfiltered walk suffices only if at least this part of the share that passes elsewhere passes near the query.
+const USUAL: f64 = 0.75;
 
 /// How a filtered walk measures itself; made by the planner.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,8 @@ pub(crate) struct Bounds {
     pub looks: u64,
     /// Whether a walk that gives up is followed by a scan.
     pub or_scan: bool,
+    /// The share of the rows that pass, where nearly all do: then an unfiltered walk comes first.
+    pub most: Option<f64>,
 }
 
 /// What a walk looks for, and when it stops.
@@ -64,13 +69,18 @@ impl VectorIndex {
         bounds: &Bounds,
         stats: &mut SearchStats,
     ) -> Outcome {
-        let words = self.present.words().iter().zip(allowed.words());
-        let count = words.map(|(a, b)| (a & b).count_ones() as usize).sum::<usize>();
+        let count = self.count_to(allowed, wanted.rows.max(bounds.floor));
         let want = wanted.rows.min(count);
         let wanted = Wanted { rows: want, ..wanted };
         self.with_query(query, |query, scratch| {
             if !self.has_graph() || want == 0 {
                 return self.finish(query, Vec::new(), want == 0);
+            }
+            if let Some(share) = bounds.most
+                && let Some(candidates) =
+                    self.walk_all(query, wanted, (allowed, share, bounds.floor), scratch, stats)
+            {
+                return self.finish(query, candidates, true);
             }
             // Taken out while it is in use: the rest of the scratch memory is lent to the steps.
             let mut pool = std::mem::take(&mut scratch.pool);
@@ -87,6 +97,40 @@ impl VectorIndex {
             }
             self.finish(query, candidates, complete)
         })
+    }
+
+    /// Rows with a vector that are allowed; counting ends when there are `enough`.
+    fn count_to(&self, allowed: &Bitmap, enough: usize) -> usize {
+        let mut count = 0;
+        for (present, allowed) in self.present.words().iter().zip(allowed.words()) {
+            count += (present & allowed).count_ones() as usize;
+            if count >= enough {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Walks as if all rows were allowed, and leaves out afterwards those that are not: where few are not, that takes a sixth less time
+    /// than to ask of each node. `None` where fewer rows pass near the query than elsewhere.
+    fn walk_all(
+        &self,
+        query: &Query,
+        wanted: Wanted<'_>,
+        (allowed, share, floor): (&Bitmap, f64, usize),
+        scratch: &mut Scratch,
+        stats: &mut SearchStats,
+    ) -> Option<Vec<Candidate>> {
+        let of_all = |passing: usize| (passing as f64 / share).ceil() as usize;
+        let stop = self.stop(query, Wanted { rows: of_all(wanted.rows), ..wanted });
+        let breadth = Breadth { ef: wanted.ef.max(of_all(floor)), stop, without: None };
+        let start = self.entry(query, scratch, stats);
+        search_layer(self.codes(), self.base_layer(), query, &[start], breadth, scratch, stats);
+        let entries = scratch.beam.entries();
+        let passing = entries.iter().filter(|entry| self.node_allowed(node_of(**entry), allowed)).count();
+        let usual = passing as f64 >= entries.len() as f64 * share * USUAL;
+        let candidates = self.spread(query, entries, wanted, Some(allowed));
+        (usual && candidates.len() >= wanted.to_hold()).then_some(candidates)
     }
 
     /// Walks until the pool has no open node; false when the walk gave up.

@@ -127,7 +127,7 @@ fn every_row_finds_itself_in_tiny_and_clustered_sets() {
 }
 
 /// A filtered walk that does not give up.
-const WHOLE: Bounds = Bounds { dense: 0, floor: 40, sample: 0, looks: u64::MAX, or_scan: false };
+const WHOLE: Bounds = Bounds { dense: 0, floor: 40, sample: 0, looks: u64::MAX, or_scan: false, most: None };
 
 #[test]
 fn ten_thousand_equal_rows_are_all_found() {
@@ -254,6 +254,38 @@ fn a_filtered_search_is_complete_or_says_so() {
             );
             assert!(out.candidates.len() <= 28);
         }
+    }
+}
+
+#[test]
+fn where_nearly_all_rows_pass_an_unfiltered_walk_finds_them_unless_those_near_the_query_do_not() {
+    let mut noise = Noise(18);
+    let (rows, dim) = (4000, 40);
+    let data = noise.clustered(rows, dim, 30, 0.4);
+    let index = build(&spec(dim, Metric::Cosine), &data);
+    let wanted = Wanted::nearest(28, 100);
+    let most = Bounds { most: Some(0.9), ..WHOLE };
+    let spread = Bitmap::from_fn(rows, |ord| ord % 10 != 3);
+    for row in data.chunks(dim).step_by(400) {
+        let query: Vec<f32> = row.iter().map(|x| x + 0.1 * noise.normal()).collect();
+        let filtered = |set: &Bitmap, bounds: &Bounds| {
+            let mut stats = SearchStats::default();
+            (index.search_filtered(&query, wanted, set, bounds, &mut stats), stats)
+        };
+        let mut free = SearchStats::default();
+        index.search(&query, wanted, &mut free);
+        let (out, stats) = filtered(&spread, &most);
+        assert!(out.complete && out.candidates.iter().all(|found| spread.contains(found.ord)));
+        assert!(stats.hops * 4 < free.hops * 5, "{} and {} hops", stats.hops, free.hops);
+        let truth = exact(Metric::Cosine, &data, &query, |ord| spread.contains(ord));
+        assert!(recall(Metric::Cosine, &data, &query, &truth, &out.candidates, 10) >= 0.9);
+
+        let mut far = Bitmap::full(rows);
+        exact(Metric::Cosine, &data, &query, |_| true)[..400].iter().for_each(|(_, ord)| far.remove(*ord));
+        let (out, stats) = filtered(&far, &most);
+        let (expected, gated) = filtered(&far, &WHOLE);
+        assert_eq!((out.complete, out.candidates), (expected.complete, expected.candidates));
+        assert!(stats.hops > gated.hops);
     }
 }
 

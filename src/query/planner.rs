@@ -74,6 +74,9 @@ const WALK_COST: f64 = 4.0;
 const SAMPLE: f64 = 100.0;
 const SAMPLE_OF_RATE: f64 = 8.0;
 
+/// From this share of passing rows on an unfiltered walk is tried first.
+const MOST: f64 = 0.75;
+
 /// The bounds of a filtered walk. It gives up when it has cost somewhat more than the scan would have.
 pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
     let rate = passing as f64 / rows.max(1) as f64;
@@ -86,6 +89,7 @@ pub fn bounds(rows: usize, passing: usize, want: usize, ef: usize) -> Bounds {
         sample: sample as usize,
         looks: (passing as f64 / WALK_COST) as u64,
         or_scan: true,
+        most: (rate >= MOST).then_some(rate),
     }
 }
 
