@@ -29,7 +29,7 @@ pub struct Diversity {
 }
 
 impl Diversity {
-    /// The first stage picks the rows that the request wants.
+    /// The first stage makes the pool of [`Request::picks`].
     pub fn new(on: Connected<'_>, request: &Request, lambda: f32) -> Result<Self> {
         let Some(leg) = request.vectors().next() else {
             return Err(Error::Value(format!(
@@ -51,7 +51,7 @@ impl Diversity {
         draw: &mut dyn FnMut() -> Result<Option<Hit>>,
     ) -> Result<Option<Hit>> {
         if self.given >= self.wanted && !self.ended {
-            self.wanted = if self.wanted == 0 { request.wanted() } else { self.wanted.saturating_mul(WIDER) };
+            self.wanted = if self.wanted == 0 { request.picks() } else { self.wanted.saturating_mul(WIDER) };
             self.fill(on, request.candidates(self.wanted), draw)?;
         }
         let Some(at) = self.picks.pick() else { return Ok(None) };

@@ -162,6 +162,11 @@ impl Request {
         self.limit.into_iter().chain(self.hint).min().unwrap_or(UNKNOWN_BATCH).max(1)
     }
 
+    /// Rows that are picked among those of the first pool. No page depends on the offset, nor, where there is a `k`, on LIMIT.
+    pub fn picks(&self) -> usize {
+        self.limit.or(self.page).unwrap_or(UNKNOWN_BATCH).max(1)
+    }
+
     /// Rows to rank for `rows` rows.
     pub fn candidates(&self, rows: usize) -> usize {
         if self.mmr.is_some() { rows.saturating_mul(CANDIDATES) } else { rows }
