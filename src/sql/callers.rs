@@ -24,7 +24,7 @@ pub struct Reads {
 pub struct Calls {
     /// How often it has MATCH as a function.
     pub matches: u32,
-    /// `bm25()`.
+    /// `bm25()` or `explain_row()`, which give the score.
     pub bm25: bool,
     /// `snippet()` or `highlight()`.
     pub marks: bool,
@@ -69,7 +69,7 @@ impl Callers {
         *end = self.last.get();
         match name.to_ascii_lowercase().as_str() {
             "match" => calls.matches += 1,
-            "bm25" => calls.bm25 = true,
+            "bm25" | "explain_row" => calls.bm25 = true,
             _ => calls.marks = true,
         }
         if statements.len() > REMEMBERED
