@@ -19,7 +19,10 @@ pub(super) fn query(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()
     // A JSON object is no vector, so as the second of two it is the options of one leg.
     let options =
         args.len() == 2 && matches!(Value::from(args.value(1)), Value::Text(text) if is_object(&text));
-    let classic = matches!(args.len(), 2 | 3) && !near && !texts && !options;
+    // A leg that is left out may stand before a text, which is no vector.
+    let left_out = args.value(0) == ValueRef::Null
+        && matches!(Value::from(args.value(1)), Value::Text(text) if !text.trim_start().starts_with('['));
+    let classic = matches!(args.len(), 2 | 3) && !near && !texts && !options && !left_out;
     let query = if classic { text_and_vector(args)? } else { legs(args, carried)? };
     out.set_blob(&Carried::Hybrid(query).bytes()?);
     Ok(())
