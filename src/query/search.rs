@@ -151,8 +151,8 @@ impl Ranking {
         let unranked = request.unranked && request.legs.len() == 1 && texts.len() == 1;
         // Among several legs a text that ranks nothing, such as one of forbidden words only, restricts.
         let others = request.vectors().next().is_some() || texts.iter().any(|query| query.ranks());
-        let several = request.legs.len() > 1 && others;
-        let restricts = |query: &&Arc<TextQuery>| several && !query.is_empty() && !query.ranks();
+        let many = request.legs.len() > 1;
+        let restricts = |query: &&Arc<TextQuery>| many && !query.is_empty() && !query.ranks();
         let restricting: Vec<_> = texts.iter().filter(restricts).map(Arc::clone).collect();
         // The ranks of a fusion depend on all rows of a leg.
         let mut masks = Masks::build(snapshot, request, &restricting, request.legs.len() > 1)?;
@@ -180,6 +180,11 @@ impl Ranking {
                     }
                 }
             },
+            _ if !others && let Some(query) = texts.iter().find(|query| !query.is_empty()) => {
+                // None of them ranks, and all restrict.
+                trace.kind = "text";
+                Legs::Text(Box::new(Matching::new(Arc::clone(query), batch)))
+            }
             _ => {
                 trace.kind = "hybrid";
                 Legs::Hybrid(Box::new(Hybrid::new(snapshot, request, texts, &mut trace)))
