@@ -75,6 +75,16 @@ pub fn text_leg(shared: &TableState, value: TextValue, field: Option<usize>) -> 
             }
         },
     };
+    if let (Some(field), Some(named)) = (field, named)
+        && field != named
+    {
+        let names: Vec<&str> = schema.full_texts().map(|(at, _)| schema.columns[at].name.as_str()).collect();
+        let (left, option) = (names[field], names[named]);
+        return Err(Error::Value(format!(
+            "{table}.{left} MATCH text_query(...): its options name the column '{option}'; write {table} MATCH text_query(...) for \
+             what the options say"
+        )));
+    }
     let TextValue { text: query, options } = value;
     Ok(options.leg(TextLeg { query, options: options.text.clone(), field: field.or(named) }))
 }

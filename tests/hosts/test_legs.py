@@ -189,3 +189,63 @@ def test_a_wrong_leg_is_named(docs, arguments, words):
     failure = docs.failure(bound(f"SELECT rowid FROM docs WHERE docs MATCH hybrid_query({arguments})", {"a": docs.a}))
     assert failure.says(*words), failure
     assert docs.failure(bound("SELECT rowid FROM docs WHERE docs MATCH hybrid_query(near('a', :a)) AND b MATCH :b", {"a": docs.a, "b": docs.b})).says("near")
+
+
+def test_a_leg_that_is_left_out_may_stand_before_a_text(docs):
+    alone = docs.rows("SELECT rowid FROM docs WHERE docs MATCH 'amber' ORDER BY rank LIMIT 10")
+    for leg in ["NULL", "near('a', NULL)", "like_row(NULL)"]:
+        for options in ["", """, '{"fusion":"rrf"}'"""]:
+            query = f"SELECT rowid FROM docs WHERE docs MATCH hybrid_query({leg}, 'amber'{options}) ORDER BY rank LIMIT 10"
+            assert docs.rows(query) == alone, query
+
+
+def test_texts_of_forbidden_words_alone_find_every_other_row(docs):
+    rows = lambda query: sorted(docs.rows(f"SELECT rowid FROM docs WHERE docs MATCH {query} LIMIT 1000"))
+    both = rows("'-amber -badger'")
+    assert 0 < len(both) < 300
+    assert rows("hybrid_query(text_query('-amber'), text_query('-badger'))") == both
+    assert rows("hybrid_query(text_query('-badger'), text_query(''), text_query('-amber'))") == both
+    assert rows("hybrid_query('amber', text_query('-badger'))") == rows("'amber -badger'")
+
+
+def test_a_bound_that_a_row_reported_keeps_that_row(docs):
+    near = docs.rows(bound("SELECT rowid, distance FROM docs WHERE a MATCH :a AND k = 300 ORDER BY distance", {"a": docs.a}))
+    texts = docs.rows("SELECT rowid, bm25(docs) FROM docs WHERE docs MATCH 'amber' ORDER BY rank")
+    assert len(near) > 200 and len(texts) > 20
+    for at, (rowid, distance) in enumerate(near):
+        options = json.dumps({"max_distance": distance})
+        query = bound(f"SELECT count(*) FROM docs WHERE docs MATCH hybrid_query(near('a', :a, '{options}')) AND k = 300", {"a": docs.a})
+        assert docs.rows(query)[0][0] >= at + 1, (rowid, distance)
+    for at, (rowid, bm25) in enumerate(texts):
+        options = json.dumps({"min_bm25": bm25})
+        found = docs.rows(f"SELECT count(*) FROM docs WHERE docs MATCH text_query('amber', '{options}')")[0][0]
+        assert found >= at + 1, (rowid, bm25)
+
+
+def test_picks_depend_on_k_or_the_size_of_a_page_but_not_on_the_offset(docs, host):
+    sql = """SELECT rowid FROM docs WHERE docs MATCH hybrid_query(near('a', :a), '{"mmr":0.5}')"""
+    picks = lambda more: [row for (row,) in named(docs, f"{sql} {more}", {"a": docs.a})]
+    fixed = picks("AND k = 30 ORDER BY rank LIMIT 30")
+    assert len(fixed) == 30
+    for offset in [0, 10, 20]:
+        assert picks(f"AND k = 30 ORDER BY rank LIMIT 10 OFFSET {offset}") == fixed[offset : offset + 10]
+    if host.version >= (3, 41):
+        pages = [picks(f"ORDER BY rank LIMIT 10 OFFSET {offset}") for offset in [0, 10, 20]]
+        assert len(set(itertools.chain(*pages))) == 30
+
+
+def test_the_column_on_the_left_and_that_of_the_options_must_agree(docs):
+    same = docs.rows("""SELECT rowid FROM docs WHERE title MATCH text_query('amber', '{"column":"TITLE"}') ORDER BY rank LIMIT 10""")
+    assert same == docs.rows("SELECT rowid FROM docs WHERE title MATCH 'amber' ORDER BY rank LIMIT 10") and same
+    failure = docs.failure("""SELECT rowid FROM docs WHERE title MATCH text_query('amber', '{"column":"body"}')""")
+    assert failure.says("docs.title MATCH text_query", "name the column 'body'")
+
+
+def test_a_row_is_explained_whatever_order_rows_come_in(docs):
+    explained = lambda order: {
+        rowid: json.loads(text)["legs"]
+        for rowid, text in docs.rows(f"SELECT rowid, explain_row(docs) FROM docs WHERE docs MATCH 'amber' ORDER BY {order}")
+    }
+    ranked = explained("rank")
+    assert len(ranked) > 20 and all(legs[0]["bm25"] > 0 for legs in ranked.values())
+    assert explained("rowid") == explained("topic") == ranked
