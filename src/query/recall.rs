@@ -23,11 +23,7 @@ pub fn recall(
     }
     let rowids = on.storage.all_rowids(on.conn)?;
     let k = k.min(rowids.len());
-    let mut queries = Vec::new();
-    on.for_each_vector(column, spread(&rowids, sample), |vector| {
-        queries.extend(vector.map(<[f32]>::to_vec));
-        Ok(())
-    })?;
+    let queries = sampled(on, column, &rowids, sample)?;
     let (mut found, mut possible) = (0_usize, 0_usize);
     for query in queries {
         let distances = |exact: bool| -> Result<Vec<f64>> {
@@ -49,10 +45,27 @@ pub fn recall(
     Ok((possible > 0).then(|| found as f64 / possible as f64))
 }
 
-/// `count` of the rows, spread evenly over all of them; every row where there are no more.
-fn spread(rows: &[i64], count: usize) -> impl Iterator<Item = i64> {
-    let count = count.min(rows.len());
-    (0..count).map(move |at| rows[(at as u128 * rows.len() as u128 / count as u128) as usize])
+/// `sample` vectors of the column, or all where there are fewer. Where many rows have none, more rows are looked at.
+fn sampled(on: Connected<'_>, column: usize, rowids: &[i64], sample: usize) -> Result<Vec<Vec<f32>>> {
+    let mut looked = sample;
+    loop {
+        let mut found = Vec::new();
+        on.for_each_vector(column, spread(rowids, looked), |vector| {
+            found.extend(vector.map(<[f32]>::to_vec));
+            Ok(())
+        })?;
+        if found.len() >= sample || looked >= rowids.len() {
+            let places: Vec<usize> = (0..found.len()).collect();
+            return Ok(spread(&places, sample).map(|at| std::mem::take(&mut found[at])).collect());
+        }
+        looked = looked.saturating_mul(4);
+    }
+}
+
+/// `count` of the items, spread evenly over all of them; every one where there are no more.
+fn spread<T: Copy>(items: &[T], count: usize) -> impl Iterator<Item = T> {
+    let count = count.min(items.len());
+    (0..count).map(move |at| items[(at as u128 * items.len() as u128 / count as u128) as usize])
 }
 
 #[cfg(test)]

@@ -111,6 +111,15 @@ def test_recall_measures_the_table_itself(corpus):
     assert 0.98 <= corpus.db.one("SELECT nearlite_recall('docs', 'embedding', 20, 10)") <= 1.0
 
 
+def test_recall_asks_rows_that_have_a_vector_however_few_they_are(db):
+    db.rows("CREATE VIRTUAL TABLE t USING nearlite(e VECTOR(2), never VECTOR(2))")
+    numbers = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 500)"
+    db.rows(f"{numbers} INSERT INTO t(rowid, e) SELECT n, CASE WHEN n % 25 = 7 THEN '[' || n || ',1]' END FROM s")
+    for sample in [1, 5, 20, 1000]:
+        assert db.one(f"SELECT nearlite_recall('t', 'e', {sample}, 3)") == 1.0
+    assert db.one("SELECT nearlite_recall('t', 'never', 10, 3)") is None
+
+
 def test_recall_of_a_column_that_is_no_vector_names_it(corpus):
     assert corpus.db.failure("SELECT nearlite_recall('docs', 'lang', 20, 10)").says("lang")
 
