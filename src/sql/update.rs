@@ -65,10 +65,12 @@ pub fn update(shared: &TableState, old: i64, new: i64, values: &Args<'_>, confli
                 vector += 1;
             }
             ColumnKind::Key(ColumnType::Integer) => {
-                if !unchanged && let Some(key) = on.accept_rowid(column, Value::from(values.value(at)))? {
-                    // `SET id = 5` moves the row, as for a rowid alias of an ordinary table.
-                    if key != old {
-                        new = key;
+                if !unchanged {
+                    match on.accept_rowid(column, Value::from(values.value(at)))? {
+                        // `SET id = 5` moves the row, as for a rowid alias of an ordinary table.
+                        Some(key) if key != old => new = key,
+                        Some(_) => {}
+                        None => on.accept_null(column)?,
                     }
                 }
             }

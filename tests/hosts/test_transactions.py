@@ -237,6 +237,15 @@ def test_abort_fail_and_rollback_mean_what_they_mean_in_a_table(keyed, word, kep
     assert len([key for key in keys(keyed) if key in (keyed.key(10), keyed.key(11))]) == kept_rows
 
 
+def test_a_key_is_not_changed_to_null(keyed):
+    before = keyed.rows("SELECT id, embedding FROM docs ORDER BY id")
+    keyed.rows("UPDATE OR IGNORE docs SET id = NULL WHERE id = ?", keyed.key(2))
+    for word in ["", "OR REPLACE "]:
+        failure = keyed.failure(f"UPDATE {word}docs SET id = NULL WHERE id = ?", keyed.key(2))
+        assert failure.code & 0xFF == 19 and failure.says("docs.id")
+    assert keyed.rows("SELECT id, embedding FROM docs ORDER BY id") == before
+
+
 def test_changing_a_key_to_one_that_is_taken_is_refused(keyed):
     before = keyed.rows("SELECT id, embedding FROM docs ORDER BY id")
     assert keyed.failure("UPDATE docs SET id = ? WHERE id = ?", keyed.key(1), keyed.key(2)).code & 0xFF == 19
