@@ -126,8 +126,8 @@ impl<'c, D: Access> Search<'c, D> {
     }
 
     /// Rows near `query`, which has the dimension of the vector column. Called again, for another vector or another
-    /// column, it adds a leg: the ranks in all legs are fused by [`Fusion::rrf`], and a hit's distance is that of the
-    /// first leg that returned it.
+    /// column, it adds a leg: all legs are fused as [`fuse`](Self::fuse) says, and a hit's distance is that to the first
+    /// of these vectors.
     ///
     /// ```
     /// # use nearlite::{Database, Metric, Schema};
@@ -277,7 +277,7 @@ impl<'c, D: Access> Search<'c, D> {
         self
     }
 
-    /// How the ranks of vector and text become one order; [`Fusion::rrf`] when not given.
+    /// How several legs become one order; [`Fusion::default`] when not given.
     ///
     /// ```
     /// # use nearlite::{Database, Fusion, Metric, Schema};
