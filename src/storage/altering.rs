@@ -3,7 +3,8 @@
 use super::Storage;
 use super::run::run;
 use crate::error::{Error, Result};
-use crate::schema::{Alteration, Schema, literal, quoted};
+use crate::schema::{Alteration, Column, ColumnKind, Schema, literal, quoted};
+use crate::value;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -38,6 +39,15 @@ impl Storage {
                 _ => format!("ALTER TABLE {} RENAME COLUMN value TO value", self.name("config")),
             },
         };
-        Ok(run(conn, &sql, [])?)
+        run(conn, &sql, [])?;
+        if let Alteration::Add(
+            Column { name, kind: ColumnKind::Unindexed, .. },
+            Some(whole @ value::Value::Real(_)),
+        ) = change
+        {
+            // As a DEFAULT it would be an INTEGER to SQLite before 3.41, if it is a whole number.
+            run(conn, &format!("UPDATE {} SET {} = ?1", self.name("rows"), quoted(name)), [whole])?;
+        }
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ impl Storage {
     pub fn row(&self, conn: &Connection, rowid: i64) -> Result<Option<Row>> {
         let mut statement = conn.prepare_cached(&self.sql.row_values)?;
         let width = statement.column_count();
-        let row = statement.query_row([rowid], |row| read_row(row, width)).optional();
+        let row = statement.query_row([rowid], |row| read_row(row, width, &self.sql.row_reals)).optional();
         row.map_err(|error| self.row_error(error))
     }
 
@@ -43,7 +43,8 @@ impl Storage {
     pub fn metadata(&self, conn: &Connection, rowid: i64) -> Result<Option<Vec<Value>>> {
         let mut statement = conn.prepare_cached(&self.sql.row_metadata)?;
         let width = statement.column_count();
-        let row = statement.query_row([rowid], |row| read_row(row, width)).optional();
+        let row =
+            statement.query_row([rowid], |row| read_row(row, width, &self.sql.metadata_reals)).optional();
         Ok(row.map_err(|error| self.row_error(error))?.map(|row| row.values))
     }
 
@@ -66,7 +67,8 @@ impl Storage {
         let mut statement = conn.prepare_cached(&sql)?;
         let width = statement.column_count();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map([low, high, limit], |row| read_row(row, width))?;
+        let rows =
+            statement.query_map([low, high, limit], |row| read_row(row, width, &self.sql.row_reals))?;
         rows.collect::<rusqlite::Result<_>>().map_err(|error| self.row_error(error))
     }
 
@@ -168,7 +170,17 @@ impl Storage {
     }
 }
 
-fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Row> {
-    let values = (1..width).map(|at| Ok(Value::from(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
+/// A row of `width` columns, the rowid first. SQLite before 3.41 reads a DEFAULT like 5.0 of a column without a type as an
+/// INTEGER, so the values at `reals` may be INTEGERs in the rows that were there before the column was.
+fn read_row(row: &rusqlite::Row<'_>, width: usize, reals: &[usize]) -> rusqlite::Result<Row> {
+    let mut values: Vec<Value> =
+        (1..width).map(|at| Ok(Value::from(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
+    for at in reals {
+        if let Some(value) = values.get_mut(*at)
+            && let Value::Integer(whole) = *value
+        {
+            *value = Value::Real(whole as f64);
+        }
+    }
     Ok(Row { rowid: row.get(0)?, values })
 }

@@ -51,7 +51,11 @@ pub(super) struct Sql {
     pub log_since: String,
     pub log_append: String,
     pub row_values: String,
+    /// Which of the values that it reads are of REAL columns.
+    pub row_reals: Vec<usize>,
     pub row_metadata: String,
+    /// The same of its values.
+    pub metadata_reals: Vec<usize>,
     pub row_exists: String,
     pub row_insert: String,
     pub row_update: String,
@@ -104,6 +108,12 @@ impl Storage {
             .metadata()
             .map(|(at, _)| format!(", {}", quoted(&schema.columns[at].name)))
             .collect::<String>();
+        let is_real = |kind: &ColumnKind| *kind == ColumnKind::Metadata(ColumnType::Real);
+        let row_reals =
+            stored(schema).enumerate().filter(|(_, c)| is_real(&c.kind)).map(|(i, _)| i).collect();
+        let kinds = schema.metadata().enumerate();
+        let metadata_reals =
+            kinds.filter(|(_, (_, kind))| *kind == ColumnType::Real).map(|(i, _)| i).collect();
         let marks = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect::<String>();
         let sets = columns
             .iter()
@@ -131,6 +141,8 @@ impl Storage {
                 "INSERT INTO {delta}(op, row, segment, ord, stamp) VALUES(?1, ?2, ?3, ?4, ?5)"
             ),
             row_metadata: format!("SELECT rowid{metadata} FROM {rows} WHERE rowid = ?1"),
+            row_reals,
+            metadata_reals,
             row_values: format!("SELECT rowid{listed} FROM {rows} WHERE rowid = ?1"),
             row_exists: format!("SELECT 1 FROM {rows} WHERE rowid = ?1"),
             row_insert: format!("INSERT INTO {rows}(rowid{listed}) VALUES(?1{marks})"),

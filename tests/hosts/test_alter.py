@@ -456,3 +456,22 @@ def test_unfinished_maintenance_of_the_old_columns_is_given_up(db):
     assert names(db) == ["body", "year", "e"] and len(found(db, "year > 0")) == next_id - 1
     assert db.one("SELECT count(*) FROM nearlite_info('docs') WHERE maintenance IS NOT NULL") == 0
     sound(db)
+
+
+@pytest.mark.parametrize("where", ["log", "segment"])
+def test_a_default_that_is_a_whole_real_stays_one_in_the_rows_that_are_there(db, by, where):
+    make(db)
+    if where == "segment":
+        db.rows("INSERT INTO docs(docs) VALUES('flush')")
+    alter(db, "ADD COLUMN price REAL DEFAULT 5.0", by=by)
+    alter(db, "ADD COLUMN note UNINDEXED DEFAULT 7.0", by=by)
+    read = "SELECT DISTINCT typeof(price), price / 2, typeof(note), note / 2 FROM docs"
+    expected = [("real", 2.5, "real", 3.5)]
+    assert db.rows(read) == expected
+    assert db.rows(f"{read} WHERE e MATCH '[1,1]' AND k = 100") == expected
+    db.rows("UPDATE docs SET year = 1999 WHERE rowid % 2 = 0")
+    db.rows("UPDATE docs SET body = 'other' WHERE rowid % 3 = 0")
+    for change in ["SELECT 1", "INSERT INTO docs(docs) VALUES('optimize')", "INSERT INTO docs(docs) VALUES('rebuild')"]:
+        db.rows(change)
+        assert db.rows(read) == expected
+        assert len(found(db, "price = 5")) == len(found(db, "price = 5.0")) == db.one("SELECT count(*) FROM docs")
