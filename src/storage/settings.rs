@@ -1,5 +1,6 @@
 //! What can be set of a collection: names, ranges, defaults, and where they are stored.
 
+use super::run::run;
 use super::shadow::Storage;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
@@ -187,7 +188,7 @@ impl Storage {
         for other in ["operator", "minimum_match"].into_iter().filter(|other| *other != name) {
             if matches!(name, "operator" | "minimum_match") {
                 let sql = format!("DELETE FROM {} WHERE name = ?1", self.name("config"));
-                conn.prepare_cached(&sql)?.execute([other])?;
+                run(conn, &sql, [other])?;
             }
         }
         let stored = match value {

@@ -176,3 +176,10 @@ def test_count_changes_counts_the_rows_of_the_statement(db):
     # SQLite does not count the rows of an UPDATE of a virtual table.
     assert db.rows("UPDATE docs SET n = n + 1 WHERE n > 1") in ([], [(2,)])
     assert db.rows("DELETE FROM docs") == [(3,)]
+
+
+def test_settings_are_set_under_count_changes(db):
+    db.rows("CREATE VIRTUAL TABLE docs USING nearlite(body TEXT FULLTEXT)")
+    db.rows("PRAGMA count_changes = 1")
+    for name, value in [("operator", "and"), ("minimum_match", 2), ("stop_words", "en"), ("maintenance", "commit"), ("delta_rows", 300)]:
+        db.rows("INSERT INTO docs(docs, rank) VALUES(?, ?)", name, value)
