@@ -77,12 +77,15 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             shared.upkeep.commanded(table);
             Ok(())
         }
-        "merge" => shared.atomically(|| {
-            maintenance::settle(on.storage, on.conn)?;
-            collection::seal(on, false, &mut go_on)?;
-            let site = Site { on, settings: &settings };
-            collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
-        }),
+        "merge" => {
+            shared.atomically(|| {
+                maintenance::settle(on.storage, on.conn)?;
+                collection::seal(on, false, &mut go_on)?;
+                let site = Site { on, settings: &settings };
+                collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
+            })?;
+            shared.upkeep.rebuilt(on)
+        }
         "maintain" => {
             let (task, budget) = match argument {
                 ValueRef::Null => (Task::Keep(Zeal::Thorough), None),
@@ -108,8 +111,14 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
                 "{table}: alter takes a text: INSERT INTO {table}({table}, {rank}) VALUES('alter', 'ADD COLUMN year INTEGER')"
             ))),
         },
-        "optimize" => shared.atomically(|| collection::optimize(on, &settings, &mut go_on)),
-        "rebuild" => shared.atomically(|| collection::rebuild(on, &mut go_on)),
+        "optimize" => {
+            shared.atomically(|| collection::optimize(on, &settings, &mut go_on))?;
+            shared.upkeep.rebuilt(on)
+        }
+        "rebuild" => {
+            shared.atomically(|| collection::rebuild(on, &mut go_on))?;
+            shared.upkeep.rebuilt(on)
+        }
         "integrity-check" => {
             let defects = collection::verify(shared.on(), &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }

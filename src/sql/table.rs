@@ -86,6 +86,7 @@ impl VirtualTable for Table {
             // Before the commit another object will have the table, under its new name, which `sqlite_schema` has already.
             shared.tidy(shared.on(), &*shared.settings()?)?;
         }
+        shared.upkeep.renamed(shared.on(), new);
         conn.flush_prepared_statement_cache();
         shared.collection.storage.rename(conn, new)
     }

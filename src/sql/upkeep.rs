@@ -143,6 +143,16 @@ impl Upkeep {
         maintenance::has_jobs(site, self.stay.place())
     }
 
+    /// A command has built everything again: what was begun before is not gone on with.
+    pub fn rebuilt(&self, on: Connected<'_>) -> Result<()> {
+        maintenance::forget_ended(on, self.stay.place())
+    }
+
+    /// Its table is being renamed.
+    pub fn renamed(&self, on: Connected<'_>, new: &str) {
+        maintenance::rename_jobs(on, self.stay.place(), new);
+    }
+
     /// Its table is being dropped: nobody goes on with what was begun for it.
     pub fn dropped(&self, on: Connected<'_>) {
         self.reverted();

@@ -189,9 +189,10 @@ impl Memo {
     fn one_slice(&mut self, site: &Site<'_>, task: Task) -> Result<Done> {
         self.budget = site.settings.cache_mb.saturating_mul(1 << 20);
         let mut claims = site.storage.claims(site.conn)?;
-        registry::keep(&self.place, &site.storage.table, |token| {
-            claims.iter().any(|claim| claim.token == *token)
-        });
+        let tokens: Vec<Token> = claims.iter().map(|claim| claim.token).collect();
+        registry::keep(&self.place, &site.storage.table, &tokens);
+        self.given_up.retain(|token| tokens.contains(token));
+        self.others.keep(&tokens);
         // What is nearest to its end first: seals, then small merges.
         let mut jobs: Vec<(usize, usize, Arc<Mutex<Job>>)> = Vec::new();
         for (at, claim) in claims.iter().enumerate() {

@@ -32,7 +32,7 @@ pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, 
 
 use super::Connected;
 use crate::error::{Error, Result};
-use crate::storage::{Claim, Maintenance, SegmentRecord, Settings, Storage};
+use crate::storage::{Claim, Maintenance, SegmentRecord, Settings, Storage, Token};
 use policy::{Part, Zeal};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
@@ -219,6 +219,24 @@ pub fn settle(storage: &Storage, conn: &Connection) -> Result<()> {
 pub fn has_jobs(site: &Site<'_>, place: &Place) -> Result<bool> {
     let claims = site.storage.claims(site.conn)?;
     Ok(claims.iter().any(|claim| registry::find(&claim.token, place).is_some()))
+}
+
+/// Forgets the jobs of a table at `place` that were ended by a command.
+///
+/// # Errors
+/// Those of reading the claims.
+pub fn forget_ended(on: Connected<'_>, place: &Place) -> Result<()> {
+    registry::keep(place, &on.storage.table, &tokens(on)?);
+    Ok(())
+}
+
+/// The jobs of a table at `place` stay with it, which is being renamed. What cannot be read has none.
+pub fn rename_jobs(on: Connected<'_>, place: &Place, new: &str) {
+    registry::name(place, new, &tokens(on).unwrap_or_default());
+}
+
+fn tokens(on: Connected<'_>) -> Result<Vec<Token>> {
+    Ok(on.storage.claims(on.conn)?.iter().map(|claim| claim.token).collect())
 }
 
 /// Forgets the jobs of a table at `place`, which is being dropped. What cannot be read has none.

@@ -41,6 +41,11 @@ impl Others {
         seen.looks >= LOOKS && (!timed || seen.since.elapsed() >= STALE)
     }
 
+    /// Forgets all claims but these.
+    pub fn keep(&mut self, claims: &[Token]) {
+        self.0.retain(|token, _| claims.contains(token));
+    }
+
     /// Counts the last looks for more, since nothing but these claims is waited for.
     pub fn hurry(&mut self) {
         self.0.values_mut().for_each(|seen| seen.looks = seen.looks.saturating_add(HURRIED_LOOKS));

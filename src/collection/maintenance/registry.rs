@@ -89,11 +89,24 @@ pub fn remove(token: &Token) {
     drop(gone);
 }
 
+/// Jobs belong to the table whose claims these are: it may have had another name when they began.
+pub fn name(place: &Place, table: &str, claims: &[Token]) {
+    let mut registry = registry();
+    for token in claims {
+        if let Some(entry) = registry.jobs.get_mut(token).filter(|entry| entry.place == *place)
+            && entry.table != table
+        {
+            table.clone_into(&mut entry.table);
+        }
+    }
+}
+
 /// Forgets the jobs of a table whose claims are not there any more.
-pub fn keep(place: &Place, table: &str, is_claimed: impl Fn(&Token) -> bool) {
+pub fn keep(place: &Place, table: &str, claims: &[Token]) {
+    name(place, table, claims);
     let mut registry = registry();
     let lost = |(token, entry): &(&Token, &Entry)| {
-        entry.place == *place && entry.table == table && !is_claimed(token)
+        entry.place == *place && entry.table == table && !claims.contains(token)
     };
     let lost: Vec<Token> = registry.jobs.iter().filter(lost).map(|(token, _)| *token).collect();
     let jobs: Vec<_> = lost.iter().filter_map(|token| registry.jobs.remove(token)).collect();
