@@ -255,3 +255,32 @@ def test_metadata_may_be_called_like_a_measure_where_the_hidden_columns_have_a_p
     assert docs.search([0, 1], within=0.5).ids == ["b"] and docs.search(words="hawk", min_score=0.1).ids == ["b"]
     docs.set("ef_search", 99)
     assert nearlite.Collection(db, "docs").open().schema.hidden("rank") == "nl_rank"
+
+
+def test_the_rowid_is_the_id_of_a_table_without_a_key(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2, key=None)
+    made = [{"text": "a", "embedding": [1, 0], "n": 1}, {"text": "b", "embedding": [0, 1], "n": 2}]
+    assert docs.add(made) == [1, 2]
+    # It was a key of the metadata to lists of dictionaries, filters, orders and counts.
+    assert docs.upsert([{"rowid": 1, "text": "A", "embedding": [1, 0]}]) == [1]
+    assert docs.update([{"rowid": 2, "n": 3}]) == 1
+    assert docs.get().to_dicts() == [{"rowid": 1, "text": "A", "metadata": {}}, {"rowid": 2, "text": "b", "metadata": {"n": 3}}]
+    for where, ids in [
+        ({"rowid": {"$in": [2, 7]}}, [2]),
+        ({"rowid": 1}, [1]),
+        ({"$or": [{"rowid": 1}, {"n": 3}]}, [1, 2]),
+        ({"$not": {"rowid": {"$gt": 1}}}, [1]),
+        ({"rowid": {"$in": list(range(2, 500))}}, [2]),
+        (nearlite.filters.OfMetadata({"rowid": 1}), []),
+    ]:
+        assert docs.get(where=where).ids == ids and sorted(docs.search([1, 0], where=where).ids) == ids, where
+        assert docs.explain([1, 0], where=where).plan.get("passing", 0) == len(ids), where
+    assert docs.get(order_by="-rowid").ids == [2, 1] == docs.search(order_by="-rowid").ids
+    assert docs.facets("rowid") == [(1, 1), (2, 1)] and docs.search([1, 0], group_by="rowid").ids == [1, 2]
+    assert docs.get(columns=["rowid"]).ids == [1, 2]
+    with pytest.raises(nearlite.InputError, match="an id is that of one row"):
+        docs.update_where({}, {"rowid": 3})
+    # Beside a key it is a name like others.
+    other = nearlite.Collection(db, "other").create(dim=2)
+    other.add([{"id": "a", "rowid": 7}])
+    assert other.get(where={"rowid": 7})[0].metadata == {"rowid": 7}

@@ -30,7 +30,7 @@ def split(rows: Any, schema: Schema) -> Split:
         if not isinstance(row, Mapping):
             raise InputError(f"rows[{at}]: expected a dictionary, got {type(row).__name__}")
         names.update(dict.fromkeys(row))
-    own = {column.name for column in schema.columns if column.kind in ("key", "text", "vector")}
+    own = {schema.id.name, *(column.name for column in schema.columns if column.kind in ("text", "vector"))}
     own |= {schema.json.name} if schema.json is not None else set()
     columns = {name: [row.get(name) for row in listed] for name in names if name in own}
     ids, texts, vectors, metadatas = _columns(columns, len(listed), schema)
@@ -43,7 +43,7 @@ def split(rows: Any, schema: Schema) -> Split:
 
 
 def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
-    key = schema.key.name if schema.key is not None else "rowid"
+    key = schema.id.name
     ids = _listed(columns[key]) if key in columns else None
     texts = {column.name: [_text(value) for value in _listed(columns[column.name])] for column in schema.texts if column.name in columns}
     vectors = {column.name: _vectors(columns[column.name]) for column in schema.vectors if column.name in columns}

@@ -140,7 +140,7 @@ def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: boo
         return [column for column in schema.columns if column.kind != "key" and (include_vectors or column.kind != "vector")]
     found = []
     for name in columns:
-        column = schema.by_name.get(name.lower())
+        column = schema.by_name.get(name.lower()) or schema.find(name)
         if column is None:
             raise SchemaError(f"{schema.table} has no column {name!r}")
         if column.kind != "key":
@@ -177,7 +177,7 @@ def order(schema: Schema, order_by: str | Sequence[str] | None) -> filters.Sql:
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"order_by: expected the name of a column or a key of the metadata, got {name!r}")
-        descending = name.startswith("-") and name.lower() not in schema.by_name
+        descending = name.startswith("-") and schema.find(name) is None
         sql, more = filters.value_of(name[descending:], schema)
         terms.append(sql + " DESC" * descending)
         params += more
@@ -245,7 +245,7 @@ def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
         if of_query not in columns:
             columns.append(of_query)
     if request.group_by is not None:
-        of_group = schema.by_name.get(request.group_by.lower()) or schema.json
+        of_group = schema.find(request.group_by) or schema.json
         if of_group is None:
             raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
         if of_group not in columns and of_group.kind != "key":

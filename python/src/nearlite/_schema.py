@@ -29,6 +29,9 @@ class Column(NamedTuple):
         return quote(self.name)
 
 
+_ROWID = Column("rowid", "key", "INTEGER")
+
+
 class Schema:
     """The columns of a table, by what they are for."""
 
@@ -44,6 +47,8 @@ class Schema:
         self.declared = tuple(column for column in columns if column.kind in ("metadata", "stored"))
         #: Columns that a filter's keys may name.
         self.filterable = {column.name: column for column in columns if column.kind in ("metadata", "stored", "key", "text")}
+        if self.key is None:
+            self.filterable[_ROWID.name] = _ROWID
         self.declared_by_name = {column.name: column for column in self.declared}
         self.options = options
         self.model: str | None = options.get("model")
@@ -53,6 +58,11 @@ class Schema:
         self.target = f"{quote(database)}.{quote(table)}"
         #: What searches of this table select, by what they ask for: kept here, because it ends with the schema.
         self.selections: dict[Any, Any] = {}
+
+    @property
+    def id(self) -> Column:
+        """The column of the ids: the key, or the rowid in a table without one."""
+        return self.key if self.key is not None else _ROWID
 
     @property
     def key_type(self) -> type:
@@ -65,7 +75,12 @@ class Schema:
 
     @property
     def key_sql(self) -> str:
-        return self.key.quoted if self.key is not None else "rowid"
+        return self.id.quoted
+
+    def find(self, name: str) -> Column | None:
+        """The column whose values a name stands for, that of the ids included; None for a key of the metadata."""
+        found = self.by_name.get(name.lower())
+        return self.id if found is None and name == self.id.name else found
 
     def column(self, name: str, kind: str) -> Column:
         """The column of that name and kind; raises SchemaError where there is none."""

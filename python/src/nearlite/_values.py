@@ -42,7 +42,7 @@ class Term(NamedTuple):
 
 def facets(session: Session, schema: Schema, name: str, where: Mapping[str, Any] | str | None, params: Sequence[Any]) -> list[Facet]:
     """The values of a column or of a key of the metadata with the number of rows, ascending."""
-    column = schema.by_name.get(name.lower())
+    column = schema.find(name)
     condition, values = _query.condition(schema, where, params)
     source = f"FROM {schema.target} WHERE {condition or 1}"
     if column is not None:

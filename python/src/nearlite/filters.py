@@ -109,7 +109,7 @@ def to_sql(where: Mapping[str, Any], schema: Schema, search: bool = False) -> Sq
 
 def value_of(key: str, schema: Schema) -> Sql:
     """The value of a declared column, the id, or a key of the metadata, and its parameters. Raises SchemaError where there is no such column."""
-    column = schema.by_name.get(key.lower())
+    column = schema.find(key)
     if column is not None and column.kind in ("key", "metadata", "stored", "text"):
         return column.quoted, []
     if column is not None or schema.json is None:
