@@ -6,16 +6,21 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .._schema import Schema
 from ._failure import Failure
 
 _KEYS = ("id", "_id", "key", "uuid")
+# Names of the key of a new table whose rows have none: the first that no column of the file has.
+_MADE_KEYS = ("id", "row_id", "import_id", "nearlite_id")
 _TYPES = {"text": str, "str": str, "int": int, "integer": int, "real": float, "float": float, "bool": bool, "boolean": bool}
 
 
 class Plan(NamedTuple):
-    """The columns of a file: the key, or None where rows are known by their numbers; the vector; texts; declared columns."""
+    """The columns of a file: the key, or None where it has none; the key of a new table; the vector; texts; declared columns."""
 
     key: str | None
+    #: None for a table without a key, whose ids are rowids.
+    table_key: str | None
     key_type: type
     vector: str | None
     dim: int
@@ -25,14 +30,14 @@ class Plan(NamedTuple):
     untyped: bool
 
 
-def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool) -> Plan:
-    """The plan for a file, from its first rows and the arguments of the command."""
+def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Schema | None = None) -> Plan:
+    """The plan for a file, from its first rows, the arguments of the command, and the columns of the table if it is there."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     values = {name: [row[name] for row in rows if name in row and row[name] is not None] for name in names}
     for wanted in [given.id, given.vector, *(given.text.split(",") if given.text else [])]:
         if wanted and wanted not in values:
             raise Failure(f"the file has no column {wanted!r} in its first {len(rows)} rows; it has {', '.join(names) or 'none'}")
-    key = given.id or next((name for name in _KEYS if name in values and _is_key(values[name], len(rows))), None)
+    key = given.id or _key(values, len(rows), untyped, schema)
     vector = given.vector or next((name for name in names if name != key and _dim(values[name])), None)
     dim = _dim(values[vector]) if vector else 0
     if vector and not dim:
@@ -45,7 +50,20 @@ def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool) -> Plan:
         kinds = {name: _kind(values[name], untyped) for name in rest if name not in texts}
         columns = {name: kind for name, kind in kinds.items() if kind is not None and name.replace("_", "").isalnum() and name not in _RESERVED}
     key_type = int if key and _kind(values[key], untyped) is int else str
-    return Plan(key, key_type, vector, dim, texts, columns, untyped)
+    taken = {name.lower() for name in names}
+    table_key = key or next((name for name in _MADE_KEYS if name not in taken), _MADE_KEYS[-1])
+    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, untyped)
+
+
+def _key(values: dict[str, list[Any]], count: int, untyped: bool, schema: Schema | None) -> str | None:
+    """The column that is the key: that of the table, else one whose name says it and whose values differ."""
+    if schema is not None and schema.id.name in values:
+        return schema.id.name
+    # What export writes of a table without a key.
+    if schema is None and "rowid" in values and _is_key(values["rowid"], count) and _kind(values["rowid"], untyped) is int:
+        return "rowid"
+    taken = schema.by_name if schema is not None else ()
+    return next((name for name in _KEYS if name in values and name not in taken and _is_key(values[name], count)), None)
 
 
 # Names of hidden columns: such keys stay in the JSON metadata.
