@@ -161,7 +161,7 @@ CREATIONS = [
     ({"dim": 3, "columns": {"score": int}}, nearlite.InputError, "score"),
     ({"dim": 3, "metric": "cosine) --"}, nearlite.InputError, "metric is one word"),
     ({"dim": 3, "metric": "manhattan"}, nearlite.InputError, "manhattan"),
-    ({"dim": 3, "text": {"body": "heavy"}}, nearlite.InputError, "the weight of text column 'body' is a number"),
+    ({"dim": 3, "text": {"body": "heavy"}}, nearlite.InputError, "the weight of text column 'body': expected a number, got 'heavy'"),
     ({"dim": 3, "key_type": float}, nearlite.InputError, "key_type is str or int"),
     ({"dim": 3, "index": "flat", "m": 3}, nearlite.InputError, "settings of index='hnsw'"),
     ({"text": [], "key": None, "meta": None}, nearlite.InputError, "a collection needs a column"),

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from . import _blobs, _metadata
 from ._errors import InputError
+from ._numbers import unboxed
 from ._schema import Schema
 
 Ids = Optional[list[Any]]
@@ -80,7 +81,11 @@ def check_ids(ids: Any, schema: Schema) -> Ids:
 
 def listed(ids: Any, schema: Schema) -> list[Any]:
     """Ids to look up: one, or several of which some may repeat."""
-    found = [ids] if isinstance(ids, (str, int)) else ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    ids = unboxed(ids)
+    if isinstance(ids, (bytes, bytearray, Mapping)) or not (isinstance(ids, str) or hasattr(ids, "__iter__") or hasattr(ids, "__index__")):
+        raise InputError(f"ids: expected an id or a list of them, got {type(ids).__name__}")
+    one = isinstance(ids, str) or not hasattr(ids, "__iter__")
+    found: list[Any] = [ids] if one else ids.tolist() if hasattr(ids, "tolist") else list(ids)
     check_types(found, schema)
     return found
 
@@ -91,7 +96,7 @@ def check_types(ids: list[Any], schema: Schema) -> None:
     for at, value in enumerate(ids):
         if type(value) is kind:
             continue
-        plain = _metadata._unboxed(value)
+        plain = unboxed(value)
         if isinstance(plain, kind) and not isinstance(plain, bool):
             ids[at] = plain
             continue

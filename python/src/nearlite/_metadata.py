@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import InputError
+from ._numbers import unboxed
 from ._schema import Column, Schema
 
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -52,9 +53,9 @@ def encode(value: Any, place: str) -> str:
             for key, inner in value.items():
                 if not isinstance(key, str):
                     raise InputError(f"{place}: a key of metadata is a text, got {key!r}") from None
-                plain = _unboxed(inner)
+                plain = unboxed(inner)
                 if plain is not inner:
-                    return encode({key: _unboxed(inner) for key, inner in value.items()}, place)
+                    return encode({key: unboxed(inner) for key, inner in value.items()}, place)
                 try:
                     _dump(inner)
                 except (TypeError, ValueError, RecursionError):
@@ -64,17 +65,12 @@ def encode(value: Any, place: str) -> str:
 
 def scalar(value: Any, column: Column, at: int) -> Any:
     """A value for a declared column, as SQLite binds it."""
-    value = _unboxed(value)
+    value = unboxed(value)
     if isinstance(value, (str, int, float)) or column.kind == "stored" and isinstance(value, bytes):
         return value
     if column.kind == "stored":
         return encode(value, f"{column.name}, row {at}")
     raise InputError(f"{column.name}, row {at}: the column holds {column.type}, got {type(value).__name__}")
-
-
-def _unboxed(value: Any) -> Any:
-    """A numpy number as Python's."""
-    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
 
 
 def decode(text: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from . import _blobs
 from ._errors import EmbedError, Error, InputError
+from ._numbers import real, whole
 from ._schema import Column
 
 #: From a list of texts to as many vectors: an array of shape ``(n, dim)`` or a list of lists. An attribute ``model`` names the model.
@@ -52,11 +53,11 @@ class Endpoint:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise InputError(f"the URL of an endpoint begins with http:// or https://, got {url!r}")
-        if batch < 1 or retries < 0:
-            raise InputError("batch is 1 or more, retries 0 or more")
         base = url.rstrip("/")
         self.url = base if base.endswith("/embeddings") else base + "/embeddings"
-        self.model, self.batch, self.timeout, self.retries, self.dimensions = model, batch, timeout, retries, dimensions
+        self.model, self.timeout = model, real("timeout", timeout, "seconds")
+        self.batch, self.retries = whole("batch", batch, 1), whole("retries", retries, 0)
+        self.dimensions = None if dimensions is None else whole("dimensions", dimensions, 1)
         self._key = api_key if api_key is not None else None if _is_local(self.url) else os.environ.get("OPENAI_API_KEY")
         self._wait = 0.5
 
@@ -163,6 +164,7 @@ def register_embed(connection: Any, embed: Embed, *, cache: int = 1000, in_trans
     The vectors of the last ``cache`` texts are kept. A text that is not among them is refused while a transaction is open, because a
     call that takes long would keep others from writing; ``in_transaction=True`` allows it, for functions that compute locally.
     """
+    cache = whole("cache", cache, 0)
     kept: OrderedDict[str, bytes] = OrderedDict()
     lock = Lock()
 
