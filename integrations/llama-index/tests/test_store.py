@@ -170,3 +170,19 @@ def test_metadata_may_have_keys_like_the_tables_columns(store):
     assert [each.node_id for each in store.get_nodes(filters=one("id", O.EQ, "other"))] == ["own"]
     assert query(store, filters=one("text", O.EQ, 5)).ids == ["own"] and query(store, filters=one("id", O.EQ, "own")).ids == []
     assert query(store, filters=one("id", O.EQ, "other"), node_ids=["own"]).ids == ["own"]
+
+
+def test_a_store_that_was_opened_before_the_table_was_made_finds_it(tmp_path):
+    path = str(tmp_path / "store.db")
+    reader, writer = NearliteVectorStore(path), NearliteVectorStore(path)
+    assert query(reader).ids == []
+    writer.add(NODES)
+    # It went on as if there were no table: nothing found, nothing deleted.
+    assert query(reader).ids == ["a", "b"] and len(reader.get_nodes()) == 4
+    reader.delete("d1")
+    reader.delete_nodes(["c"])
+    assert [each.node_id for each in writer.get_nodes()] == ["d"]
+    reader.clear()
+    assert writer.get_nodes() == []
+    reader.close()
+    writer.close()

@@ -52,7 +52,7 @@ class NearliteVectorStore(BasePydanticVectorStore):
     _collection: nearlite.Collection = PrivateAttr()
     _create: dict[str, Any] = PrivateAttr()
     _owns: bool = PrivateAttr()
-    _made: bool = PrivateAttr()
+    _seen: bool = PrivateAttr()
     _lock: Any = PrivateAttr()
 
     def __init__(
@@ -69,7 +69,8 @@ class NearliteVectorStore(BasePydanticVectorStore):
         self._collection = nearlite.Collection(self._connection, collection_name)
         self._create = dict(create or {})
         self._lock = threading.Lock()
-        self._made = collection_name.lower() in [name.lower() for name in nearlite.collections(self._connection)]
+        # Whether the table has been seen. Another store or process may make it at any time.
+        self._seen = False
 
     @classmethod
     def class_name(cls) -> str:
@@ -104,18 +105,24 @@ class NearliteVectorStore(BasePydanticVectorStore):
         )
         return [node.node_id for node in nodes]
 
+    def _is_there(self) -> bool:
+        """Whether the table is there; looks for it until it is."""
+        if not self._seen:
+            self._seen = self.collection_name.lower() in map(str.lower, nearlite.collections(self._connection))
+        return self._seen
+
     def _ready(self, dim: int) -> nearlite.Collection:
         with self._lock:
-            if not self._made:
+            if not self._is_there():
                 options = {"dim": dim, **self._create}
                 options["columns"] = {**options.get("columns", {}), **_OWN}
                 self._collection.create_if_missing(**options)
-                self._made = True
+                self._seen = True
         return self._collection
 
     def get_nodes(self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None) -> list[BaseNode]:
         """The nodes of the ids that pass the filters; all without either."""
-        if not self._made:
+        if not self._is_there():
             return []
         where = _where(filters)
         rows = self._collection.get(node_ids, where=where) if node_ids is not None else self._collection.get(where=where or {})
@@ -123,12 +130,12 @@ class NearliteVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Deletes the nodes of a document."""
-        if self._made:
+        if self._is_there():
             self._collection.delete(where={"ref_doc_id": ref_doc_id})
 
     def delete_nodes(self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None, **delete_kwargs: Any) -> None:
         """Deletes the nodes of the ids that pass the filters; none without either."""
-        if not self._made or (node_ids is None and filters is None):
+        if not self._is_there() or (node_ids is None and filters is None):
             return
         where = _where(filters) or {}
         if node_ids is not None:
@@ -137,12 +144,12 @@ class NearliteVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Deletes all nodes."""
-        if self._made:
+        if self._is_there():
             self._collection.delete(where={})
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The nodes that a query finds, best first. ``kwargs`` go to ``nearlite.Collection.search``."""
-        if not self._made:
+        if not self._is_there():
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
         mode, k = query.mode, query.similarity_top_k
         options: dict[str, Any] = {"where": _where(query.filters, query.doc_ids, query.node_ids)}
