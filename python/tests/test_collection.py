@@ -68,6 +68,12 @@ def test_delete_counts_the_rows_that_were_there(docs):
     assert docs.delete("nobody") == 0
     assert docs.delete(["a", "nobody"]) == 1
     assert docs.delete(where={"open": True}) == 1
+    for blank in ("", " \n"):
+        with pytest.raises(nearlite.InputError, match="where: the condition is empty; delete takes ids or where; where={} deletes every row"):
+            docs.delete(where=blank)
+        with pytest.raises(nearlite.InputError, match="where: the condition is empty; update_where takes a filter; {} changes every row"):
+            docs.update_where(blank, {"year": 1})
+    assert docs.get().metadatas == [{}]
     assert docs.delete(where={}) == 1
     assert docs.count() == 0
     with pytest.raises(nearlite.InputError, match="deletes every row"):

@@ -16,6 +16,12 @@ Where = Union[Mapping[str, Any], str, None]
 Id = Union[str, int]
 
 
+def _check_says_which(where: Where, otherwise: str) -> None:
+    """Raises InputError where a filter is missing. A blank condition is one that a program failed to build, not one that all rows pass."""
+    if where is None or isinstance(where, str) and not where.strip():
+        raise InputError(otherwise if where is None else f"where: the condition is empty; {otherwise}")
+
+
 class Writer(Table):
     """What ``Collection`` does to its rows."""
 
@@ -111,8 +117,7 @@ class Writer(Table):
         changed by itself, and None removes it. Raises InputError for the id, and as ``add`` does; then no row is changed.
         """
         schema = self.schema
-        if where is None:
-            raise InputError("update_where takes a filter; {} changes every row")
+        _check_says_which(where, "update_where takes a filter; {} changes every row")
         if not isinstance(values, Mapping):
             raise InputError(f"update_where: the values are a dictionary of what changes, got {type(values).__name__}")
         given = self._given(schema, [values], None, None, None, None)
@@ -128,6 +133,8 @@ class Writer(Table):
         schema = self.schema
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or where; where={} deletes every row")
+        if ids is None:
+            _check_says_which(where, "delete takes ids or where; where={} deletes every row")
         with self._session.write():
             if ids is not None:
                 sql = f"DELETE FROM {schema.target} WHERE {schema.key_sql} = ?"
