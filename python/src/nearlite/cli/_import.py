@@ -183,7 +183,7 @@ def _row(row: dict[str, Any], plan: _infer.Plan, texts: set[str], vectors: set[s
         if name == plan.vector or name in vectors:
             found = _infer.numbers(value)
             value = value if found is None else found
-        elif plan.untyped and name != plan.key and name not in texts and plan.columns.get(name) is not str:
+        elif name in plan.typed and name != plan.key and name not in texts and plan.columns.get(name) is not str:
             value = _infer.scalar(value)
         out[name] = value
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ class Plan(NamedTuple):
     dim: int
     texts: list[str]
     columns: dict[str, type]
-    #: Values are texts that stand for numbers, as in CSV.
-    untyped: bool
+    #: Columns of texts that all stand for numbers or truth, as in CSV.
+    typed: frozenset[str]
 
 
 def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Schema | None = None) -> Plan:
@@ -52,7 +53,10 @@ def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Sche
     key_type = int if key and _kind(values[key], untyped) is int else str
     taken = {name.lower() for name in names}
     table_key = key or next((name for name in _MADE_KEYS if name not in taken), _MADE_KEYS[-1])
-    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, untyped)
+    # Of one column all values stand for something or none does: half of them converted could not be compared with the others.
+    stands = {name for name in names if untyped and name not in texts and all(not isinstance(scalar(value), str) for value in values[name])}
+    typed = frozenset(stands if given.columns is None else stands.union(columns))
+    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, typed)
 
 
 def _key(values: dict[str, list[Any]], count: int, untyped: bool, schema: Schema | None) -> str | None:
@@ -97,6 +101,8 @@ def _kind(values: Sequence[Any], untyped: bool) -> type | None:
     kinds = {type(scalar(value)) if untyped else type(value) for value in values}
     if kinds == {int, float}:
         return float
+    if untyped and str in kinds:
+        return str
     found = kinds.pop() if len(kinds) == 1 else None
     if found is int and any(abs(int(value)) >= 2**63 for value in values):
         return None
@@ -130,20 +136,16 @@ def numbers(value: Any) -> Any:
 
 
 def scalar(text: Any) -> Any:
-    """What a field of a CSV file stands for."""
+    """What a field of a CSV file stands for: a number where that comes back as it was written, so neither 007 nor 1.10, 1_000 or +49; truth."""
     if not isinstance(text, str):
         return text
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    digits = lowered.lstrip("+-")
-    if digits[:1] == "0" and len(digits) > 1 and digits.isdigit():
-        # 007 is no number: it would not come back as it was.
-        return text
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
-            if digits[:1].isdigit() or digits[:1] == ".":
-                return kind(lowered)
+            found = kind(text)
         except ValueError:
             continue
+        if repr(found) == text and math.isfinite(found):
+            return found
     return text
