@@ -43,6 +43,7 @@ WRITES = {
     "NaN in metadata": ({"metadatas": [{}, {"x": NAN}]}, r"metadatas\[1\]: the value of 'x' is not JSON: nan"),
     "no JSON": ({"metadatas": [{}, {"x": {1, 2}}]}, r"metadatas\[1\]: the value of 'x' is not JSON"),
     "key of metadata": ({"metadatas": [{}, {(1, 2): 2}]}, r"metadatas\[1\]: a key of metadata is a text, got \(1, 2\)"),
+    "NaN in a column": ({"metadatas": [{}, {"year": NAN}]}, "year, row 1: NaN cannot be stored"),
     "declared type": ({"metadatas": [{}, {"year": [1]}]}, "year, row 1: the column holds INTEGER, got list"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,11 +67,14 @@ def encode(value: Any, place: str) -> str:
 def scalar(value: Any, column: Column, at: int) -> Any:
     """A value for a declared column, as SQLite binds it."""
     value = unboxed(value)
+    if isinstance(value, float) and math.isnan(value):
+        raise InputError(f"{column.name}, row {at}: NaN cannot be stored, SQLite would make NULL of it; None is no value")
     if isinstance(value, (str, int, float)) or column.kind == "stored" and isinstance(value, bytes):
         return value
     if column.kind == "stored":
         return encode(value, f"{column.name}, row {at}")
-    raise InputError(f"{column.name}, row {at}: the column holds {column.type}, got {type(value).__name__}")
+    what = f"the column holds {column.type}" if column.type else "the column holds texts, numbers, True and False"
+    raise InputError(f"{column.name}, row {at}: {what}, got {type(value).__name__}")
 
 
 def decode(text: Any) -> dict[str, Any]:
