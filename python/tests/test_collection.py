@@ -290,3 +290,32 @@ def test_the_rowid_is_the_id_of_a_table_without_a_key(db):
     other = nearlite.Collection(db, "other").create(dim=2)
     other.add([{"id": "a", "rowid": 7}])
     assert other.get(where={"rowid": 7})[0].metadata == {"rowid": 7}
+
+
+@pytest.mark.parametrize("meta", ["meta", None])
+def test_none_is_no_value_of_a_declared_column(db, meta):
+    docs = nearlite.Collection(db, "docs").create(dim=2, columns={"year": int, "lang": str}, meta=meta)
+    full = {"year": 1, "lang": "en"}
+    # It went into the JSON beside the column, and without such a column it was refused.
+    docs.add(ids=["a", "b"], metadatas=[{"year": None}, full])
+    docs.add([{"id": "c", "year": None}, {"id": "d", **full}])
+    docs.upsert(ids=["b"], metadatas=[{"year": None, "lang": "en"}])
+    assert docs.get().metadatas == [{}, {"lang": "en"}, {}, full]
+    assert docs.get(where={"year": {"$exists": True}}).ids == ["d"]
+    assert docs.update(ids=["b"], metadatas=[{"lang": None}]) == 1 and docs.update([{"id": "d", "year": None}]) == 1
+    assert docs.get().metadatas == [{}, {}, {}, {"lang": "en"}]
+    assert docs.update_where({"lang": "en"}, {"lang": None, "year": 3}) == 1
+    assert docs.get_one("d").metadata == {"year": 3}
+    assert docs.update_where({}, {"year": None}) == 4 and docs.get().metadatas == [{}] * 4
+    if meta is not None:
+        assert db.execute("SELECT DISTINCT meta FROM docs").fetchall() == [("{}",)]
+
+
+def test_none_removes_a_key_from_before_its_column_too(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2)
+    docs.add(ids=["a", "b"], metadatas=[{"stars": 1, "x": None}, {"stars": 2}])
+    docs.add_column("stars INTEGER")
+    assert docs.get_one("a").metadata == {"stars": 1, "x": None}
+    docs.update(ids=["a"], metadatas=[{"stars": None}])
+    assert docs.update_where({"id": "b"}, {"stars": None}) == 1
+    assert docs.get().metadatas == [{"x": None}, {}]

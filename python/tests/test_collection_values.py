@@ -140,6 +140,7 @@ def test_rows_of_a_filter_are_changed_together(docs):
     assert docs.update_where({}, {"embedding": [0, 1], "body": None}) == docs.count()
     assert docs.get_one("k0", include_vectors=True).vector == [0, 1] != vectors and docs.get_one("k0").text is None
     assert docs.update_where({"lang": "nowhere"}, {"year": 1}) == 0
+    assert docs.update_where({"lang": "en"}, {"meta": {}}) == docs.count({"lang": "en"})
     docs.verify()
 
 

@@ -28,8 +28,8 @@ class Batch:
         return zip(*values) if values else iter([()] * self.count)
 
 
-def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> Batch:
-    """The rows that the arguments of ``add``, ``upsert`` or ``update`` describe.
+def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool) -> Batch:
+    """The rows that the arguments of ``add`` and ``upsert`` describe, or the ``changes`` that those of ``update`` do.
 
     Raises InputError where a value does not fit or the arguments have different lengths.
     """
@@ -50,7 +50,7 @@ def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any) ->
         if isinstance(metadatas, (str, Mapping)) or not hasattr(metadatas, "__iter__"):
             raise InputError(f"metadatas: expected a list of dictionaries, one for each id, got {type(metadatas).__name__}")
         listed = list(metadatas)
-        declared, rest = _metadata.columns_of(listed, schema)
+        declared, rest = _metadata.columns_of(listed, schema, changes)
         out.update(declared)
         if schema.json is not None:
             out[schema.json.name] = rest

@@ -57,6 +57,8 @@ def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
         whole = schema.json is not None and name == schema.json.name
         for metadata, value in zip(metadatas, _listed(values)):
             if value is None:
+                if name in schema.declared_by_name:
+                    metadata[name] = None
                 continue
             if whole:
                 metadata.update(_object(value, name))

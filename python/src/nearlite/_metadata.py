@@ -16,8 +16,10 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 _scan = json.JSONDecoder().raw_decode
 
 
-def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) -> tuple[dict[str, list[Any]], list[str]]:
-    """The values of the declared columns that any of the dictionaries has, and the JSON of the rest of each.
+def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, changes: bool) -> tuple[dict[str, list[Any]], list[str]]:
+    """The values of the declared columns that any of the dictionaries has, None among them, and the JSON of the rest of each.
+
+    The JSON of ``changes`` also removes keys whose column becomes NULL: a row may have one from before there was the column.
 
     Raises InputError for what JSON cannot say, and for keys without a column where the table has no JSON column.
     """
@@ -35,10 +37,14 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) ->
             rest = {}
             for key, value in metadata.items():
                 column = by_name.get(key)
-                if column is None or value is None:
+                if column is None:
                     rest[key] = value
-                else:
-                    declared.setdefault(key, [None] * len(metadatas))[at] = scalar(value, column, at)
+                    continue
+                values = declared.setdefault(key, [None] * len(metadatas))
+                if value is not None:
+                    values[at] = scalar(value, column, at)
+                elif changes and schema.json is not None:
+                    rest[key] = None
         if rest and schema.json is None:
             raise InputError(f"metadatas[{at}]: {schema.table} has no column {next(iter(rest))!r} and no JSON column that could hold it")
         texts.append(encode(rest, f"metadatas[{at}]"))

@@ -66,7 +66,7 @@ class Writer(Table):
             self.check_model(model)
         if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
             return []
-        batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
+        batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas))
         if schema.json is not None and schema.json.name not in batch.columns:
             # Filters are of objects: a row without metadata has an empty one.
             batch.columns[schema.json.name] = ["{}"] * batch.count
@@ -104,7 +104,7 @@ class Writer(Table):
         if model is not None:
             self.check_model(model)
         given = self._given(schema, rows, ids, texts, vectors, metadatas)
-        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        batch = self._batch(schema, *given, changes=True)
         if batch.ids is None:
             raise InputError("update needs ids")
         with self._session.write():
@@ -123,10 +123,10 @@ class Writer(Table):
         given = self._given(schema, [values], None, None, None, None)
         if given[0] is not None:
             raise InputError("update_where: an id is that of one row, it cannot be set for those of a filter")
-        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        batch = self._batch(schema, *given, changes=True)
         condition, bound = _query.condition(schema, where, params)
         with self._session.write():
-            return _change.update_where(self._session, schema, batch, given[3][0] if given[3] else {}, condition or "1", bound)
+            return _change.update_where(self._session, schema, batch, condition or "1", bound)
 
     def delete(self, ids: Id | Iterable[Id] | None = None, *, where: Where = None, params: Sequence[Any] = ()) -> int:
         """Deletes the rows of the ids, or those that pass the filter (``where={}``: all), and returns how many there were."""
@@ -152,17 +152,16 @@ class Writer(Table):
 
         return _frames.split(rows, schema)
 
-    def _batch(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any, embeds: bool = True) -> _batch.Batch:
-        ids, texts, vectors, metadatas = self._given(schema, rows, ids, texts, vectors, metadatas)
+    def _batch(self, schema: _schema.Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool = False) -> _batch.Batch:
         if self._embed is not None:
             self._check_model(schema)
-            if vectors is None and texts is not None and embeds and schema.vectors:
+            if vectors is None and texts is not None and schema.vectors:
                 # Before the transaction: an endpoint may take long, and nobody else could write meanwhile.
                 listed = texts.get(schema.text().name) if isinstance(texts, Mapping) else texts
                 if listed is not None:
                     column = schema.vector()
                     vectors = {column.name: embed_texts(self._embed, list(listed), column.dim)}
-        return _batch.batch(schema, ids, texts, vectors, metadatas)
+        return _batch.batch(schema, ids, texts, vectors, metadatas, changes)
 
     aadd, aupsert, aupdate, adelete = twin(add), twin(upsert), twin(update), twin(delete)
     aupdate_where = twin(update_where)
