@@ -27,6 +27,9 @@ COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
 OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", *BY_ROW, "$not")
+# Values of $in that are bound one by one.
+_LISTED = 100
+
 #: Operators between filters.
 CONDITIONS = ("$and", "$or", "$not")
 
@@ -265,14 +268,30 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
     if operator in ("$in", "$nin"):
         values = list(operand)
         fitting = [_value(value) for value in values if value is not None and _fits(column, value)]
-        listed = f"{name} IN ({', '.join('?' * len(fitting))})" if len(fitting) <= 100 else f"{name} IN (SELECT value FROM json_each(?))"
-        bound = fitting if len(fitting) <= 100 else [json.dumps(fitting, ensure_ascii=False)]
-        sql = f"({listed} OR {name} IS NULL)" if None in values else listed
+        members, bound = _members(fitting)
+        sql = f"({name} IN ({members}) OR {name} IS NULL)" if None in values else f"{name} IN ({members})"
         return (f"({sql}) IS NOT TRUE" if operator == "$nin" else sql), bound
     if operator == "$between":
         low, high = operand
         return (f"{name} BETWEEN ? AND ?", [_value(low), _value(high)]) if _fits(column, low) and _fits(column, high) else ("0", [])
     return (f"{name} {COMPARISONS[operator]} ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
+
+
+def _members(values: list[Any]) -> Sql:
+    """What stands inside IN for a list: each value by itself, or all of a long one as JSON."""
+    if len(values) <= _LISTED:
+        return ", ".join("?" * len(values)), values
+    texts = [value for value in values if isinstance(value, str)]
+    if not any("\0" in text for text in texts):
+        return "SELECT value FROM json_each(?)", [json.dumps(values, ensure_ascii=False)]
+    # Some versions of SQLite, 3.40 among them, end a text of JSON at its NUL, so a mark that no text has stands for it there.
+    number = 0
+    while any(f"\1{number}\2" in text for text in texts):
+        number += 1
+    mark = f"\1{number}\2"
+    marked = [value.replace("\0", mark) if isinstance(value, str) else value for value in values]
+    whole = "CASE type WHEN 'text' THEN replace(value, ?, char(0)) ELSE value END"
+    return f"SELECT {whole} FROM json_each(?)", [mark, json.dumps(marked, ensure_ascii=False)]
 
 
 def _fits(column: Column, value: Any) -> bool:
