@@ -261,3 +261,20 @@ def test_texts_with_nul_are_compared_whole_in_lists_of_any_length(db, count):
         assert docs.get(where={key: {"$nin": [*wanted, *others]}}).ids == ["r\x001", "r\x002", "n"]
     assert docs.get(where={"any": {"$in": ["a\0b", 5, *others]}}).ids == ["r\x000", "n"]
     assert docs.delete(where={"id": {"$in": ["r\x001", *others]}}) == 1 and docs.count() == 6
+
+
+@pytest.mark.parametrize("columns", [{}, {"t": str}])
+def test_a_substring_may_be_of_any_length(db, columns):
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns=columns)
+    long = "É" + "y" * 1500
+    rows = [{"t": f"before {long} after"}, {"t": long.upper()}, {"t": "y"}, {"deep": {"er": [1, f"{long}."]}}, {}]
+    docs.add(ids=list("abcde"), vectors=[[1]] * 5, metadatas=rows)
+    # More than 1,024 bytes, the longest pattern of the engine, were an error for a key without a column.
+    for where, ids in [
+        ({"t": {"$substring": long}}, ["a"]),
+        ({"t": {"$isubstring": long}}, ["a", "b"]),
+        ({"t": {"$not": {"$substring": long}}}, ["b", "c", "d", "e"]),
+        ({"deep.er": {"$substring": long}}, ["d"]),
+        ({"$or": [{"t": {"$substring": long}}, {"deep.er": {"$substring": long}}]}, ["a", "d"]),
+    ]:
+        assert docs.get(where=where).ids == ids == docs.search([1], where=where).ids, where

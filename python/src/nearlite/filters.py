@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import FilterError, SchemaError
-from ._row_filter import BY_ROW, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
+from ._row_filter import BY_ROW, LONGEST_PATTERN, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
 from ._schema import Column, Schema, quote
 
 Sql = tuple[str, list[Any]]
@@ -206,14 +206,25 @@ def _by_row(key: str, value: Mapping[str, Any], scope: Scope) -> Sql:
             sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
             sql = sql if operand else f"{sql} IS NOT TRUE"
         elif operator in SUBSTRINGS:
-            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, scope))
-            text, texts = _extracted("json_extract", key, scope)
-            sql, more = f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
+            sql, more = _contained(key, operator, operand, scope)
         else:
             sql, more = _both(_terms({key: {operator: operand}}, scope))
         terms.append(sql)
         params += more
     return " AND ".join(terms), params
+
+
+def _contained(key: str, operator: str, operand: str, scope: Scope) -> Sql:
+    """A condition that a text of a path, or one of a list, contains another: narrowed inside the search where its pattern is not too long."""
+    text, texts = _extracted("json_extract", key, scope)
+    pattern = f"%{operand}%"
+    if len(pattern.encode("utf-8", "replace")) <= LONGEST_PATTERN:
+        inside, more = _both(_terms({key: {"$like": pattern}}, scope))
+        return f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
+    kind, kinds = _extracted("json_type", key, scope)
+    each = f"EXISTS (SELECT 1 FROM json_each({text}) WHERE type = 'text' AND {SUBSTRINGS[operator].format('value', '?')})"
+    sql = f"CASE {kind} WHEN 'text' THEN {SUBSTRINGS[operator].format(text, '?')} WHEN 'array' THEN {each} ELSE 0 END"
+    return sql, [*kinds, *texts, operand, *texts, operand]
 
 
 def _extracted(function: str, key: str, scope: Scope) -> Sql:
