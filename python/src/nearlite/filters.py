@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import FilterError, SchemaError
-from ._row_filter import BY_ROW, LONGEST_PATTERN, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
+from ._row_filter import BY_ROW, LONGEST_PATTERN, SUBSTRINGS, Scope, has_row_operator, is_plain, of_row
+from ._row_filter import OfMetadata as OfMetadata
 from ._schema import Column, Schema, quote
 
 Sql = tuple[str, list[Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ _T = TypeVar("_T")
 
 # What LlamaIndex adds to the metadata of each node: columns of their own, of which one is filtered by.
 _OWN = {"ref_doc_id": "TEXT", "_node_type": "TEXT UNINDEXED", "_node_content": "TEXT UNINDEXED"}
+# Copies of ref_doc_id, which are not stored: filters by them are filters by ref_doc_id where a node has no key of that name itself.
 _COPIES = ("document_id", "doc_id")
 
 
@@ -208,6 +210,8 @@ def _metadata(node: BaseNode) -> dict[str, Any]:
     metadata = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
     for name in _COPIES:
         metadata.pop(name, None)
+        if name in node.metadata:
+            metadata[name] = json.loads(metadata["_node_content"])["metadata"][name]
     return metadata
 
 
@@ -216,7 +220,7 @@ def _node(row: nearlite.Row) -> BaseNode:
 
 
 def _where(given: Optional[MetadataFilters], documents: Optional[list[str]] = None, nodes: Optional[list[str]] = None) -> Optional[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [] if given is None else [filters.from_llama_index(given)]
+    parts: list[dict[str, Any]] = [] if given is None else [_with_copies(filters.from_llama_index(given))]
     # Retrievers pass empty lists where nothing was asked for.
     if documents:
         parts.append({"ref_doc_id": {"$in": list(documents)}})
@@ -225,6 +229,21 @@ def _where(given: Optional[MetadataFilters], documents: Optional[list[str]] = No
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else {"$and": [part for part in parts if part] or [{}]}
+
+
+def _with_copies(where: Mapping[str, Any]) -> filters.OfMetadata:
+    """The filter with what its conditions on copies of ref_doc_id mean."""
+    parts: list[filters.OfMetadata] = []
+    for key, value in where.items():
+        if key in ("$and", "$or"):
+            value = [_with_copies(inner) for inner in value]
+        elif key == "$not":
+            value = _with_copies(value)
+        elif key in _COPIES:
+            own, copied = [{key: {"$exists": True}}, {key: value}], [{key: {"$exists": False}}, {"ref_doc_id": value}]
+            key, value = "$or", [filters.OfMetadata({"$and": list(map(filters.OfMetadata, both))}) for both in (own, copied)]
+        parts.append(filters.OfMetadata({key: value}))
+    return parts[0] if len(parts) == 1 else filters.OfMetadata({"$and": parts} if parts else {})
 
 
 def _text(query: VectorStoreQuery) -> str:
