@@ -37,7 +37,8 @@ class Endpoint:
     ``retries`` times, after 0.5, 1, 2, ... seconds or as long as the server asks. ``api_key`` is the environment's ``OPENAI_API_KEY``
     by default, but for hosts of the machine itself. ``dimensions`` is passed on to models that can be shortened.
 
-    Raises EmbedError, with what the server said, when a request fails for good or returns something else than one vector for each text.
+    A server that sends the request elsewhere is not followed. Raises EmbedError, with what the server said, when a request fails for good
+    or returns something else than one vector for each text.
     """
 
     def __init__(
@@ -80,9 +81,12 @@ class Endpoint:
         for attempt in range(self.retries + 1):
             last = attempt == self.retries
             try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                with _opener().open(request, timeout=self.timeout) as response:
                     return self._read(response.read(), len(texts))
             except urllib.error.HTTPError as error:
+                if 300 <= error.code < 400:
+                    there = error.headers.get("Location")
+                    raise EmbedError(f"{self.url} has moved to {there}: make the endpoint with that URL, if it is to have texts and key") from None
                 if last or error.code not in _PASSING:
                     raise EmbedError(f"{self.url} refused the request with status {error.code}: {_reason(error.read())}") from None
                 time.sleep(_seconds(error.headers.get("Retry-After"), self._wait * 2**attempt))
@@ -101,6 +105,17 @@ class Endpoint:
         if len(vectors) != count:
             raise EmbedError(f"{self.url} returned {len(vectors)} vectors for {count} texts")
         return vectors
+
+
+def _opener() -> Any:
+    """Opens URLs without going where another one sends it: the key and the texts are for the host that was named."""
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    return urllib.request.build_opener(Stay)
 
 
 def _numbers(embedding: Any) -> list[float]:
