@@ -32,7 +32,7 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, ch
             continue
         if not isinstance(metadata, Mapping):
             raise InputError(f"metadatas[{at}]: expected a dictionary, got {type(metadata).__name__}")
-        rest: Any = metadata
+        rest: Any = metadata if isinstance(metadata, dict) else dict(metadata)
         if by_name and not by_name.keys().isdisjoint(metadata):
             rest = {}
             for key, value in metadata.items():
@@ -54,7 +54,11 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, ch
 def encode(value: Any, place: str) -> str:
     """A value as JSON; raises InputError with its place where JSON cannot say it."""
     try:
-        return _dump(value)
+        found = _dump(value)
+        _check_keys(value, place)
+        return found
+    except InputError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         if hasattr(value, "items"):
             for key, inner in value.items():
@@ -68,6 +72,20 @@ def encode(value: Any, place: str) -> str:
                 except (TypeError, ValueError, RecursionError):
                     raise InputError(f"{place}: the value of {key!r} is not JSON: {inner!r:.80}") from None
         raise InputError(f"{place}: it is not JSON: {error}") from None
+
+
+def _check_keys(value: Any, place: str) -> None:
+    """Raises InputError for a key that is no text, at any depth: JSON would make one of it, and 1, "1" and True could meet."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InputError(f"{place}: a key of metadata is a text, got {key!r}")
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner, place)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner, place)
 
 
 def scalar(value: Any, column: Column, at: int) -> Any:

@@ -19,6 +19,9 @@ _OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: ")
 _OF_FILTER = re.compile(r"(?:^|: )(?:json|row)_matches: ")
 
 
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (.*)", re.S)
+
+
 class _Turn:
     """The lock of a connection. All collections on the connection share it."""
 
@@ -187,6 +190,9 @@ class Session:
             )
         if name in ("IntegrityError", "ConstraintError") and ("UNIQUE" in message or "exists" in message):
             return ExistsError(message)
+        missing = _NOT_NULL.search(message)
+        if name in ("IntegrityError", "ConstraintError") and missing:
+            return InputError(f"{missing[1]}: a row has no value for this column, which is NOT NULL")
         if isinstance(error, UnicodeEncodeError):
             return InputError("a text holds half of a surrogate pair, which is no character: it cannot be stored")
         if isinstance(error, OverflowError):

@@ -64,6 +64,7 @@ class Writer(Table):
         schema = self.schema
         if model is not None:
             self.check_model(model)
+        rows = _batch.held(rows)
         if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
             return []
         batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas))
@@ -72,6 +73,9 @@ class Writer(Table):
             batch.columns[schema.json.name] = ["{}"] * batch.count
         if batch.ids is None and schema.key is not None and schema.key_type is str:
             batch.ids = [uuid.uuid4().hex for _ in range(batch.count)]
+        if batch.ids is None and not batch.columns:
+            # A statement has to name a column; NULL lets SQLite count.
+            batch.columns[schema.id.name] = [None] * batch.count
         names = [_schema.quote(name) for name in batch.columns]
         if batch.ids is not None:
             names.insert(0, schema.key_sql)
@@ -145,7 +149,7 @@ class Writer(Table):
     def _given(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> tuple[Any, Any, Any, Any]:
         """The arguments column by column, those of ``rows`` too."""
         if rows is None:
-            return ids, texts, vectors, metadatas
+            return ids, _batch.held(texts), vectors, _batch.held(metadatas)
         if not (ids is None and texts is None and vectors is None and metadatas is None):
             raise InputError("give rows, or ids, texts, vectors and metadatas, not both")
         from . import _frames
@@ -157,7 +161,7 @@ class Writer(Table):
             self._check_model(schema)
             if vectors is None and texts is not None and schema.vectors:
                 # Before the transaction: an endpoint may take long, and nobody else could write meanwhile.
-                listed = texts.get(schema.text().name) if isinstance(texts, Mapping) else texts
+                listed = _batch.by_column(texts, "text", schema).get(schema.text().name)
                 if listed is not None:
                     column = schema.vector()
                     vectors = {column.name: embed_texts(self._embed, list(listed), column.dim)}

@@ -280,6 +280,8 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
     if operator in ("$in", "$nin"):
         values = list(operand)
         fitting = [_value(value) for value in values if value is not None and _fits(column, value)]
+        # No number is equal to one beyond all floats.
+        fitting = [value for value in fitting if not (isinstance(value, float) and math.isinf(value))]
         members, bound = _members(fitting)
         sql = f"({name} IN ({members}) OR {name} IS NULL)" if None in values else f"{name} IN ({members})"
         return (f"({sql}) IS NOT TRUE" if operator == "$nin" else sql), bound
@@ -318,8 +320,13 @@ def _fits(column: Column, value: Any) -> bool:
 
 
 def _value(value: Any) -> Any:
-    """What is bound: numbers beyond 64 bits as floats."""
-    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+    """What is bound: numbers beyond 64 bits as floats, those beyond all floats as an infinity."""
+    if not isinstance(value, int) or abs(value) < 2**63:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
