@@ -140,7 +140,7 @@ def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: boo
         return [column for column in schema.columns if column.kind != "key" and (include_vectors or column.kind != "vector")]
     found = []
     for name in columns:
-        column = schema.by_name.get(name.lower()) or schema.find(name)
+        column = schema.by_name.get(name.lower()) or schema.find(name.lower())
         if column is None:
             raise SchemaError(f"{schema.table} has no column {name!r}")
         if column.kind != "key":

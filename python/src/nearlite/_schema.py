@@ -40,6 +40,7 @@ class Schema:
         self.columns = tuple(columns)
         self.by_name = {column.name.lower(): column for column in columns}
         self.key = next((column for column in columns if column.kind == "key"), None)
+        self._by_exact_name = {self.id.name: self.id, **{column.name: column for column in columns}}
         self.texts = tuple(column for column in columns if column.kind == "text")
         self.vectors = tuple(column for column in columns if column.kind == "vector")
         self.json = next((column for column in columns if column.kind == "json"), None)
@@ -78,9 +79,8 @@ class Schema:
         return self.id.quoted
 
     def find(self, name: str) -> Column | None:
-        """The column whose values a name stands for, that of the ids included; None for a key of the metadata."""
-        found = self.by_name.get(name.lower())
-        return self.id if found is None and name == self.id.name else found
+        """The column whose values a name stands for, that of the ids included; None for a key of the metadata, which has regard to case."""
+        return self._by_exact_name.get(name)
 
     def column(self, name: str, kind: str) -> Column:
         """The column of that name and kind; raises SchemaError where there is none."""
