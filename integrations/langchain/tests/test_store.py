@@ -62,6 +62,8 @@ FILTERS = [
     ({"$or": [{"year": 2004}, {"rating": 4.5}]}, "owl wolf"),
     ({"$not": {"year": 2004}}, "wolf falcon code"),
     ({"$not": [{"year": 2004}, {"kind": {"$ilike": "MAMMAL"}}]}, "falcon code"),
+    ({"kind": {"$not": {"$ilike": "BIRD"}}}, "wolf code"),
+    ({"$not": {"kind": {"$not": {"$ilike": "BIRD"}}}}, "owl falcon"),
     ({"year": {"$gt": 2004}, "kind": "bird"}, "falcon"),
     ({}, "owl wolf falcon code"),
 ]

@@ -341,13 +341,21 @@ def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
             out[key] = {"$or": [from_langchain(inner) for inner in value]}
         elif key == "$not" and isinstance(value, Mapping):
             out[key] = from_langchain(value)
-        elif isinstance(value, Mapping) and "$ilike" in value:
-            if "$like" in value:
-                raise FilterError(f"where.{key}: $like and $ilike are one operator, give one of them")
-            out[key] = {("$like" if operator == "$ilike" else operator): operand for operator, operand in value.items()}
         else:
-            out[key] = value
+            out[key] = _operators_of_langchain(value, f"where.{key}")
     return out
+
+
+def _operators_of_langchain(value: Any, place: str) -> Any:
+    """The condition on a key, with the operators inside ``$not`` too."""
+    if not isinstance(value, Mapping):
+        return value
+    if "$ilike" in value and "$like" in value:
+        raise FilterError(f"{place}: $like and $ilike are one operator, give one of them")
+    return {
+        "$like" if operator == "$ilike" else operator: _operators_of_langchain(operand, f"{place}.$not") if operator == "$not" else operand
+        for operator, operand in value.items()
+    }
 
 
 _LLAMA_INDEX = {"==": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "in": "$in", "nin": "$nin"}
