@@ -7,6 +7,8 @@ import os
 import pytest
 from cli_rows import ROWS, opened
 
+import nearlite
+
 
 def test_jsonl(run, jsonl):
     code, out, err = run("import", jsonl, "--db", "x.db")
@@ -171,6 +173,18 @@ def test_parquet_and_npy_round_trips(run, jsonl):
     assert run("import", "texts.jsonl", "--vectors", "out.npy", "--db", "y.db", "--table", "both")[0] == 0
     assert opened("both", "y.db").search(ROWS[2]["embedding"], k=1)[0].text == ROWS[2]["body"]
     assert not os.path.exists("out.npy.part")
+
+
+def test_keys_that_are_called_like_columns_come_back(run, tmp_path):
+    docs = nearlite.Collection(nearlite.connect("x.db"), "docs").create(dim=2, columns={"r": float})
+    metadatas = [{"meta": {"a": 1}, "r": 1.5, "n": None}, {"id": 5, "text": "T", "embedding": 1, "k": [1.5, 2.5], "meta": None}]
+    docs.add(ids=["a", "b"], texts=["x y z", "u v w"], vectors=[[1, 0], [0, 1]], metadatas=metadatas)
+    assert run("export", "x.db", "docs", "-o", "out.jsonl")[0] == 0
+    for path in ("x.db", "y.db"):
+        assert run("import", "out.jsonl", "--db", path, "--table", "docs", "--vector", "embedding")[0] == 0
+        assert opened("docs", path).get().to_dicts() == docs.get().to_dicts()
+        # The key meta was taken for the JSON column.
+        assert docs.get().metadatas == metadatas
 
 
 def test_parquet_with_nested_columns(run, tmp_path):
