@@ -202,6 +202,12 @@ def test_the_row_factory_of_the_connection_does_not_matter(docs, db):
     assert docs.search(words="owl")[0].metadata["year"] == 2004
     db.row_factory = lambda cursor, row: 1 / 0
     assert docs.count() == 3 and docs.get_one("a").id == "a"
+    for factory in (bytes, lambda data: 1 / 0):
+        # What makes bytes of texts made them of ids, too, so that no row was the one that was asked for.
+        db.row_factory, db.text_factory = None, factory
+        assert docs.get(["a"])[0].metadata == {"year": 2004, "tags": ["a", "b"]} and docs.get(where={"year": 2004}).ids == ["a"]
+        assert [hit.id for hit in docs.iterate(words="owl")] == ["a"] and [rows.ids for rows in docs.batches(5)] == [["a", "b", "c"]]
+        assert db.text_factory is factory
 
 
 def test_upkeep(docs):

@@ -35,7 +35,7 @@ _turns_lock = threading.Lock()
 
 
 class Session:
-    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own row factory out of the way."""
+    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own factories out of the way."""
 
     def __init__(self, connection: Any) -> None:
         owner: Any = next((base for base in type(connection).__mro__ if _connect._top(base) in _connect.HOSTS), None)
@@ -58,12 +58,26 @@ class Session:
         if not loaded:
             raise LoadError("the connection has no nearlite: open it with nearlite.connect(), or call nearlite.load(connection) first")
 
+    @contextmanager
+    def _texts(self) -> Iterator[None]:
+        """Texts are read as ``str``, whatever the connection makes of them. The caller holds the lock."""
+        factory = getattr(self.connection, "text_factory", str)
+        if factory is str:
+            yield
+            return
+        self.connection.text_factory = str
+        try:
+            yield
+        finally:
+            self.connection.text_factory = factory
+
     def cursor(self, sql: str, params: Sequence[Any] = ()) -> Any:
         """Starts a statement and returns the cursor that its rows come from. The caller holds the lock."""
         try:
-            cursor = self._new_cursor(self.connection)
-            setattr(cursor, self._factory, None)
-            cursor.execute(sql, params)
+            with self._texts():
+                cursor = self._new_cursor(self.connection)
+                setattr(cursor, self._factory, None)
+                cursor.execute(sql, params)
             return cursor
         except Exception as error:
             raise self._told(error) from error
@@ -72,10 +86,11 @@ class Session:
         """All rows of a statement, as tuples."""
         with self.lock:
             try:
-                cursor = self._new_cursor(self.connection)
-                setattr(cursor, self._factory, None)
-                cursor.execute(sql, params)
-                return cursor.fetchall()  # type: ignore[no-any-return]
+                with self._texts():
+                    cursor = self._new_cursor(self.connection)
+                    setattr(cursor, self._factory, None)
+                    cursor.execute(sql, params)
+                    return cursor.fetchall()  # type: ignore[no-any-return]
             except Exception as error:
                 raise self._told(error) from error
 
@@ -90,7 +105,8 @@ class Session:
         with self.lock:
             try:
                 if self.host != "apsw":
-                    return cursor.fetchmany(count)  # type: ignore[no-any-return]
+                    with self._texts():
+                        return cursor.fetchmany(count)  # type: ignore[no-any-return]
                 return [row for _, row in zip(range(count), cursor)]
             except Exception as error:
                 raise self._told(error) from error
