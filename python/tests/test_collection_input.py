@@ -185,6 +185,20 @@ def test_a_search_with_a_mistake(docs, arguments, error, message):
         docs.search(**arguments)
 
 
+def test_errors_of_the_engine_are_known_whatever_the_table_is_called(db):
+    docs = nearlite.Collection(db, "my Docs: 2").create(dim=1, columns={"a year": int})
+    for call, message in [
+        (lambda: docs.add(ids=["a"], metadatas=[{"a year": "no number"}]), "my Docs: 2.a year: "),
+        (lambda: docs.set("nothing", 1), "my Docs: 2: "),
+        (lambda: docs.search([1], "x", fusion="best"), "best"),
+        (lambda: nearlite.Collection(db, "two words").create(dim=1, metric="manhattan"), "manhattan"),
+    ]:
+        with pytest.raises(nearlite.InputError, match=message):
+            call()
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        docs.count("nope = 1")
+
+
 def test_an_unknown_option_is_named(docs):
     with pytest.raises(TypeError, match="wordz"):
         docs.search(GOOD, wordz="x")

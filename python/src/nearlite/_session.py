@@ -35,15 +35,19 @@ _turns_lock = threading.Lock()
 
 
 class Session:
-    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own factories out of the way."""
+    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own factories out of the way.
 
-    def __init__(self, connection: Any) -> None:
+    Errors of the engine are known by the ``table`` that they begin with, if nothing else says whose they are.
+    """
+
+    def __init__(self, connection: Any, table: str = "") -> None:
         owner: Any = next((base for base in type(connection).__mro__ if _connect._top(base) in _connect.HOSTS), None)
         if owner is None:
             raise TypeError(f"expected a connection of sqlite3, pysqlite3, sqlean or apsw, got {type(connection).__name__}")
         self.connection = connection
         self.host = _connect._top(owner)
         self._new_cursor = owner.cursor
+        self._of_table = (f"{table.lower()}: ", f"{table.lower()}.") if table else ()
         self._factory = "row_trace" if self.host == "apsw" else "row_factory"
         with _turns_lock:
             turn = _turns.get(id(connection))
@@ -213,6 +217,9 @@ class Session:
             return InputError("a text holds half of a surrogate pair, which is no character: it cannot be stored")
         if isinstance(error, OverflowError):
             return InputError("a whole number is beyond 64 bits, which SQLite cannot store")
-        if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and _OF_ENGINE.match(message):
+        if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and self._is_of_engine(message):
             return FilterError(message) if _OF_FILTER.search(message) else InputError(message)
         return error
+
+    def _is_of_engine(self, message: str) -> bool:
+        return _OF_ENGINE.match(message) is not None or message.lower().startswith(self._of_table)

@@ -21,7 +21,7 @@ class Table:
     def __init__(self, connection: Any, name: str, *, embed: Embed | None = None, database: str = "main") -> None:
         self.name, self.database = name, database
         self._embed = embed
-        self._session = Session(connection)
+        self._session = Session(connection, name)
         self._known: _schema.Schema | None = None
         self._version: Any = None
         self._version_sql = f"PRAGMA {_schema.quote(database)}.schema_version"
