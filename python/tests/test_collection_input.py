@@ -199,6 +199,12 @@ def test_errors_of_the_engine_are_known_whatever_the_table_is_called(db):
         docs.count("nope = 1")
 
 
+def test_a_search_for_many_takes_no_none(docs):
+    # It was answered with rows that nothing ranks.
+    with pytest.raises(nearlite.InputError, match="search_many: query 1 is None"):
+        docs.search_many([GOOD, None])
+
+
 def test_an_unknown_option_is_named(docs):
     with pytest.raises(TypeError, match="wordz"):
         docs.search(GOOD, wordz="x")

@@ -198,6 +198,8 @@ class Collection(Writer):
             vectors = self._embedded(list(vectors), schema)
         column = schema.vector(options.get("column"))
         queries = list(_blobs.blobs(vectors, column, self.name))
+        if None in queries:
+            raise InputError(f"search_many: query {queries.index(None)} is None, and a query is a vector")
         with self._session.read():
             return [_search.run(self._session, schema, self._request(query, None, options)) for query in queries]
 
