@@ -68,6 +68,12 @@ def test_delete_counts_the_rows_that_were_there(docs):
     assert docs.delete("nobody") == 0
     assert docs.delete(["a", "nobody"]) == 1
     assert docs.delete(where={"open": True}) == 1
+    for blank in ("", " \n"):
+        with pytest.raises(nearlite.InputError, match="where: the condition is empty; delete takes ids or where; where={} deletes every row"):
+            docs.delete(where=blank)
+        with pytest.raises(nearlite.InputError, match="where: the condition is empty; update_where takes a filter; {} changes every row"):
+            docs.update_where(blank, {"year": 1})
+    assert docs.get().metadatas == [{}]
     assert docs.delete(where={}) == 1
     assert docs.count() == 0
     with pytest.raises(nearlite.InputError, match="deletes every row"):
@@ -196,6 +202,12 @@ def test_the_row_factory_of_the_connection_does_not_matter(docs, db):
     assert docs.search(words="owl")[0].metadata["year"] == 2004
     db.row_factory = lambda cursor, row: 1 / 0
     assert docs.count() == 3 and docs.get_one("a").id == "a"
+    for factory in (bytes, lambda data: 1 / 0):
+        # What makes bytes of texts made them of ids, too, so that no row was the one that was asked for.
+        db.row_factory, db.text_factory = None, factory
+        assert docs.get(["a"])[0].metadata == {"year": 2004, "tags": ["a", "b"]} and docs.get(where={"year": 2004}).ids == ["a"]
+        assert [hit.id for hit in docs.iterate(words="owl")] == ["a"] and [rows.ids for rows in docs.batches(5)] == [["a", "b", "c"]]
+        assert db.text_factory is factory
 
 
 def test_upkeep(docs):
@@ -255,3 +267,61 @@ def test_metadata_may_be_called_like_a_measure_where_the_hidden_columns_have_a_p
     assert docs.search([0, 1], within=0.5).ids == ["b"] and docs.search(words="hawk", min_score=0.1).ids == ["b"]
     docs.set("ef_search", 99)
     assert nearlite.Collection(db, "docs").open().schema.hidden("rank") == "nl_rank"
+
+
+def test_the_rowid_is_the_id_of_a_table_without_a_key(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2, key=None)
+    made = [{"text": "a", "embedding": [1, 0], "n": 1}, {"text": "b", "embedding": [0, 1], "n": 2}]
+    assert docs.add(made) == [1, 2]
+    # It was a key of the metadata to lists of dictionaries, filters, orders and counts.
+    assert docs.upsert([{"rowid": 1, "text": "A", "embedding": [1, 0]}]) == [1]
+    assert docs.update([{"rowid": 2, "n": 3}]) == 1
+    assert docs.get().to_dicts() == [{"rowid": 1, "text": "A", "metadata": {}}, {"rowid": 2, "text": "b", "metadata": {"n": 3}}]
+    for where, ids in [
+        ({"rowid": {"$in": [2, 7]}}, [2]),
+        ({"rowid": 1}, [1]),
+        ({"$or": [{"rowid": 1}, {"n": 3}]}, [1, 2]),
+        ({"$not": {"rowid": {"$gt": 1}}}, [1]),
+        ({"rowid": {"$in": list(range(2, 500))}}, [2]),
+        (nearlite.filters.OfMetadata({"rowid": 1}), []),
+    ]:
+        assert docs.get(where=where).ids == ids and sorted(docs.search([1, 0], where=where).ids) == ids, where
+        assert docs.explain([1, 0], where=where).plan.get("passing", 0) == len(ids), where
+    assert docs.get(order_by="-rowid").ids == [2, 1] == docs.search(order_by="-rowid").ids
+    assert docs.facets("rowid") == [(1, 1), (2, 1)] and docs.search([1, 0], group_by="rowid").ids == [1, 2]
+    assert docs.get(columns=["rowid"]).ids == [1, 2]
+    with pytest.raises(nearlite.InputError, match="an id is that of one row"):
+        docs.update_where({}, {"rowid": 3})
+    # Beside a key it is a name like others.
+    other = nearlite.Collection(db, "other").create(dim=2)
+    other.add([{"id": "a", "rowid": 7}])
+    assert other.get(where={"rowid": 7})[0].metadata == {"rowid": 7}
+
+
+@pytest.mark.parametrize("meta", ["meta", None])
+def test_none_is_no_value_of_a_declared_column(db, meta):
+    docs = nearlite.Collection(db, "docs").create(dim=2, columns={"year": int, "lang": str}, meta=meta)
+    full = {"year": 1, "lang": "en"}
+    # It went into the JSON beside the column, and without such a column it was refused.
+    docs.add(ids=["a", "b"], metadatas=[{"year": None}, full])
+    docs.add([{"id": "c", "year": None}, {"id": "d", **full}])
+    docs.upsert(ids=["b"], metadatas=[{"year": None, "lang": "en"}])
+    assert docs.get().metadatas == [{}, {"lang": "en"}, {}, full]
+    assert docs.get(where={"year": {"$exists": True}}).ids == ["d"]
+    assert docs.update(ids=["b"], metadatas=[{"lang": None}]) == 1 and docs.update([{"id": "d", "year": None}]) == 1
+    assert docs.get().metadatas == [{}, {}, {}, {"lang": "en"}]
+    assert docs.update_where({"lang": "en"}, {"lang": None, "year": 3}) == 1
+    assert docs.get_one("d").metadata == {"year": 3}
+    assert docs.update_where({}, {"year": None}) == 4 and docs.get().metadatas == [{}] * 4
+    if meta is not None:
+        assert db.execute("SELECT DISTINCT meta FROM docs").fetchall() == [("{}",)]
+
+
+def test_none_removes_a_key_from_before_its_column_too(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2)
+    docs.add(ids=["a", "b"], metadatas=[{"stars": 1, "x": None}, {"stars": 2}])
+    docs.add_column("stars INTEGER")
+    assert docs.get_one("a").metadata == {"stars": 1, "x": None}
+    docs.update(ids=["a"], metadatas=[{"stars": None}])
+    assert docs.update_where({"id": "b"}, {"stars": None}) == 1
+    assert docs.get().metadatas == [{"x": None}, {}]

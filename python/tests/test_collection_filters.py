@@ -38,6 +38,11 @@ FILTERS = [
     {"n": "1"},
     {"n": {"$gt": "a"}},
     {"n": {"$gt": 2**70}},
+    {"n": 10**400},
+    {"n": {"$lt": 10**400}},
+    {"n": {"$ne": -(10**400)}},
+    {"n": {"$between": [-(10**400), 10**400]}},
+    {"n": {"$in": [10**400, 1, *range(100, 250)]}},
     {"t": "Abc"},
     {"t": {"$gt": "a"}},
     {"t": {"$lt": 5}},
@@ -244,3 +249,37 @@ def test_a_filter_of_the_metadata_alone(db):
     # One call of json_matches, so the search can evaluate it.
     nested = only({"$or": [only({"id": "c"}), only({"$not": only({"body": {"$gt": 0}})})]})
     assert nearlite.filters.to_sql(nested, docs.schema)[0] == 'json_matches("meta", ?)' and docs.get(where=nested).ids == ["b"]
+
+
+@pytest.mark.parametrize("count", [10, 101, 5000])
+def test_texts_with_nul_are_compared_whole_in_lists_of_any_length(db, count):
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns={"s": str, "any": "UNINDEXED"})
+    texts = ["a\0b", "a", "a\0c", "\x010\x02", "\x01", "\0"]
+    docs.add(ids=[f"r\0{at}" for at in range(6)], vectors=[[1]] * 6, metadatas=[{"s": text, "any": text, "j": text} for text in texts])
+    docs.add(ids=["n"], vectors=[[1]], metadatas=[{"any": 5}])
+    # In a list of more than 100 values a text ended at its NUL, so that "a\0b" found the row of "a".
+    others = [f"z{at}" for at in range(count)]
+    wanted = ["a\0b", "\x01", "\x010\x02", "\0"]
+    for key in ("s", "any", "j"):
+        for found in (docs.get(where={key: {"$in": [*wanted, *others]}}), docs.search([1], where={key: {"$in": [*others, *wanted]}})):
+            assert found.ids == ["r\x000", "r\x003", "r\x004", "r\x005"], key
+        assert docs.get(where={key: {"$nin": [*wanted, *others]}}).ids == ["r\x001", "r\x002", "n"]
+    assert docs.get(where={"any": {"$in": ["a\0b", 5, *others]}}).ids == ["r\x000", "n"]
+    assert docs.delete(where={"id": {"$in": ["r\x001", *others]}}) == 1 and docs.count() == 6
+
+
+@pytest.mark.parametrize("columns", [{}, {"t": str}])
+def test_a_substring_may_be_of_any_length(db, columns):
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns=columns)
+    long = "É" + "y" * 1500
+    rows = [{"t": f"before {long} after"}, {"t": long.upper()}, {"t": "y"}, {"deep": {"er": [1, f"{long}."]}}, {}]
+    docs.add(ids=list("abcde"), vectors=[[1]] * 5, metadatas=rows)
+    # More than 1,024 bytes, the longest pattern of the engine, were an error for a key without a column.
+    for where, ids in [
+        ({"t": {"$substring": long}}, ["a"]),
+        ({"t": {"$isubstring": long}}, ["a", "b"]),
+        ({"t": {"$not": {"$substring": long}}}, ["b", "c", "d", "e"]),
+        ({"deep.er": {"$substring": long}}, ["d"]),
+        ({"$or": [{"t": {"$substring": long}}, {"deep.er": {"$substring": long}}]}, ["a", "d"]),
+    ]:
+        assert docs.get(where=where).ids == ids == docs.search([1], where=where).ids, where

@@ -42,7 +42,11 @@ WRITES = {
     "one metadata": ({"metadatas": {"a": 1}}, "metadatas: expected a list of dictionaries, one for each id, got dict"),
     "NaN in metadata": ({"metadatas": [{}, {"x": NAN}]}, r"metadatas\[1\]: the value of 'x' is not JSON: nan"),
     "no JSON": ({"metadatas": [{}, {"x": {1, 2}}]}, r"metadatas\[1\]: the value of 'x' is not JSON"),
+    "key that is a number": ({"metadatas": [{}, {"1": 1, 1: 2}]}, r"metadatas\[1\]: a key of metadata is a text, got 1"),
+    "key inside": ({"metadatas": [{}, {"a": [{"b": {True: 2}}]}]}, r"metadatas\[1\]: a key of metadata is a text, got True"),
+    "column twice": ({"texts": {"body": ["x", "y"], "BODY": ["x", "y"]}}, "texts: the column 'body' is there twice"),
     "key of metadata": ({"metadatas": [{}, {(1, 2): 2}]}, r"metadatas\[1\]: a key of metadata is a text, got \(1, 2\)"),
+    "NaN in a column": ({"metadatas": [{}, {"year": NAN}]}, "year, row 1: NaN cannot be stored"),
     "declared type": ({"metadatas": [{}, {"year": [1]}]}, "year, row 1: the column holds INTEGER, got list"),
 }
 
@@ -77,9 +81,38 @@ def test_what_the_engine_refuses_leaves_nothing(docs, db):
     for rows, message in ((3, "expected an Arrow table"), ([3], r"rows\[0\]: expected a dictionary"), ({}, "got dict")):
         with pytest.raises(nearlite.InputError, match=message):
             docs.add(rows)
+    with pytest.raises(nearlite.InputError, match="vectors of docs.embedding, row 1: a text as vector is an array in JSON, got 'abc'"):
+        docs.add([{"id": "a", "embedding": "[1, 2, 3]"}, {"id": "b", "embedding": "abc"}])
     with pytest.raises(nearlite.InputError, match="update needs ids"):
         docs.update(texts=["x"])
     assert docs.count() == 1 and not db.in_transaction
+
+
+def test_a_column_that_takes_no_null_is_named(db):
+    docs = nearlite.Collection(db, "my docs").create(dim=1, columns={"lang": "TEXT NOT NULL"})
+    for write in (
+        lambda: docs.add(ids=["a"]),
+        lambda: docs.add(ids=["a", "b"], metadatas=[{"lang": "en"}, {"lang": None}]),
+        lambda: docs.upsert(ids=["there"], metadatas=[{}]),
+        lambda: docs.update(ids=["there"], metadatas=[{"lang": None}]),
+        lambda: docs.update_where({}, {"lang": None}),
+    ):
+        docs.upsert(ids=["there"], metadatas=[{"lang": "en"}])
+        with pytest.raises(nearlite.InputError, match="^my docs.lang: a row has no value for this column, which is NOT NULL"):
+            write()
+        assert docs.get().metadatas == [{"lang": "en"}]
+
+
+def test_what_can_be_read_once_only_is_read_once(db):
+    docs = nearlite.Collection(db, "docs", embed=lambda texts: [[len(text), 1] for text in texts]).create()
+    assert docs.add(ids=iter("ab"), texts=(text for text in ("x", "xyz")), metadatas=({"n": at} for at in range(2))) == ["a", "b"]
+    assert docs.update(ids=["a", "b"], texts={"TEXT": iter(["xx", "y"])}, metadatas=iter([{"n": 5}, {}])) == 2
+    rows = docs.get(include_vectors=True)
+    # A column under its name in other letters was stored without being embedded.
+    assert [row.vector for row in rows] == [[2, 1], [1, 1]] and rows.metadatas == [{"n": 5}, {"n": 1}] and rows.texts == ["xx", "y"]
+    assert docs.add({"id": f"c{at}"} for at in range(2)) == ["c0", "c1"] and docs.add(iter([])) == []
+    bare = nearlite.Collection(db, "bare").create(key=None, meta=None, columns={"n": int})
+    assert bare.add(metadatas=[{}, {}]) == [1, 2] and bare.upsert(metadatas=[None]) == [3]
 
 
 def test_arrays_of_numpy(docs):
@@ -91,6 +124,9 @@ def test_arrays_of_numpy(docs):
     docs.upsert(ids=["l"], vectors=[numpy.array([1, 2, 3], "f8")], metadatas=[{"n": numpy.float32(2), "year": numpy.int64(3)}])
     assert docs.get_one("l").metadata == {"n": 2.0, "year": 3}
     assert docs.search(numpy.array([[1, 2, 3]])).ids and docs.search(numpy.array([1, 2, 3], "f2"))
+    # Their sum is beyond their own type.
+    docs.upsert(ids=["u", "h"], vectors=[list(numpy.array([200, 100, 7], "u1")), list(numpy.array([60000, 60000, 1], "f2"))])
+    assert docs.get_one("u", include_vectors=True).vector == [200, 100, 7] and docs.get_one("h", include_vectors=True).vector == [60000, 60000, 1]
     good = numpy.ones((2, 3))
     bad = good.copy()
     bad[1, 2] = numpy.nan
@@ -98,6 +134,7 @@ def test_arrays_of_numpy(docs):
         (numpy.ones((2, 4)), r"expected the shape \(n, 3\), got \(2, 4\)"),
         (numpy.ones((2, 3, 1)), r"expected the shape \(n, 3\), got \(2, 3, 1\)"),
         (numpy.ones(3), "this is one vector"),
+        (numpy.array(5), r"expected the shape \(n, 3\), got \(\)"),
         (bad, "row 1: it holds a number that is NaN"),
         (good * 1e300, "row 0: it holds a number that is NaN, infinite or too large"),
         (good.astype(complex), "this array holds complex128"),
@@ -148,6 +185,26 @@ def test_a_search_with_a_mistake(docs, arguments, error, message):
         docs.search(**arguments)
 
 
+def test_errors_of_the_engine_are_known_whatever_the_table_is_called(db):
+    docs = nearlite.Collection(db, "my Docs: 2").create(dim=1, columns={"a year": int})
+    for call, message in [
+        (lambda: docs.add(ids=["a"], metadatas=[{"a year": "no number"}]), "my Docs: 2.a year: "),
+        (lambda: docs.set("nothing", 1), "my Docs: 2: "),
+        (lambda: docs.search([1], "x", fusion="best"), "best"),
+        (lambda: nearlite.Collection(db, "two words").create(dim=1, metric="manhattan"), "manhattan"),
+    ]:
+        with pytest.raises(nearlite.InputError, match=message):
+            call()
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        docs.count("nope = 1")
+
+
+def test_a_search_for_many_takes_no_none(docs):
+    # It was answered with rows that nothing ranks.
+    with pytest.raises(nearlite.InputError, match="search_many: query 1 is None"):
+        docs.search_many([GOOD, None])
+
+
 def test_an_unknown_option_is_named(docs):
     with pytest.raises(TypeError, match="wordz"):
         docs.search(GOOD, wordz="x")
@@ -161,7 +218,7 @@ CREATIONS = [
     ({"dim": 3, "columns": {"score": int}}, nearlite.InputError, "score"),
     ({"dim": 3, "metric": "cosine) --"}, nearlite.InputError, "metric is one word"),
     ({"dim": 3, "metric": "manhattan"}, nearlite.InputError, "manhattan"),
-    ({"dim": 3, "text": {"body": "heavy"}}, nearlite.InputError, "the weight of text column 'body' is a number"),
+    ({"dim": 3, "text": {"body": "heavy"}}, nearlite.InputError, "the weight of text column 'body': expected a number, got 'heavy'"),
     ({"dim": 3, "key_type": float}, nearlite.InputError, "key_type is str or int"),
     ({"dim": 3, "index": "flat", "m": 3}, nearlite.InputError, "settings of index='hnsw'"),
     ({"text": [], "key": None, "meta": None}, nearlite.InputError, "a collection needs a column"),

@@ -68,6 +68,19 @@ def test_facets_of_a_key_of_the_metadata_count_elements_of_lists(docs):
     assert docs.facets("author")[0].value in ({"name": "x"}, {"name": "y"})
 
 
+def test_names_have_regard_to_case_wherever_they_stand_for_values(db):
+    docs = nearlite.Collection(db, "docs").create(dim=2, text=["title"], columns={"year": int})
+    metadatas = [{"Title": "S", "ID": 2, "Year": 1, "year": 9}, {"Title": "S", "ID": 1, "Year": 2, "year": 8}, {"Title": "T", "ID": 1}]
+    docs.add(ids=["a", "b", "c"], texts=["t1", "t2", "t3"], vectors=[[1, 0], [1, 1], [0, 1]], metadatas=metadatas)
+    assert docs.count({"Title": "S"}) == 2 and docs.count({"Year": 1}) == 1
+    # These took the columns title, id and year for the keys.
+    assert docs.search([1, 0], group_by="Title").ids == ["a", "c"] and docs.search([1, 0], group_by="title").ids == ["a", "b", "c"]
+    assert docs.facets("ID") == [(1, 2), (2, 1)] and docs.distinct("id") == ["a", "b", "c"]
+    assert docs.get(order_by=["ID", "-Year"]).ids == ["b", "c", "a"] and docs.get(order_by="-year").ids == ["a", "b", "c"]
+    # Names of columns to be read are those of SQL.
+    assert docs.get(["a"], columns=["YEAR"])[0].metadata == {"year": 9} and docs.get(columns=["ID"]).ids == ["a", "b", "c"]
+
+
 def test_distinct_values_ascend(docs):
     assert docs.distinct("year") == [None, -4, 1, 2, 3]
     assert docs.distinct("lang") == sorted({row["lang"] for row in docs.rows.values()}, key=str.encode)
@@ -140,6 +153,7 @@ def test_rows_of_a_filter_are_changed_together(docs):
     assert docs.update_where({}, {"embedding": [0, 1], "body": None}) == docs.count()
     assert docs.get_one("k0", include_vectors=True).vector == [0, 1] != vectors and docs.get_one("k0").text is None
     assert docs.update_where({"lang": "nowhere"}, {"year": 1}) == 0
+    assert docs.update_where({"lang": "en"}, {"meta": {}}) == docs.count({"lang": "en"})
     docs.verify()
 
 

@@ -35,6 +35,8 @@ class Server:
                         data = [{**item, "embedding": item["embedding"][: asked["dimensions"]]} for item in data]
                     body = json.dumps({"data": data[::-1]})
                 self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", body)
                 if status == 429:
                     self.send_header("Retry-After", "0")
                 self.end_headers()
@@ -163,6 +165,18 @@ def test_what_fails_for_good_is_told(server, endpoint):
         nearlite.Endpoint("http://127.0.0.1:9", "m", retries=0)(["x"])
     with pytest.raises(nearlite.InputError, match="begins with http"):
         nearlite.Endpoint("localhost", "m")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirection_is_not_followed(server, status):
+    other = Server()
+    server.plan = [(status, other.url + "/embeddings")]
+    # The other host was sent the key.
+    with pytest.raises(nearlite.EmbedError, match=f"has moved to {other.url}/embeddings: make the endpoint with that URL"):
+        nearlite.Endpoint(server.url, "vowels", api_key="secret", retries=2)(["x"])
+    assert len(server.requests) == 1 and other.requests == []
+    other.server.shutdown()
+    other.server.server_close()
 
 
 def test_an_endpoint_that_fails_half_way_writes_nothing(db, server, endpoint):

@@ -62,6 +62,8 @@ FILTERS = [
     ({"$or": [{"year": 2004}, {"rating": 4.5}]}, "owl wolf"),
     ({"$not": {"year": 2004}}, "wolf falcon code"),
     ({"$not": [{"year": 2004}, {"kind": {"$ilike": "MAMMAL"}}]}, "falcon code"),
+    ({"kind": {"$not": {"$ilike": "BIRD"}}}, "wolf code"),
+    ({"$not": {"kind": {"$not": {"$ilike": "BIRD"}}}}, "owl falcon"),
     ({"year": {"$gt": 2004}, "kind": "bird"}, "falcon"),
     ({}, "owl wolf falcon code"),
 ]
@@ -186,3 +188,22 @@ def test_metadata_may_have_keys_like_the_tables_columns(store):
     for filter in ({"id": "other"}, {"text": 5}, {"meta.a": 1}, {"embedding": {"$contains": 1}}):
         assert [document.id for document in store.similarity_search("x", filter=filter)] == ["own"]
     assert store.similarity_search("x", filter={"id": "own"}) == []
+
+
+def test_a_store_that_was_opened_before_the_table_was_made_finds_it(tmp_path):
+    path = tmp_path / "store.db"
+    reader, writer, other = (NearliteVectorStore(Letters(), path) for _ in range(3))
+    assert reader.similarity_search("owls") == [] and reader.delete(["owl"])
+    writer.add_documents(DOCUMENTS)
+    # It went on as if there were no table: nothing found, nothing deleted.
+    assert [document.id for document in reader.similarity_search("owls hunt at night", k=1)] == ["owl"]
+    assert reader.similarity_search_with_relevance_scores("owls hunt at night", k=1)[0][1] == pytest.approx(1)
+    reader.delete(["owl"])
+    assert writer.get_by_ids(["owl", "wolf"]) == [DOCUMENTS[1]]
+    other.embeddings.model = "digits"
+    for call in (lambda: other.similarity_search("x"), lambda: other.add_texts(["x"]), lambda: other.delete(["wolf"])):
+        with pytest.raises(nearlite.ModelError, match="'letters'"):
+            call()
+    assert writer.get_by_ids(["wolf"]) == [DOCUMENTS[1]]
+    for store in (reader, writer, other):
+        store.close()

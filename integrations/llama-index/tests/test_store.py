@@ -170,3 +170,39 @@ def test_metadata_may_have_keys_like_the_tables_columns(store):
     assert [each.node_id for each in store.get_nodes(filters=one("id", O.EQ, "other"))] == ["own"]
     assert query(store, filters=one("text", O.EQ, 5)).ids == ["own"] and query(store, filters=one("id", O.EQ, "own")).ids == []
     assert query(store, filters=one("id", O.EQ, "other"), node_ids=["own"]).ids == ["own"]
+
+
+def test_a_store_that_was_opened_before_the_table_was_made_finds_it(tmp_path):
+    path = str(tmp_path / "store.db")
+    reader, writer = NearliteVectorStore(path), NearliteVectorStore(path)
+    assert query(reader).ids == []
+    writer.add(NODES)
+    # It went on as if there were no table: nothing found, nothing deleted.
+    assert query(reader).ids == ["a", "b"] and len(reader.get_nodes()) == 4
+    reader.delete("d1")
+    reader.delete_nodes(["c"])
+    assert [each.node_id for each in writer.get_nodes()] == ["d"]
+    reader.clear()
+    assert writer.get_nodes() == []
+    reader.close()
+    writer.close()
+
+
+def test_the_document_of_a_node_is_filtered_by_under_each_of_its_names(store):
+    own = node("own", "x", [1, 1, 1], "d1", doc_id="mine", document_id=["d2", 5])
+    store.add([own])
+    for key, value, expected in [
+        ("ref_doc_id", "d1", ["a", "b", "own"]),
+        ("doc_id", "d1", ["a", "b"]),
+        ("document_id", "d2", ["c", "own"]),
+        ("doc_id", "mine", ["own"]),
+    ]:
+        # Those of LlamaIndex found nothing, and own keys of these names were lost to filters.
+        assert sorted(query(store, filters=one(key, O.EQ, value), similarity_top_k=9).ids) == expected, key
+    assert sorted(each.node_id for each in store.get_nodes(filters=one("doc_id", O.NE, "d1"))) == ["c", "d", "own"]
+    assert sorted(each.node_id for each in store.get_nodes(filters=one("doc_id", O.IN, ["d3", "mine"]))) == ["d", "own"]
+    both = MetadataFilters(filters=[one("doc_id", O.EQ, "d1"), one("year", O.GT, 2004)], condition=FilterCondition.NOT)
+    assert sorted(each.node_id for each in store.get_nodes(filters=both)) == ["d", "own"]
+    assert store.get_nodes(["own"])[0].metadata == own.metadata
+    store.delete_nodes(filters=one("document_id", O.EQ, "d3"))
+    assert store.get_nodes(["d"]) == []

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from . import _blobs, _metadata
 from ._errors import InputError
+from ._numbers import unboxed
 from ._schema import Schema
 
 Ids = Optional[list[Any]]
@@ -27,8 +28,8 @@ class Batch:
         return zip(*values) if values else iter([()] * self.count)
 
 
-def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> Batch:
-    """The rows that the arguments of ``add``, ``upsert`` or ``update`` describe.
+def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool) -> Batch:
+    """The rows that the arguments of ``add`` and ``upsert`` describe, or the ``changes`` that those of ``update`` do.
 
     Raises InputError where a value does not fit or the arguments have different lengths.
     """
@@ -37,23 +38,20 @@ def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any) ->
     checked = check_ids(ids, schema)
     if checked is not None:
         lengths["ids"] = len(checked)
-    for name, values in _by_column(texts, "texts", schema).items():
-        column = schema.column(name, "text") if name else schema.text()
-        out[column.name] = _texts(values, column.name)
-        lengths[f"texts ({column.name})" if name else "texts"] = len(out[column.name])
-    for name, values in _by_column(vectors, "vectors", schema).items():
-        column = schema.vector(name or None)
-        out[column.name] = _blobs.blobs(values, column, schema.table)
-        lengths[f"vectors ({column.name})" if name else "vectors"] = len(out[column.name])
+    for name, values in by_column(texts, "text", schema).items():
+        out[name] = _texts(values, name)
+        lengths[f"texts ({name})" if isinstance(texts, Mapping) else "texts"] = len(out[name])
+    for name, values in by_column(vectors, "vector", schema).items():
+        out[name] = _blobs.blobs(values, schema.vector(name), schema.table)
+        lengths[f"vectors ({name})" if isinstance(vectors, Mapping) else "vectors"] = len(out[name])
     if metadatas is not None:
-        if isinstance(metadatas, (str, Mapping)) or not hasattr(metadatas, "__iter__"):
+        if isinstance(metadatas, (str, Mapping)) or not hasattr(metadatas, "__len__"):
             raise InputError(f"metadatas: expected a list of dictionaries, one for each id, got {type(metadatas).__name__}")
-        listed = list(metadatas)
-        declared, rest = _metadata.columns_of(listed, schema)
+        declared, rest = _metadata.columns_of(metadatas, schema, changes)
         out.update(declared)
         if schema.json is not None:
             out[schema.json.name] = rest
-        lengths["metadatas"] = len(listed)
+        lengths["metadatas"] = len(metadatas)
     if len(set(lengths.values())) > 1:
         raise InputError("the arguments differ in length: " + ", ".join(f"{name} {count}" for name, count in lengths.items()))
     if not lengths:
@@ -80,7 +78,11 @@ def check_ids(ids: Any, schema: Schema) -> Ids:
 
 def listed(ids: Any, schema: Schema) -> list[Any]:
     """Ids to look up: one, or several of which some may repeat."""
-    found = [ids] if isinstance(ids, (str, int)) else ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    ids = unboxed(ids)
+    if isinstance(ids, (bytes, bytearray, Mapping)) or not (isinstance(ids, str) or hasattr(ids, "__iter__") or hasattr(ids, "__index__")):
+        raise InputError(f"ids: expected an id or a list of them, got {type(ids).__name__}")
+    one = isinstance(ids, str) or not hasattr(ids, "__iter__")
+    found: list[Any] = [ids] if one else ids.tolist() if hasattr(ids, "tolist") else list(ids)
     check_types(found, schema)
     return found
 
@@ -91,22 +93,35 @@ def check_types(ids: list[Any], schema: Schema) -> None:
     for at, value in enumerate(ids):
         if type(value) is kind:
             continue
-        plain = _metadata._unboxed(value)
+        plain = unboxed(value)
         if isinstance(plain, kind) and not isinstance(plain, bool):
             ids[at] = plain
             continue
         raise InputError(f"ids[{at}]: the ids of {schema.table} are {'texts' if kind is str else 'whole numbers'}, got {value!r}")
 
 
-def _by_column(values: Any, what: str, schema: Schema) -> Mapping[str, Any]:
-    """The values of each column; the name "" stands for the first one of its kind."""
+def by_column(values: Any, kind: str, schema: Schema) -> dict[str, Any]:
+    """The values of each column by its name, for texts and vectors: those of a dictionary, or of the first column of the kind."""
     if values is None:
         return {}
+    if not isinstance(values, Mapping):
+        return {(schema.text() if kind == "text" else schema.vector()).name: values}
+    found: dict[str, Any] = {}
+    for name, given in values.items():
+        if not isinstance(name, str):
+            raise InputError(f"{kind}s: the keys of a dictionary are names of columns, got {name!r}")
+        column = schema.column(name, kind).name
+        if column in found:
+            raise InputError(f"{kind}s: the column {column!r} is there twice")
+        found[column] = given
+    return found
+
+
+def held(values: Any) -> Any:
+    """What can be read once only as a list, in each column of a dictionary too; anything else as it is."""
     if isinstance(values, Mapping):
-        if not all(isinstance(name, str) for name in values):
-            raise InputError(f"{what}: the keys of a dictionary are names of columns")
-        return values
-    return {"": values}
+        return {name: held(given) for name, given in values.items()}
+    return list(values) if hasattr(values, "__iter__") and not hasattr(values, "__len__") else values
 
 
 def _texts(values: Any, column: str) -> list[Any]:

@@ -78,7 +78,7 @@ def _one(vector: Any, dim: int, where: str, at: int | None) -> bytes:
             raise InputError(f"{_place(where, at)}: expected {dim} numbers, got {len(numbers)}")
         try:
             data = struct.pack(f"<{dim}f", *numbers)
-            finite = math.isfinite(sum(numbers))
+            finite = not _odd(data, dim)
         except OverflowError:
             data, finite = b"", False
         except (struct.error, TypeError):
@@ -112,7 +112,7 @@ class _Matrix:
         _check_type(array, where, None)
         if array.ndim == 1 and len(array):
             raise InputError(f"{where}: this is one vector; give an array of two dimensions, one row for each id")
-        if array.ndim != 2 and len(array) or array.ndim == 2 and len(array) and array.shape[1] != dim:
+        if array.ndim == 0 or array.ndim != 2 and len(array) or array.ndim == 2 and len(array) and array.shape[1] != dim:
             raise InputError(f"{where}: expected the shape (n, {dim}), got {tuple(array.shape)}")
         for start in range(0, len(array), _CHUNK):
             with numpy.errstate(over="ignore"):

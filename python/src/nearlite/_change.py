@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ._batch import Batch
@@ -25,8 +25,8 @@ def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> in
         metadata = listed[at]
         declared = [name for name in metadata if name in schema.declared_by_name] if metadata else []
         for name in declared:
-            values.append(batch.columns[name][at] if name in batch.columns else None)
-        merges = json_name is not None and metadata is not None and len(declared) < len(metadata)
+            values.append(batch.columns[name][at])
+        merges = json_name is not None and batch.columns[json_name][at] != "{}"
         names = (*whole, *declared, *([""] if merges else []))
         if not names:
             changed += session.value(f"SELECT count(*) FROM {schema.target} WHERE {here}", [key])
@@ -40,17 +40,16 @@ def update(session: Session, schema: Schema, batch: Batch, metadatas: Any) -> in
     return changed
 
 
-def update_where(session: Session, schema: Schema, batch: Batch, metadata: Mapping[str, Any], where: str, params: Sequence[Any]) -> int:
+def update_where(session: Session, schema: Schema, batch: Batch, where: str, params: Sequence[Any]) -> int:
     """Sets the one row of the batch in every row that passes a condition; metadata is merged. Returns how many passed."""
     json_name = schema.json.name if schema.json is not None else None
-    declared = [name for name in metadata if name in schema.declared_by_name]
     values = {name: next(iter(column)) for name, column in batch.columns.items() if name != json_name}
-    values.update({name: None for name in declared if name not in values})
     names, given = list(values), list(values.values())
-    if len(declared) < len(metadata):
-        assert json_name is not None
+    if json_name in batch.columns and batch.columns[json_name][0] != "{}":
         names.append("")
         given.append(batch.columns[json_name][0])
+    if not names:
+        return int(session.value(f"SELECT count(*) FROM {schema.target} WHERE {where}", params))
     return session.many(_statement(schema, tuple(names), where), [(*given, *params)])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ._errors import InputError
+from ._numbers import real, unboxed, whole
 from ._schema import quote
 
 #: The type of the column that holds a row's metadata.
@@ -53,7 +55,7 @@ def declaration(
         parts.append(f"{quote(name)} {_type(name, kind)}")
     if meta is not None:
         parts.append(f"{quote(meta)} {METADATA}")
-    settings = [f"{word}={int(value)}" for word, value in (("m", m), ("ef_construction", ef_construction)) if value is not None]
+    settings = [f"{word}={whole(word, value, 0)}" for word, value in (("m", m), ("ef_construction", ef_construction)) if value is not None]
     if settings and index != "hnsw":
         raise InputError("m and ef_construction are settings of index='hnsw'")
     for name, size in _vectors(dim, vector).items():
@@ -85,6 +87,7 @@ def setting_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         # The comma at the end makes a list of one word, too.
         return "".join(f"{word}," for word in value)
+    value = unboxed(value)
     return int(value) if isinstance(value, bool) else value
 
 
@@ -93,9 +96,9 @@ def _vectors(dim: int | Mapping[str, int] | None, vector: str) -> Mapping[str, i
         return {}
     sizes = dim if isinstance(dim, Mapping) else {vector: dim}
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 16384:
+        if isinstance(size, bool) or not hasattr(size, "__index__") or not 1 <= size <= 16384:
             raise InputError(f"the dimension of {name!r} is a whole number from 1 to 16384, got {size!r}")
-    return sizes
+    return {name: operator.index(size) for name, size in sizes.items()}
 
 
 def _type(name: str, kind: type | str) -> str:
@@ -115,9 +118,7 @@ def _word(what: str, value: str) -> str:
 
 
 def _number(name: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputError(f"the weight of text column {name!r} is a number, got {value!r}")
-    return repr(value)
+    return repr(real(f"the weight of text column {name!r}", value))
 
 
 def _text(value: str) -> str:

@@ -30,7 +30,7 @@ def split(rows: Any, schema: Schema) -> Split:
         if not isinstance(row, Mapping):
             raise InputError(f"rows[{at}]: expected a dictionary, got {type(row).__name__}")
         names.update(dict.fromkeys(row))
-    own = {column.name for column in schema.columns if column.kind in ("key", "text", "vector")}
+    own = {schema.id.name, *(column.name for column in schema.columns if column.kind in ("text", "vector"))}
     own |= {schema.json.name} if schema.json is not None else set()
     columns = {name: [row.get(name) for row in listed] for name in names if name in own}
     ids, texts, vectors, metadatas = _columns(columns, len(listed), schema)
@@ -43,10 +43,12 @@ def split(rows: Any, schema: Schema) -> Split:
 
 
 def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
-    key = schema.key.name if schema.key is not None else "rowid"
+    key = schema.id.name
     ids = _listed(columns[key]) if key in columns else None
     texts = {column.name: [_text(value) for value in _listed(columns[column.name])] for column in schema.texts if column.name in columns}
-    vectors = {column.name: _vectors(columns[column.name]) for column in schema.vectors if column.name in columns}
+    vectors = {
+        column.name: _vectors(columns[column.name], f"vectors of {schema.table}.{column.name}") for column in schema.vectors if column.name in columns
+    }
     taken = {key, *texts, *vectors}
     metadatas: list[dict[str, Any]] | None = None
     for name, values in columns.items():
@@ -57,6 +59,8 @@ def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
         whole = schema.json is not None and name == schema.json.name
         for metadata, value in zip(metadatas, _listed(values)):
             if value is None:
+                if name in schema.declared_by_name:
+                    metadata[name] = None
                 continue
             if whole:
                 metadata.update(_object(value, name))
@@ -78,12 +82,20 @@ def _listed(values: Any) -> list[Any]:
     return listed
 
 
-def _vectors(values: Any) -> Any:
-    """A column of vectors: Arrow's as it is, pandas' as a list in which missing ones are None."""
+def _vectors(values: Any, where: str) -> Any:
+    """A column of vectors: Arrow's as it is, pandas' as a list in which missing ones are None; texts are the JSON of vectors."""
     if hasattr(values, "to_pylist"):
         return values
-    listed = values.tolist() if hasattr(values, "tolist") else values
-    return [None if isinstance(value, float) and value != value else json.loads(value) if isinstance(value, str) else value for value in listed]
+    listed = list(values.tolist() if hasattr(values, "tolist") else values)
+    for at, value in enumerate(listed):
+        if isinstance(value, float) and value != value:
+            listed[at] = None
+        elif isinstance(value, str):
+            try:
+                listed[at] = json.loads(value)
+            except ValueError:
+                raise InputError(f"{where}, row {at}: a text as vector is an array in JSON, got {value!r:.80}") from None
+    return listed
 
 
 def _text(value: Any) -> Any:

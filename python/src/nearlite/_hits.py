@@ -42,10 +42,9 @@ class Shape:
 
     def names(self) -> list[str]:
         """Names of the result's columns."""
-        key = self.schema.key.name if self.schema.key is not None else "rowid"
         # A column may be called like a measure where the hidden columns have a prefix.
         measures = [name if name not in self.at else self.schema.hidden(name) for name in MEASURES]
-        return [key, *self.at, *(measures if self.measured else ()), *(["snippet"] if self.snippet else ())]
+        return [self.schema.id.name, *self.at, *(measures if self.measured else ()), *(["snippet"] if self.snippet else ())]
 
 
 class Row:
@@ -100,8 +99,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as a dictionary: id, the text columns, metadata, and the vectors that were read."""
-        key = self._shape.schema.key
-        return {key.name if key is not None else "rowid": self.id, **self.texts, "metadata": self.metadata, **self.vectors}
+        return {self._shape.schema.id.name: self.id, **self.texts, "metadata": self.metadata, **self.vectors}
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Row) and self._values == other._values and self.to_dict() == other.to_dict()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import InputError
+from ._numbers import unboxed
 from ._schema import Column, Schema
 
 _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -14,8 +16,10 @@ _dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", "
 _scan = json.JSONDecoder().raw_decode
 
 
-def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) -> tuple[dict[str, list[Any]], list[str]]:
-    """The values of the declared columns that any of the dictionaries has, and the JSON of the rest of each.
+def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, changes: bool) -> tuple[dict[str, list[Any]], list[str]]:
+    """The values of the declared columns that any of the dictionaries has, None among them, and the JSON of the rest of each.
+
+    The JSON of ``changes`` also removes keys whose column becomes NULL: a row may have one from before there was the column.
 
     Raises InputError for what JSON cannot say, and for keys without a column where the table has no JSON column.
     """
@@ -28,15 +32,19 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) ->
             continue
         if not isinstance(metadata, Mapping):
             raise InputError(f"metadatas[{at}]: expected a dictionary, got {type(metadata).__name__}")
-        rest: Any = metadata
+        rest: Any = metadata if isinstance(metadata, dict) else dict(metadata)
         if by_name and not by_name.keys().isdisjoint(metadata):
             rest = {}
             for key, value in metadata.items():
                 column = by_name.get(key)
-                if column is None or value is None:
+                if column is None:
                     rest[key] = value
-                else:
-                    declared.setdefault(key, [None] * len(metadatas))[at] = scalar(value, column, at)
+                    continue
+                values = declared.setdefault(key, [None] * len(metadatas))
+                if value is not None:
+                    values[at] = scalar(value, column, at)
+                elif changes and schema.json is not None:
+                    rest[key] = None
         if rest and schema.json is None:
             raise InputError(f"metadatas[{at}]: {schema.table} has no column {next(iter(rest))!r} and no JSON column that could hold it")
         texts.append(encode(rest, f"metadatas[{at}]"))
@@ -46,15 +54,19 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema) ->
 def encode(value: Any, place: str) -> str:
     """A value as JSON; raises InputError with its place where JSON cannot say it."""
     try:
-        return _dump(value)
+        found = _dump(value)
+        _check_keys(value, place)
+        return found
+    except InputError:
+        raise
     except (TypeError, ValueError, RecursionError) as error:
         if hasattr(value, "items"):
             for key, inner in value.items():
                 if not isinstance(key, str):
                     raise InputError(f"{place}: a key of metadata is a text, got {key!r}") from None
-                plain = _unboxed(inner)
+                plain = unboxed(inner)
                 if plain is not inner:
-                    return encode({key: _unboxed(inner) for key, inner in value.items()}, place)
+                    return encode({key: unboxed(inner) for key, inner in value.items()}, place)
                 try:
                     _dump(inner)
                 except (TypeError, ValueError, RecursionError):
@@ -62,19 +74,31 @@ def encode(value: Any, place: str) -> str:
         raise InputError(f"{place}: it is not JSON: {error}") from None
 
 
+def _check_keys(value: Any, place: str) -> None:
+    """Raises InputError for a key that is no text, at any depth: JSON would make one of it, and 1, "1" and True could meet."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise InputError(f"{place}: a key of metadata is a text, got {key!r}")
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner, place)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            if isinstance(inner, (dict, list, tuple)):
+                _check_keys(inner, place)
+
+
 def scalar(value: Any, column: Column, at: int) -> Any:
     """A value for a declared column, as SQLite binds it."""
-    value = _unboxed(value)
+    value = unboxed(value)
+    if isinstance(value, float) and math.isnan(value):
+        raise InputError(f"{column.name}, row {at}: NaN cannot be stored, SQLite would make NULL of it; None is no value")
     if isinstance(value, (str, int, float)) or column.kind == "stored" and isinstance(value, bytes):
         return value
     if column.kind == "stored":
         return encode(value, f"{column.name}, row {at}")
-    raise InputError(f"{column.name}, row {at}: the column holds {column.type}, got {type(value).__name__}")
-
-
-def _unboxed(value: Any) -> Any:
-    """A numpy number as Python's."""
-    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
+    what = f"the column holds {column.type}" if column.type else "the column holds texts, numbers, True and False"
+    raise InputError(f"{column.name}, row {at}: {what}, got {type(value).__name__}")
 
 
 def decode(text: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _blobs, filters
 from ._errors import FilterError, InputError, SchemaError
 from ._hits import MEASURES, Shape
+from ._numbers import options, real, unboxed, whole
 from ._schema import Column, Schema, quote
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
         matching: str | None
         fusion: str | Mapping[str, Any] | None
         alpha: float | None
-        weights: tuple[float, float] | None
+        weights: Sequence[float] | None
         depth: int | None
         within: float | None
         min_score: float | None
@@ -74,7 +73,7 @@ class Request:
     matching: str | None = None
     fusion: str | Mapping[str, Any] | None = None
     alpha: float | None = None
-    weights: tuple[float, float] | None = None
+    weights: Sequence[float] | None = None
     depth: int | None = None
     within: float | None = None
     min_score: float | None = None
@@ -98,8 +97,10 @@ class Request:
         if self.text_options is not None and not isinstance(self.text_options, Mapping):
             raise InputError(f"text_options: expected a dictionary such as {{'operator': 'and'}}, got {type(self.text_options).__name__}")
         if self.mmr is not None:
-            if not isinstance(self.mmr, (int, float)) or not 0 <= self.mmr <= 1:
-                raise InputError(f"mmr: expected a number from 0 (diverse) to 1 (relevant), got {self.mmr!r}")
+            given, wanted = self.mmr, "a number from 0 (diverse) to 1 (relevant)"
+            self.mmr = real("mmr", given, wanted)
+            if not 0 <= self.mmr <= 1:
+                raise InputError(f"mmr: expected {wanted}, got {given!r}")
             if self.vector is None and (self.like is None or self.like_by == "text"):
                 raise InputError("mmr compares vectors: give vector= or like=")
         if self.like_by is not None and (self.like is None or self.like_by not in ("vector", "text", "both")):
@@ -107,6 +108,18 @@ class Request:
         if self.candidates is not None:
             self.candidates = whole("candidates", self.candidates, 1)
         self.per_group = whole("per_group", self.per_group, 1)
+        if self.depth is not None:
+            self.depth = whole("depth", self.depth, 1)
+        if self.alpha is not None:
+            self.alpha = real("alpha", self.alpha)
+        if self.within is not None:
+            self.within = real("within", self.within)
+        if self.min_score is not None:
+            self.min_score = real("min_score", self.min_score)
+        if self.weights is not None:
+            if isinstance(self.weights, (str, Mapping)) or not hasattr(self.weights, "__iter__"):
+                raise InputError(f"weights: expected a list of numbers, the vector's and the text's, got {self.weights!r}")
+            self.weights = [real("weights", weight) for weight in self.weights]
         if self.snippet is not None and not (isinstance(self.snippet, (tuple, list)) and len(self.snippet) == 2):
             raise InputError(f"snippet: expected the marks before and after a word, ('[', ']'), got {self.snippet!r}")
 
@@ -121,26 +134,13 @@ class Request:
         return self.text is not None or self.words is not None or alike
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``; raises InputError."""
-    if type(value) is int and least <= value < 2**31:
-        return value
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise InputError(f"{name}: expected a whole number, {least} or more, got {value!r}")
-    return min(number, 2**31 - 1)
-
-
 def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: bool) -> list[Column]:
     """The columns that are read: those named, else all but the vectors."""
     if columns is None:
         return [column for column in schema.columns if column.kind != "key" and (include_vectors or column.kind != "vector")]
     found = []
     for name in columns:
-        column = schema.by_name.get(name.lower())
+        column = schema.by_name.get(name.lower()) or schema.find(name.lower())
         if column is None:
             raise SchemaError(f"{schema.table} has no column {name!r}")
         if column.kind != "key":
@@ -162,9 +162,9 @@ def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Seq
     if where is None:
         return "", []
     if isinstance(where, str):
-        if isinstance(params, (str, Mapping)):
+        if isinstance(params, (str, Mapping)) or not hasattr(params, "__iter__"):
             raise FilterError("params: expected a list of values, one for each ? of where")
-        return f"({where})" if where.strip() else "", list(params)
+        return f"({where})" if where.strip() else "", [unboxed(value) for value in params]
     return filters.to_sql(where, schema, search)
 
 
@@ -177,7 +177,7 @@ def order(schema: Schema, order_by: str | Sequence[str] | None) -> filters.Sql:
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"order_by: expected the name of a column or a key of the metadata, got {name!r}")
-        descending = name.startswith("-") and name.lower() not in schema.by_name
+        descending = name.startswith("-") and schema.find(name) is None
         sql, more = filters.value_of(name[descending:], schema)
         terms.append(sql + " DESC" * descending)
         params += more
@@ -245,7 +245,7 @@ def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
         if of_query not in columns:
             columns.append(of_query)
     if request.group_by is not None:
-        of_group = schema.by_name.get(request.group_by.lower()) or schema.json
+        of_group = schema.find(request.group_by) or schema.json
         if of_group is None:
             raise SchemaError(f"{schema.table} has no column {request.group_by!r} to group by")
         if of_group not in columns and of_group.kind != "key":
@@ -270,10 +270,10 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
         schema.text()
         if request.text_options is not None:
             query = f"text_query({query}, ?)"
-            given.append(json.dumps(dict(request.text_options)))
+            given.append(options("text_options", dict(request.text_options)))
     if request.like is not None:
         if request.vector is None and text is None and request.like_by != "both":
-            return [f"{quote(schema.table)} MATCH like_row(?, ?)"], [request.like, json.dumps(_like(schema, request))]
+            return [f"{quote(schema.table)} MATCH like_row(?, ?)"], [request.like, options("like", _like(schema, request))]
         return _legs(schema, request, text, limit)
     if request.vector is None:
         if text is None:
@@ -286,10 +286,10 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
     blob = _blobs.one(request.vector, column, schema.table)
     if text is None:
         return [f"{column.quoted} MATCH ?"], [blob]
-    options = _hybrid(request, limit)
+    fused = _hybrid(request, limit)
     if request.column is not None:
-        options["column"] = column.name
-    return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [*given, blob, json.dumps(options)]
+        fused["column"] = column.name
+    return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [*given, blob, options("fusion", fused)]
 
 
 def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
@@ -297,16 +297,16 @@ def _legs(schema: Schema, request: Request, text: str | None, limit: int | None)
     legs: list[str] = []
     params: list[Any] = []
     if text is not None:
-        options: dict[str, Any] = dict(request.text_options or {})
+        meant: dict[str, Any] = dict(request.text_options or {})
         if request.words is not None:
-            options["syntax"] = "words"
+            meant["syntax"] = "words"
         if request.text_column is not None:
-            options["column"] = schema.text(request.text_column).name
+            meant["column"] = schema.text(request.text_column).name
         legs.append("text_query(?, ?)")
-        params += [text, json.dumps(options)]
+        params += [text, options("text_options", meant)]
     if request.like is not None:
         legs.append("like_row(?, ?)")
-        params += [request.like, json.dumps(_like(schema, request))]
+        params += [request.like, options("like", _like(schema, request))]
     vectors = request.vector if isinstance(request.vector, Mapping) else {request.column: request.vector}
     if request.vector is None:
         vectors = {}
@@ -316,33 +316,33 @@ def _legs(schema: Schema, request: Request, text: str | None, limit: int | None)
         column = schema.vector(name)
         legs.append("near(?, ?)")
         params += [column.name, _blobs.one(vector, column, schema.table)]
-    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, json.dumps(_hybrid(request, limit))]
+    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, options("fusion", _hybrid(request, limit))]
 
 
 def _like(schema: Schema, request: Request) -> dict[str, Any]:
     """The options of like_row."""
-    options: dict[str, Any] = {} if request.like_by is None else {"by": request.like_by}
+    found: dict[str, Any] = {} if request.like_by is None else {"by": request.like_by}
     if request.column is not None:
-        options["column"] = schema.vector(request.column).name
+        found["column"] = schema.vector(request.column).name
     if request.text_column is not None:
-        options["text_column"] = schema.text(request.text_column).name
-    return options
+        found["text_column"] = schema.text(request.text_column).name
+    return found
 
 
 def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
     """The options of hybrid_query."""
-    options: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if isinstance(request.fusion, Mapping):
-        options.update(request.fusion)
+        found.update(request.fusion)
     elif request.fusion is not None:
-        options["fusion"] = request.fusion
+        found["fusion"] = request.fusion
     if request.alpha is not None:
-        options.setdefault("fusion", "convex")
-        options["alpha"] = request.alpha
+        found.setdefault("fusion", "convex")
+        found["alpha"] = request.alpha
     if request.weights is not None:
-        options["weights"] = list(request.weights)
-    options.setdefault("depth", request.depth if request.depth is not None else min(max(DEPTH, limit or 0), 10000))
-    return options
+        found["weights"] = list(request.weights)
+    found.setdefault("depth", request.depth if request.depth is not None else min(max(DEPTH, limit or 0), 10000))
+    return found
 
 
 def _bounds(schema: Schema, request: Request) -> tuple[list[str], list[Any]]:

@@ -12,8 +12,8 @@ SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({})
 BY_ROW = (*SUBSTRINGS, "$empty")
 #: Conditions on one declared column that a search evaluates inside as plain SQL.
 PLAIN = frozenset(("$eq", "$gt", "$gte", "$lt", "$lte", "$between", "$in", "$exists"))
-# Longest pattern of the engine, in bytes.
-_LONGEST_PATTERN = 1024
+#: Longest pattern of the engine, in bytes.
+LONGEST_PATTERN = 1024
 
 
 class OfMetadata(dict[str, Any]):
@@ -84,7 +84,7 @@ def _is_inside(column: Column, value: Any) -> bool:
             return False
         if name == "$between" and isinstance(operand[0], str) != isinstance(operand[1], str):
             return False
-        if name == "$like" and len(operand.encode("utf-8", "replace")) > _LONGEST_PATTERN:
+        if name == "$like" and len(operand.encode("utf-8", "replace")) > LONGEST_PATTERN:
             return False
         if name == "$not" and not _is_inside(column, operand):
             return False

@@ -29,6 +29,9 @@ class Column(NamedTuple):
         return quote(self.name)
 
 
+_ROWID = Column("rowid", "key", "INTEGER")
+
+
 class Schema:
     """The columns of a table, by what they are for."""
 
@@ -37,6 +40,7 @@ class Schema:
         self.columns = tuple(columns)
         self.by_name = {column.name.lower(): column for column in columns}
         self.key = next((column for column in columns if column.kind == "key"), None)
+        self._by_exact_name = {self.id.name: self.id, **{column.name: column for column in columns}}
         self.texts = tuple(column for column in columns if column.kind == "text")
         self.vectors = tuple(column for column in columns if column.kind == "vector")
         self.json = next((column for column in columns if column.kind == "json"), None)
@@ -44,6 +48,8 @@ class Schema:
         self.declared = tuple(column for column in columns if column.kind in ("metadata", "stored"))
         #: Columns that a filter's keys may name.
         self.filterable = {column.name: column for column in columns if column.kind in ("metadata", "stored", "key", "text")}
+        if self.key is None:
+            self.filterable[_ROWID.name] = _ROWID
         self.declared_by_name = {column.name: column for column in self.declared}
         self.options = options
         self.model: str | None = options.get("model")
@@ -53,6 +59,11 @@ class Schema:
         self.target = f"{quote(database)}.{quote(table)}"
         #: What searches of this table select, by what they ask for: kept here, because it ends with the schema.
         self.selections: dict[Any, Any] = {}
+
+    @property
+    def id(self) -> Column:
+        """The column of the ids: the key, or the rowid in a table without one."""
+        return self.key if self.key is not None else _ROWID
 
     @property
     def key_type(self) -> type:
@@ -65,7 +76,11 @@ class Schema:
 
     @property
     def key_sql(self) -> str:
-        return self.key.quoted if self.key is not None else "rowid"
+        return self.id.quoted
+
+    def find(self, name: str) -> Column | None:
+        """The column whose values a name stands for, that of the ids included; None for a key of the metadata, which has regard to case."""
+        return self._by_exact_name.get(name)
 
     def column(self, name: str, kind: str) -> Column:
         """The column of that name and kind; raises SchemaError where there is none."""

@@ -92,7 +92,7 @@ def _group_filter(shape: Shape, request: Request) -> Callable[[tuple[Any, ...]],
     """A function that says of each row whether its group has room for it. Rows without a value are one group, as in SQL."""
     assert request.group_by is not None
     name = request.group_by
-    column = shape.schema.by_name.get(name.lower())
+    column = shape.schema.find(name)
     at = None if column is None else 0 if column.kind == "key" else shape.at[column.name]
     path = name.split(".")
     counts: dict[Any, int] = {}

@@ -19,6 +19,9 @@ _OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: ")
 _OF_FILTER = re.compile(r"(?:^|: )(?:json|row)_matches: ")
 
 
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (.*)", re.S)
+
+
 class _Turn:
     """The lock of a connection. All collections on the connection share it."""
 
@@ -32,15 +35,19 @@ _turns_lock = threading.Lock()
 
 
 class Session:
-    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own row factory out of the way."""
+    """Runs statements on a connection of sqlite3, apsw, pysqlite3 or sqlean, with the connection's own factories out of the way.
 
-    def __init__(self, connection: Any) -> None:
+    Errors of the engine are known by the ``table`` that they begin with, if nothing else says whose they are.
+    """
+
+    def __init__(self, connection: Any, table: str = "") -> None:
         owner: Any = next((base for base in type(connection).__mro__ if _connect._top(base) in _connect.HOSTS), None)
         if owner is None:
             raise TypeError(f"expected a connection of sqlite3, pysqlite3, sqlean or apsw, got {type(connection).__name__}")
         self.connection = connection
         self.host = _connect._top(owner)
         self._new_cursor = owner.cursor
+        self._of_table = (f"{table.lower()}: ", f"{table.lower()}.") if table else ()
         self._factory = "row_trace" if self.host == "apsw" else "row_factory"
         with _turns_lock:
             turn = _turns.get(id(connection))
@@ -55,12 +62,26 @@ class Session:
         if not loaded:
             raise LoadError("the connection has no nearlite: open it with nearlite.connect(), or call nearlite.load(connection) first")
 
+    @contextmanager
+    def _texts(self) -> Iterator[None]:
+        """Texts are read as ``str``, whatever the connection makes of them. The caller holds the lock."""
+        factory = getattr(self.connection, "text_factory", str)
+        if factory is str:
+            yield
+            return
+        self.connection.text_factory = str
+        try:
+            yield
+        finally:
+            self.connection.text_factory = factory
+
     def cursor(self, sql: str, params: Sequence[Any] = ()) -> Any:
         """Starts a statement and returns the cursor that its rows come from. The caller holds the lock."""
         try:
-            cursor = self._new_cursor(self.connection)
-            setattr(cursor, self._factory, None)
-            cursor.execute(sql, params)
+            with self._texts():
+                cursor = self._new_cursor(self.connection)
+                setattr(cursor, self._factory, None)
+                cursor.execute(sql, params)
             return cursor
         except Exception as error:
             raise self._told(error) from error
@@ -69,10 +90,11 @@ class Session:
         """All rows of a statement, as tuples."""
         with self.lock:
             try:
-                cursor = self._new_cursor(self.connection)
-                setattr(cursor, self._factory, None)
-                cursor.execute(sql, params)
-                return cursor.fetchall()  # type: ignore[no-any-return]
+                with self._texts():
+                    cursor = self._new_cursor(self.connection)
+                    setattr(cursor, self._factory, None)
+                    cursor.execute(sql, params)
+                    return cursor.fetchall()  # type: ignore[no-any-return]
             except Exception as error:
                 raise self._told(error) from error
 
@@ -87,7 +109,8 @@ class Session:
         with self.lock:
             try:
                 if self.host != "apsw":
-                    return cursor.fetchmany(count)  # type: ignore[no-any-return]
+                    with self._texts():
+                        return cursor.fetchmany(count)  # type: ignore[no-any-return]
                 return [row for _, row in zip(range(count), cursor)]
             except Exception as error:
                 raise self._told(error) from error
@@ -187,10 +210,16 @@ class Session:
             )
         if name in ("IntegrityError", "ConstraintError") and ("UNIQUE" in message or "exists" in message):
             return ExistsError(message)
+        missing = _NOT_NULL.search(message)
+        if name in ("IntegrityError", "ConstraintError") and missing:
+            return InputError(f"{missing[1]}: a row has no value for this column, which is NOT NULL")
         if isinstance(error, UnicodeEncodeError):
             return InputError("a text holds half of a surrogate pair, which is no character: it cannot be stored")
         if isinstance(error, OverflowError):
             return InputError("a whole number is beyond 64 bits, which SQLite cannot store")
-        if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and _OF_ENGINE.match(message):
+        if name in ("OperationalError", "SQLError") and getattr(error, "sqlite_errorcode", 1) == 1 and self._is_of_engine(message):
             return FilterError(message) if _OF_FILTER.search(message) else InputError(message)
         return error
+
+    def _is_of_engine(self, message: str) -> bool:
+        return _OF_ENGINE.match(message) is not None or message.lower().startswith(self._of_table)

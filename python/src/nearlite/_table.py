@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from . import _declare, _query, _schema, _upkeep
+from . import _declare, _schema, _upkeep
 from ._errors import Error, InputError, ModelError, SchemaError
+from ._numbers import whole
 from ._session import Session
 from ._twins import twin
 from .embed import Embed, embed_texts
@@ -20,7 +21,7 @@ class Table:
     def __init__(self, connection: Any, name: str, *, embed: Embed | None = None, database: str = "main") -> None:
         self.name, self.database = name, database
         self._embed = embed
-        self._session = Session(connection)
+        self._session = Session(connection, name)
         self._known: _schema.Schema | None = None
         self._version: Any = None
         self._version_sql = f"PRAGMA {_schema.quote(database)}.schema_version"
@@ -204,7 +205,7 @@ class Table:
     def recall(self, sample: int = 100, k: int = 10, *, column: str | None = None) -> float | None:
         """Mean recall@k of default searches for ``sample`` stored vectors against exact search; None without vectors."""
         schema = self.schema
-        params = [schema.target, schema.vector(column).name, _query.whole("sample", sample, 1), _query.whole("k", k, 1)]
+        params = [schema.target, schema.vector(column).name, whole("sample", sample, 1), whole("k", k, 1)]
         found = self._session.value("SELECT nearlite_recall(?, ?, ?, ?)", params)
         return None if found is None else float(found)
 

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from ._declare import TEXT_OPTIONS
 from ._errors import InputError
+from ._numbers import real
 from ._schema import Schema, quote
 from ._session import Session
 
@@ -40,6 +41,7 @@ def command(session: Session, schema: Schema, name: str) -> None:
 
 def maintain(session: Session, schema: Schema, budget: float | None, progress: Progress | None) -> dict[str, Any]:
     """Seals and merges what is due, slice by slice; see ``Collection.maintain``."""
+    budget = None if budget is None else real("budget", budget)
     begun, slices = time.monotonic(), 0
     worked, patience = begun, session.value("PRAGMA busy_timeout") / 1000
     while True:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from . import _metadata, _query
 from ._errors import InputError, SchemaError
+from ._numbers import whole
 from ._schema import Schema
 from ._session import Session
 
@@ -42,7 +43,7 @@ class Term(NamedTuple):
 
 def facets(session: Session, schema: Schema, name: str, where: Mapping[str, Any] | str | None, params: Sequence[Any]) -> list[Facet]:
     """The values of a column or of a key of the metadata with the number of rows, ascending."""
-    column = schema.by_name.get(name.lower())
+    column = schema.find(name)
     condition, values = _query.condition(schema, where, params)
     source = f"FROM {schema.target} WHERE {condition or 1}"
     if column is not None:
@@ -89,6 +90,6 @@ def terms(session: Session, schema: Schema, column: str, prefix: str | None, lim
     given: list[Any] = [schema.target, schema.column(column, "text").name]
     if prefix:
         given.append(prefix)
-    bound = "" if limit is None else f" LIMIT {_query.whole('limit', limit, 0)}"
+    bound = "" if limit is None else f" LIMIT {whole('limit', limit, 0)}"
     sql = f'SELECT term, "rows" FROM nearlite_terms({", ".join("?" * len(given))}) ORDER BY term{bound}'
     return [Term(*row) for row in session.rows(sql, given)]

@@ -16,6 +16,12 @@ Where = Union[Mapping[str, Any], str, None]
 Id = Union[str, int]
 
 
+def _check_says_which(where: Where, otherwise: str) -> None:
+    """Raises InputError where a filter is missing. A blank condition is one that a program failed to build, not one that all rows pass."""
+    if where is None or isinstance(where, str) and not where.strip():
+        raise InputError(otherwise if where is None else f"where: the condition is empty; {otherwise}")
+
+
 class Writer(Table):
     """What ``Collection`` does to its rows."""
 
@@ -58,14 +64,18 @@ class Writer(Table):
         schema = self.schema
         if model is not None:
             self.check_model(model)
+        rows = _batch.held(rows)
         if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
             return []
-        batch = self._batch(schema, rows, ids, texts, vectors, metadatas)
+        batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas))
         if schema.json is not None and schema.json.name not in batch.columns:
             # Filters are of objects: a row without metadata has an empty one.
             batch.columns[schema.json.name] = ["{}"] * batch.count
         if batch.ids is None and schema.key is not None and schema.key_type is str:
             batch.ids = [uuid.uuid4().hex for _ in range(batch.count)]
+        if batch.ids is None and not batch.columns:
+            # A statement has to name a column; NULL lets SQLite count.
+            batch.columns[schema.id.name] = [None] * batch.count
         names = [_schema.quote(name) for name in batch.columns]
         if batch.ids is not None:
             names.insert(0, schema.key_sql)
@@ -98,7 +108,7 @@ class Writer(Table):
         if model is not None:
             self.check_model(model)
         given = self._given(schema, rows, ids, texts, vectors, metadatas)
-        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        batch = self._batch(schema, *given, changes=True)
         if batch.ids is None:
             raise InputError("update needs ids")
         with self._session.write():
@@ -111,23 +121,24 @@ class Writer(Table):
         changed by itself, and None removes it. Raises InputError for the id, and as ``add`` does; then no row is changed.
         """
         schema = self.schema
-        if where is None:
-            raise InputError("update_where takes a filter; {} changes every row")
+        _check_says_which(where, "update_where takes a filter; {} changes every row")
         if not isinstance(values, Mapping):
             raise InputError(f"update_where: the values are a dictionary of what changes, got {type(values).__name__}")
         given = self._given(schema, [values], None, None, None, None)
         if given[0] is not None:
             raise InputError("update_where: an id is that of one row, it cannot be set for those of a filter")
-        batch = self._batch(schema, None, *given, embeds=given[1] is not None)
+        batch = self._batch(schema, *given, changes=True)
         condition, bound = _query.condition(schema, where, params)
         with self._session.write():
-            return _change.update_where(self._session, schema, batch, given[3][0] if given[3] else {}, condition or "1", bound)
+            return _change.update_where(self._session, schema, batch, condition or "1", bound)
 
     def delete(self, ids: Id | Iterable[Id] | None = None, *, where: Where = None, params: Sequence[Any] = ()) -> int:
         """Deletes the rows of the ids, or those that pass the filter (``where={}``: all), and returns how many there were."""
         schema = self.schema
         if (ids is None) == (where is None):
             raise InputError("delete takes ids or where; where={} deletes every row")
+        if ids is None:
+            _check_says_which(where, "delete takes ids or where; where={} deletes every row")
         with self._session.write():
             if ids is not None:
                 sql = f"DELETE FROM {schema.target} WHERE {schema.key_sql} = ?"
@@ -138,24 +149,23 @@ class Writer(Table):
     def _given(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> tuple[Any, Any, Any, Any]:
         """The arguments column by column, those of ``rows`` too."""
         if rows is None:
-            return ids, texts, vectors, metadatas
+            return ids, _batch.held(texts), vectors, _batch.held(metadatas)
         if not (ids is None and texts is None and vectors is None and metadatas is None):
             raise InputError("give rows, or ids, texts, vectors and metadatas, not both")
         from . import _frames
 
         return _frames.split(rows, schema)
 
-    def _batch(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any, embeds: bool = True) -> _batch.Batch:
-        ids, texts, vectors, metadatas = self._given(schema, rows, ids, texts, vectors, metadatas)
+    def _batch(self, schema: _schema.Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool = False) -> _batch.Batch:
         if self._embed is not None:
             self._check_model(schema)
-            if vectors is None and texts is not None and embeds and schema.vectors:
+            if vectors is None and texts is not None and schema.vectors:
                 # Before the transaction: an endpoint may take long, and nobody else could write meanwhile.
-                listed = texts.get(schema.text().name) if isinstance(texts, Mapping) else texts
+                listed = _batch.by_column(texts, "text", schema).get(schema.text().name)
                 if listed is not None:
                     column = schema.vector()
                     vectors = {column.name: embed_texts(self._embed, list(listed), column.dim)}
-        return _batch.batch(schema, ids, texts, vectors, metadatas)
+        return _batch.batch(schema, ids, texts, vectors, metadatas, changes)
 
     aadd, aupsert, aupdate, adelete = twin(add), twin(upsert), twin(update), twin(delete)
     aupdate_where = twin(update_where)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _batch, _blobs, _query, _search, _values
 from ._errors import InputError
 from ._hits import Hit, Hits, Row, Rows, Shape
+from ._numbers import whole
 from ._search import Explain
 from ._twins import in_thread, twin
 from ._values import Facet, Term, Token
@@ -66,9 +67,10 @@ class Collection(Writer):
         shape = Shape(schema, read, False)
         selected = f"SELECT {', '.join([schema.key_sql, *(column.quoted for column in read)])} FROM {schema.target}"
         condition, values = _query.condition(schema, where, params)
+        limit, offset = None if limit is None else whole("limit", limit, 0), whole("offset", offset, 0)
         if ids is None:
             ordered, more = _query.order(schema, order_by)
-            bounds = f" LIMIT {-1 if limit is None else _query.whole('limit', limit, 0)} OFFSET {_query.whole('offset', offset, 0)}"
+            bounds = f" LIMIT {-1 if limit is None else limit} OFFSET {offset}"
             return Rows(shape, self._session.rows(f"{selected} WHERE {condition or 1}{ordered}{bounds}", [*values, *more]))
         if order_by is not None:
             raise InputError("order_by is for rows by a filter; rows by ids come in the order of the ids")
@@ -108,7 +110,7 @@ class Collection(Writer):
         order_by: str | Sequence[str] | None = None,
     ) -> Iterator[Rows]:
         """All rows, or those that pass a filter, ``size`` at a time and by rowid or ``order_by`` as in ``get``, from one state of the file."""
-        schema = self.schema
+        schema, size = self.schema, whole("size", size, 1)
         read = _query.returned(schema, columns, include_vectors)
         condition, values = _query.condition(schema, where, params)
         ordered, more = _query.order(schema, order_by)
@@ -135,7 +137,7 @@ class Collection(Writer):
         """
         found = _values.facets(self._session, self.schema, column, where, params)
         found.sort(key=lambda facet: -facet.rows)
-        return found if k is None else found[: _query.whole("k", k, 0)]
+        return found if k is None else found[: whole("k", k, 0)]
 
     def distinct(self, column: str, *, where: Where = None, params: Sequence[Any] = ()) -> list[Any]:
         """The different values of ``facets``, ascending; None, the smallest, where a row has none."""
@@ -196,6 +198,8 @@ class Collection(Writer):
             vectors = self._embedded(list(vectors), schema)
         column = schema.vector(options.get("column"))
         queries = list(_blobs.blobs(vectors, column, self.name))
+        if None in queries:
+            raise InputError(f"search_many: query {queries.index(None)} is None, and a query is a vector")
         with self._session.read():
             return [_search.run(self._session, schema, self._request(query, None, options)) for query in queries]
 

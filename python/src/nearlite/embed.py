@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from . import _blobs
 from ._errors import EmbedError, Error, InputError
+from ._numbers import real, whole
 from ._schema import Column
 
 #: From a list of texts to as many vectors: an array of shape ``(n, dim)`` or a list of lists. An attribute ``model`` names the model.
@@ -36,7 +37,8 @@ class Endpoint:
     ``retries`` times, after 0.5, 1, 2, ... seconds or as long as the server asks. ``api_key`` is the environment's ``OPENAI_API_KEY``
     by default, but for hosts of the machine itself. ``dimensions`` is passed on to models that can be shortened.
 
-    Raises EmbedError, with what the server said, when a request fails for good or returns something else than one vector for each text.
+    A server that sends the request elsewhere is not followed. Raises EmbedError, with what the server said, when a request fails for good
+    or returns something else than one vector for each text.
     """
 
     def __init__(
@@ -52,11 +54,11 @@ class Endpoint:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise InputError(f"the URL of an endpoint begins with http:// or https://, got {url!r}")
-        if batch < 1 or retries < 0:
-            raise InputError("batch is 1 or more, retries 0 or more")
         base = url.rstrip("/")
         self.url = base if base.endswith("/embeddings") else base + "/embeddings"
-        self.model, self.batch, self.timeout, self.retries, self.dimensions = model, batch, timeout, retries, dimensions
+        self.model, self.timeout = model, real("timeout", timeout, "seconds")
+        self.batch, self.retries = whole("batch", batch, 1), whole("retries", retries, 0)
+        self.dimensions = None if dimensions is None else whole("dimensions", dimensions, 1)
         self._key = api_key if api_key is not None else None if _is_local(self.url) else os.environ.get("OPENAI_API_KEY")
         self._wait = 0.5
 
@@ -79,9 +81,12 @@ class Endpoint:
         for attempt in range(self.retries + 1):
             last = attempt == self.retries
             try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                with _opener().open(request, timeout=self.timeout) as response:
                     return self._read(response.read(), len(texts))
             except urllib.error.HTTPError as error:
+                if 300 <= error.code < 400:
+                    there = error.headers.get("Location")
+                    raise EmbedError(f"{self.url} has moved to {there}: make the endpoint with that URL, if it is to have texts and key") from None
                 if last or error.code not in _PASSING:
                     raise EmbedError(f"{self.url} refused the request with status {error.code}: {_reason(error.read())}") from None
                 time.sleep(_seconds(error.headers.get("Retry-After"), self._wait * 2**attempt))
@@ -100,6 +105,17 @@ class Endpoint:
         if len(vectors) != count:
             raise EmbedError(f"{self.url} returned {len(vectors)} vectors for {count} texts")
         return vectors
+
+
+def _opener() -> Any:
+    """Opens URLs without going where another one sends it: the key and the texts are for the host that was named."""
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    return urllib.request.build_opener(Stay)
 
 
 def _numbers(embedding: Any) -> list[float]:
@@ -163,6 +179,7 @@ def register_embed(connection: Any, embed: Embed, *, cache: int = 1000, in_trans
     The vectors of the last ``cache`` texts are kept. A text that is not among them is refused while a transaction is open, because a
     call that takes long would keep others from writing; ``in_transaction=True`` allows it, for functions that compute locally.
     """
+    cache = whole("cache", cache, 0)
     kept: OrderedDict[str, bytes] = OrderedDict()
     lock = Lock()
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import FilterError, SchemaError
-from ._row_filter import BY_ROW, SUBSTRINGS, OfMetadata, Scope, has_row_operator, is_plain, of_row
+from ._row_filter import BY_ROW, LONGEST_PATTERN, SUBSTRINGS, Scope, has_row_operator, is_plain, of_row
+from ._row_filter import OfMetadata as OfMetadata
 from ._schema import Column, Schema, quote
 
 Sql = tuple[str, list[Any]]
@@ -27,6 +28,9 @@ COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$
 LISTS = ("$in", "$nin", "$contains_any", "$contains_all", "$between")
 #: Operators on the value of a key.
 OPERATORS = (*COMPARISONS, *LISTS, "$exists", "$contains", "$like", *BY_ROW, "$not")
+# Values of $in that are bound one by one.
+_LISTED = 100
+
 #: Operators between filters.
 CONDITIONS = ("$and", "$or", "$not")
 
@@ -109,7 +113,7 @@ def to_sql(where: Mapping[str, Any], schema: Schema, search: bool = False) -> Sq
 
 def value_of(key: str, schema: Schema) -> Sql:
     """The value of a declared column, the id, or a key of the metadata, and its parameters. Raises SchemaError where there is no such column."""
-    column = schema.by_name.get(key.lower())
+    column = schema.find(key)
     if column is not None and column.kind in ("key", "metadata", "stored", "text"):
         return column.quoted, []
     if column is not None or schema.json is None:
@@ -203,14 +207,25 @@ def _by_row(key: str, value: Mapping[str, Any], scope: Scope) -> Sql:
             sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
             sql = sql if operand else f"{sql} IS NOT TRUE"
         elif operator in SUBSTRINGS:
-            inside, more = _both(_terms({key: {"$like": f"%{operand}%"}}, scope))
-            text, texts = _extracted("json_extract", key, scope)
-            sql, more = f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
+            sql, more = _contained(key, operator, operand, scope)
         else:
             sql, more = _both(_terms({key: {operator: operand}}, scope))
         terms.append(sql)
         params += more
     return " AND ".join(terms), params
+
+
+def _contained(key: str, operator: str, operand: str, scope: Scope) -> Sql:
+    """A condition that a text of a path, or one of a list, contains another: narrowed inside the search where its pattern is not too long."""
+    text, texts = _extracted("json_extract", key, scope)
+    pattern = f"%{operand}%"
+    if len(pattern.encode("utf-8", "replace")) <= LONGEST_PATTERN:
+        inside, more = _both(_terms({key: {"$like": pattern}}, scope))
+        return f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
+    kind, kinds = _extracted("json_type", key, scope)
+    each = f"EXISTS (SELECT 1 FROM json_each({text}) WHERE type = 'text' AND {SUBSTRINGS[operator].format('value', '?')})"
+    sql = f"CASE {kind} WHEN 'text' THEN {SUBSTRINGS[operator].format(text, '?')} WHEN 'array' THEN {each} ELSE 0 END"
+    return sql, [*kinds, *texts, operand, *texts, operand]
 
 
 def _extracted(function: str, key: str, scope: Scope) -> Sql:
@@ -265,14 +280,32 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
     if operator in ("$in", "$nin"):
         values = list(operand)
         fitting = [_value(value) for value in values if value is not None and _fits(column, value)]
-        listed = f"{name} IN ({', '.join('?' * len(fitting))})" if len(fitting) <= 100 else f"{name} IN (SELECT value FROM json_each(?))"
-        bound = fitting if len(fitting) <= 100 else [json.dumps(fitting, ensure_ascii=False)]
-        sql = f"({listed} OR {name} IS NULL)" if None in values else listed
+        # No number is equal to one beyond all floats.
+        fitting = [value for value in fitting if not (isinstance(value, float) and math.isinf(value))]
+        members, bound = _members(fitting)
+        sql = f"({name} IN ({members}) OR {name} IS NULL)" if None in values else f"{name} IN ({members})"
         return (f"({sql}) IS NOT TRUE" if operator == "$nin" else sql), bound
     if operator == "$between":
         low, high = operand
         return (f"{name} BETWEEN ? AND ?", [_value(low), _value(high)]) if _fits(column, low) and _fits(column, high) else ("0", [])
     return (f"{name} {COMPARISONS[operator]} ?", [_value(operand)]) if _fits(column, operand) else ("0", [])
+
+
+def _members(values: list[Any]) -> Sql:
+    """What stands inside IN for a list: each value by itself, or all of a long one as JSON."""
+    if len(values) <= _LISTED:
+        return ", ".join("?" * len(values)), values
+    texts = [value for value in values if isinstance(value, str)]
+    if not any("\0" in text for text in texts):
+        return "SELECT value FROM json_each(?)", [json.dumps(values, ensure_ascii=False)]
+    # Some versions of SQLite, 3.40 among them, end a text of JSON at its NUL, so a mark that no text has stands for it there.
+    number = 0
+    while any(f"\1{number}\2" in text for text in texts):
+        number += 1
+    mark = f"\1{number}\2"
+    marked = [value.replace("\0", mark) if isinstance(value, str) else value for value in values]
+    whole = "CASE type WHEN 'text' THEN replace(value, ?, char(0)) ELSE value END"
+    return f"SELECT {whole} FROM json_each(?)", [mark, json.dumps(marked, ensure_ascii=False)]
 
 
 def _fits(column: Column, value: Any) -> bool:
@@ -287,8 +320,13 @@ def _fits(column: Column, value: Any) -> bool:
 
 
 def _value(value: Any) -> Any:
-    """What is bound: numbers beyond 64 bits as floats."""
-    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+    """What is bound: numbers beyond 64 bits as floats, those beyond all floats as an infinity."""
+    if not isinstance(value, int) or abs(value) < 2**63:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
@@ -303,13 +341,21 @@ def from_langchain(where: Mapping[str, Any]) -> OfMetadata:
             out[key] = {"$or": [from_langchain(inner) for inner in value]}
         elif key == "$not" and isinstance(value, Mapping):
             out[key] = from_langchain(value)
-        elif isinstance(value, Mapping) and "$ilike" in value:
-            if "$like" in value:
-                raise FilterError(f"where.{key}: $like and $ilike are one operator, give one of them")
-            out[key] = {("$like" if operator == "$ilike" else operator): operand for operator, operand in value.items()}
         else:
-            out[key] = value
+            out[key] = _operators_of_langchain(value, f"where.{key}")
     return out
+
+
+def _operators_of_langchain(value: Any, place: str) -> Any:
+    """The condition on a key, with the operators inside ``$not`` too."""
+    if not isinstance(value, Mapping):
+        return value
+    if "$ilike" in value and "$like" in value:
+        raise FilterError(f"{place}: $like and $ilike are one operator, give one of them")
+    return {
+        "$like" if operator == "$ilike" else operator: _operators_of_langchain(operand, f"{place}.$not") if operator == "$not" else operand
+        for operator, operand in value.items()
+    }
 
 
 _LLAMA_INDEX = {"==": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "in": "$in", "nin": "$nin"}

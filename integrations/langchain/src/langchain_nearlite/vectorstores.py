@@ -46,9 +46,9 @@ class NearliteVectorStore(VectorStore):
         self.collection = nearlite.Collection(self.connection, collection_name)
         self._create = dict(create or {})
         self._lock = threading.Lock()
-        self._made = collection_name.lower() in [name.lower() for name in nearlite.collections(self.connection)]
-        if self._made:
-            self._check_model()
+        # Whether the table has been seen. Another store or process may make it at any time.
+        self._seen = False
+        self._is_there()
 
     @property
     def embeddings(self) -> Embeddings:
@@ -76,13 +76,22 @@ class NearliteVectorStore(VectorStore):
                 "use that model, or add the documents to a new collection"
             )
 
+    def _is_there(self) -> bool:
+        """Whether the table is there; looks for it until it is, and then compares its model."""
+        if not self._seen and self.collection.name.lower() in map(str.lower, nearlite.collections(self.connection)):
+            self._check_model()
+            self._seen = True
+        return self._seen
+
     def _ready(self, dim: int) -> nearlite.Collection:
         """The collection, made for vectors of ``dim`` numbers if it is not there."""
         with self._lock:
-            if not self._made:
+            if not self._is_there():
                 options = {"dim": dim, "model": self._model(), **self._create}
                 self.collection.create_if_missing(**options)
-                self._made = True
+                # Another process may have been quicker.
+                self._check_model()
+                self._seen = True
         return self.collection
 
     # Writing.
@@ -141,7 +150,7 @@ class NearliteVectorStore(VectorStore):
 
     def delete(self, ids: Optional[list[str]] = None, *, filter: Filter = None, **kwargs: Any) -> Optional[bool]:
         """Deletes the documents of the ids, those that pass the filter, or, without either, all."""
-        if self._made:
+        if self._is_there():
             if ids is not None:
                 self.collection.delete(ids)
             else:
@@ -156,14 +165,14 @@ class NearliteVectorStore(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents of the ids that are there."""
-        return _documents(self.collection.get(list(ids))) if self._made else []
+        return _documents(self.collection.get(list(ids))) if self._is_there() else []
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """``get_by_ids`` as a coroutine."""
         return await _in_thread(self.get_by_ids, ids)
 
     def _found(self, filter: Filter, k: int, vector: Any = None, **options: Any) -> tuple[list[Document], Sequence[nearlite.Hit]]:
-        if not self._made:
+        if not self._is_there():
             return [], []
         where = None if filter is None else filters.from_langchain(filter)
         hits = self.collection.search(vector, where=where, k=k, **options)
@@ -199,7 +208,7 @@ class NearliteVectorStore(VectorStore):
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         """From distances to 0..1, where 1 is the most alike."""
-        metric = self.collection.schema.vector().metric if self._made else "cosine"
+        metric = self.collection.schema.vector().metric if self._is_there() else "cosine"
         if metric == "l2":
             return lambda distance: 1 / (1 + distance)
         if metric == "ip":

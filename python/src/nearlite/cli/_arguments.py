@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--table", help="the collection, made if it is not there (default: the name of the file)")
     add.add_argument("--format", choices=["jsonl", "csv", "parquet", "npy"], help="the format, where the name of the file does not say it")
     add.add_argument("--from-vec0", action="store_true", help="FILE is a database and a second argument the name of a table of sqlite-vec in it")
-    add.add_argument("--id", metavar="COLUMN", help="the column that is the key (default: id, _id, key or uuid; else the number of the row)")
+    add.add_argument("--id", metavar="COLUMN", help="the column that is the key (default: id, _id, key or uuid; else ids are made up)")
     add.add_argument("--text", metavar="COLUMNS", help="columns that are full text, by commas (default: columns with texts of several words)")
     add.add_argument("--vector", metavar="COLUMN", help="the column that is the vector (default: the one with lists of numbers)")
     add.add_argument("--columns", metavar="NAME:TYPE,...", help="declared columns of type text, int, real or bool; other keys are JSON metadata")

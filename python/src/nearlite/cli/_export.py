@@ -25,18 +25,19 @@ def run(given: Any) -> None:
     where = _open.where(given.where)
     total = docs.count(where)
     progress = Progress(total)
+    json_name = docs.schema.json.name if docs.schema.json is not None else "meta"
+    names = {json_name, docs.schema.id.name, *(column.name for column in docs.schema.columns if column.kind in ("key", "text", "vector"))}
     with _output(given.output) as file:
         if kind == "jsonl":
             for rows in docs.batches(_BATCH, where=where, include_vectors=not given.no_vectors):
                 for row in rows:
                     made = row.to_dict()
                     metadata = made.pop("metadata")
-                    # Keys of the metadata beside the columns, as import takes them; one that is a column's name stays inside.
-                    made.update({key: value for key, value in metadata.items() if key not in made})
-                    clash = {key: value for key, value in metadata.items() if made.get(key) is not value}
-                    if clash:
-                        made["meta"] = clash
-                    file.write(_line(row.id, {key: value for key, value in made.items() if value is not None}))
+                    # Keys of the metadata stand beside the columns, as import takes them, unless they would be taken for something else there.
+                    inside = {key: value for key, value in metadata.items() if key in names or value is None}
+                    made.update({key: value for key, value in metadata.items() if key not in inside})
+                    made = {key: value for key, value in made.items() if value is not None}
+                    file.write(_line(row.id, {**made, json_name: inside} if inside else made))
         elif kind == "parquet":
             _parquet(docs, given, where, file)
         else:

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .._schema import Schema
 from ._failure import Failure
 
 _KEYS = ("id", "_id", "key", "uuid")
+# Names of the key of a new table whose rows have none: the first that no column of the file has.
+_MADE_KEYS = ("id", "row_id", "import_id", "nearlite_id")
 _TYPES = {"text": str, "str": str, "int": int, "integer": int, "real": float, "float": float, "bool": bool, "boolean": bool}
 
 
 class Plan(NamedTuple):
-    """The columns of a file: the key, or None where rows are known by their numbers; the vector; texts; declared columns."""
+    """The columns of a file: the key, or None where it has none; the key of a new table; the vector; texts; declared columns."""
 
     key: str | None
+    #: None for a table without a key, whose ids are rowids.
+    table_key: str | None
     key_type: type
     vector: str | None
     dim: int
     texts: list[str]
     columns: dict[str, type]
-    #: Values are texts that stand for numbers, as in CSV.
-    untyped: bool
+    #: Columns of texts that all stand for numbers or truth, as in CSV.
+    typed: frozenset[str]
 
 
-def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool) -> Plan:
-    """The plan for a file, from its first rows and the arguments of the command."""
+def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Schema | None = None) -> Plan:
+    """The plan for a file, from its first rows, the arguments of the command, and the columns of the table if it is there."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     values = {name: [row[name] for row in rows if name in row and row[name] is not None] for name in names}
     for wanted in [given.id, given.vector, *(given.text.split(",") if given.text else [])]:
         if wanted and wanted not in values:
             raise Failure(f"the file has no column {wanted!r} in its first {len(rows)} rows; it has {', '.join(names) or 'none'}")
-    key = given.id or next((name for name in _KEYS if name in values and _is_key(values[name], len(rows))), None)
+    key = given.id or _key(values, len(rows), untyped, schema)
     vector = given.vector or next((name for name in names if name != key and _dim(values[name])), None)
     dim = _dim(values[vector]) if vector else 0
     if vector and not dim:
@@ -45,7 +51,23 @@ def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool) -> Plan:
         kinds = {name: _kind(values[name], untyped) for name in rest if name not in texts}
         columns = {name: kind for name, kind in kinds.items() if kind is not None and name.replace("_", "").isalnum() and name not in _RESERVED}
     key_type = int if key and _kind(values[key], untyped) is int else str
-    return Plan(key, key_type, vector, dim, texts, columns, untyped)
+    taken = {name.lower() for name in names}
+    table_key = key or next((name for name in _MADE_KEYS if name not in taken), _MADE_KEYS[-1])
+    # Of one column all values stand for something or none does: half of them converted could not be compared with the others.
+    stands = {name for name in names if untyped and name not in texts and all(not isinstance(scalar(value), str) for value in values[name])}
+    typed = frozenset(stands if given.columns is None else stands.union(columns))
+    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, typed)
+
+
+def _key(values: dict[str, list[Any]], count: int, untyped: bool, schema: Schema | None) -> str | None:
+    """The column that is the key: that of the table, else one whose name says it and whose values differ."""
+    if schema is not None and schema.id.name in values:
+        return schema.id.name
+    # What export writes of a table without a key.
+    if schema is None and "rowid" in values and _is_key(values["rowid"], count) and _kind(values["rowid"], untyped) is int:
+        return "rowid"
+    taken = schema.by_name if schema is not None else ()
+    return next((name for name in _KEYS if name in values and name not in taken and _is_key(values[name], count)), None)
 
 
 # Names of hidden columns: such keys stay in the JSON metadata.
@@ -79,6 +101,8 @@ def _kind(values: Sequence[Any], untyped: bool) -> type | None:
     kinds = {type(scalar(value)) if untyped else type(value) for value in values}
     if kinds == {int, float}:
         return float
+    if untyped and str in kinds:
+        return str
     found = kinds.pop() if len(kinds) == 1 else None
     if found is int and any(abs(int(value)) >= 2**63 for value in values):
         return None
@@ -112,20 +136,16 @@ def numbers(value: Any) -> Any:
 
 
 def scalar(text: Any) -> Any:
-    """What a field of a CSV file stands for."""
+    """What a field of a CSV file stands for: a number where that comes back as it was written, so neither 007 nor 1.10, 1_000 or +49; truth."""
     if not isinstance(text, str):
         return text
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    digits = lowered.lstrip("+-")
-    if digits[:1] == "0" and len(digits) > 1 and digits.isdigit():
-        # 007 is no number: it would not come back as it was.
-        return text
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
-            if digits[:1].isdigit() or digits[:1] == ".":
-                return kind(lowered)
+            found = kind(text)
         except ValueError:
             continue
+        if repr(found) == text and math.isfinite(found):
+            return found
     return text

@@ -48,8 +48,7 @@ def run(given: Any, path: str, name: str) -> None:
     name, columns = found[0], parse(declared[1])
     total = source.execute(f"SELECT count(*) FROM {quote(name + '_rowids')}").fetchone()[0]
     target = _target(given, given.table or name, columns)
-    key = target.schema.key
-    assert key is not None
+    key = target.schema.id
     progress, written, skipped = Progress(total), 0, 0
     batch: list[dict[str, Any]] = []
 

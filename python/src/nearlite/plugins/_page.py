@@ -139,7 +139,7 @@ def _search(connection: Any, table: str, given: dict[str, str]) -> dict[str, Any
     known = [name for name in ("distance", "vector_rank", "bm25", "text_rank") if any(getattr(hit, name) is not None for hit in hits)]
     measures = [*shown_always, *known]
     keys = list(dict.fromkeys(key for hit in hits for key in hit.metadata))[:12]
-    key = docs.schema.key.name if docs.schema.key is not None else "rowid"
+    key = docs.schema.id.name
     names = [("", "number"), (key, ""), *((name.replace("_", " "), "number") for name in measures), ("text", ""), *((name, "") for name in keys)]
     return {
         "names": names,

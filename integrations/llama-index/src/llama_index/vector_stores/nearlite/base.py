@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ _T = TypeVar("_T")
 
 # What LlamaIndex adds to the metadata of each node: columns of their own, of which one is filtered by.
 _OWN = {"ref_doc_id": "TEXT", "_node_type": "TEXT UNINDEXED", "_node_content": "TEXT UNINDEXED"}
+# Copies of ref_doc_id, which are not stored: filters by them are filters by ref_doc_id where a node has no key of that name itself.
 _COPIES = ("document_id", "doc_id")
 
 
@@ -52,7 +54,7 @@ class NearliteVectorStore(BasePydanticVectorStore):
     _collection: nearlite.Collection = PrivateAttr()
     _create: dict[str, Any] = PrivateAttr()
     _owns: bool = PrivateAttr()
-    _made: bool = PrivateAttr()
+    _seen: bool = PrivateAttr()
     _lock: Any = PrivateAttr()
 
     def __init__(
@@ -69,7 +71,8 @@ class NearliteVectorStore(BasePydanticVectorStore):
         self._collection = nearlite.Collection(self._connection, collection_name)
         self._create = dict(create or {})
         self._lock = threading.Lock()
-        self._made = collection_name.lower() in [name.lower() for name in nearlite.collections(self._connection)]
+        # Whether the table has been seen. Another store or process may make it at any time.
+        self._seen = False
 
     @classmethod
     def class_name(cls) -> str:
@@ -104,18 +107,24 @@ class NearliteVectorStore(BasePydanticVectorStore):
         )
         return [node.node_id for node in nodes]
 
+    def _is_there(self) -> bool:
+        """Whether the table is there; looks for it until it is."""
+        if not self._seen:
+            self._seen = self.collection_name.lower() in map(str.lower, nearlite.collections(self._connection))
+        return self._seen
+
     def _ready(self, dim: int) -> nearlite.Collection:
         with self._lock:
-            if not self._made:
+            if not self._is_there():
                 options = {"dim": dim, **self._create}
                 options["columns"] = {**options.get("columns", {}), **_OWN}
                 self._collection.create_if_missing(**options)
-                self._made = True
+                self._seen = True
         return self._collection
 
     def get_nodes(self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None) -> list[BaseNode]:
         """The nodes of the ids that pass the filters; all without either."""
-        if not self._made:
+        if not self._is_there():
             return []
         where = _where(filters)
         rows = self._collection.get(node_ids, where=where) if node_ids is not None else self._collection.get(where=where or {})
@@ -123,12 +132,12 @@ class NearliteVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Deletes the nodes of a document."""
-        if self._made:
+        if self._is_there():
             self._collection.delete(where={"ref_doc_id": ref_doc_id})
 
     def delete_nodes(self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None, **delete_kwargs: Any) -> None:
         """Deletes the nodes of the ids that pass the filters; none without either."""
-        if not self._made or (node_ids is None and filters is None):
+        if not self._is_there() or (node_ids is None and filters is None):
             return
         where = _where(filters) or {}
         if node_ids is not None:
@@ -137,12 +146,12 @@ class NearliteVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Deletes all nodes."""
-        if self._made:
+        if self._is_there():
             self._collection.delete(where={})
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The nodes that a query finds, best first. ``kwargs`` go to ``nearlite.Collection.search``."""
-        if not self._made:
+        if not self._is_there():
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
         mode, k = query.mode, query.similarity_top_k
         options: dict[str, Any] = {"where": _where(query.filters, query.doc_ids, query.node_ids)}
@@ -201,6 +210,8 @@ def _metadata(node: BaseNode) -> dict[str, Any]:
     metadata = node_to_metadata_dict(node, remove_text=True, flat_metadata=False)
     for name in _COPIES:
         metadata.pop(name, None)
+        if name in node.metadata:
+            metadata[name] = json.loads(metadata["_node_content"])["metadata"][name]
     return metadata
 
 
@@ -209,7 +220,7 @@ def _node(row: nearlite.Row) -> BaseNode:
 
 
 def _where(given: Optional[MetadataFilters], documents: Optional[list[str]] = None, nodes: Optional[list[str]] = None) -> Optional[dict[str, Any]]:
-    parts: list[dict[str, Any]] = [] if given is None else [filters.from_llama_index(given)]
+    parts: list[dict[str, Any]] = [] if given is None else [_with_copies(filters.from_llama_index(given))]
     # Retrievers pass empty lists where nothing was asked for.
     if documents:
         parts.append({"ref_doc_id": {"$in": list(documents)}})
@@ -218,6 +229,21 @@ def _where(given: Optional[MetadataFilters], documents: Optional[list[str]] = No
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else {"$and": [part for part in parts if part] or [{}]}
+
+
+def _with_copies(where: Mapping[str, Any]) -> filters.OfMetadata:
+    """The filter with what its conditions on copies of ref_doc_id mean."""
+    parts: list[filters.OfMetadata] = []
+    for key, value in where.items():
+        if key in ("$and", "$or"):
+            value = [_with_copies(inner) for inner in value]
+        elif key == "$not":
+            value = _with_copies(value)
+        elif key in _COPIES:
+            own, copied = [{key: {"$exists": True}}, {key: value}], [{key: {"$exists": False}}, {"ref_doc_id": value}]
+            key, value = "$or", [filters.OfMetadata({"$and": list(map(filters.OfMetadata, both))}) for both in (own, copied)]
+        parts.append(filters.OfMetadata({key: value}))
+    return parts[0] if len(parts) == 1 else filters.OfMetadata({"$and": parts} if parts else {})
 
 
 def _text(query: VectorStoreQuery) -> str:
