@@ -77,15 +77,12 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             shared.upkeep.commanded(table);
             Ok(())
         }
-        "merge" => {
-            shared.atomically(|| {
-                maintenance::settle(on.storage, on.conn)?;
-                collection::seal(on, false, &mut go_on)?;
-                let site = Site { on, settings: &settings };
-                collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
-            })?;
-            shared.upkeep.rebuilt(on)
-        }
+        "merge" => build(shared, || {
+            maintenance::settle(on.storage, on.conn)?;
+            collection::seal(on, false, &mut go_on)?;
+            let site = Site { on, settings: &settings };
+            collection::automerge(&site, usize::MAX, &mut go_on).map(drop)
+        }),
         "maintain" => {
             let (task, budget) = match argument {
                 ValueRef::Null => (Task::Keep(Zeal::Thorough), None),
@@ -111,14 +108,8 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
                 "{table}: alter takes a text: INSERT INTO {table}({table}, {rank}) VALUES('alter', 'ADD COLUMN year INTEGER')"
             ))),
         },
-        "optimize" => {
-            shared.atomically(|| collection::optimize(on, &settings, &mut go_on))?;
-            shared.upkeep.rebuilt(on)
-        }
-        "rebuild" => {
-            shared.atomically(|| collection::rebuild(on, &mut go_on))?;
-            shared.upkeep.rebuilt(on)
-        }
+        "optimize" => build(shared, || collection::optimize(on, &settings, &mut go_on)),
+        "rebuild" => build(shared, || collection::rebuild(on, &mut go_on)),
         "integrity-check" => {
             let defects = collection::verify(shared.on(), &settings)?;
             if defects.is_empty() { Ok(()) } else { Err(Error::corrupt(table, defects.join("; "))) }
@@ -132,6 +123,16 @@ pub fn run(shared: &TableState, command: ValueRef<'_>, argument: ValueRef<'_>) -
             )))
         }
     }
+}
+
+/// Builds the index again, as a whole or not at all, and ends what was being built of it.
+fn build(shared: &TableState, job: impl FnOnce() -> Result<()>) -> Result<()> {
+    let claims = shared.atomically(|| {
+        job()?;
+        maintenance::tokens(shared.on())
+    })?;
+    shared.upkeep.rebuilt(shared.table(), &claims);
+    Ok(())
 }
 
 fn needs_value(table: &str, rank: &str, setting: &str) -> Error {

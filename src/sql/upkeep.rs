@@ -6,6 +6,7 @@ use crate::collection::Connected;
 use crate::collection::maintenance::{self, Memo, Place, Site, Stay};
 use crate::error::{Error, Result};
 use crate::schema::Schema;
+use crate::storage::Token;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -143,9 +144,9 @@ impl Upkeep {
         maintenance::has_jobs(site, self.stay.place())
     }
 
-    /// A command has built everything again: what was begun before is not gone on with.
-    pub fn rebuilt(&self, on: Connected<'_>) -> Result<()> {
-        maintenance::forget_ended(on, self.stay.place())
+    /// A command has built everything again and left these claims: what was begun before is not gone on with.
+    pub fn rebuilt(&self, table: &str, claims: &[Token]) {
+        maintenance::forget_ended(self.stay.place(), table, claims);
     }
 
     /// Its table is being renamed.

@@ -221,13 +221,9 @@ pub fn has_jobs(site: &Site<'_>, place: &Place) -> Result<bool> {
     Ok(claims.iter().any(|claim| registry::find(&claim.token, place).is_some()))
 }
 
-/// Forgets the jobs of a table at `place` that were ended by a command.
-///
-/// # Errors
-/// Those of reading the claims.
-pub fn forget_ended(on: Connected<'_>, place: &Place) -> Result<()> {
-    registry::keep(place, &on.storage.table, &tokens(on)?);
-    Ok(())
+/// Forgets the jobs of a table at `place` that were ended by a command, which left these claims.
+pub fn forget_ended(place: &Place, table: &str, claims: &[Token]) {
+    registry::keep(place, table, claims);
 }
 
 /// The jobs of a table at `place` stay with it, which is being renamed. What cannot be read has none.
@@ -235,7 +231,11 @@ pub fn rename_jobs(on: Connected<'_>, place: &Place, new: &str) {
     registry::name(place, new, &tokens(on).unwrap_or_default());
 }
 
-fn tokens(on: Connected<'_>) -> Result<Vec<Token>> {
+/// The tokens of all claims of a table.
+///
+/// # Errors
+/// Those of reading them.
+pub fn tokens(on: Connected<'_>) -> Result<Vec<Token>> {
     Ok(on.storage.claims(on.conn)?.iter().map(|claim| claim.token).collect())
 }
 
