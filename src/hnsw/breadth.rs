@@ -7,7 +7,7 @@
 
 use super::index::VectorIndex;
 use super::layout::USUAL_BREADTH as USUAL;
-use super::{Rows, SearchStats, Wanted, parallel};
+use super::{Outcome, Rows, SearchStats, Wanted, parallel};
 use crate::error::{Error, Result};
 use crate::schema::VectorSpec;
 use crate::vector::{aligned, metric};
@@ -25,10 +25,17 @@ const FEWER: f64 = 1.45;
 /// Breadth helps no more where two steps leave a larger share than this of what was missed.
 const STALLED: f64 = 0.9;
 
-/// Rows asked, at most and at the start; one in `APART` of a smaller index.
-const SAMPLE: usize = 512;
+/// Rows asked at the start.
 const FIRST: usize = 128;
-const APART: usize = 64;
+/// Rows asked at most, and rows of the index for each of them: where scans find what is near them, and where walks do. What
+/// walks of 400,000 mixtures of embeddings miss is known to .004 by 512 rows, which is a factor of two in breadth, and to .002 by 2,048.
+const SCANNED: (usize, usize) = (512, 64);
+const WALKED: (usize, usize) = (2_048, 128);
+/// Breadth of a walk that finds what is near a row of the index, which it may use. It takes a tenth of the time of a scan of a
+/// million rows.
+const BROAD: usize = 1_024;
+/// Share of the nearest rows that such walks do not find, as it is counted: .003 to .006 of mixtures of embeddings.
+const UNFOUND: f64 = 0.003;
 const NEAREST: usize = 10;
 /// Share of the nearest rows that walks may miss. Queries that are not in the index miss .002 fewer in a graph that was built by
 /// insertions, and up to .004 more in one that was joined.
@@ -41,6 +48,13 @@ struct Asked {
     limit: f64,
     /// How many of the ten the last walk missed.
     missed: usize,
+}
+
+/// What becomes of the node of the row that is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Own {
+    PassedOver,
+    Used,
 }
 
 /// The index and what its rows are.
@@ -70,22 +84,34 @@ pub(super) fn measure(
         return Ok(USUAL);
     }
     go_on()?;
-    let (first, others) = sample.split_at_mut(FIRST);
+    let first = &mut sample[..FIRST];
     check.scan(first);
-    let few = check.missed(first, USUAL);
+    let few = check.missed(first, USUAL, Own::PassedOver);
     if few.mean + 2.0 * few.error <= MISSED {
         return Ok(USUAL);
     }
     go_on()?;
-    check.scan(others);
+    // What not even a broad walk from the row itself finds is no reason to walk more broadly: of embeddings that is much around a few
+    // rows. Of noise it is one here and there, which such walks would find: then all rows are scanned, fewer of them.
+    let mut unfound = 0.0;
+    if !check.is_scanned(BROAD) && check.is_found_but_for_few(first) {
+        let broad = |query: &[f32], wanted: Wanted<'_>, stats: &mut SearchStats| {
+            index.search(query, Wanted { ef: BROAD, ..wanted }, stats)
+        };
+        check.reach(&mut sample, broad);
+        unfound = UNFOUND;
+    } else {
+        sample.truncate(SCANNED.0);
+        check.scan(&mut sample[FIRST..]);
+    }
     // Missed by a walk of each step, at most.
     let mut most = |step: usize| -> Result<f64> {
         go_on()?;
         if check.is_scanned(STEPS[step]) {
             return Ok(0.0);
         }
-        let missed = check.missed(&mut sample, STEPS[step]);
-        Ok(missed.mean + missed.error)
+        let missed = check.missed(&mut sample, STEPS[step], Own::PassedOver);
+        Ok(missed.mean + missed.error + unfound)
     };
     Ok(STEPS[choose(&mut most)?])
 }
@@ -145,7 +171,8 @@ impl Check<'_> {
         let shared = [&index.layout.slots, &index.layout.heads, &index.layout.members];
         shared.iter().flat_map(|range| index.u32s(range)).for_each(|ord| fit.remove(*ord));
         fit.remove(index.header.entry);
-        let count = (fit.count() / APART).clamp(FIRST, SAMPLE);
+        let of = |(most, apart): (usize, usize)| (fit.count() / apart).clamp(FIRST, most);
+        let count = of(SCANNED).max(of(WALKED));
         let mut chosen = BinaryHeap::with_capacity(count + 1);
         for ord in fit.iter() {
             chosen.push((crc32fast::hash(aligned::as_bytes(self.vector(ord))), ord));
@@ -169,12 +196,20 @@ impl Check<'_> {
         parallel::each(&mut vec![(); self.threads.max(1)], sample, 4, |(), _, asked| job(asked));
     }
 
-    /// Finds how far the ten nearest rows of each reach.
+    /// Finds how far the ten nearest rows of each reach, by scans.
     fn scan(&self, sample: &mut [Asked]) {
+        self.reach(sample, |query, wanted, stats| self.index.scan_near(query, wanted, None, stats));
+    }
+
+    /// The same by any search.
+    fn reach(
+        &self,
+        sample: &mut [Asked],
+        search: impl Fn(&[f32], Wanted<'_>, &mut SearchStats) -> Outcome + Sync,
+    ) {
         let wanted = Wanted::nearest(self.index.rerank_width(NEAREST + 1), 0);
         self.each(sample, |asked| {
-            let query = self.vector(asked.ord);
-            let near = self.index.scan_near(query, wanted, None, &mut SearchStats::default());
+            let near = search(self.vector(asked.ord), wanted, &mut SearchStats::default());
             let others = near.candidates.iter().filter(|near| near.ord != asked.ord);
             let mut distances: Vec<f64> = others.map(|near| self.distance(asked.ord, near.ord)).collect();
             distances.sort_unstable_by(f64::total_cmp);
@@ -182,16 +217,26 @@ impl Check<'_> {
         });
     }
 
-    /// What walks of this breadth miss that pass over the row itself.
-    fn missed(&self, sample: &mut [Asked], breadth: usize) -> Missed {
-        let wanted = Wanted::nearest(self.index.rerank_width(NEAREST), breadth);
+    /// Whether broad walks from the rows themselves miss next to nothing but around one row in 16.
+    fn is_found_but_for_few(&self, first: &mut [Asked]) -> bool {
+        self.missed(first, BROAD, Own::Used);
+        let mut missed: Vec<usize> = first.iter().map(|asked| asked.missed).collect();
+        missed.sort_unstable();
+        let all_but_few: usize = missed[..first.len() - first.len() / 16].iter().sum();
+        all_but_few as f64 <= MISSED / 4.0 * (NEAREST * first.len()) as f64
+    }
+
+    /// What walks of this breadth miss.
+    fn missed(&self, sample: &mut [Asked], breadth: usize, own: Own) -> Missed {
+        let wanted =
+            Wanted::nearest(self.index.rerank_width(NEAREST + usize::from(own == Own::Used)), breadth);
         self.each(sample, |asked| {
             let query = self.vector(asked.ord);
-            let mut stats = SearchStats::default();
-            let near = self.index.search_around(query, wanted, Some(asked.ord), &mut stats);
-            let right = |ord: u32| self.distance(asked.ord, ord) <= asked.limit;
-            asked.missed =
-                NEAREST.saturating_sub(near.candidates.iter().filter(|near| right(near.ord)).count());
+            let without = (own == Own::PassedOver).then_some(asked.ord);
+            let near = self.index.search_around(query, wanted, without, &mut SearchStats::default());
+            let others = near.candidates.iter().filter(|near| near.ord != asked.ord);
+            let right = others.filter(|near| self.distance(asked.ord, near.ord) <= asked.limit).count();
+            asked.missed = NEAREST.saturating_sub(right);
         });
         let count = sample.len() as f64;
         let sum: usize = sample.iter().map(|asked| asked.missed).sum();
