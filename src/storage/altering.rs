@@ -42,11 +42,12 @@ impl Storage {
         run(conn, &sql, [])?;
         if let Alteration::Add(
             Column { name, kind: ColumnKind::Unindexed, .. },
-            Some(whole @ value::Value::Real(_)),
+            Some(fill @ value::Value::Real(real)),
         ) = change
+            && real.fract() == 0.0
         {
-            // As a DEFAULT it would be an INTEGER to SQLite before 3.41, if it is a whole number.
-            run(conn, &format!("UPDATE {} SET {} = ?1", self.name("rows"), quoted(name)), [whole])?;
+            // As a DEFAULT it would be an INTEGER to SQLite before 3.41.
+            run(conn, &format!("UPDATE {} SET {} = ?1", self.name("rows"), quoted(name)), [fill])?;
         }
         Ok(())
     }
