@@ -18,6 +18,13 @@ fn builders() -> usize {
     names.filter(|name| name.trim() == "nearlite").count()
 }
 
+fn opened() -> (tempfile::TempDir, Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = open(&folder.path().join("builders.db"));
+    conn.execute_batch("PRAGMA synchronous = off").unwrap();
+    (folder, conn)
+}
+
 fn create(conn: &Connection, table: &str) {
     conn.execute_batch(&format!(
         "CREATE VIRTUAL TABLE {table} USING nearlite(v VECTOR(8));
@@ -55,9 +62,7 @@ fn wait_for_none() {
 #[test]
 fn a_table_that_is_dropped_takes_its_builders_along() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
-    let conn = open(&folder.path().join("dropped.db"));
-    conn.execute_batch("PRAGMA synchronous = off").unwrap();
+    let (_folder, conn) = opened();
     let mut noise = Noise(1);
     for _ in 0..3 {
         create(&conn, "docs");
@@ -70,9 +75,7 @@ fn a_table_that_is_dropped_takes_its_builders_along() {
 #[test]
 fn a_command_that_builds_everything_ends_what_was_begun_under_another_name() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
-    let conn = open(&folder.path().join("renamed.db"));
-    conn.execute_batch("PRAGMA synchronous = off").unwrap();
+    let (_folder, conn) = opened();
     let mut noise = Noise(2);
     for (at, command) in ["optimize", "merge", "rebuild"].iter().enumerate() {
         create(&conn, &format!("t{at}"));
@@ -87,9 +90,7 @@ fn a_command_that_builds_everything_ends_what_was_begun_under_another_name() {
 #[test]
 fn a_table_of_an_old_name_leaves_the_work_of_the_one_that_had_it_alone() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
-    let conn = open(&folder.path().join("name.db"));
-    conn.execute_batch("PRAGMA synchronous = off").unwrap();
+    let (_folder, conn) = opened();
     let mut noise = Noise(3);
     create(&conn, "docs");
     begin(&conn, "docs", &mut noise);
