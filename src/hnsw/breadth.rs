@@ -31,10 +31,11 @@ const FIRST: usize = 128;
 /// walks of 400,000 mixtures of embeddings miss is known to .004 by 512 rows, which is a factor of two in breadth, and to .002 by 2,048.
 const SCANNED: (usize, usize) = (512, 64);
 const WALKED: (usize, usize) = (2_048, 128);
-/// Breadth of a walk that finds what is near a row of the index, which it may use. It takes a tenth of the time of a scan of a
-/// million rows.
+/// Breadth of a walk that finds what is near a row of the index, which it may use. By [`SCANNED_ROWS`] it costs as much as a scan of
+/// 23,000 rows.
 const BROAD: usize = 1_024;
-/// Share of the nearest rows that such walks do not find, as it is counted: .003 to .006 of mixtures of embeddings.
+/// Share of the nearest rows that is counted for what such walks do not find. With it the recall of other queries is .985 for 100,000,
+/// 400,000 and 730,150 mixtures of embeddings, without it .982, .985 and .979.
 const UNFOUND: f64 = 0.003;
 const NEAREST: usize = 10;
 /// Share of the nearest rows that walks may miss. Queries that are not in the index miss .002 fewer in a graph that was built by
