@@ -100,6 +100,7 @@ mod bitmap;
 mod collection;
 mod columns;
 mod courier;
+mod crew;
 mod error;
 mod hnsw;
 mod json;

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Types that any module may name.
-const LEAVES: [&str; 11] = [
+const LEAVES: [&str; 12] = [
     "courier",
+    "crew",
     "error",
     "limits",
     "memory",

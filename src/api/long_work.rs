@@ -24,6 +24,9 @@ const TRIES: usize = 3;
 /// Between two looks at a builder.
 const NAP: Duration = Duration::from_millis(2);
 
+/// How long it waits for a builder, which has all threads meanwhile, before it looks at the progress.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// Work that may take minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Long {
@@ -103,7 +106,7 @@ impl<D: Access> Collection<D> {
                     Err(Error::Interrupted)
                 };
             }
-            if done != Done::Worked {
+            if done != Done::Worked && !watch.wait(PATIENCE) {
                 std::thread::sleep(NAP);
             }
         }

@@ -1,7 +1,7 @@
 //! Runs one job for each element of a slice on a few threads. The result of an element may depend on the element only,
 //! so the number of threads never shows.
 
-use crate::memory;
+use crate::crew;
 use parking_lot::Mutex;
 use std::thread::Builder;
 
@@ -27,7 +27,7 @@ pub(super) fn each<W: Send, T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        let most = memory::threads(others.len());
+        let most = crew::others(others.len());
         for worker in others.iter_mut().take(most) {
             // Where the system has no more threads, fewer do the work.
             if Builder::new().spawn_scoped(scope, || run(worker)).is_err() {

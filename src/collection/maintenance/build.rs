@@ -7,6 +7,7 @@ use super::super::permits::{self, Permits};
 use super::gate::Gate;
 use crate::bitmap::Bitmap;
 use crate::columns::Columns;
+use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::hnsw::{Part, Rows, VectorIndex};
 use crate::memory;
@@ -247,6 +248,9 @@ pub struct Build {
     gate: Arc<Gate<Result<Built>>>,
     /// Rows that are in the graph of the column at hand, and all.
     counts: Arc<(AtomicUsize, AtomicUsize)>,
+    crew: Arc<Crew>,
+    /// The most threads that it uses.
+    most: usize,
     process: u32,
 }
 
@@ -264,8 +268,12 @@ impl Build {
         let gate = Arc::new(Gate::new(free));
         let builder = Arc::clone(&gate);
         let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
-        // One that runs beside the application leaves it half of the machine.
-        let most = allowed.min(if free { permits::total().div_ceil(2) } else { permits::total() });
+        let most = allowed.min(permits::total());
+        // One that runs beside the application leaves it half of the machine, but for threads that wait for it. One that does a
+        // batch for each commit works while that commit waits, and keeps nobody from work while it stands.
+        let permits = free.then(|| Permits::up_to(most.min(permits::total().div_ceil(2))));
+        let crew = Arc::new(Crew::new(permits.as_ref().map_or(most, Permits::count)));
+        let led = Arc::clone(&crew);
         let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(ingredients.rowids.len())));
         let shown = Arc::clone(&counts);
         let run = move || {
@@ -275,12 +283,10 @@ impl Build {
                 builder.pass()
             };
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                // One that does a batch for each commit works while that commit waits, and keeps nobody from work while it stands.
-                let permits = free.then(|| Permits::up_to(most));
-                let threads = permits.as_ref().map_or(most, Permits::count);
+                let _held = (permits, led.lead());
                 let gate = Arc::clone(&builder);
                 let waits: GoOn = Arc::new(move || gate.pass());
-                make(ingredients, threads, &waits, &mut pass)
+                make(ingredients, most, &waits, &mut pass)
             }));
             if free {
                 RUNNING.fetch_sub(1, Ordering::Relaxed);
@@ -298,7 +304,7 @@ impl Build {
             }
             return Err(Error::Value(format!("no thread for maintenance: {error}")));
         }
-        Ok(Self { gate, counts, process: std::process::id() })
+        Ok(Self { gate, counts, crew, most, process: std::process::id() })
     }
 
     /// Rows that are done, and all.
@@ -315,9 +321,12 @@ impl Build {
         }
     }
 
-    /// Waits until it has ended, but no longer than this.
+    /// Waits until it has ended, but no longer than this. Meanwhile it may use what this thread leaves idle.
     pub fn wait(&self, patience: Duration) {
         if self.is_ours() {
+            let spare = self.most.saturating_sub(self.crew.size());
+            let more = (spare > 0).then(|| Permits::up_to(spare));
+            let _joined = more.as_ref().map(|more| self.crew.join(more.count()));
             self.gate.wait_for_end(patience);
         }
     }
@@ -336,5 +345,31 @@ impl Build {
 impl Drop for Build {
     fn drop(&mut self) {
         self.gate.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn whoever_waits_for_a_build_lends_it_threads() {
+        let (gate, counts) = (Arc::new(Gate::new(true)), Arc::default());
+        let build =
+            Build { gate, counts, crew: Arc::new(Crew::new(1)), most: 4, process: std::process::id() };
+        let seen = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !seen.load(Ordering::Relaxed) {
+                    build.wait(Duration::from_millis(1));
+                }
+            });
+            while build.crew.size() == 1 {
+                std::thread::yield_now();
+            }
+            seen.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(build.crew.size(), 1);
     }
 }

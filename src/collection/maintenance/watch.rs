@@ -7,6 +7,7 @@ use crate::storage::{Storage, Token};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A job that was begun.
 pub struct Watch {
@@ -29,6 +30,14 @@ impl Watch {
     /// Whether its segment has taken its place, in a transaction that was committed.
     pub fn is_done(&self) -> bool {
         self.job.lock().is_done()
+    }
+
+    /// Waits for its builder, but no longer than this. False: it has none at work.
+    pub fn wait(&self, patience: Duration) -> bool {
+        let job = self.job.lock();
+        let builds = job.is_building();
+        job.wait(patience);
+        builds
     }
 
     /// The next slice gives it up.

@@ -4,6 +4,7 @@ use super::quantizer::{Kind, Quantizer};
 use super::signs::{SignTable, Signs};
 use super::view::View;
 use crate::bitmap::Bitmap;
+use crate::crew;
 use crate::error::Result;
 use crate::memory;
 use crate::vector::aligned::{self, Block};
@@ -162,7 +163,7 @@ impl CodeSet {
         let parts: Vec<[f32; 4]> = std::thread::scope(|scope| {
             // Where the system has no more threads, fewer do the work.
             let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
-            let others: Vec<_> = (0..memory::threads(threads.saturating_sub(1))).map_while(spawn).collect();
+            let others: Vec<_> = (0..crew::others(threads.saturating_sub(1))).map_while(spawn).collect();
             let mut parts = vec![work()];
             let join = |other: std::thread::ScopedJoinHandle<'_, _>| match other.join() {
                 Ok(part) => part,
