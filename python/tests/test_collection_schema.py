@@ -204,3 +204,18 @@ def test_the_async_twins(docs):
         assert (await docs.aoptimize())["segments"] == 1 and isinstance(await docs.arelease(), int)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("text", [None, [], ()])
+def test_a_collection_may_have_no_text_column(db, text):
+    docs = nearlite.Collection(db, "vectors").create(dim=2, text=text)
+    docs.add(ids=["a"], vectors=[[1, 0]])
+    assert docs.search([1, 0]).ids == ["a"] and docs.schema.texts == ()
+    with pytest.raises(nearlite.SchemaError, match="has no text column"):
+        docs.search(text="owl")
+
+
+@pytest.mark.parametrize("text", [5, [5], ["body", None]])
+def test_a_name_of_a_text_column_that_is_none_is_told(db, text):
+    with pytest.raises(nearlite.InputError, match="text is the name of a text column"):
+        nearlite.Collection(db, "docs").create(dim=2, text=text)

@@ -25,7 +25,7 @@ def declaration(
     target: str,
     *,
     dim: int | Mapping[str, int] | None,
-    text: str | Iterable[str] | Mapping[str, float],
+    text: str | Iterable[str] | Mapping[str, float] | None,
     columns: Mapping[str, type | str],
     key: str | None,
     key_type: type,
@@ -48,8 +48,7 @@ def declaration(
         if key_type not in (str, int):
             raise InputError(f"key_type is str or int, got {key_type!r}")
         parts.append(f"{quote(key)} {_TYPES[key_type]} PRIMARY KEY")
-    weights: Mapping[str, Any] = text if isinstance(text, Mapping) else dict.fromkeys([text] if isinstance(text, str) else text)
-    for name, weight in weights.items():
+    for name, weight in _texts(text).items():
         parts.append(f"{quote(name)} TEXT FULLTEXT" + ("" if weight is None else f" WEIGHT {_number(name, weight)}"))
     for name, kind in columns.items():
         parts.append(f"{quote(name)} {_type(name, kind)}")
@@ -89,6 +88,18 @@ def setting_value(value: Any) -> Any:
         return "".join(f"{word}," for word in value)
     value = unboxed(value)
     return int(value) if isinstance(value, bool) else value
+
+
+def _texts(text: str | Iterable[str] | Mapping[str, float] | None) -> Mapping[str, Any]:
+    if text is None:
+        return {}
+    if isinstance(text, Mapping):
+        return text
+    names = [text] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"text is the name of a text column or several names, got {text!r}")
+    return dict.fromkeys(names)
 
 
 def _vectors(dim: int | Mapping[str, int] | None, vector: str) -> Mapping[str, int]:

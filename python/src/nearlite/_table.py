@@ -50,7 +50,7 @@ class Table:
         self: _Self,
         *,
         dim: int | Mapping[str, int] | None = None,
-        text: str | Iterable[str] | Mapping[str, float] = ("text",),
+        text: str | Iterable[str] | Mapping[str, float] | None = ("text",),
         columns: Mapping[str, type | str] | None = None,
         key: str | None = "id",
         key_type: type = str,
@@ -70,11 +70,11 @@ class Table:
         """Makes the table and returns the collection.
 
         The columns are, in this order: ``key`` (``key_type`` is str or int; None: rows are known by their rowid), the ``text`` columns
-        (a mapping gives weights), the declared ``columns`` (name to str, int, float, bool or words of SQL), ``meta`` with the rest of the
-        metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of names to dimensions makes
-        several). ``dim`` is asked of the embedding function where there is one. With a ``hidden_prefix`` such as ``"nl_"`` columns and
-        keys of the metadata may be called ``score`` or ``rank``. ``text_options`` say how text queries are meant that do not say it,
-        ``{"operator": "and", "stop_words": "en"}``. The other words are those of the SQL reference.
+        (a mapping gives weights; None: there are none), the declared ``columns`` (name to str, int, float, bool or words of SQL),
+        ``meta`` with the rest of the metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of
+        names to dimensions makes several). ``dim`` is asked of the embedding function where there is one. With a ``hidden_prefix`` such
+        as ``"nl_"`` columns and keys of the metadata may be called ``score`` or ``rank``. ``text_options`` say how text queries are
+        meant that do not say it, ``{"operator": "and", "stop_words": "en"}``. The other words are those of the SQL reference.
 
         Raises SchemaError where the name is taken, InputError for arguments that do not fit.
         """
