@@ -85,3 +85,24 @@ def test_a_fork_goes_on_without_the_threads_of_its_parent(grown, path, host):
     assert os.waitpid(child, 0)[1] == 0
     assert db.rows("SELECT count(*) FROM docs WHERE docs MATCH 'all'") == [(rows + 999,)]
     db.rows("INSERT INTO docs(docs) VALUES('integrity-check')")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_the_first_seal_of_a_fork_counts_threads_anew(grown, path, host, capfd):
+    db, rows = grown
+    # The parent has built something, and counts threads.
+    db.rows("SELECT nearlite_maintain('docs')")
+    child = os.fork()
+    if child == 0:
+        try:
+            mine = host.open(path)
+            for at in range(rows + 1, rows + 1000):
+                mine.rows("INSERT INTO docs(rowid, body, v) VALUES(?, 'all', ?)", at, struct.pack("8f", *range(8)))
+            told = json.loads(mine.rows("SELECT nearlite_maintain('docs')")[0][0])
+            os._exit(0 if told["finished"] else 1)
+        except BaseException:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    # A panic of a builder stays inside, but for its message.
+    assert "panicked" not in capfd.readouterr().err
+    assert db.rows("SELECT count(*) FROM docs WHERE docs MATCH 'all'") == [(rows + 999,)]

@@ -269,6 +269,8 @@ impl Build {
         let builder = Arc::clone(&gate);
         let allowed = if ingredients.threads == 0 { usize::MAX } else { ingredients.threads };
         let most = allowed.min(permits::total());
+        // Before threads are taken: in the child of a fork it forgets those of the parent.
+        let running = running();
         // One that runs beside the application leaves it half of the machine, but for threads that wait for it. One that does a
         // batch for each commit works while that commit waits, and keeps nobody from work while it stands.
         let permits = free.then(|| Permits::up_to(most.min(permits::total().div_ceil(2))));
@@ -293,7 +295,6 @@ impl Build {
             }
             builder.end(outcome.unwrap_or_else(|_| Err(Error::Value("a build panicked".into()))));
         };
-        let running = running();
         if free {
             running.fetch_add(1, Ordering::Relaxed);
         }
