@@ -14,7 +14,7 @@ thread_local! {
 pub(crate) struct Crew(AtomicUsize);
 
 impl Crew {
-    /// So many, which one thread leads.
+    /// A crew of `threads` threads, one of which leads it.
     pub(crate) fn new(threads: usize) -> Self {
         Self(AtomicUsize::new(threads))
     }
@@ -24,12 +24,12 @@ impl Crew {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// This thread leads them while the guard lives.
+    /// Makes this thread the leader while the guard lives: what it runs in parallel uses the threads of the crew.
     pub(crate) fn lead(self: &Arc<Self>) -> Leads {
         Leads(LED.replace(Some(Arc::clone(self))))
     }
 
-    /// So many more are there while the guard lives.
+    /// Adds `threads` threads while the guard lives.
     pub(crate) fn join(self: &Arc<Self>, threads: usize) -> Joined {
         self.0.fetch_add(threads, Ordering::Relaxed);
         Joined(Arc::clone(self), threads)

@@ -150,38 +150,40 @@ fn mixtures(count: usize) -> Vec<f32> {
     data
 }
 
-#[test]
-fn broad_walks_from_rows_reach_as_far_as_scans_of_all_rows() {
+/// Runs `job` with the check of an index of such rows and its sample.
+fn with_check(job: impl FnOnce(&Check<'_>, &mut [Asked])) {
     let data = mixtures(6_000);
     let (index, spec) = (build(&data, 2), VectorSpec::new(DIM, Metric::L2));
     let rows = Rows { dim: DIM, data: &data, present: None };
     let check = Check { index: &index, spec: &spec, rows: &rows, threads: 2 };
-    let mut sample = check.sample();
-    check.scan(&mut sample);
-    let scanned: Vec<f64> = sample.iter().map(|asked| asked.limit).collect();
-    sample.iter_mut().for_each(|asked| asked.limit = 0.0);
-    check.walk(&mut sample);
-    let walked: Vec<f64> = sample.iter().map(|asked| asked.limit).collect();
-    let both = || scanned.iter().zip(&walked);
-    // What a walk misses makes the tenth it has found a farther one.
-    assert!(both().all(|(scanned, walked)| walked >= scanned));
-    let equal = both().filter(|(scanned, walked)| scanned == walked).count();
-    assert!(equal * 100 >= scanned.len() * 98, "{equal} of {}", scanned.len());
+    job(&check, &mut check.sample());
+}
+
+#[test]
+fn broad_walks_from_rows_reach_as_far_as_scans_of_all_rows() {
+    with_check(|check, sample| {
+        check.scan(sample);
+        let scanned: Vec<f64> = sample.iter().map(|asked| asked.limit).collect();
+        sample.iter_mut().for_each(|asked| asked.limit = 0.0);
+        check.walk(sample);
+        let both = || scanned.iter().zip(sample.iter().map(|asked| asked.limit));
+        // What a walk misses makes the tenth it has found a farther one.
+        assert!(both().all(|(scanned, walked)| walked >= *scanned));
+        let equal = both().filter(|(scanned, walked)| walked == *scanned).count();
+        assert!(equal * 100 >= scanned.len() * 98, "{equal} of {}", scanned.len());
+    });
 }
 
 #[test]
 fn walks_stand_for_scans_only_where_few_rows_have_much_around_them_that_walks_miss() {
-    let data = mixtures(6_000);
-    let (index, spec) = (build(&data, 2), VectorSpec::new(DIM, Metric::L2));
-    let rows = Rows { dim: DIM, data: &data, present: None };
-    let check = Check { index: &index, spec: &spec, rows: &rows, threads: 2 };
-    let mut sample = check.sample();
-    check.scan(&mut sample[..FIRST]);
-    let first = &mut sample[..FIRST];
-    assert!(check.is_found_but_for_few(first));
-    // Nothing is found that is near enough, as if the walks had missed it.
-    first[..FIRST / 16].iter_mut().for_each(|asked| asked.limit = -1.0);
-    assert!(check.is_found_but_for_few(first));
-    first[..FIRST / 8].iter_mut().for_each(|asked| asked.limit = -1.0);
-    assert!(!check.is_found_but_for_few(first));
+    with_check(|check, sample| {
+        let first = &mut sample[..FIRST];
+        check.scan(first);
+        assert!(check.is_found_but_for_few(first));
+        // Nothing is found that is near enough, as if the walks had missed it.
+        first[..FIRST / 16].iter_mut().for_each(|asked| asked.limit = -1.0);
+        assert!(check.is_found_but_for_few(first));
+        first[..FIRST / 8].iter_mut().for_each(|asked| asked.limit = -1.0);
+        assert!(!check.is_found_but_for_few(first));
+    });
 }
