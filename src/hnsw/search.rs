@@ -82,6 +82,16 @@ impl VectorIndex {
             if room == 0 {
                 break;
             }
+            let distance = query.distance(key_of(equal[0]));
+            if let [only] = equal
+                && !self.has_groups()
+            {
+                let ord = node_of(*only);
+                out.extend(
+                    allowed.is_none_or(|set| set.contains(ord)).then_some(Candidate { ord, distance }),
+                );
+                continue;
+            }
             for entry in equal {
                 let head = node_of(*entry);
                 let others = if self.has_groups() { self.members_of(head) } else { &[] };
@@ -98,7 +108,6 @@ impl VectorIndex {
                     }
                 }
             }
-            let distance = query.distance(key_of(equal[0]));
             out.extend(first.drain().map(|(_, ord)| Candidate { ord, distance }));
         }
         out

@@ -6,6 +6,7 @@ use super::explain::Trace;
 use super::masks::Masks;
 use super::planner::{self, PartPlan};
 use crate::collection::{Snapshot, View};
+use crate::columns::Columns;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats, Wanted};
 use crate::vector::{Metric, metric};
@@ -114,7 +115,7 @@ impl Candidates {
             let found = self.take(over, part, count, (share(part), nearest.last()), trace)?;
             // Twice the rows that are asked for, as codes are not exact (more where codes are bits).
             if !self.walked && self.segments > 1 {
-                nearest.add(self.rows_of(&found), self.width.1.saturating_mul(count));
+                nearest.add(self.distances(&found), self.width.1.saturating_mul(count));
             }
             best.push(found);
         }
@@ -123,12 +124,19 @@ impl Candidates {
         }
         // Beyond it the merged order is not known.
         let horizon = best.iter().fold(f64::INFINITY, |least, part| least.min(part.end));
-        let mut found: Vec<Coded> = best.iter().flat_map(|part| self.rows_of(part)).copied().collect();
-        self.walked = true;
         let complete = horizon == f64::INFINITY;
-        if !complete {
-            found.retain(|coded| coded.distance <= horizon);
+        let is_near = |distance: f64| complete || distance <= horizon;
+        let mut found = Vec::new();
+        for Best { part, rows, .. } in best {
+            if let Some(whole) = &self.whole[part] {
+                found.extend(whole.iter().filter(|coded| is_near(coded.distance)));
+            } else if let Some(segment) = view.segments.get(part) {
+                let columns = segment.segment.columns(over.snapshot.on)?.whole();
+                let near = rows.into_iter().filter(|candidate| is_near(candidate.distance));
+                found.extend(near.map(|candidate| coded(columns, part, candidate)));
+            }
         }
+        self.walked = true;
         Ok((found, complete))
     }
 
@@ -150,9 +158,10 @@ impl Candidates {
         Ok(Best { part, rows: Vec::new(), end: f64::INFINITY })
     }
 
-    /// What was found of a part.
-    fn rows_of<'a>(&'a self, best: &'a Best) -> &'a [Coded] {
-        self.whole[best.part].as_deref().unwrap_or(&best.rows)
+    /// Distances of what was found of a part.
+    fn distances<'a>(&'a self, best: &'a Best) -> impl Iterator<Item = f64> + 'a {
+        let whole = self.whole[best.part].iter().flatten().map(|coded| coded.distance);
+        whole.chain(best.rows.iter().map(|candidate| candidate.distance))
     }
 
     /// Walks those segments once more that turned out to hold a larger share of the nearest rows than of all rows, as broadly as
@@ -165,8 +174,9 @@ impl Candidates {
         within: f64,
         trace: &mut Trace,
     ) -> Result<()> {
-        let all = best.iter().flat_map(|part| self.rows_of(part));
-        let mut nearest: Vec<(f64, u32)> = all.map(|coded| (coded.distance, coded.part)).collect();
+        let of =
+            |found: &Best| self.distances(found).map(|distance| (distance, found.part)).collect::<Vec<_>>();
+        let mut nearest: Vec<(f64, usize)> = best.iter().flat_map(of).collect();
         let count_of = count.min(nearest.len());
         let Some(last) = count_of.checked_sub(1) else { return Ok(()) };
         nearest.select_nth_unstable_by(last, |a, b| a.0.total_cmp(&b.0));
@@ -176,7 +186,7 @@ impl Candidates {
             else {
                 continue;
             };
-            let held = nearest[..count_of].iter().filter(|(_, of)| *of as usize == part).count();
+            let held = nearest[..count_of].iter().filter(|(_, of)| *of == part).count();
             let share = held as f64 / count_of as f64;
             let needed = segment.segment.vector(over.snapshot.on, self.column)?.breadth_for(share);
             if needed as f64 > walked as f64 * BROADER {
@@ -215,12 +225,6 @@ impl Candidates {
         let mask = masks.parts[part].as_deref();
         let index = segment.segment.vector(snapshot.on, self.column)?;
         let columns = segment.segment.columns(snapshot.on)?.whole();
-        let coded = |candidate: Candidate| Coded {
-            distance: candidate.distance,
-            rowid: columns.rowid(candidate.ord),
-            part: part as u32,
-            ord: candidate.ord,
-        };
         let least = index.rerank_width(0);
         let each = index.rerank_width(1) - least;
         self.width = (self.width.0.max(least), self.width.1.max(each));
@@ -233,8 +237,10 @@ impl Candidates {
             let more = !is_whole(&found);
             let last = found.last().filter(|_| found.len() >= want);
             let end = last.map_or(within, |last: &Candidate| last.distance.min(within));
-            let found = found.into_iter().map(coded).collect();
-            if more { Searched::Best(found, end) } else { Searched::Whole(found) }
+            if more {
+                return Searched::Best(found, end);
+            }
+            Searched::Whole(found.into_iter().map(|candidate| coded(columns, part, candidate)).collect())
         };
         let ef = self.ef.unwrap_or_else(|| index.breadth_for(share));
         let ef = if self.walked { ef.max(want) } else { ef };
@@ -286,7 +292,7 @@ impl Candidates {
                 // A row that may be off by more than the others is read as early as if it were nearer by that.
                 let distance = candidate.distance - more;
                 if candidate.distance + more >= from && distance <= to {
-                    all.push(coded(Candidate { distance, ..candidate }));
+                    all.push(coded(columns, part, Candidate { distance, ..candidate }));
                 }
             });
             Searched::Whole(all)
@@ -327,7 +333,7 @@ impl Candidates {
 /// What a stage has found of a part that is not known as a whole.
 struct Best {
     part: usize,
-    rows: Vec<Coded>,
+    rows: Vec<Candidate>,
     /// Beyond it there may be more.
     end: f64,
 }
@@ -337,7 +343,13 @@ enum Searched {
     /// All rows that can be returned.
     Whole(Vec<Coded>),
     /// The best rows, sorted, and the distance beyond which there may be more.
-    Best(Vec<Coded>, f64),
+    Best(Vec<Candidate>, f64),
+}
+
+/// A row of a segment, with its identity. To look that up costs an access to memory, so it is done for rows that may be returned.
+fn coded(columns: &Columns, part: usize, candidate: Candidate) -> Coded {
+    let Candidate { distance, ord } = candidate;
+    Coded { distance, rowid: columns.rowid(ord), part: part as u32, ord }
 }
 
 /// The parts of the view, those first that will know the most of the nearest rows.
@@ -356,9 +368,9 @@ struct NearestSoFar {
 
 impl NearestSoFar {
     /// Adds those of a part; no more than `wanted` are kept.
-    fn add(&mut self, found: &[Coded], wanted: usize) {
+    fn add(&mut self, found: impl Iterator<Item = f64>, wanted: usize) {
         self.wanted = wanted;
-        self.distances.extend(found.iter().map(|coded| coded.distance));
+        self.distances.extend(found);
         self.distances.sort_unstable_by(f64::total_cmp);
         self.distances.truncate(wanted);
     }
