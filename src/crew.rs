@@ -19,6 +19,11 @@ impl Crew {
         Self(AtomicUsize::new(threads))
     }
 
+    /// Those of the build that this thread leads, if their number may change.
+    pub(crate) fn led() -> Option<Arc<Self>> {
+        LED.with_borrow(Option::clone)
+    }
+
     /// How many there are.
     pub(crate) fn size(&self) -> usize {
         self.0.load(Ordering::Relaxed)
@@ -56,8 +61,7 @@ impl Drop for Joined {
 
 /// How many of `others` threads may be started beside this one.
 pub(crate) fn others(others: usize) -> usize {
-    let led = LED.with_borrow(|crew| crew.as_ref().map(|crew| crew.size()));
-    memory::threads(led.map_or(others, |all| others.min(all.saturating_sub(1))))
+    memory::threads(Crew::led().map_or(others, |crew| others.min(crew.size().saturating_sub(1))))
 }
 
 #[cfg(test)]
