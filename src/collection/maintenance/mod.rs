@@ -33,7 +33,7 @@ pub use registry::{Kept, Place, Stay, is_open, poke, set_obstacle, set_trouble, 
 use super::Connected;
 use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, SegmentRecord, Settings, Storage, Token};
-use policy::{Part, Zeal};
+use policy::{Beside, Part, Zeal};
 use roaring::RoaringBitmap;
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
@@ -257,8 +257,10 @@ pub fn at_once(site: &Site<'_>, limit: usize) -> Result<Option<Vec<i64>>> {
     let claims = site.storage.claims(site.conn)?;
     let candidates = candidates(site, &claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-    let (busy, fan) = (busy(&claims), site.settings.automerge);
-    let Some(merge) = policy::next(&parts, busy, fan, Zeal::Steady) else { return Ok(None) };
+    let beside = Beside::segments(busy(&claims));
+    let Some(merge) = policy::next(&parts, beside, site.settings.automerge, Zeal::Steady) else {
+        return Ok(None);
+    };
     if merge.cost() > limit.max(SMALL_MERGE) {
         return Ok(None);
     }

@@ -3,7 +3,7 @@
 use super::super::graphs::Graphs;
 use super::super::sealed::Segment;
 use super::job::Job;
-use super::policy::{self, Merge, Part, Zeal};
+use super::policy::{self, Beside, Merge, Part, Zeal};
 use super::work::Input;
 use super::{Site, Task, busy, candidates};
 use crate::bitmap::Bitmap;
@@ -78,18 +78,16 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
 fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Planned> {
     let candidates = candidates(site, claims)?;
     let parts: Vec<Part> = candidates.iter().map(|(part, ..)| *part).collect();
-    let Some(merge) = policy::next(&parts, busy(claims), site.settings.automerge, zeal) else {
-        return Ok(Planned::Nothing);
-    };
     let records = site.storage.segments(site.conn)?;
     let rows = records.iter().map(|record| record.rows).sum::<usize>();
     let of = |claim: &Claim| {
         let inputs = records.iter().filter(|record| claim.inputs.contains(&record.id.0));
         inputs.map(|record| record.rows).sum()
     };
-    if policy::is_large(merge.rows, rows) && claims.iter().any(|claim| policy::is_large(of(claim), rows)) {
+    let beside = Beside::of(busy(claims), claims.iter().map(of), rows);
+    let Some(merge) = policy::next(&parts, beside, site.settings.automerge, zeal) else {
         return Ok(Planned::Nothing);
-    }
+    };
     begin_merge(site, claims, &candidates, &merge, (free, Graphs::among(merge.rows, rows)))
 }
 

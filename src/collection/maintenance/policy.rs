@@ -49,9 +49,10 @@ pub const USUAL: usize = 5;
 /// Beside other merges no segment is merged with others that have less than this share of its rows together.
 const LOPSIDED: usize = 4;
 
-/// A merge is large if it takes in more than an eighth of the table's rows. Only one runs at a time: two would keep all
-/// processors busy for minutes, while small segments pile up.
+/// A merge is large if it takes in more than an eighth of the table's rows, and more than are merged in a second or two. Only one
+/// runs at a time: two would keep all processors busy for minutes, while small segments pile up.
 const LARGE: usize = 8;
+const LARGE_LEAST: usize = 32_768;
 
 /// The share of dead rows, in tenths, from which on a segment is rewritten. Below four tenths a graph is healed, above it is
 /// built again.
@@ -105,13 +106,31 @@ pub fn excess(segments: usize, fan: usize) -> usize {
     if fan > 0 { segments.saturating_sub(most(fan)) } else { 0 }
 }
 
-/// Whether a merge of `rows` rows is large in a table of `all` rows.
-pub fn is_large(rows: usize, all: usize) -> bool {
-    rows.saturating_mul(LARGE) > all
+/// The merges that are under way when another one is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside {
+    /// Segments that they are at work on.
+    segments: usize,
+    /// Rows that another one may have.
+    room: usize,
 }
 
-/// The next merge; `None` when the segments are as they should be. Beside them there are `busy` that other merges are at work on.
-pub fn next(parts: &[Part], busy: usize, fan: usize, zeal: Zeal) -> Option<Merge> {
+impl Beside {
+    /// Merges that are at work on so many segments, and leave room for any other.
+    pub fn segments(segments: usize) -> Self {
+        Self { segments, room: usize::MAX }
+    }
+
+    /// Merges of so many rows each, which are at work on these segments of a table of `all` rows.
+    pub fn of(segments: usize, mut merges: impl Iterator<Item = usize>, all: usize) -> Self {
+        let room = (all / LARGE).max(LARGE_LEAST);
+        let large = merges.any(|rows| rows > room);
+        if large { Self { segments, room } } else { Self::segments(segments) }
+    }
+}
+
+/// The next merge; `None` when the segments are as they should be, or as good as they can be beside the merges that are under way.
+pub fn next(parts: &[Part], beside: Beside, fan: usize, zeal: Zeal) -> Option<Merge> {
     let fan = fan.max(2);
     if let Some(empty) = parts.iter().position(|part| part.live == 0) {
         return Some(Merge::of(parts, vec![empty]));
@@ -120,42 +139,71 @@ pub fn next(parts: &[Part], busy: usize, fan: usize, zeal: Zeal) -> Option<Merge
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|at| (parts[*at].live, *at));
     let class_of = |at: &usize| class(parts[*at].live, fan);
+    let mut end = 0;
     for members in order.chunk_by(|a, b| class_of(a) == class_of(b)) {
-        if members.len() >= fan
-            && let Some(end) = members.last().and_then(|last| order.iter().position(|at| at == last))
-        {
-            return Some(Merge::of(parts, order[..=end].to_vec()));
+        end += members.len();
+        if members.len() >= fan {
+            return fitting(parts, &order[..end], beside.room, fan);
         }
     }
     let most = most(fan);
     if order.len() > most {
-        return Some(Merge::of(parts, order[..=order.len() - most * 2 / 3].to_vec()));
+        return fitting(parts, &order[..=order.len() - most * 2 / 3], beside.room, fan);
     }
-    if order.len() + busy > most {
-        // The other merges will leave fewer, but may take minutes. One large segment is not written again for some small ones.
-        let mut chosen = order[..order.len().min(order.len() + busy - most * 2 / 3 + 1)].to_vec();
-        while let Some((last, others)) = chosen.split_last() {
-            if parts[*last].live <= LOPSIDED * others.iter().map(|at| parts[*at].live).sum::<usize>() {
-                return Some(Merge::of(parts, chosen));
-            }
-            chosen.pop();
+    if order.len() + beside.segments > most {
+        // The other merges will leave fewer, but may take minutes.
+        let chosen = &order[..order.len().min(order.len() + beside.segments - most * 2 / 3 + 1)];
+        if let Some(merge) = balanced(parts, fits(parts, chosen, beside.room)) {
+            return Some(merge);
         }
     }
+    let may = |merge: &Merge| merge.rows <= beside.room;
     let stale = |at: &&usize| {
         let part = parts[**at];
         (part.rows - part.live) * 10 >= part.rows * DEAD_TENTHS
     };
     if let Some(stale) = order.iter().find(stale) {
-        return Some(Merge::of(parts, vec![*stale]));
+        return Some(Merge::of(parts, vec![*stale])).filter(may);
     }
     if zeal != Zeal::Steady && parts.len() > 1 {
         let all = Merge::of(parts, order.clone());
         if all.inserted * DOMINANCE > all.rows {
-            return Some(all);
+            return Some(all).filter(may);
         }
         if parts.len() > 2 {
-            return Some(Merge::of(parts, order[..order.len() - 1].to_vec()));
+            return Some(Merge::of(parts, order[..order.len() - 1].to_vec())).filter(may);
         }
+    }
+    None
+}
+
+/// A merge of `chosen`, which come in order of size. Where there is no room for all, of the smallest of them, if these are `least` and
+/// more: they would wait for the large merge to end, while more segments come.
+fn fitting(parts: &[Part], chosen: &[usize], room: usize, least: usize) -> Option<Merge> {
+    let fit = fits(parts, chosen, room);
+    if fit.len() == chosen.len() {
+        return Some(Merge::of(parts, chosen.to_vec()));
+    }
+    balanced(parts, fit).filter(|merge| merge.inputs.len() >= least)
+}
+
+/// The smallest of `chosen` that have no more than `room` rows together.
+fn fits<'a>(parts: &[Part], chosen: &'a [usize], room: usize) -> &'a [usize] {
+    let mut rows = 0_usize;
+    let fit = chosen.iter().take_while(|at| {
+        rows = rows.saturating_add(parts[**at].live);
+        rows <= room
+    });
+    &chosen[..fit.count()]
+}
+
+/// A merge of the smallest of `chosen`: one that is much larger than all that are smaller is not written again for them.
+fn balanced(parts: &[Part], mut chosen: &[usize]) -> Option<Merge> {
+    while let Some((last, others)) = chosen.split_last() {
+        if parts[*last].live <= LOPSIDED * others.iter().map(|at| parts[*at].live).sum::<usize>() {
+            return Some(Merge::of(parts, chosen.to_vec()));
+        }
+        chosen = others;
     }
     None
 }

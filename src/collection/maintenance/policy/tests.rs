@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod under_way;
+
 /// Log entries that make a segment.
 const SEAL: usize = 1024;
 
@@ -79,7 +81,7 @@ impl World {
 
     fn maintain(&mut self, zeal: Zeal) {
         let mut merges = 0;
-        while let Some(merge) = next(&self.parts, 0, self.fan, zeal) {
+        while let Some(merge) = next(&self.parts, Beside::segments(0), self.fan, zeal) {
             merges += 1;
             assert!(merges < 100, "the policy does not end: {:?}", self.parts);
             self.merged += merge.rows;
@@ -205,27 +207,54 @@ fn the_choice_names_the_smallest_class_and_what_is_below_it() {
     let part = |live| Part { rows: live, live };
     let sizes = [900_000, 1_100, 40_000, 500, 1_050, 1_024];
     let parts: Vec<Part> = sizes.into_iter().map(part).collect();
-    let merge = next(&parts, 0, 3, Zeal::Steady).unwrap();
+    let merge = next(&parts, Beside::segments(0), 3, Zeal::Steady).unwrap();
     assert_eq!(merge, Merge { inputs: vec![1, 3, 4, 5], rows: 3_674, inserted: 2_574 });
-    assert_eq!(next(&[part(900_000), part(4_000), part(1_024)], 0, 3, Zeal::Steady), None);
+    assert_eq!(next(&[part(900_000), part(4_000), part(1_024)], Beside::segments(0), 3, Zeal::Steady), None);
     let dead = Part { rows: 1_000, live: 690 };
-    assert_eq!(next(&[part(9_000), dead], 0, 3, Zeal::Steady).unwrap().inputs, [1]);
-    assert_eq!(next(&[part(9_000), Part { rows: 7, live: 0 }], 0, 3, Zeal::Steady).unwrap().rows, 0);
-    assert_eq!(next(&[], 0, 3, Zeal::Thorough), None);
+    assert_eq!(next(&[part(9_000), dead], Beside::segments(0), 3, Zeal::Steady).unwrap().inputs, [1]);
+    assert_eq!(
+        next(&[part(9_000), Part { rows: 7, live: 0 }], Beside::segments(0), 3, Zeal::Steady).unwrap().rows,
+        0
+    );
+    assert_eq!(next(&[], Beside::segments(0), 3, Zeal::Thorough), None);
+}
+
+fn parts_of<const N: usize>(live: [usize; N]) -> Vec<Part> {
+    live.map(|live| Part { rows: live, live }).to_vec()
 }
 
 #[test]
 fn beside_other_merges_small_segments_are_kept_few() {
-    let part = |live| Part { rows: live, live };
-    let sizes = [60_000, 20_000, 5_000, 5_100];
-    let parts: Vec<Part> = sizes.into_iter().map(part).collect();
-    assert_eq!(next(&parts, 5, 3, Zeal::Steady), None);
-    assert_eq!(next(&parts, 6, 3, Zeal::Steady).unwrap().inputs, [0, 1, 2, 3]);
+    let chosen = |parts: &[Part], busy: usize| {
+        next(parts, Beside::segments(busy), 3, Zeal::Steady).map(|merge| merge.inputs)
+    };
+    let parts = parts_of([60_000, 20_000, 5_000, 5_100]);
+    assert_eq!(chosen(&parts, 5), None);
+    assert_eq!(chosen(&parts, 6), Some(vec![0, 1, 2, 3]));
     // A large segment is not written again for a few rows.
-    let parts: Vec<Part> = [60_000, 5_000, 5_100].into_iter().map(part).collect();
-    assert_eq!(next(&parts, 7, 3, Zeal::Steady).unwrap().inputs, [1, 2]);
-    let parts: Vec<Part> = [60_000, 5_000].into_iter().map(part).collect();
-    assert_eq!(next(&parts, 8, 3, Zeal::Steady), None);
-    assert_eq!(next(&[part(5)], 40, 3, Zeal::Steady), None);
-    assert!(is_large(12_501, 100_000) && !is_large(12_500, 100_000));
+    assert_eq!(chosen(&parts_of([60_000, 5_000, 5_100]), 7), Some(vec![1, 2]));
+    assert_eq!(chosen(&parts_of([60_000, 5_000]), 8), None);
+    assert_eq!(chosen(&parts_of([5]), 40), None);
+}
+
+#[test]
+fn beside_a_large_merge_others_are_as_large_as_they_may_be() {
+    let chosen = |parts: &[Part], running: &[usize], zeal: Zeal| {
+        next(parts, Beside::of(3, running.iter().copied(), 800_000), 3, zeal).map(|merge| merge.inputs)
+    };
+    let parts = parts_of([57_000, 28_000, 22_000, 22_100, 14_000, 5_500]);
+    assert_eq!(chosen(&parts, &[100_000], Zeal::Steady), Some(vec![0, 1, 2, 3, 4, 5]));
+    assert_eq!(chosen(&parts, &[40_000, 100_001], Zeal::Steady), Some(vec![1, 2, 3, 4, 5]));
+    // Fewer than are merged otherwise are not worth it, nor is one much larger than the others.
+    assert_eq!(chosen(&parts_of([60_000, 60_100, 60_200]), &[600_000], Zeal::Steady), None);
+    assert_eq!(chosen(&parts_of([90_000, 90_100, 90_200, 2_000, 5_000]), &[600_000], Zeal::Steady), None);
+    // Nobody begins a second large one at leisure, or for the sake of dead rows.
+    assert_eq!(chosen(&parts_of([90_000, 20_000]), &[600_000], Zeal::Leisure), None);
+    assert_eq!(chosen(&parts_of([50_000, 20_000]), &[600_000], Zeal::Leisure), Some(vec![0, 1]));
+    let stale = Part { rows: 200_000, live: 120_000 };
+    assert_eq!(chosen(&[stale], &[600_000], Zeal::Steady), None);
+    assert_eq!(chosen(&[stale], &[60_000], Zeal::Steady), Some(vec![0]));
+    // In a small table a merge of an eighth of the rows is over at once.
+    let beside = Beside::of(3, [32_768].into_iter(), 90_000);
+    assert!(next(&parts, beside, 3, Zeal::Steady).is_some_and(|merge| merge.inputs.len() == 6));
 }
