@@ -62,44 +62,58 @@ pub(super) fn each<W: Send, T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread::{self, ThreadId};
+    use std::thread;
+    use std::time::Duration;
+
+    /// What the job of the test has seen.
+    #[derive(Default)]
+    struct Seen<G> {
+        /// While others have joined the crew.
+        joined: Option<G>,
+        /// Threads beside the one that leads, and items that they did after the others had left.
+        others: HashSet<thread::ThreadId>,
+        late: usize,
+        /// Items before the others joined that were not done by the leader.
+        early: usize,
+    }
 
     #[test]
     fn threads_come_and_go_with_the_crew() {
         const WORKERS: usize = 3;
+        const JOIN_AT: usize = 100;
         let crew = Arc::new(Crew::new(1));
         let leads = crew.lead();
         let leader = thread::current().id();
-        let joined = Mutex::new(None);
-        let seen: Mutex<Vec<(usize, ThreadId)>> = Mutex::default();
-        let together = AtomicUsize::new(0);
-        let mut items = vec![0_usize; 400];
-        each(&mut [0_usize; WORKERS], &mut items, 2, |done, index, item| {
-            (*done, *item) = (*done + 1, index + 1);
+        let seen = Mutex::new(Seen { joined: None, others: HashSet::new(), late: 0, early: 0 });
+        let mut items = vec![0_usize; 8_000];
+        each(&mut [(); WORKERS], &mut items, 2, |(), index, item| {
+            *item = index + 1;
             let here = thread::current().id();
+            let mut seen = seen.lock();
+            let (is_other, all_came) = (here != leader, seen.others.len() == WORKERS - 1);
             match index {
-                100 => *joined.lock() = Some(crew.join(WORKERS - 1)),
-                // Every worker gets here once all have a thread.
-                101..200 if here == leader => {
-                    while together.load(Ordering::Relaxed) < WORKERS - 1 && index > 102 {
-                        thread::yield_now();
+                0..JOIN_AT => seen.early += usize::from(is_other),
+                JOIN_AT => seen.joined = Some(crew.join(WORKERS - 1)),
+                _ if all_came => seen.late += usize::from(is_other),
+                _ => {
+                    if is_other {
+                        seen.others.insert(here);
                     }
+                    if seen.others.len() == WORKERS - 1 {
+                        seen.joined = None;
+                    }
+                    drop(seen);
+                    thread::sleep(Duration::from_millis(1));
                 }
-                101..200 if *done == 1 => drop(together.fetch_add(1, Ordering::Relaxed)),
-                200 => drop(joined.lock().take()),
-                _ => {}
             }
-            seen.lock().push((index, here));
         });
         drop(leads);
         assert!(items.iter().enumerate().all(|(at, item)| *item == at + 1));
         let seen = seen.into_inner();
-        assert!(seen.iter().take_while(|(index, _)| *index < 100).all(|(_, thread)| *thread == leader));
-        assert_eq!(together.into_inner(), WORKERS - 1);
-        // Each of the others may have begun two chunks when the crew became smaller.
-        let late = seen.iter().filter(|(index, thread)| *index > 200 && *thread != leader).count();
-        assert!(late <= (WORKERS - 1) * 2 * 2, "{late}");
+        assert_eq!((seen.others.len(), seen.early), (WORKERS - 1, 0));
+        // Each of the others may have been in the middle of a chunk, or about to begin one.
+        assert!(seen.late <= (WORKERS - 1) * 3, "{}", seen.late);
     }
 }
