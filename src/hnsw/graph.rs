@@ -70,6 +70,8 @@ pub(super) struct Scratch {
     /// Entries that a scan has found, and those that it has only estimated.
     pub found: Vec<u64>,
     pub pile: Vec<u64>,
+    /// What a scan of blocks looks up.
+    pub tables: Vec<u8>,
     /// Links while they are sorted.
     pub links: Vec<u64>,
     pub visited: Visited,

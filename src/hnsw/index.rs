@@ -5,10 +5,11 @@ use super::layout::{HEADER, Header, Layout, USUAL_BREADTH};
 use crate::bitmap::Bitmap;
 use crate::vector::aligned::{self, Block};
 use crate::vector::background::Background;
-use crate::vector::codes::{Extent, Kind, Quantizer, Query, SignRows, View};
+use crate::vector::codes::{Extent, Kind, Quantizer, Query, SignBlocks, SignRows, View};
 use crate::vector::kernels::Table;
 use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An immutable index over the vectors of one segment. Row `i` of its input is `ord` `i`.
 pub(crate) struct VectorIndex {
@@ -22,6 +23,9 @@ pub(crate) struct VectorIndex {
     /// What the codes of a row lose, unless it is one of few that lose far more.
     pub(super) usual: Extent,
     pub(super) background: OnceLock<Background>,
+    /// Whether it was scanned before, and its signs in the form for scans.
+    scanned: AtomicBool,
+    pub(super) blocks: OnceLock<Option<SignBlocks>>,
 }
 
 thread_local! {
@@ -49,7 +53,9 @@ impl VectorIndex {
         let heads = aligned::as_u32(&block.bytes()[layout.heads.clone()]);
         heads.iter().for_each(|head| shared.insert(*head));
         let (usual, background) = (Extent::default(), OnceLock::new());
-        let mut index = Self { block, header, layout, quantizer, present, shared, usual, background };
+        let (scanned, blocks) = (AtomicBool::new(false), OnceLock::new());
+        let mut index =
+            Self { block, header, layout, quantizer, present, shared, usual, background, scanned, blocks };
         index.usual = index.codes().usual_extent(&index.present);
         index
     }
@@ -66,7 +72,27 @@ impl VectorIndex {
 
     /// Bytes held in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes()
+        let blocks =
+            if self.has_blocks() { SignBlocks::bytes_of(self.header.dim as usize, self.rows()) } else { 0 };
+        self.block.bytes().len() + self.present.memory_bytes() + self.shared.memory_bytes() + blocks
+    }
+
+    /// Whether its signs are held in blocks, too: where all that is ever done with them is to scan them.
+    fn has_blocks(&self) -> bool {
+        !self.has_graph() && self.codes().screens()
+    }
+
+    /// The signs in blocks, from the second scan on: they take a few times as long to make as one scan.
+    pub(super) fn blocks(&self) -> Option<&SignBlocks> {
+        if !self.has_blocks() {
+            return None;
+        }
+        if !self.scanned.load(Ordering::Relaxed) {
+            self.scanned.store(true, Ordering::Relaxed);
+            return None;
+        }
+        let made = || SignBlocks::new(self.codes().signs?, self.rows());
+        self.blocks.get_or_init(made).as_ref()
     }
 
     /// Breadth of a walk that finds about 98 of 100 nearest rows.

@@ -5,11 +5,14 @@ use super::graph::Scratch;
 use super::index::VectorIndex;
 use super::{Candidate, Outcome, SearchStats, Wanted};
 use crate::bitmap::Bitmap;
-use crate::vector::codes::Query;
+use crate::vector::codes::{Query, SignBlocks};
 
 /// Standard deviations of an estimate by 1-bit codes that a scan allows for: it passes over fewer than one in 700 of
 /// the rows that it looks for, and those are among the last of them.
 const SLACK: f32 = 3.0;
+
+/// Rows of 64 from which on all of them are estimated together.
+const WHOLE_BLOCK: u32 = 24;
 
 /// Rows scored at once, and estimated at once.
 const BATCH: usize = 512;
@@ -83,6 +86,33 @@ impl VectorIndex {
         job(scratch);
         scratch.nodes.clear();
     }
+
+    /// The same, but where many of 64 rows that follow each other are allowed, `job` gets the number of their block, and a bit for each.
+    fn in_blocks(
+        &self,
+        allowed: Option<&Bitmap>,
+        scratch: &mut Scratch,
+        mut job: impl FnMut(&mut Scratch, Option<(usize, u64)>),
+    ) {
+        scratch.nodes.clear();
+        for (at, word) in self.present.words().iter().enumerate() {
+            let word = word & allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
+            if word.count_ones() >= WHOLE_BLOCK {
+                // In `scratch.nodes` there may be others, which a job for a block leaves alone.
+                let waiting = std::mem::take(&mut scratch.nodes);
+                job(scratch, Some((at, word)));
+                scratch.nodes = waiting;
+                continue;
+            }
+            push_ones(word, at as u32 * 64, &mut scratch.nodes);
+            if scratch.nodes.len() >= BATCH {
+                job(scratch, None);
+                scratch.nodes.clear();
+            }
+        }
+        job(scratch, None);
+        scratch.nodes.clear();
+    }
 }
 
 /// Adds `base` and the place of each bit of `word` that is set, in order.
@@ -135,33 +165,80 @@ impl<'a> Scan<'a> {
 
     /// Scans rows that have 1-bit codes: those are estimated first, and read further only if they may be wanted.
     fn screened(&mut self, allowed: Option<&Bitmap>, scratch: &mut Scratch, stats: &mut SearchStats) {
-        let codes = self.index.codes();
+        let index = self.index;
         let mut pile = std::mem::take(&mut scratch.pile);
         pile.clear();
-        self.index.in_batches(allowed, scratch, |scratch| {
-            stats.estimates += scratch.nodes.len() as u64;
-            codes.estimate(self.query, SLACK, &scratch.nodes, &mut scratch.keys);
-            let (cut, before) = (self.cut, pile.len());
-            pile.resize(before + scratch.nodes.len(), 0);
-            let (far, mut kept) = (key_of(cut), before);
-            for (keys, nodes) in scratch.keys.chunks(TOGETHER).zip(scratch.nodes.chunks(TOGETHER)) {
-                if keys.iter().fold(true, |all, key| all & (*key > far)) {
-                    continue;
+        if let (Some(blocks), Some(query)) = (index.blocks(), self.query.signs()) {
+            let mut tables = std::mem::take(&mut scratch.tables);
+            blocks.prepare(query, &mut tables);
+            index.in_blocks(allowed, scratch, |scratch, block| match block {
+                Some((at, rows)) => {
+                    let mut keys = [0.0; SignBlocks::ROWS];
+                    blocks.keys(query, SLACK, &tables, at, &mut keys);
+                    self.pile_block(at, rows, &keys, &mut pile, scratch, stats);
                 }
-                for (key, node) in keys.iter().zip(nodes) {
-                    // Whether a row is kept is hard to foretell: without a branch it need not be.
-                    let entry = pack(*key, *node);
-                    pile[kept] = entry;
-                    kept += usize::from(entry < cut);
-                }
-            }
-            pile.truncate(kept);
-            if pile.len() >= PILE {
-                self.score_pile(&mut pile, scratch, stats);
-            }
-        });
+                None => self.pile_rows(&mut pile, scratch, stats),
+            });
+            scratch.tables = tables;
+        } else {
+            index.in_batches(allowed, scratch, |scratch| self.pile_rows(&mut pile, scratch, stats));
+        }
         self.score_pile(&mut pile, scratch, stats);
         scratch.pile = pile;
+    }
+
+    /// Estimates `scratch.nodes`, and piles up those that may be wanted.
+    fn pile_rows(&mut self, pile: &mut Vec<u64>, scratch: &mut Scratch, stats: &mut SearchStats) {
+        stats.estimates += scratch.nodes.len() as u64;
+        self.index.codes().estimate(self.query, SLACK, &scratch.nodes, &mut scratch.keys);
+        let (cut, mut kept) = (self.cut, pile.len());
+        pile.resize(kept + scratch.nodes.len(), 0);
+        let far = key_of(cut);
+        for (keys, nodes) in scratch.keys.chunks(TOGETHER).zip(scratch.nodes.chunks(TOGETHER)) {
+            if keys.iter().fold(true, |all, key| all & (*key > far)) {
+                continue;
+            }
+            for (key, node) in keys.iter().zip(nodes) {
+                // Whether a row is kept is hard to foretell: without a branch it need not be.
+                let entry = pack(*key, *node);
+                pile[kept] = entry;
+                kept += usize::from(entry < cut);
+            }
+        }
+        pile.truncate(kept);
+        if pile.len() >= PILE {
+            self.score_pile(pile, scratch, stats);
+        }
+    }
+
+    /// Piles up those rows of a block that may be wanted, by their estimates. `rows`: a bit for each that is allowed.
+    fn pile_block(
+        &mut self,
+        block: usize,
+        rows: u64,
+        keys: &[f32; SignBlocks::ROWS],
+        pile: &mut Vec<u64>,
+        scratch: &mut Scratch,
+        stats: &mut SearchStats,
+    ) {
+        stats.estimates += u64::from(rows.count_ones());
+        let (cut, far) = (self.cut, key_of(self.cut));
+        for (part, keys) in keys.chunks_exact(TOGETHER).enumerate() {
+            if keys.iter().fold(true, |all, key| all & (*key > far)) {
+                continue;
+            }
+            let (first, mut kept) = (part * TOGETHER, pile.len());
+            pile.resize(kept + TOGETHER, 0);
+            for (at, key) in keys.iter().enumerate() {
+                let entry = pack(*key, (block * SignBlocks::ROWS + first + at) as u32);
+                pile[kept] = entry;
+                kept += usize::from(entry < cut) & (rows >> (first + at) & 1) as usize;
+            }
+            pile.truncate(kept);
+        }
+        if pile.len() >= PILE {
+            self.score_pile(pile, scratch, stats);
+        }
     }
 
     /// Scores the rows of the pile that may be wanted: the most promising first, since they lower the cut.
@@ -237,6 +314,9 @@ impl<'a> Scan<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hnsw::Rows;
+    use crate::schema::{IndexKind, VectorSpec};
+    use crate::vector::Metric;
 
     #[test]
     fn the_ones_of_a_word_come_in_order() {
@@ -246,5 +326,45 @@ mod tests {
         }
         let expected: Vec<u32> = [7, 64, 191, 192, 200, 255].into_iter().chain(256..320).collect();
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_scan_of_blocks_finds_what_a_scan_of_rows_finds() {
+        let (rows, dim) = (2_000_usize, 200_usize);
+        let value = |at: usize| ((at * 7919 % 10_007) as f32 * 0.013).sin();
+        let data: Vec<f32> = (0..rows * dim).map(value).collect();
+        let present = Bitmap::from_fn(rows, |ord| ord % 11 != 3);
+        let few = Bitmap::from_fn(rows, |ord| ord % 7 == 0);
+        let uneven = Bitmap::from_fn(rows, |ord| ord % 640 < 200 || ord % 13 == 0);
+        for metric in [Metric::Cosine, Metric::L2, Metric::Ip] {
+            let spec = VectorSpec { index: IndexKind::Flat, ..VectorSpec::new(dim, metric) };
+            let index = VectorIndex::build(
+                &spec,
+                &Rows { data: &data, dim, present: Some(&present) },
+                1,
+                &mut |_, _| true,
+            )
+            .unwrap();
+            index.blocks();
+            for allowed in [None, Some(&few), Some(&uneven)] {
+                for (rows, within) in [(10, f64::INFINITY), (300, f64::INFINITY), (10, 0.9)] {
+                    let single = VectorIndex::decode(index.encode().to_vec(), &spec, 2_000).unwrap();
+                    let query: Vec<f32> = (0..dim).map(|at| value(at * 17 + 3)).collect();
+                    let wanted = Wanted::nearest(rows, rows).within(within);
+                    let mut stats = [SearchStats::default(), SearchStats::default()];
+                    let found = index.scan_near(&query, wanted, allowed, &mut stats[0]).candidates;
+                    let expected = single.scan_near(&query, wanted, allowed, &mut stats[1]).candidates;
+                    let of =
+                        |found: &[Candidate]| found.iter().map(|c| (c.ord, c.distance)).collect::<Vec<_>>();
+                    assert_eq!(
+                        of(&found)[..rows.min(found.len())],
+                        of(&expected)[..rows.min(expected.len())]
+                    );
+                    assert_eq!(stats[0].estimates, stats[1].estimates);
+                    // The first scan of an index goes row by row.
+                    assert!(index.blocks.get().is_some() && single.blocks.get().is_none());
+                }
+            }
+        }
     }
 }

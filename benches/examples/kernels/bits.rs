@@ -1,7 +1,8 @@
 //! Rows of one bit a dimension under a query of four bits: every version that this machine can run.
 
 use crate::vector::aligned::Block;
-use crate::vector::kernels::{Table, signs};
+use crate::vector::kernels::Table;
+use crate::vector::kernels::signs::{self, blocks};
 use crate::{FAR, NEAR, PIECE, WALK, median, short};
 use std::hint::black_box;
 use std::time::Instant;
@@ -29,6 +30,37 @@ pub fn print(dims: &[usize]) {
     };
     line("ns a row, in cache", &near);
     line("GB/s, in memory", &far);
+    if let Some(version) = signs::get_of_blocks() {
+        let cells: Vec<String> = dims.iter().map(|dim| short(looked_up(*dim, version))).collect();
+        println!("\n1-bit rows in blocks of {}, ns a row, in cache: {}", blocks::ROWS, cells.join(" | "));
+    }
+}
+
+/// Keys of rows in blocks: nanoseconds a row.
+fn looked_up(dim: usize, version: blocks::Version) -> f64 {
+    let bytes = dim.next_multiple_of(64) / 8;
+    let count = (NEAR / (bytes * blocks::ROWS)).max(1);
+    let (rows, _) = rows(bytes * blocks::ROWS, count);
+    let (tables, floats) = (vec![7; bytes * blocks::TABLES], [[1.0; blocks::ROWS]; 3]);
+    let weights = signs::Weights {
+        tail: 0,
+        each: 1.0,
+        by_set: 1.0,
+        more: 1.0,
+        by_product: 1.0,
+        by_norm: 1.0,
+        add: 1.0,
+    };
+    let mut keys = [0.0; blocks::ROWS];
+    let round = |_| {
+        let start = Instant::now();
+        for bits in rows.bytes().chunks_exact(bytes * blocks::ROWS) {
+            version(blocks::Block { bits: black_box(bits), floats: &floats }, &tables, &weights, &mut keys);
+            black_box(&keys);
+        }
+        start.elapsed().as_nanos() as f64 / (count * blocks::ROWS) as f64
+    };
+    (0..300).map(round).fold(f64::INFINITY, f64::min)
 }
 
 fn near(dim: usize, score: signs::Rows) -> f64 {

@@ -8,6 +8,7 @@
 //! Invariant: keys are finite, and a smaller key means a smaller distance by codes. The largest norm of
 //! `v - decoded(v)` over all rows is kept, so that the error of any distance has a provable bound.
 
+mod blocks;
 mod decode;
 mod encode;
 mod extent;
@@ -16,6 +17,7 @@ mod query;
 mod signs;
 mod view;
 
+pub(crate) use blocks::SignBlocks;
 pub(crate) use encode::CodeSet;
 pub(crate) use quantizer::{Extent, Kind, LONGEST, Quantizer};
 pub(crate) use query::Query;

@@ -189,6 +189,11 @@ impl Quantizer {
 }
 
 impl Query {
+    /// The query as 1-bit rows are compared with it, where there are any.
+    pub fn signs(&self) -> Option<&SignQuery> {
+        self.signs.as_ref()
+    }
+
     /// The key of a distance farther than that of `key` by `factor`, and by `more`. Not for ip, whose distances have
     /// no zero.
     #[inline]

@@ -50,6 +50,28 @@ impl SignQuery {
     pub fn set_formula(&mut self, by_product: f32, by_norm: f32, add: f32) {
         (self.by_product, self.by_norm, self.add) = (by_product, by_norm, add);
     }
+
+    /// How keys are made of sums, if inner products are taken larger by `slack` standard deviations.
+    #[inline]
+    pub(super) fn weights(&self, shape: &Signs, slack: f32) -> Weights {
+        Weights {
+            tail: shape.dims / 8,
+            each: 2.0 * self.step,
+            by_set: -15.0 * self.step,
+            more: slack * SPREAD * self.norm - self.step * self.shift,
+            by_product: self.by_product,
+            by_norm: self.by_norm,
+            add: self.add,
+        }
+    }
+
+    /// The level of a dimension.
+    #[inline]
+    pub(super) fn level(&self, dimension: usize) -> u8 {
+        let words = self.planes.len() / signs::PLANES;
+        let bit = |plane: usize| (self.planes[plane * words + dimension / 64] >> (dimension % 64) & 1) as u8;
+        (0..signs::PLANES).map(|plane| bit(plane) << plane).sum()
+    }
 }
 
 /// Norms of a row.
@@ -141,9 +163,14 @@ pub(crate) struct SignRows<'a> {
 }
 
 impl SignRows<'_> {
-    fn tail(&self, ord: u32) -> &[f32] {
+    /// The signs of a row, and the numbers after them.
+    pub(super) fn row(&self, ord: u32) -> (&[u8], &[f32]) {
         let row = &self.table.bytes[ord as usize * self.table.stride..][..self.table.stride];
-        &aligned::as_f32(row)[self.shape.dims / 32..]
+        (&row[..self.shape.dims / 8], &aligned::as_f32(row)[self.shape.dims / 32..])
+    }
+
+    fn tail(&self, ord: u32) -> &[f32] {
+        self.row(ord).1
     }
 
     /// `|y|²` of a row.
@@ -168,16 +195,7 @@ impl SignRows<'_> {
     /// Keys of the rows `ids` by estimated inner products, each taken larger by `slack` standard deviations.
     #[inline]
     pub fn score(&self, query: &SignQuery, slack: f32, ids: &[u32], out: &mut [f32]) {
-        let weights = Weights {
-            tail: self.shape.dims / 8,
-            each: 2.0 * query.step,
-            by_set: -15.0 * query.step,
-            more: slack * SPREAD * query.norm - query.step * query.shift,
-            by_product: query.by_product,
-            by_norm: query.by_norm,
-            add: query.add,
-        };
-        signs::get().keys(self.table, &query.planes, &weights, ids, out);
+        signs::get().keys(self.table, &query.planes, &query.weights(self.shape, slack), ids, out);
     }
 }
 

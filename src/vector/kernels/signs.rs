@@ -32,8 +32,12 @@ impl Weights {
     #[inline(always)]
     fn key(&self, sum: i32, row: &[u8]) -> f32 {
         let floats = row[self.tail..][..12].as_chunks::<4>().0;
-        let [factor, set, square] = [0, 1, 2].map(|at| f32::from_le_bytes(floats[at]));
-        let signed = self.each * sum as f32 + self.by_set * set + self.more;
+        self.combine(sum as f32, [0, 1, 2].map(|at| f32::from_le_bytes(floats[at])))
+    }
+
+    #[inline(always)]
+    fn combine(&self, sum: f32, [factor, set, square]: [f32; 3]) -> f32 {
+        let signed = self.each * sum + self.by_set * set + self.more;
         self.by_product * factor * signed + self.by_norm * square + self.add
     }
 }
@@ -82,6 +86,24 @@ pub(crate) fn all() -> Vec<(&'static str, Version)> {
     all
 }
 
+/// The fastest version for blocks of rows that this machine can run, where there is one that looks up many rows at once.
+#[inline]
+pub(crate) fn get_of_blocks() -> Option<blocks::Version> {
+    static CHOSEN: OnceLock<Option<blocks::Version>> = OnceLock::new();
+    *CHOSEN.get_or_init(|| of_blocks().map(|(_, version)| version))
+}
+
+fn of_blocks() -> Option<(&'static str, blocks::Version)> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        return Some(("avx2", x86::block_keys));
+    }
+    #[cfg(target_arch = "aarch64")]
+    return Some(("neon", arm::block_keys));
+    #[cfg(not(target_arch = "aarch64"))]
+    None
+}
+
 fn check(table: Table<'_>, planes: &[u64], ids: &[u32], out: usize) {
     table.check(ids, planes.len() / PLANES * 8, out);
     assert!(planes.len().is_multiple_of(PLANES));
@@ -109,6 +131,7 @@ fn plain(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
     }
 }
 
+pub(crate) mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

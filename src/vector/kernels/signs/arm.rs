@@ -1,7 +1,8 @@
 //! 1-bit rows on 64-bit ARM: NEON.
 #![expect(unsafe_code)]
 
-use super::{PLANES, Table, check};
+use super::blocks::{self, Block, ROWS, TABLES};
+use super::{PLANES, Table, Weights, check};
 use std::arch::aarch64::*;
 
 pub(super) fn neon(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32]) {
@@ -29,4 +30,41 @@ unsafe fn counts(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32])
         }
         *out = vaddvq_u32(sum) as i32;
     }
+}
+
+/// Keys of a block.
+pub(super) fn block_keys(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
+    blocks::check(block, tables);
+    // SAFETY: every processor of this architecture has NEON; the tables are as many as the bytes of a row.
+    unsafe { looked_up(block, tables, weights, keys) }
+}
+
+#[target_feature(enable = "neon")]
+unsafe fn looked_up(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
+    let nibble = vdupq_n_u8(15);
+    let mut sums = [vdupq_n_u16(0); ROWS / 8];
+    for at in (0..block.bits.len() / ROWS).step_by(2) {
+        for (quarter, sums) in sums.chunks_exact_mut(2).enumerate() {
+            let of = |at: usize| {
+                // SAFETY: the caller checked that there are as many bytes and tables.
+                let (bits, low, high) = unsafe {
+                    let table = tables.as_ptr().add(at * TABLES);
+                    let bits = vld1q_u8(block.bits.as_ptr().add(at * ROWS + quarter * 16));
+                    (bits, vld1q_u8(table), vld1q_u8(table.add(16)))
+                };
+                let (lower, upper) = (vandq_u8(bits, nibble), vshrq_n_u8::<4>(bits));
+                vaddq_u8(vqtbl1q_u8(low, lower), vqtbl1q_u8(high, upper))
+            };
+            // Four sums of 60 at the most fit into a byte.
+            let four = vaddq_u8(of(at), of(at + 1));
+            sums[0] = vaddw_u8(sums[0], vget_low_u8(four));
+            sums[1] = vaddw_high_u8(sums[1], four);
+        }
+    }
+    let mut rows = [0_u16; ROWS];
+    for (sums, rows) in sums.iter().zip(rows.chunks_exact_mut(8)) {
+        // SAFETY: there is room for eight numbers.
+        unsafe { vst1q_u16(rows.as_mut_ptr(), *sums) };
+    }
+    blocks::keys_of(&rows, block.floats, weights, keys);
 }

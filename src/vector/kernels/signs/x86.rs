@@ -1,6 +1,7 @@
 //! 1-bit rows on x86: AVX-512 with VPOPCNTDQ, AVX2, POPCNT.
 #![expect(unsafe_code)]
 
+use super::blocks::{self, Block, ROWS, TABLES};
 use super::{PLANES, Table, Version, Weights, check, plain};
 use crate::vector::kernels::prefetch::row_ahead;
 use std::arch::x86_64::*;
@@ -87,6 +88,57 @@ unsafe fn shuffles(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32
         let pair = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
         *out = _mm_cvtsi128_si32(_mm_add_epi64(pair, _mm_unpackhi_epi64(pair, pair)));
     }
+}
+
+/// Keys of a block, where the processor has AVX2.
+pub(super) fn block_keys(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
+    blocks::check(block, tables);
+    // SAFETY: this version is chosen where the feature was detected; the tables are as many as the bytes of a row.
+    unsafe { looked_up(block, tables, weights, keys) }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn looked_up(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
+    let (nibble, byte) = (_mm256_set1_epi8(15), _mm256_set1_epi16(255));
+    // The sums of the even and of the odd rows of each half.
+    let mut sums = [_mm256_setzero_si256(); 4];
+    for at in (0..block.bits.len() / ROWS).step_by(2) {
+        for half in 0..2 {
+            let of = |at: usize| {
+                // SAFETY: the caller checked that there are as many bytes and tables.
+                let (bits, low, high) = unsafe {
+                    let table = tables.as_ptr().add(at * TABLES);
+                    (
+                        _mm256_loadu_si256(block.bits.as_ptr().add(at * ROWS + half * 32).cast()),
+                        _mm_loadu_si128(table.cast()),
+                        _mm_loadu_si128(table.add(16).cast()),
+                    )
+                };
+                let (low, high) = (_mm256_broadcastsi128_si256(low), _mm256_broadcastsi128_si256(high));
+                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bits), nibble);
+                let lower = _mm256_and_si256(bits, nibble);
+                _mm256_add_epi8(_mm256_shuffle_epi8(low, lower), _mm256_shuffle_epi8(high, upper))
+            };
+            // Four sums of 60 at the most fit into a byte.
+            let four = _mm256_add_epi8(of(at), of(at + 1));
+            sums[half * 2] = _mm256_add_epi16(sums[half * 2], _mm256_and_si256(four, byte));
+            sums[half * 2 + 1] = _mm256_add_epi16(sums[half * 2 + 1], _mm256_srli_epi16::<8>(four));
+        }
+    }
+    let mut rows = [0_u16; ROWS];
+    for (half, rows) in rows.chunks_exact_mut(32).enumerate() {
+        let (even, odd) = (sums[half * 2], sums[half * 2 + 1]);
+        let (low, high) = (_mm256_unpacklo_epi16(even, odd), _mm256_unpackhi_epi16(even, odd));
+        // SAFETY: there is room for 32 numbers.
+        unsafe {
+            _mm256_storeu_si256(rows.as_mut_ptr().cast(), _mm256_permute2x128_si256::<0x20>(low, high));
+            _mm256_storeu_si256(
+                rows.as_mut_ptr().add(16).cast(),
+                _mm256_permute2x128_si256::<0x31>(low, high),
+            );
+        }
+    }
+    blocks::keys_of(&rows, block.floats, weights, keys);
 }
 
 /// Rows whose sums are added up together.
