@@ -116,12 +116,12 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Merges that are at work on so many segments, and leave room for any other.
+    /// Merges at work on `segments` segments, which leave room for any other.
     pub fn segments(segments: usize) -> Self {
         Self { segments, room: usize::MAX }
     }
 
-    /// Merges of so many rows each, which are at work on these segments of a table of `all` rows.
+    /// Merges at work on `segments` segments of a table of `all` rows; `merges` are the rows of each.
     pub fn of(segments: usize, mut merges: impl Iterator<Item = usize>, all: usize) -> Self {
         let room = (all / LARGE).max(LARGE_LEAST);
         let large = merges.any(|rows| rows > room);

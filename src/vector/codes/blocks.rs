@@ -35,7 +35,7 @@ impl SignBlocks {
         Some(Self { shape: rows.shape.clone(), bits, floats, version })
     }
 
-    /// Bytes held in memory for so many rows of `dim` dimensions.
+    /// Bytes of memory that `count` rows of `dim` dimensions take.
     pub fn bytes_of(dim: usize, count: usize) -> usize {
         count.next_multiple_of(ROWS) * (dim.next_multiple_of(64) / 8 + 12)
     }

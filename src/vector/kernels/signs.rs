@@ -143,27 +143,29 @@ mod tests {
     use super::*;
     use crate::vector::aligned::Block;
 
-    #[test]
-    fn every_version_counts_what_the_definition_counts() {
-        let mut state = 7_u64;
-        let mut next = || {
+    /// Numbers that look random.
+    pub(super) fn numbers(seed: u64) -> impl FnMut() -> u64 {
+        let mut state = seed;
+        move || {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             state
-        };
+        }
+    }
+
+    /// Weights that are all different, of rows whose floats begin at `tail`.
+    pub(super) fn weights(tail: usize) -> Weights {
+        Weights { tail, each: 0.3, by_set: -0.7, more: 11.0, by_product: -1.7, by_norm: 0.01, add: 0.9 }
+    }
+
+    #[test]
+    fn every_version_counts_what_the_definition_counts() {
+        let mut next = numbers(7);
         for stride in [64_usize, 128, 192, 640] {
             let mut block = Block::zeroed(stride * 20);
             block.bytes_mut().iter_mut().for_each(|byte| *byte = (next() >> 32) as u8);
-            let weights = Weights {
-                tail: stride - 16,
-                each: 0.3,
-                by_set: -0.7,
-                more: 11.0,
-                by_product: -1.7,
-                by_norm: 0.01,
-                add: 0.9,
-            };
+            let weights = weights(stride - 16);
             for row in block.bytes_mut().chunks_exact_mut(stride) {
                 for at in (stride - 16..stride).step_by(4) {
                     row[at..at + 4].copy_from_slice(&((next() % 1000) as f32 / 7.0).to_le_bytes());

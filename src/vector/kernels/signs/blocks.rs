@@ -53,7 +53,8 @@ pub(super) fn keys_of(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PLANES, Table, Weights, all};
+    use super::super::tests::{numbers, weights};
+    use super::super::{PLANES, Table, all, of_blocks};
     use super::*;
     use crate::vector::aligned;
 
@@ -71,32 +72,17 @@ mod tests {
 
     #[test]
     fn every_version_gives_the_keys_of_single_rows() {
-        let mut state = 11_u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state >> 16
-        };
-        let weights = Weights {
-            tail: 0,
-            each: 0.3,
-            by_set: -0.7,
-            more: 11.0,
-            by_product: -1.7,
-            by_norm: 0.01,
-            add: 0.9,
-        };
+        let mut random = numbers(11);
+        let mut next = || random() >> 16;
         for bytes in [8_usize, 48, 96, 544] {
             let stride = (bytes + 16).next_multiple_of(64);
-            let weights = Weights { tail: bytes, ..weights };
-            // The last round has the largest sums.
-            for most in [u64::MAX, 0] {
+            let weights = weights(bytes);
+            for largest in [false, true] {
                 let mut rows = aligned::Block::zeroed(stride * ROWS);
                 let (mut bits, mut floats) = (vec![0; bytes * ROWS], [[0.0; ROWS]; 3]);
                 for (at, row) in rows.bytes_mut().chunks_exact_mut(stride).enumerate() {
                     for byte in 0..bytes {
-                        row[byte] = if most == 0 { 255 } else { next() as u8 };
+                        row[byte] = if largest { 255 } else { next() as u8 };
                         bits[byte * ROWS + at] = row[byte];
                     }
                     for (which, of) in floats.iter_mut().enumerate() {
@@ -106,7 +92,7 @@ mod tests {
                 }
                 let words = stride / 8;
                 let levels: Vec<u8> =
-                    (0..bytes * 8).map(|_| if most == 0 { 15 } else { next() as u8 & 15 }).collect();
+                    (0..bytes * 8).map(|_| if largest { 15 } else { next() as u8 & 15 }).collect();
                 let mut planes = vec![0_u64; words * PLANES];
                 for (at, level) in levels.iter().enumerate() {
                     (0..PLANES)
@@ -122,9 +108,7 @@ mod tests {
                 let table = Table { bytes: rows.bytes(), stride };
                 all().pop().unwrap().1.keys(table, &planes, &weights, &ids, &mut expected);
                 let block = Block { bits: &bits, floats: &floats };
-                for (name, version) in
-                    super::super::of_blocks().into_iter().chain([("plain", plain as Version)])
-                {
+                for (name, version) in of_blocks().into_iter().chain([("plain", plain as Version)]) {
                     let mut keys = [0.0; ROWS];
                     version(block, &tables, &weights, &mut keys);
                     assert_eq!(keys, expected, "{name}, {bytes} bytes");

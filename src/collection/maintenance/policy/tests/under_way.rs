@@ -48,7 +48,7 @@ impl Table {
         }
     }
 
-    /// Each of two builders builds so many rows.
+    /// Each of the builders builds `rows` rows.
     fn build(&mut self, mut rows: f64) {
         while rows > 0.0 && !self.running.is_empty() {
             let built = self.running.iter_mut().take(BUILT);
