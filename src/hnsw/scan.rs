@@ -74,34 +74,44 @@ impl VectorIndex {
         scratch: &mut Scratch,
         mut job: impl FnMut(&mut Scratch),
     ) {
-        self.in_blocks(u32::MAX, allowed, scratch, |scratch, _| job(scratch));
+        scratch.nodes.clear();
+        for (at, word) in self.present.words().iter().enumerate() {
+            let allowed = allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
+            push_ones(word & allowed, at as u32 * 64, &mut scratch.nodes);
+            if scratch.nodes.len() >= BATCH {
+                job(scratch);
+                scratch.nodes.clear();
+            }
+        }
+        job(scratch);
+        scratch.nodes.clear();
     }
 
-    /// The same. Where `whole` of 64 rows that follow each other are allowed, `job` gets those alone, with the number of their block.
+    /// The same, but where many of 64 rows that follow each other are allowed, `job` gets the number of their block, and a bit for each.
     fn in_blocks(
         &self,
-        whole: u32,
         allowed: Option<&Bitmap>,
         scratch: &mut Scratch,
-        mut job: impl FnMut(&mut Scratch, Option<usize>),
+        mut job: impl FnMut(&mut Scratch, Option<(usize, u64)>),
     ) {
-        let mut flush = |scratch: &mut Scratch, block| {
-            job(scratch, block);
-            scratch.nodes.clear();
-        };
         scratch.nodes.clear();
         for (at, word) in self.present.words().iter().enumerate() {
             let word = word & allowed.map_or(u64::MAX, |set| set.words().get(at).copied().unwrap_or(0));
-            let block = (word.count_ones() >= whole).then_some(at);
-            if block.is_some() && !scratch.nodes.is_empty() {
-                flush(scratch, None);
+            if word.count_ones() >= WHOLE_BLOCK {
+                // In `scratch.nodes` there may be others, which a job for a block leaves alone.
+                let waiting = std::mem::take(&mut scratch.nodes);
+                job(scratch, Some((at, word)));
+                scratch.nodes = waiting;
+                continue;
             }
             push_ones(word, at as u32 * 64, &mut scratch.nodes);
-            if block.is_some() || scratch.nodes.len() >= BATCH {
-                flush(scratch, block);
+            if scratch.nodes.len() >= BATCH {
+                job(scratch, None);
+                scratch.nodes.clear();
             }
         }
-        flush(scratch, None);
+        job(scratch, None);
+        scratch.nodes.clear();
     }
 }
 
@@ -161,37 +171,26 @@ impl<'a> Scan<'a> {
         if let (Some(blocks), Some(query)) = (index.blocks(), self.query.signs()) {
             let mut tables = std::mem::take(&mut scratch.tables);
             blocks.prepare(query, &mut tables);
-            index.in_blocks(WHOLE_BLOCK, allowed, scratch, |scratch, block| {
-                if let Some(block) = block {
+            index.in_blocks(allowed, scratch, |scratch, block| match block {
+                Some((at, rows)) => {
                     let mut keys = [0.0; SignBlocks::ROWS];
-                    blocks.keys(query, SLACK, &tables, block, &mut keys);
-                    scratch.keys.clear();
-                    let keys = scratch.nodes.iter().map(|node| keys[*node as usize % SignBlocks::ROWS]);
-                    scratch.keys.extend(keys);
-                } else {
-                    self.estimate(scratch);
+                    blocks.keys(query, SLACK, &tables, at, &mut keys);
+                    self.pile_block(at, rows, &keys, &mut pile, scratch, stats);
                 }
-                self.pile_up(&mut pile, scratch, stats);
+                None => self.pile_rows(&mut pile, scratch, stats),
             });
             scratch.tables = tables;
         } else {
-            index.in_batches(allowed, scratch, |scratch| {
-                self.estimate(scratch);
-                self.pile_up(&mut pile, scratch, stats);
-            });
+            index.in_batches(allowed, scratch, |scratch| self.pile_rows(&mut pile, scratch, stats));
         }
         self.score_pile(&mut pile, scratch, stats);
         scratch.pile = pile;
     }
 
-    /// Estimates `scratch.nodes` one by one.
-    fn estimate(&self, scratch: &mut Scratch) {
-        self.index.codes().estimate(self.query, SLACK, &scratch.nodes, &mut scratch.keys);
-    }
-
-    /// Piles up those of `scratch.nodes` that may be wanted by their estimates, `scratch.keys`.
-    fn pile_up(&mut self, pile: &mut Vec<u64>, scratch: &mut Scratch, stats: &mut SearchStats) {
+    /// Estimates `scratch.nodes`, and piles up those that may be wanted.
+    fn pile_rows(&mut self, pile: &mut Vec<u64>, scratch: &mut Scratch, stats: &mut SearchStats) {
         stats.estimates += scratch.nodes.len() as u64;
+        self.index.codes().estimate(self.query, SLACK, &scratch.nodes, &mut scratch.keys);
         let (cut, mut kept) = (self.cut, pile.len());
         pile.resize(kept + scratch.nodes.len(), 0);
         let far = key_of(cut);
@@ -207,6 +206,36 @@ impl<'a> Scan<'a> {
             }
         }
         pile.truncate(kept);
+        if pile.len() >= PILE {
+            self.score_pile(pile, scratch, stats);
+        }
+    }
+
+    /// Piles up those rows of a block that may be wanted, by their estimates. `rows`: a bit for each that is allowed.
+    fn pile_block(
+        &mut self,
+        block: usize,
+        rows: u64,
+        keys: &[f32; SignBlocks::ROWS],
+        pile: &mut Vec<u64>,
+        scratch: &mut Scratch,
+        stats: &mut SearchStats,
+    ) {
+        stats.estimates += u64::from(rows.count_ones());
+        let (cut, far) = (self.cut, key_of(self.cut));
+        for (part, keys) in keys.chunks_exact(TOGETHER).enumerate() {
+            if keys.iter().fold(true, |all, key| all & (*key > far)) {
+                continue;
+            }
+            let (first, mut kept) = (part * TOGETHER, pile.len());
+            pile.resize(kept + TOGETHER, 0);
+            for (at, key) in keys.iter().enumerate() {
+                let entry = pack(*key, (block * SignBlocks::ROWS + first + at) as u32);
+                pile[kept] = entry;
+                kept += usize::from(entry < cut) & (rows >> (first + at) & 1) as usize;
+            }
+            pile.truncate(kept);
+        }
         if pile.len() >= PILE {
             self.score_pile(pile, scratch, stats);
         }
