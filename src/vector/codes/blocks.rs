@@ -2,14 +2,18 @@
 
 use super::signs::{SignQuery, SignRows, Signs};
 use crate::memory;
+use crate::vector::aligned::{self, Block as Aligned};
 use crate::vector::kernels::signs;
 use crate::vector::kernels::signs::blocks::{Block, LONGEST, ROWS, TABLES, Version};
+
+/// Bytes of the floats of a row.
+const FLOATS: usize = 12;
 
 /// The rows of an index in blocks; those that fill the last one up mean nothing.
 pub(crate) struct SignBlocks {
     shape: Signs,
-    bits: Vec<u8>,
-    floats: Vec<[[f32; ROWS]; 3]>,
+    /// For each block the bytes of its rows, then their floats.
+    bytes: Aligned,
     version: Version,
 }
 
@@ -24,20 +28,22 @@ impl SignBlocks {
         if bytes > LONGEST || memory::check(Self::bytes_of(rows.shape.dims, count)).is_err() {
             return None;
         }
-        let (mut bits, mut floats) = (vec![0; all * ROWS * bytes], vec![[[0.0; ROWS]; 3]; all]);
+        let each = ROWS * (bytes + FLOATS);
+        let mut blocks = Aligned::try_zeroed(all * each).ok()?;
         for ord in 0..count {
             let (signs, numbers) = rows.row(ord as u32);
             let (block, at) = (ord / ROWS, ord % ROWS);
-            let places = bits[block * ROWS * bytes..].iter_mut().skip(at).step_by(ROWS);
-            places.zip(signs).for_each(|(place, byte)| *place = *byte);
-            floats[block].iter_mut().zip(numbers).for_each(|(of, number)| of[at] = *number);
+            let (bits, floats) = blocks.bytes_mut()[block * each..][..each].split_at_mut(ROWS * bytes);
+            bits.iter_mut().skip(at).step_by(ROWS).zip(signs).for_each(|(place, byte)| *place = *byte);
+            let floats = aligned::as_f32_mut(floats).iter_mut().skip(at).step_by(ROWS);
+            floats.zip(numbers).for_each(|(place, number)| *place = *number);
         }
-        Some(Self { shape: rows.shape.clone(), bits, floats, version })
+        Some(Self { shape: rows.shape.clone(), bytes: blocks, version })
     }
 
     /// Bytes of memory that `count` rows of `dim` dimensions take.
     pub fn bytes_of(dim: usize, count: usize) -> usize {
-        count.next_multiple_of(ROWS) * (dim.next_multiple_of(64) / 8 + 12)
+        count.next_multiple_of(ROWS) * (dim.next_multiple_of(64) / 8 + FLOATS)
     }
 
     /// What [`keys`](Self::keys) looks up for `query`.
@@ -58,8 +64,12 @@ impl SignBlocks {
     /// Keys of the rows of a block, as those of [`SignRows::score`]. `tables` are those of the query.
     #[inline]
     pub fn keys(&self, query: &SignQuery, slack: f32, tables: &[u8], block: usize, keys: &mut [f32; ROWS]) {
-        let bytes = self.shape.dims / 8 * ROWS;
-        let block = Block { bits: &self.bits[block * bytes..][..bytes], floats: &self.floats[block] };
+        let bytes = self.shape.dims / 8;
+        let each = ROWS * (bytes + FLOATS);
+        let (bits, floats) = self.bytes.bytes()[block * each..][..each].split_at(ROWS * bytes);
+        let (floats, _) = aligned::as_f32(floats).as_chunks::<ROWS>();
+        let (floats, _) = floats.as_chunks::<3>();
+        let block = Block { bits, floats: &floats[0] };
         (self.version)(block, tables, &query.weights(&self.shape, slack), keys);
     }
 }

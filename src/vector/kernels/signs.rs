@@ -90,18 +90,17 @@ pub(crate) fn all() -> Vec<(&'static str, Version)> {
 #[inline]
 pub(crate) fn get_of_blocks() -> Option<blocks::Version> {
     static CHOSEN: OnceLock<Option<blocks::Version>> = OnceLock::new();
-    *CHOSEN.get_or_init(|| of_blocks().map(|(_, version)| version))
+    *CHOSEN.get_or_init(|| of_blocks().first().map(|(_, version)| *version))
 }
 
-fn of_blocks() -> Option<(&'static str, blocks::Version)> {
+/// All of them, fastest first.
+fn of_blocks() -> Vec<(&'static str, blocks::Version)> {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        return Some(("avx2", x86::block_keys));
-    }
+    return x86::of_blocks();
     #[cfg(target_arch = "aarch64")]
-    return Some(("neon", arm::block_keys));
-    #[cfg(not(target_arch = "aarch64"))]
-    None
+    return vec![("neon", arm::block_keys)];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Vec::new()
 }
 
 fn check(table: Table<'_>, planes: &[u64], ids: &[u32], out: usize) {

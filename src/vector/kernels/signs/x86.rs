@@ -90,11 +90,69 @@ unsafe fn shuffles(table: Table<'_>, planes: &[u64], ids: &[u32], out: &mut [i32
     }
 }
 
-/// Keys of a block, where the processor has AVX2.
-pub(super) fn block_keys(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
-    blocks::check(block, tables);
-    // SAFETY: this version is chosen where the feature was detected; the tables are as many as the bytes of a row.
-    unsafe { looked_up(block, tables, weights, keys) }
+/// The versions for blocks, fastest first.
+pub(super) fn of_blocks() -> Vec<(&'static str, blocks::Version)> {
+    let mut all: Vec<(&'static str, blocks::Version)> = Vec::new();
+    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+        all.push(("avx512bw", |block, tables, weights, keys| {
+            blocks::check(block, tables);
+            // SAFETY: the features were detected; the tables are as many as the bytes of a row.
+            unsafe { looked_up_wide(block, tables, weights, keys) }
+        }));
+    }
+    if is_x86_feature_detected!("avx2") {
+        all.push(("avx2", |block, tables, weights, keys| {
+            blocks::check(block, tables);
+            // SAFETY: the feature was detected; the tables are as many as the bytes of a row.
+            unsafe { looked_up(block, tables, weights, keys) }
+        }));
+    }
+    all
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn looked_up_wide(block: Block<'_>, tables: &[u8], weights: &Weights, keys: &mut [f32; ROWS]) {
+    let (nibble, byte) = (_mm512_set1_epi8(15), _mm512_set1_epi16(255));
+    let of = |at: usize| {
+        // SAFETY: the caller checked that there are as many bytes and tables.
+        let (bits, low, high) = unsafe {
+            let table = tables.as_ptr().add(at * TABLES);
+            (
+                _mm512_loadu_si512(block.bits.as_ptr().add(at * ROWS).cast()),
+                _mm_loadu_si128(table.cast()),
+                _mm_loadu_si128(table.add(16).cast()),
+            )
+        };
+        let (low, high) = (_mm512_broadcast_i32x4(low), _mm512_broadcast_i32x4(high));
+        let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(bits), nibble);
+        let lower = _mm512_and_si512(bits, nibble);
+        _mm512_add_epi8(_mm512_shuffle_epi8(low, lower), _mm512_shuffle_epi8(high, upper))
+    };
+    // The sums of the even and of the odd rows.
+    let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    for at in (0..block.bits.len() / ROWS).step_by(2) {
+        // Four sums of 60 at the most fit into a byte.
+        let four = _mm512_add_epi8(of(at), of(at + 1));
+        even = _mm512_add_epi16(even, _mm512_and_si512(four, byte));
+        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(four));
+    }
+    // Of each 16 rows the first eight, and the last eight.
+    let (first, last) = (_mm512_unpacklo_epi16(even, odd), _mm512_unpackhi_epi16(even, odd));
+    let mut rows = [0_u16; ROWS];
+    let (eights, _) = rows.as_chunks_mut::<8>();
+    let mut put = |at: usize, eight: __m128i| {
+        // SAFETY: there is room for eight numbers.
+        unsafe { _mm_storeu_si128(eights[at].as_mut_ptr().cast(), eight) };
+    };
+    put(0, _mm512_extracti32x4_epi32::<0>(first));
+    put(1, _mm512_extracti32x4_epi32::<0>(last));
+    put(2, _mm512_extracti32x4_epi32::<1>(first));
+    put(3, _mm512_extracti32x4_epi32::<1>(last));
+    put(4, _mm512_extracti32x4_epi32::<2>(first));
+    put(5, _mm512_extracti32x4_epi32::<2>(last));
+    put(6, _mm512_extracti32x4_epi32::<3>(first));
+    put(7, _mm512_extracti32x4_epi32::<3>(last));
+    blocks::keys_of(&rows, block.floats, weights, keys);
 }
 
 #[target_feature(enable = "avx2")]
