@@ -6,12 +6,6 @@
 const HOLD: usize = 4;
 const HOLD_LEAST: usize = 8;
 
-/// Standard deviations of an estimate by 1-bit codes that a scan allows for. With three it passes over fewer than one in 700 of the rows that
-/// it looks for, and those are among the last of them. With two it takes 4 to 8 % less time, and of 20,000 rows that filtered queries
-/// looked for none was passed over.
-const THOROUGH: f32 = 3.0;
-const ROUGH: f32 = 2.0;
-
 /// Rows that a search is to find.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
@@ -21,8 +15,6 @@ pub(crate) struct Wanted<'a> {
     pub ef: usize,
     /// Rows farther than this by codes are not wanted, since enough nearer ones are known from other segments.
     pub within: f64,
-    /// Standard deviations of an estimate by 1-bit codes that a scan allows for.
-    pub slack: f32,
     /// Which of rows that are equally far come first: those for which this is smallest. Without it, those with the smallest ords.
     pub order: Option<&'a (dyn Fn(u32) -> i64 + Sync)>,
 }
@@ -30,12 +22,7 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// The nearest rows, however far they are.
     pub fn nearest(rows: usize, ef: usize) -> Self {
-        Self { rows, ef, within: f64::INFINITY, slack: THOROUGH, order: None }
-    }
-
-    /// The same where a graph was declared, and so an approximate answer accepted.
-    pub fn roughly(self) -> Self {
-        Self { slack: ROUGH, ..self }
+        Self { rows, ef, within: f64::INFINITY, order: None }
     }
 
     /// The same, if no farther than this.

@@ -9,7 +9,6 @@ use crate::collection::{Snapshot, View};
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::hnsw::{Bounds, Candidate, Outcome, SearchStats, Wanted};
-use crate::schema::IndexKind;
 use crate::vector::{Metric, metric};
 use std::ops::RangeInclusive;
 
@@ -257,11 +256,7 @@ impl Candidates {
         self.breadths[part] = None;
         let by_rowid: &(dyn Fn(u32) -> i64 + Sync) = &|ord| columns.rowid(ord);
         let order = (!columns.ascends()).then_some(by_rowid);
-        let mut wanted = Wanted { order, ..Wanted::nearest(want, ef).within(within) };
-        let spec = snapshot.schema.vectors().nth(self.column).map(|(_, spec)| spec);
-        if spec.is_some_and(|spec| spec.index != IndexKind::Flat) {
-            wanted = wanted.roughly();
-        }
+        let wanted = Wanted { order, ..Wanted::nearest(want, ef).within(within) };
         let walk = match (plan, mask) {
             (PartPlan::FilteredGraph, Some(mask)) => {
                 let bounds = if forced.is_some() { planner::unbounded } else { planner::bounds };

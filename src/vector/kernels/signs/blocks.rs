@@ -1,5 +1,5 @@
 //! Keys of 64 rows of 1-bit codes at a time. The sums of a row are not counted but looked up: for four bits of it there is a table of the 16
-//! sums that they can give, and an instruction looks up 16 or 32 rows at once (fast scan: André, Kermarrec & Le Scouarnec, VLDB 2015).
+//! sums that they can give, and an instruction looks up 16, 32 or 64 rows at once (fast scan: André, Kermarrec & Le Scouarnec, VLDB 2015).
 //!
 //! Invariant: the keys are those of the other versions, to the bit.
 
