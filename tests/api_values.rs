@@ -218,3 +218,43 @@ fn a_collection_gets_another_name_and_keeps_its_settings() {
     );
     papers.verify().unwrap();
 }
+
+#[test]
+fn texts_with_a_nul_are_matched_alike_by_all_that_takes_a_filter() {
+    let texts = ["x", "x\0y", "xy", "\0", "X\0Y", "x\0"];
+    let cases: [(Filter, &[usize]); 7] = [
+        (col("s").like("x"), &[0]),
+        (col("s").like("x\0y"), &[1, 4]),
+        (col("s").like("%y"), &[1, 2, 4]),
+        (col("s").like("x_"), &[2, 5]),
+        (col("s").like_prefix("x\0"), &[1, 4, 5]),
+        (col("s").starts_with("x"), &[0, 1, 2, 5]),
+        (!col("s").like("x%"), &[3]),
+    ];
+    for sealed in [false, true] {
+        for (filter, expected) in &cases {
+            let db = Database::in_memory().unwrap();
+            let schema = Schema::new().key("id").text("s").integer("n").vector("v", 1, Metric::L2);
+            let rows = db.collection("rows").create(schema).unwrap();
+            let row = |at: usize| json!({"id": at.to_string(), "s": texts[at], "n": 0, "v": [at]});
+            rows.insert(&(0..texts.len()).map(row).collect::<Vec<_>>()).unwrap();
+            if sealed {
+                rows.optimize().unwrap();
+            }
+            let at = format!("{filter:?}, sealed: {sealed}");
+            let keys = |search: nearlite::Search<'_>| {
+                let hits = search.filter(filter.clone()).limit(10).run().unwrap();
+                let mut keys: Vec<usize> =
+                    hits.keys().iter().map(|key| key.to_string().parse().unwrap()).collect();
+                keys.sort_unstable();
+                keys
+            };
+            assert_eq!(keys(rows.search()), *expected, "{at}");
+            assert_eq!(keys(rows.search().nearest("v", &[0.0])), *expected, "{at}");
+            assert_eq!(rows.count(filter.clone()).unwrap(), expected.len(), "{at}");
+            assert_eq!(rows.update_where(filter.clone(), &json!({"n": 1})).unwrap(), expected.len(), "{at}");
+            assert_eq!(rows.delete_where(filter.clone()).unwrap(), expected.len(), "{at}");
+            assert_eq!(rows.count(col("n").eq(1)).unwrap(), 0, "{at}");
+        }
+    }
+}

@@ -8,11 +8,11 @@ use crate::value::{Op, Value};
 const MAX_PARAMETERS: usize = 64;
 
 impl Filter {
-    /// Whether SQLite finds other rows by [`to_sql`](Self::to_sql): it reads a pattern up to its first NUL, and orders texts by
-    /// the bytes that the file has for them, which are not always those of UTF-8.
+    /// Whether SQLite may find other rows by [`to_sql`](Self::to_sql): it reads a pattern, and a text that is compared with one, up to the
+    /// first NUL, and orders texts by the bytes that the file has for them, which are not always those of UTF-8.
     pub(crate) fn differs_in_sql(&self, schema: &Schema, utf8: bool) -> bool {
         match self {
-            Self::Prefix { prefix: text, .. } | Self::Like { pattern: text, .. } => text.contains('\0'),
+            Self::Prefix { .. } | Self::Like { .. } => true,
             Self::Compare { column, op: Op::Lt | Op::Le | Op::Gt | Op::Ge, .. } => {
                 !utf8 && is_text(schema, column)
             }
