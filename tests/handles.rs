@@ -48,8 +48,11 @@ fn no_call_touches_a_collection_that_was_made_anew() {
     says(people.update(1, &json!({})), "made again");
     says(people.insert(&json!({"id": 3})), "made again");
     says(people.optimize_with(|_, _| true), "made again");
+    says(people.set("ef_search", 77), "made again");
+    says(people.flush(), "made again");
     says(people.info(), "made again");
     assert_eq!(fresh.len().unwrap(), 2);
+    assert_eq!(fresh.setting("ef_search").unwrap(), nearlite::Value::Integer(0));
 }
 
 #[test]

@@ -342,8 +342,15 @@ impl<D: Access> Collection<D> {
         })
     }
 
-    /// Runs `work` as one unit of writing, also where the table is damaged.
-    pub(super) fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// The same, also where the table is damaged.
+    pub(super) fn write_damaged<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.write_unchecked(|conn| match self.inner.check(conn) {
+            Ok(()) | Err(Error::Corrupt { .. }) => work(conn),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn write_unchecked<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let done = self
             .access
             .write(|conn| work(conn).map_err(|error| catalog::explain_missing(conn, &self.inner, error)))?;

@@ -128,7 +128,7 @@ impl<D: Access> Collection<D> {
 
     /// In one transaction.
     fn as_a_whole(&self, work: Long, progress: Progress<'_>) -> Result<()> {
-        let done = self.write_unchecked(|conn| {
+        let done = self.write_damaged(|conn| {
             if conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE)? {
                 // Only the table itself may write there, and it cannot report.
                 return Ok(false);

@@ -232,7 +232,7 @@ impl<D: Access> Collection<D> {
     /// [`Error::Unknown`] listing the settings, [`Error::Value`] giving the range.
     pub fn set(&self, setting: &str, value: impl Into<Value>) -> Result<()> {
         let (sql, value) = (command_sql(&self.inner), value.into());
-        self.write_unchecked(|conn| {
+        self.write_damaged(|conn| {
             let mut statement = conn.prepare(&sql).map_err(error_of)?;
             change(conn, statement.query((setting, value)).map_err(error_of)?)?;
             Ok(())
@@ -261,7 +261,7 @@ impl<D: Access> Collection<D> {
 
     pub(super) fn command(&self, command: &str) -> Result<()> {
         let sql = format!("INSERT INTO {}({}) VALUES(?1)", self.target(), quoted(self.name()));
-        self.write_unchecked(|conn| {
+        self.write_damaged(|conn| {
             let mut statement = conn.prepare(&sql).map_err(error_of)?;
             change(conn, statement.query([command]).map_err(error_of)?)?;
             Ok(())
