@@ -82,8 +82,8 @@ pub struct Nearest {
 
 impl Nearest {
     /// A search for the request's vector leg; nothing is computed before the first row is taken.
-    pub fn new(snapshot: Snapshot<'_>, request: &Request, leg: &VectorLeg, batch: usize) -> Self {
-        Self::within(snapshot, request, leg, batch, request.within.clone())
+    pub fn new(snapshot: Snapshot<'_>, request: &Request, leg: &VectorLeg) -> Self {
+        Self::within(snapshot, request, leg, request.first_stage(), request.within.clone())
     }
 
     /// The same, with these bounds on the distance instead of the request's.

@@ -177,6 +177,12 @@ impl Request {
         self.candidates(self.wanted()).min(10_000)
     }
 
+    /// Rows that a search for near ones prepares for in its first stage: those of a page, wherever it begins. If the rows before it counted,
+    /// each page would be of another search, and rows could be on two pages or on none.
+    pub fn first_stage(&self) -> usize {
+        self.candidates(self.wanted().min(self.page.unwrap_or(usize::MAX)).max(1)).min(10_000)
+    }
+
     /// Rows that a leg of a hybrid search contributes. No page of an answer depends on the offset, nor, where there
     /// is a `k`, on LIMIT, which some versions of SQLite do not show.
     pub fn depth(&self, leg: &Leg) -> usize {

@@ -166,7 +166,7 @@ impl Ranking {
             [leg] => match &leg.query {
                 LegQuery::Vector(vector) => {
                     trace.kind = "nearest";
-                    Legs::Vector(Box::new(Nearest::new(snapshot, request, vector, batch)))
+                    Legs::Vector(Box::new(Nearest::new(snapshot, request, vector)))
                 }
                 LegQuery::Text(_) => {
                     trace.kind = "text";
