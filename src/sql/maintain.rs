@@ -64,7 +64,8 @@ impl TableState {
             Err(error) if !is_passing(&error) => return self.gave_up(&site, error),
             other => drop(other?),
         }
-        let slices = self.upkeep.memo.try_borrow_mut().map_or(0, |memo| memo.slices_for(&site, entries));
+        let slices =
+            self.upkeep.memo.try_borrow_mut().map_or(Ok(0), |memo| memo.slices_for(&site, entries))?;
         if slices > 0 { self.maintain(&site, slices) } else { Ok(()) }
     }
 

@@ -1,5 +1,5 @@
 //! `nearlite_maintain(table, budget)`: slices, each in a transaction of its own, until nothing is left or the milliseconds
-//! are over; one slice inside an open transaction.
+//! are over; one slice inside an open transaction, or within a statement that writes.
 //!
 //! Other connections may keep the file to themselves meanwhile. Their lock is waited for within the budget, or without one
 //! for as long as any statement of the connection would; then what is left stays for the next call, and the report says why.
@@ -10,7 +10,7 @@ use super::module::{Args, code_of};
 use crate::collection::maintenance::{self, Done};
 use crate::error::{Error, Result};
 use crate::value::Value;
-use rusqlite::{Connection, ffi};
+use rusqlite::{Connection, TransactionState, ffi};
 use std::time::{Duration, Instant};
 
 /// Between two attempts.
@@ -113,7 +113,9 @@ pub fn maintain(conn: &Connection, args: &Args<'_>) -> Result<String> {
             return Err(Error::Value("nearlite_maintain: the budget is a number of milliseconds".into()));
         }
     };
-    let alone = conn.is_autocommit();
+    // A statement that writes, and calls this, ends no transaction before it ends itself.
+    let writes = conn.transaction_state(None::<&str>)? == TransactionState::Write;
+    let alone = conn.is_autocommit() && !writes;
     let waiting = Waiting::new(conn, budget)?;
     let mut report = Report::default();
     let collection = match waiting.outcome(|| info::open(conn, name))? {

@@ -3,6 +3,9 @@
 //!
 //! What a step reads may be taken back with the transaction that it ran in, so it counts only after [`Job::confirm`]. What a
 //! step writes is counted by the claim in the file, which is taken back with it.
+//!
+//! The file may be set back to an earlier state as a whole: restored, or replaced by a copy. Then the claim has another stamp than
+//! the one that the last step gave it, and what was read is of rows that are not there, so the job is lost.
 
 use super::super::graphs::Graphs;
 use super::build::Build;
@@ -27,8 +30,11 @@ pub struct Job {
     pub work: Work,
     schema: Schema,
     stage: Stage,
-    /// The connection whose transaction did the last steps, until it has ended.
+    /// The connection whose transaction did the last steps, until it has ended. Only its end counts.
     holder: Option<u64>,
+    /// The stamp of the claim after the last transaction that was committed, and the one that the transaction under way gave it.
+    stamp: u64,
+    next_stamp: Option<u64>,
     /// Planned by a transaction that has not been committed.
     planned: bool,
     /// The segment that it became in a transaction that has not been committed.
@@ -76,9 +82,22 @@ impl Job {
     fn new(site: &Site<'_>, work: Work, free: bool, graphs: Graphs) -> Self {
         let reading = Reading::default();
         let (schema, stage) = (site.schema.clone(), Stage::Reading(Box::new(reading)));
-        let (holder, planned, installed, done, cancelled) = (None, true, None, false, false);
         let threads = site.settings.threads;
-        Self { work, schema, stage, holder, planned, installed, free, graphs, threads, done, cancelled }
+        Self {
+            work,
+            schema,
+            stage,
+            holder: None,
+            stamp: 0,
+            next_stamp: None,
+            planned: true,
+            installed: None,
+            free,
+            graphs,
+            threads,
+            done: false,
+            cancelled: false,
+        }
     }
 
     /// The next slice gives it up.
@@ -103,9 +122,22 @@ impl Job {
         }
     }
 
-    /// A transaction of `connection` has planned it.
-    pub fn hold(&mut self, connection: u64) {
+    /// A transaction of `connection` has planned it, and written its claim with this stamp.
+    pub fn hold(&mut self, connection: u64, stamp: u64) {
         self.holder = Some(connection);
+        self.next_stamp = Some(stamp);
+    }
+
+    /// Shows others that the job goes on, if the transaction of `connection` may.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn show(&mut self, site: &Site<'_>, claim: &mut Claim, connection: u64) -> Result<()> {
+        if self.holder == Some(connection) {
+            site.storage.put_claim(site.conn, claim)?;
+            self.next_stamp = Some(claim.stamp);
+        }
+        Ok(())
     }
 
     /// Whether it belongs to a table declared so.
@@ -149,6 +181,15 @@ impl Job {
             return Ok(Step::Waits);
         }
         self.holder = Some(connection);
+        if claim.stamp != self.next_stamp.unwrap_or(self.stamp) {
+            return Ok(Step::Lost);
+        }
+        let step = self.do_step(site, claim)?;
+        self.next_stamp = Some(claim.stamp);
+        Ok(step)
+    }
+
+    fn do_step(&mut self, site: &Site<'_>, claim: &mut Claim) -> Result<Step> {
         if self.cancelled && self.installed.is_none() {
             return Ok(Step::Lost);
         }
@@ -199,12 +240,16 @@ impl Job {
         matches!(self.stage, Stage::Building(_))
     }
 
-    /// The transaction of the last steps was committed. True: the job is done.
+    /// A transaction of `connection` was committed. True: the job is done.
     ///
     /// # Errors
     /// As [`step`](Self::step).
-    pub fn confirm(&mut self, budget: usize) -> Result<bool> {
+    pub fn confirm(&mut self, connection: u64, budget: usize) -> Result<bool> {
+        if self.holder != Some(connection) {
+            return Ok(false);
+        }
         (self.planned, self.holder) = (false, None);
+        self.stamp = self.next_stamp.take().unwrap_or(self.stamp);
         if let Some(id) = self.installed.take() {
             self.fill_cache(id, budget);
             self.done = true;
@@ -222,9 +267,12 @@ impl Job {
         Ok(false)
     }
 
-    /// The transaction of the last steps was taken back, at least in part. True: the job is not any more.
-    pub fn revert(&mut self) -> bool {
-        (self.installed, self.holder) = (None, None);
+    /// A transaction of `connection` was taken back, at least in part. True: the job is not any more.
+    pub fn revert(&mut self, connection: u64) -> bool {
+        if self.holder != Some(connection) {
+            return false;
+        }
+        (self.installed, self.holder, self.next_stamp) = (None, None, None);
         if let Stage::Reading(reading) = &mut self.stage {
             reading.revert(&self.work);
         }

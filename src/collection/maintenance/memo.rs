@@ -10,7 +10,7 @@ use super::policy::{self, Zeal};
 use super::registry::{self, Place};
 use super::watch::Watch;
 use super::work::{Step, is_passing};
-use super::{BEGUN, Done, Due, LAST, Site, Task};
+use super::{BEGUN, Done, LAST, Site, Task};
 use crate::error::{Error, Result};
 use crate::storage::{Claim, Maintenance, Token};
 use parking_lot::Mutex;
@@ -19,12 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A log that is to be sealed at so few entries is sealed by the commit: that takes milliseconds.
-const SMALL_LOG: usize = 256;
-
-/// How many times `delta_rows` the log may grow to before a commit waits for the builder, and before it seals by itself.
+/// How many times `delta_rows` the log may grow to before a commit waits for the builder.
 const CROWDED: usize = 4;
-const FULL: usize = 16;
 
 /// How long a commit waits for a builder when the log is crowded or the segments are too many, for each slice that it may do.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -38,6 +34,8 @@ const TRASH_CHUNKS_OF_COMMIT: u32 = 4;
 
 /// Commits without maintenance after one that failed with it.
 const REST: usize = 64;
+
+mod due;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
@@ -100,59 +98,6 @@ impl Memo {
     /// Whether builders run by themselves.
     fn is_free(&self, site: &Site<'_>) -> bool {
         self.mode(site) != Maintenance::Commit
-    }
-
-    /// Entries of the log.
-    fn log_length(&mut self, site: &Site<'_>) -> Result<usize> {
-        let end = site.storage.log_end(site.conn)?.seq;
-        if end == 0 {
-            return Ok(0);
-        }
-        let nonce = site.storage.nonce(site.conn)?;
-        let begin = match self.begin {
-            Some((of, begin)) if of == nonce && begin <= end => begin,
-            _ => site.storage.log_begin(site.conn)?,
-        };
-        self.begin = Some((nonce, begin));
-        Ok(usize::try_from(end - begin + 1).unwrap_or(0))
-    }
-
-    /// What the commit of a transaction that wrote `entries` log entries has to do.
-    ///
-    /// # Errors
-    /// Those of reading the log.
-    pub fn due(&mut self, site: &Site<'_>, entries: usize) -> Result<Due> {
-        let mode = self.mode(site);
-        if mode == Maintenance::Manual {
-            return Ok(Due::Nothing);
-        }
-        let (length, bound) = (self.log_length(site)?, site.settings.delta_rows);
-        let rests = self.rest > 0;
-        self.rest = self.rest.saturating_sub(1);
-        if length >= bound && (bound <= SMALL_LOG || entries >= bound || length >= bound.saturating_mul(FULL))
-        {
-            return Ok(Due::Seal);
-        }
-        if rests {
-            return Ok(Due::Nothing);
-        }
-        if mode == Maintenance::Background && length < bound.saturating_mul(CROWDED) {
-            return Ok(Due::Nothing);
-        }
-        self.pending += entries;
-        if self.pending < self.pace.entries(length >= bound.saturating_mul(2)) {
-            return Ok(Due::Nothing);
-        }
-        self.pending = 0;
-        Ok(Due::Slices(self.pace.slices(entries)))
-    }
-
-    /// The slices that a commit of `entries` log entries does beside a seal.
-    pub fn slices_for(&self, site: &Site<'_>, entries: usize) -> usize {
-        if matches!(self.mode(site), Maintenance::Manual | Maintenance::Background) || self.rest > 0 {
-            return 0;
-        }
-        self.pace.slices(entries)
     }
 
     /// Does up to `slices` slices of what is due, inside a write transaction.
@@ -226,8 +171,7 @@ impl Memo {
         let is_free = self.is_free(site);
         let mut waits = false;
         for (_, at, job) in jobs {
-            let Some(mut locked) = job.try_lock() else { continue };
-            let claim = &mut claims[at];
+            let (Some(mut locked), claim) = (job.try_lock(), &mut claims[at]) else { continue };
             if !locked.is_ours() || !locked.fits(site.schema) {
                 drop(locked);
                 registry::remove(&claim.token);
@@ -240,14 +184,12 @@ impl Memo {
             let token = claim.token;
             self.touch(token, &job);
             let step = locked.step(site, claim, self.number).inspect_err(|error| self.spoil(token, error))?;
-            let silent = locked.is_silent();
-            drop(locked);
             match step {
                 Step::Worked | Step::Installed => return Ok(Done::Worked),
                 Step::Waits => {
                     waits = true;
-                    if silent && self.shows() {
-                        site.storage.put_claim(site.conn, claim)?;
+                    if locked.is_silent() && self.shows() {
+                        locked.show(site, claim, self.number)?;
                     }
                 }
                 Step::Lost => {
@@ -260,17 +202,19 @@ impl Memo {
         }
         for claim in &mut claims {
             if claim.is_trash() {
-                let steady = task == Task::Keep(Zeal::Steady);
-                let most = if steady { TRASH_CHUNKS_OF_COMMIT } else { TRASH_CHUNKS };
+                let commit = task == Task::Keep(Zeal::Steady);
+                let most = if commit { TRASH_CHUNKS_OF_COMMIT } else { TRASH_CHUNKS };
                 site.storage.remove_trash(site.conn, &mut claim.trash, most)?;
                 site.storage.put_claim(site.conn, claim)?;
                 return Ok(Done::Worked);
             }
             if registry::find(&claim.token, &self.place).is_none() {
                 waits = true;
+                // Not where equal statements are to make equal segments. A file may have two names here.
                 let is_asked = task == Task::Keep(Zeal::Thorough);
+                let looks = is_asked || is_free && !registry::knows(&claim.token);
                 if self.given_up.remove(&claim.token)
-                    || is_asked && is_orphan(&claim.token)
+                    || looks && is_orphan(&claim.token)
                     || self.others.is_dead(claim, is_free)
                 {
                     claim.discard();
@@ -293,9 +237,9 @@ impl Memo {
         match plan(site, claims, task, length, self.is_free(site))? {
             Planned::Nothing => Ok(false),
             Planned::Done => Ok(true),
-            Planned::Job { token, mut job, behind } => {
+            Planned::Job { token, stamp, mut job, behind } => {
                 self.pace.behind = behind.unwrap_or(self.pace.behind);
-                job.hold(self.number);
+                job.hold(self.number, stamp);
                 let job = registry::add(token, &self.place, &site.storage.table, *job);
                 BEGUN.set(Some(Watch::new(token, &self.place, &job)));
                 self.touch(token, &job);
@@ -330,7 +274,7 @@ impl Memo {
     /// called before its end.
     pub fn committed(&mut self, table: &str) {
         for (token, job) in std::mem::take(&mut self.touched) {
-            match job.lock().confirm(self.budget) {
+            match job.lock().confirm(self.number, self.budget) {
                 Ok(false) => continue,
                 Ok(true) => registry::set_trouble(&self.place, table, None),
                 Err(error) => {
@@ -350,8 +294,10 @@ impl Memo {
         // What filled the disk, or took too long, may have been this.
         self.rest = REST;
         for (token, job) in std::mem::take(&mut self.touched) {
-            if job.lock().revert() {
+            if job.lock().revert(self.number) {
                 registry::remove(&token);
+                // If its claim is there all the same, nobody goes on with it.
+                self.given_up.insert(token);
             }
         }
     }

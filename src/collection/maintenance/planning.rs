@@ -23,8 +23,8 @@ pub enum Planned {
     Nothing,
     /// It is done already.
     Done,
-    /// A job, whose claim is written. `behind`: whether the table is behind with its merges, where that is known.
-    Job { token: Token, job: Box<Job>, behind: Option<bool> },
+    /// A job, whose claim is written with this stamp. `behind`: whether the table is behind with its merges, where that is known.
+    Job { token: Token, stamp: u64, job: Box<Job>, behind: Option<bool> },
 }
 
 /// Begins a job on a table whose log has `length` entries.
@@ -72,7 +72,7 @@ fn seal(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     site.storage.put_claim(site.conn, &mut claim)?;
     let graphs = Graphs::among(rows.len(), rows.len() + site.storage.segment_rows(site.conn)?);
     let job = Box::new(Job::seal(site, through, rows.into_iter().collect(), (free, graphs)));
-    Ok(Planned::Job { token: claim.token, job, behind: None })
+    Ok(Planned::Job { token: claim.token, stamp: claim.stamp, job, behind: None })
 }
 
 fn merge(site: &Site<'_>, claims: &[Claim], zeal: Zeal, free: bool) -> Result<Planned> {
@@ -118,7 +118,7 @@ fn rebuild(site: &Site<'_>, claims: &[Claim], free: bool) -> Result<Planned> {
     site.storage.put_claim(site.conn, &mut claim)?;
     let (through, nonce) = (site.storage.log_end(site.conn)?, site.storage.nonce(site.conn)?);
     let job = Box::new(Job::rebuild(site, through, nonce, free));
-    Ok(Planned::Job { token: claim.token, job, behind: None })
+    Ok(Planned::Job { token: claim.token, stamp: claim.stamp, job, behind: None })
 }
 
 fn begin_merge(
@@ -154,5 +154,5 @@ fn begin_merge(
     let mut claim = Claim::new(claims, false, names);
     site.storage.put_claim(site.conn, &mut claim)?;
     let job = Box::new(Job::merge(site, inputs, free, graphs));
-    Ok(Planned::Job { token: claim.token, job, behind: Some(parts > policy::USUAL) })
+    Ok(Planned::Job { token: claim.token, stamp: claim.stamp, job, behind: Some(parts > policy::USUAL) })
 }

@@ -73,6 +73,11 @@ pub fn find(token: &Token, place: &Place) -> Option<Arc<Mutex<Job>>> {
     (entry.place == *place && entry.process == std::process::id()).then(|| Arc::clone(&entry.job))
 }
 
+/// Whether this process has the job, under whatever name of the file.
+pub fn knows(token: &Token) -> bool {
+    registry().jobs.get(token).is_some_and(|entry| entry.process == std::process::id())
+}
+
 /// Adds a job.
 pub fn add(token: Token, place: &Place, table: &str, job: Job) -> Arc<Mutex<Job>> {
     let job = Arc::new(Mutex::new(job));
