@@ -112,6 +112,38 @@ def test_the_search_page_of_datasette(path):
     assert "test/docs" not in hidden.text and "owls" not in hidden.text
 
 
+def test_a_visitor_of_the_search_page_runs_no_sql(path):
+    datasette = pytest.importorskip("datasette.app")
+    db = nearlite.connect(path)
+    nearlite.Collection(db, "docs").create(dim=2, text=["body"], columns={"year": int}).add(
+        ids=["owl"], texts=["owls hunt"], vectors=[[1, 0]], metadatas=[{"year": 2004}]
+    )
+    db.execute("CREATE TABLE secrets(password)")
+    db.execute("INSERT INTO secrets VALUES('hunter2')")
+    db.commit()
+    db.close()
+    condition = "(SELECT password FROM secrets) LIKE 'h%'"
+    nested = [condition, {"$not": condition}, {"$and": [condition]}, {"year": {"$not": condition}}, {"year": {condition: 1}}]
+    deep = "[" * 10000 + "]" * 10000
+
+    async def ask():
+        app = datasette.Datasette([path], metadata={"databases": {"test": {"tables": {"secrets": {"allow": False}}}}})
+        await app.invoke_startup()
+        wheres = [json.dumps(where) for where in [*nested, [{"year": 2004}], 1, True, None]]
+        by_where = [await app.client.get("/-/nearlite", params={"in": "test/docs", "where": where}) for where in [*wheres, deep]]
+        by_vector = await app.client.get("/-/nearlite", params={"in": "test/docs", "vector": json.dumps(condition)})
+        as_key = await app.client.get("/-/nearlite", params={"in": "test/docs", "where": json.dumps({condition: 1})})
+        as_value = await app.client.get("/-/nearlite", params={"in": "test/docs", "where": json.dumps({"id": condition})})
+        return [*by_where, by_vector], [as_key, as_value]
+
+    refused, unfound = asyncio.run(ask())
+    for page in refused:
+        assert page.status_code == 200 and "message-error" in page.text and "<table" not in page.text
+    assert "filter: expected a JSON object" in refused[0].text
+    for page in unfound:
+        assert page.status_code == 200 and "None of 1 rows was found." in page.text
+
+
 def test_sqlite_utils_inserts_and_searches(path, tmp_path):
     pytest.importorskip("sqlite_utils")
 

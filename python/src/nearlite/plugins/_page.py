@@ -92,6 +92,8 @@ async def page(datasette: Any, request: Any) -> Response:
                 hit["like"] = datasette.urls.path("/-/nearlite") + "?" + _query(chosen, str(hit["id"]))
         except (Error, ValueError) as error:
             context["error"] = str(error)
+        except RecursionError:
+            context["error"] = "filter: it is nested too deep"
         except Exception as error:
             if type(error).__module__ not in ("sqlite3", "pysqlite3"):
                 raise
@@ -126,7 +128,7 @@ def _search(connection: Any, table: str, given: dict[str, str]) -> dict[str, Any
         raise ValueError(f"rows: expected a number, got {given['k']!r}")
     options: dict[str, Any] = {"k": max(1, min(int(given["k"] or 10), 200)), "snippet": _MARKS}
     if given["where"]:
-        options["where"] = _parsed("filter", given["where"])
+        options["where"] = _filter(given["where"])
     if given["words"]:
         options["words"] = given["words"]
     vector: Any = _parsed("vector", given["vector"]) if given["vector"] else None
@@ -153,11 +155,21 @@ def _search(connection: Any, table: str, given: dict[str, str]) -> dict[str, Any
     }
 
 
+def _filter(text: str) -> dict[str, Any]:
+    """The filter that a visitor typed. A text would be a condition in SQL, which could read tables that the visitor may not see."""
+    found = _parsed("filter", text)
+    if not isinstance(found, dict):
+        raise ValueError(f"""filter: expected a JSON object such as {{"year": {{"$gte": 2004}}}}, got {json.dumps(found):.80}""")
+    return found
+
+
 def _parsed(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise ValueError(f"{name}: it is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{name}: it is nested too deep") from None
 
 
 def _id(docs: Collection, text: str) -> Any:
