@@ -1,8 +1,10 @@
 """Filters as dictionaries: one meaning, whether a key is a declared column or a path into the metadata."""
 
+import json
 import os
 import random
 
+import json_matches
 import pytest
 from json_matches import matches
 
@@ -283,3 +285,169 @@ def test_a_substring_may_be_of_any_length(db, columns):
         ({"$or": [{"t": {"$substring": long}}, {"deep.er": {"$substring": long}}]}, ["a", "d"]),
     ]:
         assert docs.get(where=where).ids == ids == docs.search([1], where=where).ids, where
+
+
+def test_a_substring_is_looked_for_where_other_operators_look(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1)
+    metadatas = [{"t": ['a"b']}, {"t": ["N\t\n"]}, {"a": [{"name": "Ada"}, 5]}, {"t": [["N"], {"x": "n"}]}, {"u": "\x01\ufffe\x02\\u0000"}]
+    docs.add(ids=["1", "2", "3", "4", "5"], vectors=[[1]] * 5, metadatas=metadatas)
+    # Lists were compared as the JSON that they are stored as.
+    for where, ids in [
+        ({"t": {"$substring": 'a"b'}}, ["1"]),
+        ({"t": {"$substring": "\n"}}, ["2"]),
+        ({"t": {"$substring": "n"}}, []),
+        ({"t": {"$isubstring": "n\t"}}, ["2"]),
+        ({"t": {"$substring": "["}}, []),
+        ({"a.name": {"$substring": "Ad"}}, ["3"]),
+        ({"a.name": {"$substring": "ad"}}, []),
+        ({"a.name": {"$isubstring": "dA"}}, ["3"]),
+        ({"u": {"$substring": "\ufffe\x02\\"}}, ["5"]),
+    ]:
+        assert docs.get(where=where).ids == docs.search([1], where=where).ids == ids, where
+
+
+KEYS = ["a", "b", "a.b", 'k"q', "café", "new\n", ""]
+LETTERS = ["a", "B", "b", "%", "_", "\0", '"', "\\", "\\u0000", "\n", "é", "😀", "\x01", "\ufffe", " "]
+
+
+def test_texts_and_keys_of_any_characters(db):
+    chance = random.Random(SEED)
+
+    def text():
+        return "".join(chance.choices(LETTERS, k=chance.randint(0, 4)))
+
+    def anything(depth):
+        kind = chance.random()
+        if depth and kind < 0.3:
+            return {chance.choice(KEYS): anything(depth - 1) for _ in range(3)}
+        if depth and kind < 0.45:
+            texts = [text() for _ in range(chance.randint(0, 3))]
+            return [*texts, {chance.choice(KEYS): text()}] if texts and chance.random() < 0.5 else texts
+        return text() if kind < 0.85 else chance.choice([None, 1, False])
+
+    # A table whose JSON column has the name of a column of json_each.
+    docs = nearlite.Collection(db, "docs").create(dim=1, meta="value")
+    rows = [{key: anything(2) for key in KEYS if chance.random() < 0.6} for _ in range(80)]
+    for at, row in enumerate(rows):
+        written = json.dumps(row, ensure_ascii=chance.random() < 0.5)
+        db.execute("INSERT INTO docs(id, value, embedding) VALUES(?, ?, '[1]')", (f"{at:02}", written))
+
+    def elements(row, path):
+        return [each for value in json_matches._at(row, path) for each in (value if isinstance(value, list) else [value])]
+
+    def folded(given):
+        return "".join(char.lower() if char.isascii() else char for char in given)
+
+    for _ in range(150):
+        path, word = ".".join(chance.choices(KEYS, k=chance.randint(1, 2))), text()
+        contains = [f"{at:02}" for at, row in enumerate(rows) if any(isinstance(each, str) and word in each for each in elements(row, path))]
+        folds = [
+            f"{at:02}" for at, row in enumerate(rows) if any(isinstance(each, str) and folded(word) in folded(each) for each in elements(row, path))
+        ]
+        empty = [f"{at:02}" for at, row in enumerate(rows) if all(value in ("", [], None) for value in json_matches._at(row, path))]
+        for where, ids in [({path: {"$substring": word}}, contains), ({path: {"$isubstring": word}}, folds), ({path: {"$empty": True}}, empty)]:
+            assert docs.get(where=where).ids == ids, (SEED, where)
+            assert sorted(docs.search([1], where=where, k=100).ids) == ids, (SEED, where)
+            assert docs.count({"$not": where}) == len(rows) - len(ids), (SEED, where)
+
+
+def test_half_of_a_surrogate_pair_is_no_error(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1)
+    for name, meta in [("a", '{"t": "x\\ud800y\\u0000", "l": ["\\udc00x"]}'), ("b", '{"t": "\\ufffdx", "l": ["\\ud83d\\ude00X"]}')]:
+        db.execute("INSERT INTO docs(id, meta, embedding) VALUES(?, ?, '[1]')", (name, meta))
+    for where, ids in [({"t": {"$substring": "x"}}, ["a", "b"]), ({"l": {"$substring": "x"}}, ["a"]), ({"l": {"$isubstring": "😀x"}}, ["b"])]:
+        assert docs.get(where=where).ids == docs.search([1], where=where).ids == ids, where
+
+
+def test_rows_are_ordered_by_keys_of_any_characters(db):
+    docs = nearlite.Collection(db, "docs").create(meta="value")
+    rows = [
+        '{"caf\\u00e9": 2, "k\\"q": "x", "a": {"b.c": 0, "\\u0062": 3}}',
+        '{"café": 3, "a.b": 1}',
+        '{"café": 9, "caf\\u00e9": 1, "a": [{"b": 5}]}',
+    ]
+    for at, row in enumerate(rows):
+        db.execute("INSERT INTO docs(id, value) VALUES(?, ?)", (str(at), row))
+    # A key was not found where it was written with escapes, and of one that is given twice the first value was taken.
+    assert docs.get(order_by="café").ids == ["2", "0", "1"] and docs.get(order_by="-café").ids == ["1", "0", "2"]
+    assert docs.get(order_by='-k"q').ids == ["0", "1", "2"] and docs.get(order_by="a.b").ids == ["2", "1", "0"]
+    assert docs.get(order_by=".".join("a" * 200)).ids == ["0", "1", "2"]
+
+
+def test_a_pattern_goes_on_behind_a_nul(db):
+    texts = ["x\0y", "x", "xy", "\0", "X\0\0y", "", "y\0"]
+    columns = {"s": str, "any": "UNINDEXED", "stored": "TEXT UNINDEXED"}
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns=columns)
+    metadatas = [{"s": text, "any": text, "stored": text, "j": text} for text in texts]
+    docs.add(ids=[f"{text}{at}" for at, text in enumerate(texts)], texts=texts, vectors=[[1]] * 7, metadatas=metadatas)
+    db.execute("INSERT INTO docs(id, any, embedding) VALUES('7', x'78007900', '[1]'), ('8', 5, '[1]')")
+    # LIKE ended the text at its NUL, so that "x\0y" was like "x".
+    for pattern in ["x", "x%", "x_y", "x\0y", "%y", "\0", "%", "_", "x\0%", "%\0%", "", "x__y"]:
+        ids = [f"{text}{at}" for at, text in enumerate(texts) if matches({"s": text}, {"s": {"$like": pattern}})]
+        for key in ("s", "any", "stored", "body", "j"):
+            where = {key: {"$like": pattern}, "id": {"$nin": ["7", "8"]}}
+            assert docs.get(where=where).ids == sorted(docs.search([1], where=where).ids, key=docs.get().ids.index) == ids, where
+            assert docs.count({"$not": where}) == 9 - len(ids), where
+        by_id = {"id": {"$like": f"{pattern}%"}}
+        found = [name for name in docs.get().ids if matches({"id": name}, by_id)]
+        assert docs.get(where=by_id).ids == found and sorted(docs.search([1], where=by_id).ids) == sorted(found), by_id
+    assert docs.count({"s": {"$like": "x" * 2000}}) == 0 == len(docs.search([1], where={"s": {"$like": "x" * 2000}}))
+    assert docs.get(where={"any": {"$like": "5"}}).ids == ["8"]
+
+
+def test_a_key_without_any_column_is_named(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, meta=None, columns={"s": str})
+    for condition in ({"$substring": "x"}, {"$substring": "x" * 3000}, {"$not": {"$empty": True}}, 5):
+        with pytest.raises(nearlite.FilterError, match="docs has no column 'q' and no JSON column that could hold it"):
+            docs.get(where={"q": condition})
+
+
+def test_any_number_of_conditions(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, text=["body"], columns={"s": str})
+    docs.add(ids=["a", "b"], texts=["x", "y"], vectors=[[1], [2]], metadatas=[{"s": "x", "m": "x"}, {"s": "y"}])
+    count = 1500
+    # SQLite takes expressions that are nested 1,000 deep, and OR makes each term a level.
+    for where, ids in [
+        ({"$or": [*({"s": f"v{at}"} for at in range(count)), {"s": "x"}]}, ["a"]),
+        ({"$and": [{"s": {"$ne": f"v{at}"}} for at in range(count)]}, ["a", "b"]),
+        ({"$or": [*({"id": f"v{at}"} for at in range(count)), {"$and": [{"body": f"v{at}"} for at in range(count)]}, {"id": "b"}]}, ["b"]),
+        ({"$not": {"$or": [{"m": {"$substring": f"v{at}"}} for at in range(count)]}}, ["a", "b"]),
+        ({f"m{at}": {"$not": {"$substring": "x"}} for at in range(count)}, ["a", "b"]),
+    ]:
+        assert docs.get(where=where).ids == ids and docs.count(where) == len(ids) == len(docs.facets("id", where=where))
+        assert docs.search([1], where=where).ids == ids
+    assert docs.delete(where={"$or": [*({"s": f"v{at}"} for at in range(count)), {"s": "x"}]}) == 1
+
+
+def test_a_condition_in_sql_may_end_with_a_comment(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns={"year": int})
+    docs.add(ids=["a", "b"], vectors=[[1], [2]], metadatas=[{"year": 1}, {}])
+    where = "year IS NULL -- those without"
+    assert docs.get(where=where).ids == docs.search([1], where=where, within=5).ids == ["b"]
+    assert docs.count(where) == docs.delete(where=where) == 1
+
+
+def test_numbers_and_arrays_of_numpy(db):
+    numpy = pytest.importorskip("numpy")
+    docs = nearlite.Collection(db, "docs").create(dim=1, columns={"n": int, "r": float, "flag": bool, "s": str})
+    metadatas = [{"n": 1, "r": 0.5, "flag": True, "s": "x", "j": 1, "l": ["a"]}, {"n": 2, "r": 1.5, "flag": False, "s": "y", "j": 2, "l": ["b"]}]
+    docs.add(ids=["a", "b"], vectors=[[1], [2]], metadatas=metadatas)
+    for where in (
+        {"n": numpy.int64(1)},
+        {"r": numpy.float32(0.5)},
+        {"flag": numpy.bool_(True)},
+        {"s": numpy.str_("x")},
+        {"j": numpy.uint8(1)},
+        {"l": {"$contains": numpy.str_("a")}},
+        {"n": {"$in": numpy.array([1, 7])}},
+        {"j": {"$in": [numpy.int32(1)]}, "r": {"$between": numpy.array([0.0, 1.0])}},
+        {"$or": [{"n": {"$lt": numpy.int8(2)}}, {"$not": {"j": {"$lt": numpy.float64(5)}}}]},
+        {"n": {"$exists": numpy.bool_(True), "$not": {"$gte": numpy.array(2)}}},
+        nearlite.filters.OfMetadata({"j": numpy.int64(1)}),
+    ):
+        nearlite.filters.check(where)
+        assert docs.get(where=where).ids == docs.search([1], where=where).ids == ["a"], where
+    assert docs.get(where="n = ?", params=[numpy.int64(1)]).ids == ["a"]
+    for wrong, message in [({"n": numpy.array([1, 2])}, "equality with a list"), ({"n": numpy.float32("nan")}, "nan cannot be compared")]:
+        with pytest.raises(nearlite.FilterError, match=message):
+            docs.get(where=wrong)

@@ -1,5 +1,6 @@
 """Searches through a collection, beside brute force."""
 
+import json
 import math
 import random
 
@@ -68,6 +69,70 @@ def test_pages_fit_together(docs, rows):
     assert [name for page in pages for name in page] == [row["id"] for row in by_distance(rows)[:100]]
     hybrid = [docs.search(QUERY, "owl moon", k=20, offset=at).ids for at in range(0, 100, 20)]
     assert [name for page in hybrid for name in page] == docs.search(QUERY, "owl moon", k=100, depth=100).ids
+
+
+def test_matching_restricts_and_does_not_rank(docs, rows):
+    owls = [row["id"] for row in by_distance(rows) if "owl" in row["body"]]
+    # The words were a leg of a hybrid search, so that rows came by a fused score.
+    for k in (1, 10, 300):
+        assert docs.search(QUERY, matching="owl", k=k).ids == owls[:k]
+    hit = docs.search(QUERY, matching="owl", k=1)[0]
+    assert hit.score == -hit.distance and (hit.bm25, hit.vector_rank, hit.text_rank) == (None, None, None)
+    assert docs.search(QUERY, matching="owl", k=5, offset=7).ids == owls[7:12]
+    assert docs.search_many([QUERY, QUERY], matching="owl", k=4)[1].ids == owls[:4]
+    assert [hit.id for hit in docs.iterate(QUERY, matching="owl")] == owls
+    assert docs.explain(QUERY, matching="owl").plan["kind"] == "nearest"
+    few = [row["id"] for row in by_distance(rows) if "owl" in row["body"] and "wolf" not in row["body"] and row["year"] == 2003]
+    assert docs.search(QUERY, matching="+owl -wolf", where={"year": 2003}, k=300).ids == few
+    assert set(docs.search(QUERY, matching="owl", within=hit.distance + 0.2, k=300).ids) <= set(owls)
+    assert docs.search({"embedding": QUERY}, matching="owl", k=5).ids == owls[:5]
+    assert docs.search(QUERY, matching="owl", mmr=1, k=5).ids == owls[:5]
+    assert docs.search(QUERY, matching="nothing").ids == docs.search(QUERY, matching="").ids == []
+    for found in (docs.search(QUERY, "moon", matching="owl", k=300), docs.search(QUERY, words="moon", text_column="body", matching="owl", k=300)):
+        assert sorted(found.ids) == sorted(owls) and found[0].bm25 and found[0].score > 0
+    assert {hit.id for hit in docs.search(words="moon", matching="owl", k=300)} < set(owls)
+    alike = docs.search(like=owls[0], matching="owl", k=300)
+    assert sorted(alike.ids) == sorted(owls[1:]) and alike[0].bm25 is None and alike[0].distance is not None
+
+
+def test_rows_that_match_without_a_vector_are_not_near(db):
+    docs = nearlite.Collection(db, "docs").create(dim=1)
+    docs.add(ids=["a", "b", "c"], texts=["an owl", "an owl and an owl", "a wolf"], vectors=[[1], None, [2]])
+    assert docs.search([1], matching="owl").ids == ["a"] and sorted(docs.search(matching="owl").ids) == ["a", "b"]
+
+
+HYBRID = [
+    {"text": "owl moon"},
+    {"words": "owl", "alpha": 0.2, "where": {"year": {"$gte": 2003}}},
+    {"text": "owl", "where": {"tags": {"$substring": "a"}}},
+    {"text": "owl", "fusion": {"fusion": "rrf", "depth": 7}},
+    {"text": "owl", "depth": 7},
+    {"text": "owl", "like": "r5"},
+    {"text": "owl", "matching": "night"},
+    {"text": "owl", "group_by": "year", "per_group": 12, "depth": 300},
+]
+
+
+@pytest.mark.parametrize("mmr", [None, 0.3])
+@pytest.mark.parametrize("options", [*HYBRID, {}, {"where": {"year": 2003}}, {"matching": "owl"}], ids=str)
+def test_no_page_depends_on_where_it_begins(docs, options, mmr):
+    found = []
+    # Each page had ranks and candidates of its own, so that rows came on several pages or on none.
+    for at in range(0, 300, 20):
+        found += docs.search(QUERY, k=20, offset=at, mmr=mmr, **options).ids
+    everything = docs.search(QUERY, k=300, **options).ids
+    assert len(found) == len(set(found)) and sorted(found) == sorted(everything)
+
+
+def test_legs_are_as_deep_as_a_page_is_long(docs):
+    def depth(**options):
+        return json.loads(docs.explain(QUERY, "owl", **options).params[-1])["depth"]
+
+    assert depth(k=5) == 100 and depth(k=5, depth=7) == 7 and depth(k=250) == 250 and depth(k=250, offset=30, depth=7) == 250
+    assert depth(k=20000, offset=5) == 10000 and depth(k=9, fusion={"depth": 2}) == 9
+    for wrong in (0, -1, True, "ten", 10001):
+        with pytest.raises(nearlite.Error, match="depth"):
+            docs.search(QUERY, "owl", fusion={"depth": wrong})
 
 
 def test_iterating_goes_on_beyond_k(docs, rows):
@@ -249,8 +314,13 @@ def test_groups_and_diversity_are_those_of_sql(docs):
     for rows_of_each in (1, 3):
         found = docs.search(QUERY, group_by="year", per_group=rows_of_each, k=9).ids
         assert found == in_sql(f'{{"group_by": "year", "group_rows": {rows_of_each}}}', 9)
+    sql = "SELECT id FROM docs WHERE docs MATCH hybrid_query(near('embedding', ?), ?) ORDER BY rank"
     for weight in (0.2, 0.7):
         assert docs.search(QUERY, mmr=weight, k=6).ids == in_sql(f'{{"mmr": {weight}}}', 6)
+        # Without a number of rows the pools of SQL are made for 20.
+        whole = list(docs.connection.execute(sql, (vector, f'{{"mmr": {weight}}}')))[:60]
+        pages = [docs.search(QUERY, mmr=weight, k=20, offset=at).ids for at in (0, 20, 40)]
+        assert [name for page in pages for name in page] == [row[0] for row in whole]
     both = ("words(?), near('embedding', ?)", ("owl moon", vector))
     assert docs.search(QUERY, words="owl moon", group_by="year", k=5).ids == in_sql('{"group_by": "year"}', 5, *both)
     assert docs.search(QUERY, words="owl moon", mmr=0.5, k=5).ids == in_sql('{"mmr": 0.5}', 5, *both)

@@ -48,10 +48,9 @@ if TYPE_CHECKING:
         model: str | None
 
 
-#: Rows that rank for each row that ``mmr`` returns.
-CANDIDATES = 4
-#: Depth of each leg of a hybrid search, as the engine has it.
+#: Depth of each leg of a hybrid search, and the greatest one, as the engine has them.
 DEPTH = 100
+DEEPEST = 10000
 
 
 @dataclass
@@ -133,6 +132,12 @@ class Request:
         alike = self.like is not None and (self.like_by in ("text", "both") or (self.like_by is None and not schema.vectors))
         return self.text is not None or self.words is not None or alike
 
+    def legs(self) -> int:
+        """How many legs the search has: more than one are fused by their ranks or scores."""
+        vectors = len(self.vector) if isinstance(self.vector, Mapping) else int(self.vector is not None)
+        texts = int(self.text is not None or self.words is not None)
+        return vectors + texts + (0 if self.like is None else 2 if self.like_by == "both" else 1)
+
 
 def returned(schema: Schema, columns: Sequence[str] | None, include_vectors: bool) -> list[Column]:
     """The columns that are read: those named, else all but the vectors."""
@@ -164,7 +169,8 @@ def condition(schema: Schema, where: Mapping[str, Any] | str | None, params: Seq
     if isinstance(where, str):
         if isinstance(params, (str, Mapping)) or not hasattr(params, "__iter__"):
             raise FilterError("params: expected a list of values, one for each ? of where")
-        return f"({where})" if where.strip() else "", [unboxed(value) for value in params]
+        # The newline ends a comment that the condition may end with.
+        return f"({where}\n)" if where.strip() else "", [unboxed(value) for value in params]
     return filters.to_sql(where, schema, search)
 
 
@@ -184,11 +190,16 @@ def order(schema: Schema, order_by: str | Sequence[str] | None) -> filters.Sql:
     return " ORDER BY " + ", ".join([*terms, "rowid"]), params
 
 
-def statement(schema: Schema, request: Request, limit: int | None, explain: bool = False) -> tuple[str, list[Any], Shape]:
-    """The statement, its parameters and the shape of its rows. ``limit`` None is for those who take rows as long as they like."""
+def statement(schema: Schema, request: Request, limit: int | None, deep: int = 0, explain: bool = False) -> tuple[str, list[Any], Shape]:
+    """The statement, its parameters and the shape of its rows.
+
+    ``limit`` None is for those who take rows as long as they like; ``deep`` is then how many rows each leg of a hybrid search ranks
+    at least.
+    """
     selected, shape = _selection(schema, request)
-    terms, params = _match(schema, request, limit)
+    terms, params = _match(schema, request, deep if limit is None else limit)
     searches = bool(terms)
+    skipped = request.offset if request.mmr is None and request.group_by is None else 0
     if request.matching is not None:
         terms.append(f"{quote(schema.table)} MATCH ?")
         params.append(request.matching)
@@ -204,9 +215,11 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
             params.append(whole("ef_search", request.ef_search, 1))
         if request.exact:
             terms.append(f"{schema.hidden('exact')} = 1")
-        if limit is not None and (request.vector is not None or request.like is not None) and len(terms) == 1:
-            # Versions of SQLite before 3.41 do not show LIMIT to the table.
-            terms.append(f"{schema.hidden('k')} = {limit + request.offset}")
+        alone = len(terms) == 1 and (request.vector is not None or request.like is not None)
+        if limit is not None and alone and not skipped:
+            # Versions of SQLite before 3.41 do not show LIMIT to the table. A k that counts the rows of earlier pages would make each
+            # page one of another search, and pages would not fit together.
+            terms.append(f"{schema.hidden('k')} = {limit}")
     if request.snippet is not None:
         params[:0] = request.snippet
     if explain:
@@ -227,8 +240,8 @@ def statement(schema: Schema, request: Request, limit: int | None, explain: bool
         sql += f" ORDER BY {schema.hidden('rank')}" if searches or request.matching is not None else " ORDER BY rowid"
     if limit is not None:
         sql += f" LIMIT {limit}"
-        if request.offset and request.mmr is None and request.group_by is None:
-            sql += f" OFFSET {request.offset}"
+        if skipped:
+            sql += f" OFFSET {skipped}"
     return sql, params, shape
 
 
@@ -259,8 +272,8 @@ def _selection(schema: Schema, request: Request) -> tuple[str, Shape]:
     return selection
 
 
-def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[str], list[Any]]:
-    """The MATCH that ranks: none, of a vector, of a text, of a row, of several."""
+def _match(schema: Schema, request: Request, deep: int) -> tuple[list[str], list[Any]]:
+    """The MATCH that ranks: none, of a vector, of a text, of a row, of several. The legs of several rank ``deep`` rows at least."""
     text = request.text if request.words is None else request.words
     if text is not None and not isinstance(text, str):
         raise InputError(f"text: expected a text, got {type(text).__name__}")
@@ -274,25 +287,28 @@ def _match(schema: Schema, request: Request, limit: int | None) -> tuple[list[st
     if request.like is not None:
         if request.vector is None and text is None and request.like_by != "both":
             return [f"{quote(schema.table)} MATCH like_row(?, ?)"], [request.like, options("like", _like(schema, request))]
-        return _legs(schema, request, text, limit)
+        return _legs(schema, request, text, deep)
     if request.vector is None:
         if text is None:
             return [], []
         left = quote(schema.table if request.text_column is None else schema.text(request.text_column).name)
         return [f"{left} MATCH {query}"], given
     if isinstance(request.vector, Mapping) or (text is not None and request.text_column is not None):
-        return _legs(schema, request, text, limit)
+        return _legs(schema, request, text, deep)
     column = schema.vector(request.column)
     blob = _blobs.one(request.vector, column, schema.table)
-    if text is None:
+    if text is None and request.matching is None:
         return [f"{column.quoted} MATCH ?"], [blob]
-    fused = _hybrid(request, limit)
+    if text is None:
+        # A text MATCH beside a vector MATCH would be a leg of a hybrid search; beside the legs of a hybrid_query it only restricts.
+        return [f"{quote(schema.table)} MATCH hybrid_query(near(?, ?))"], [column.name, blob]
+    fused = _hybrid(request, deep)
     if request.column is not None:
         fused["column"] = column.name
     return [f"{quote(schema.table)} MATCH hybrid_query({query}, ?, ?)"], [*given, blob, options("fusion", fused)]
 
 
-def _legs(schema: Schema, request: Request, text: str | None, limit: int | None) -> tuple[list[str], list[Any]]:
+def _legs(schema: Schema, request: Request, text: str | None, deep: int) -> tuple[list[str], list[Any]]:
     """A hybrid query of any number of legs: a vector for each column of a dictionary, a text of one column or of all, a row."""
     legs: list[str] = []
     params: list[Any] = []
@@ -316,7 +332,7 @@ def _legs(schema: Schema, request: Request, text: str | None, limit: int | None)
         column = schema.vector(name)
         legs.append("near(?, ?)")
         params += [column.name, _blobs.one(vector, column, schema.table)]
-    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, options("fusion", _hybrid(request, limit))]
+    return [f"{quote(schema.table)} MATCH hybrid_query({', '.join(legs)}, ?)"], [*params, options("fusion", _hybrid(request, deep))]
 
 
 def _like(schema: Schema, request: Request) -> dict[str, Any]:
@@ -329,8 +345,11 @@ def _like(schema: Schema, request: Request) -> dict[str, Any]:
     return found
 
 
-def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
-    """The options of hybrid_query."""
+def _hybrid(request: Request, deep: int) -> dict[str, Any]:
+    """The options of hybrid_query, whose legs rank ``deep`` rows at least.
+
+    The depth is always given: a table does not see the LIMIT of every statement, and no page may depend on where it begins.
+    """
     found: dict[str, Any] = {}
     if isinstance(request.fusion, Mapping):
         found.update(request.fusion)
@@ -341,7 +360,8 @@ def _hybrid(request: Request, limit: int | None) -> dict[str, Any]:
         found["alpha"] = request.alpha
     if request.weights is not None:
         found["weights"] = list(request.weights)
-    found.setdefault("depth", request.depth if request.depth is not None else min(max(DEPTH, limit or 0), 10000))
+    depth = unboxed(found.get("depth", DEPTH if request.depth is None else request.depth))
+    found["depth"] = max(depth, min(deep, DEEPEST)) if type(depth) is int and depth > 0 else depth
     return found
 
 

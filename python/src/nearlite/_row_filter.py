@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ._paths import SUBSTRINGS, is_pattern
 from ._schema import Column
 
 # Operators that the engine does not have. A search narrows by what it has, and the rest is checked row by row.
-SUBSTRINGS = {"$substring": "instr({}, {}) > 0", "$isubstring": "instr(lower({}), lower({})) > 0"}
 BY_ROW = (*SUBSTRINGS, "$empty")
 #: Conditions on one declared column that a search evaluates inside as plain SQL.
 PLAIN = frozenset(("$eq", "$gt", "$gte", "$lt", "$lte", "$between", "$in", "$exists"))
-#: Longest pattern of the engine, in bytes.
-LONGEST_PATTERN = 1024
 
 
 class OfMetadata(dict[str, Any]):
@@ -84,7 +82,7 @@ def _is_inside(column: Column, value: Any) -> bool:
             return False
         if name == "$between" and isinstance(operand[0], str) != isinstance(operand[1], str):
             return False
-        if name == "$like" and len(operand.encode("utf-8", "replace")) > LONGEST_PATTERN:
+        if name == "$like" and not is_pattern(operand):
             return False
         if name == "$not" and not _is_inside(column, operand):
             return False

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple
 
-from . import _metadata, _mmr
+from . import _metadata, _picks
 from ._errors import InputError
 from ._hits import Hits, Shape
-from ._query import CANDIDATES, Request, compared, statement
+from ._query import Request, compared, statement
 from ._schema import Schema
 from ._session import Session
 
@@ -35,16 +35,16 @@ def run(session: Session, schema: Schema, request: Request) -> Hits:
     if request.mmr is None and request.group_by is None:
         sql, params, shape = statement(schema, request, request.k)
         return Hits(shape, session.rows(sql, params))
-    wanted = request.k + request.offset
-    count = wanted if request.mmr is None else max(request.candidates or CANDIDATES * wanted, wanted)
-    sql, params, shape = statement(schema, request, None if request.group_by is not None else count)
-    if request.group_by is not None:
-        rows = _grouped(session, shape, request, sql, params, count)
-    else:
-        rows = session.rows(sql, params)
-    if request.mmr is not None:
-        rows = _diverse(rows, shape, request, wanted)
-    return Hits(shape, rows[request.offset : wanted])
+    end = request.k + request.offset
+    pools = [] if request.mmr is None else _picks.pools(request.k, end, request.candidates)
+    count = pools[-1].candidates if pools else end
+    # A LIMIT counts towards the depth of a hybrid search, so that of a later page's pools must not be shown.
+    taken = request.group_by is not None or (request.offset > 0 and request.legs() > 1)
+    sql, params, shape = statement(schema, request, None if taken else count, pools[0].candidates if pools else request.k)
+    rows = _first(session, shape, request, sql, params, count if request.k else 0) if taken else session.rows(sql, params)
+    if pools:
+        rows = _diverse(rows, shape, request, pools, end)
+    return Hits(shape, rows[request.offset : end])
 
 
 def explain(session: Session, schema: Schema, request: Request) -> Explain:
@@ -74,13 +74,13 @@ def iterate(session: Session, schema: Schema, request: Request) -> Iterator[tupl
         yield shape, row
 
 
-def _grouped(session: Session, shape: Shape, request: Request, sql: str, params: list[Any], count: int) -> list[tuple[Any, ...]]:
-    """The first ``count`` rows of which each group has ``per_group`` at most."""
-    keep, rows = _group_filter(shape, request), []
+def _first(session: Session, shape: Shape, request: Request, sql: str, params: list[Any], count: int) -> list[tuple[Any, ...]]:
+    """The first ``count`` rows; beside ``group_by`` those of which each group has ``per_group`` at most."""
+    keep, rows = _group_filter(shape, request) if request.group_by is not None else None, []
     with session.lock:
         stream = session.stream(sql, params, _STEP)
         for row in stream if count else ():
-            if keep(row):
+            if keep is None or keep(row):
                 rows.append(row)
                 if len(rows) == count:
                     break
@@ -112,14 +112,22 @@ def _at_path(metadata: Any, name: str, path: list[str]) -> Any:
     return (type(found).__name__, json.dumps(found)) if isinstance(found, (dict, list, bool)) else found
 
 
-def _diverse(rows: list[tuple[Any, ...]], shape: Shape, request: Request, wanted: int) -> list[tuple[Any, ...]]:
+def _diverse(rows: list[tuple[Any, ...]], shape: Shape, request: Request, pools: list[_picks.Pool], end: int) -> list[tuple[Any, ...]]:
+    """At most ``end`` rows, picked out of the best ones so that they are unlike each other."""
     assert request.mmr is not None
     column = compared(shape.schema, request)
     at, measure = shape.at[column.name], shape.measures
     one = not request.by_text(shape.schema) and not isinstance(request.vector, dict) and (request.vector is None or request.like is None)
     if one and column.metric == "cosine":
         # The paper's own measure: both terms of the sum are cosines.
-        relevance = [1.0 - (row[measure] if row[measure] is not None else 1.0) for row in rows]
+        cosines = [1.0 - (row[measure] if row[measure] is not None else 1.0) for row in rows]
+
+        def relevance(count: int) -> list[float]:
+            return cosines[:count]
     else:
-        relevance = _mmr.scaled([row[measure + 2] if row[measure + 2] is not None else -row[measure] for row in rows])
-    return [rows[picked] for picked in _mmr.pick(relevance, [row[at] for row in rows], request.mmr, wanted)]
+        scores = [row[measure + 2] if row[measure + 2] is not None else -row[measure] for row in rows]
+
+        def relevance(count: int) -> list[float]:
+            return _picks.scaled(scores[:count])
+
+    return [rows[picked] for picked in _picks.pick(pools, relevance, [row[at] for row in rows], request.mmr, end)]

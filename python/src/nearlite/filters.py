@@ -14,12 +14,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import _paths
 from ._errors import FilterError, SchemaError
-from ._row_filter import BY_ROW, LONGEST_PATTERN, SUBSTRINGS, Scope, has_row_operator, is_plain, of_row
+from ._numbers import unboxed
+from ._paths import SUBSTRINGS, joined
+from ._paths import Sql as Sql
+from ._row_filter import BY_ROW, Scope, has_row_operator, is_plain, of_row
 from ._row_filter import OfMetadata as OfMetadata
 from ._schema import Column, Schema, quote
-
-Sql = tuple[str, list[Any]]
 
 # Sets stand for lists.
 _encode = json.JSONEncoder(default=list, ensure_ascii=False, allow_nan=False).encode
@@ -37,6 +39,23 @@ CONDITIONS = ("$and", "$or", "$not")
 
 def check(where: Any, place: str = "where") -> None:
     """Raises FilterError, with the place of the mistake, unless ``where`` is a filter."""
+    _check(_plain(where), place)
+
+
+def _plain(where: Any) -> Any:
+    """A filter with the numbers, texts and arrays of numpy as Python's own numbers, texts and lists."""
+    if isinstance(where, Mapping):
+        inside = {key: _plain(value) for key, value in where.items()}
+        return OfMetadata(inside) if isinstance(where, OfMetadata) else inside
+    if isinstance(where, (list, tuple)):
+        return [_plain(value) for value in where]
+    if isinstance(where, (set, frozenset)):
+        return {_plain(value) for value in where}
+    where = unboxed(where)
+    return where.tolist() if type(where).__module__ == "numpy" and hasattr(where, "tolist") else where
+
+
+def _check(where: Any, place: str) -> None:
     if not isinstance(where, Mapping):
         raise FilterError(f"{place}: a filter is a dictionary, got {type(where).__name__}")
     for key, value in where.items():
@@ -46,9 +65,9 @@ def check(where: Any, place: str = "where") -> None:
             if not isinstance(value, (list, tuple)) or not value:
                 raise FilterError(f"{place}.{key}: expected a list of filters that is not empty, got {value!r}")
             for at, inner in enumerate(value):
-                check(inner, f"{place}.{key}[{at}]")
+                _check(inner, f"{place}.{key}[{at}]")
         elif key == "$not":
-            check(value, f"{place}.$not")
+            _check(value, f"{place}.$not")
         elif key.startswith("$"):
             raise FilterError(f"{place}: {key} is not an operator between filters; there are {', '.join(CONDITIONS)}")
         else:
@@ -106,9 +125,9 @@ def _check_ordered(value: Any, place: str) -> None:
 
 def to_sql(where: Mapping[str, Any], schema: Schema, search: bool = False) -> Sql:
     """The condition that a filter is, and its parameters; of a ``search``, which can evaluate OR and NOT. Raises FilterError."""
-    check(where)
-    terms, params = _terms(where, _scope(schema), search)
-    return (" AND ".join(terms) or "1", params)
+    where = _plain(where)
+    _check(where, "where")
+    return _both(_terms(where, _scope(schema), search))
 
 
 def value_of(key: str, schema: Schema) -> Sql:
@@ -119,7 +138,7 @@ def value_of(key: str, schema: Schema) -> Sql:
     if column is not None or schema.json is None:
         what = f"its {column.kind} column {key!r} has no order" if column is not None else f"it has no column {key!r} and no JSON column"
         raise SchemaError(f"{schema.table}: {what}")
-    return _extracted("json_extract", key, _scope(schema))
+    return _paths.value(schema.json.quoted, key)
 
 
 def _scope(schema: Schema) -> Scope:
@@ -146,21 +165,19 @@ def _terms(where: Mapping[str, Any], scope: Scope, search: bool = False) -> tupl
         if asked is not None:
             sql, more = f"row_matches({quote(scope.table)}, ?)", [_encode(asked)]
         elif key == "$and":
-            sql, more = _joined(value, scope, " AND ")
+            sql, more = _joined(value, scope, "AND")
         elif key == "$or":
-            sql, more = _joined(value, scope, " OR ")
+            sql, more = _joined(value, scope, "OR")
         elif key == "$not":
-            inner, more = _terms(value, scope)
-            sql = f"({' AND '.join(inner) or '1'}) IS NOT TRUE"
+            sql, more = _both(_terms(value, scope))
+            sql = f"({sql}) IS NOT TRUE"
         else:
             column = scope.columns.get(key)
             sql, more = _on_column(column, value) if column is not None else _by_row(key, value, scope)
         terms.append(sql)
         params += more
     if undeclared:
-        if scope.json is None:
-            raise FilterError(f"where: {scope.table} has no column {_first_key(undeclared)!r} and no JSON column that could hold it")
-        terms.append(f"json_matches({scope.json.quoted}, ?)")
+        terms.append(f"json_matches({_metadata_of(scope, undeclared).quoted}, ?)")
         params.append(_encode(undeclared))
     return terms, params
 
@@ -168,10 +185,10 @@ def _terms(where: Mapping[str, Any], scope: Scope, search: bool = False) -> tupl
 def _joined(filters: Sequence[Mapping[str, Any]], scope: Scope, word: str) -> Sql:
     parts, params = [], []
     for inner in filters:
-        terms, more = _terms(inner, scope)
-        parts.append(" AND ".join(terms) or "1")
+        part, more = _both(_terms(inner, scope))
+        parts.append(f"({part})")
         params += more
-    return "(" + word.join(f"({part})" for part in parts) + ")", params
+    return f"({joined(parts, word)})", params
 
 
 def _needs_sql(key: str, value: Any, scope: Scope) -> bool:
@@ -180,6 +197,13 @@ def _needs_sql(key: str, value: Any, scope: Scope) -> bool:
         filters = [value] if key == "$not" else value
         return any(_needs_sql(name, inner, scope.inside(each)) for each in filters for name, inner in each.items())
     return key in scope.columns or has_row_operator(value)
+
+
+def _metadata_of(scope: Scope, where: Mapping[str, Any]) -> Column:
+    """The column that holds keys which have none; raises FilterError where there is no such column."""
+    if scope.json is None:
+        raise FilterError(f"where: {scope.table} has no column {_first_key(where)!r} and no JSON column that could hold it")
+    return scope.json
 
 
 def _first_key(where: Mapping[str, Any]) -> str:
@@ -193,21 +217,17 @@ def _first_key(where: Mapping[str, Any]) -> str:
 
 def _by_row(key: str, value: Mapping[str, Any], scope: Scope) -> Sql:
     """A condition on a path of the metadata with an operator of BY_ROW: what json_matches can say of it inside the search, the rest by row."""
+    column = _metadata_of(scope, {key: value}).quoted
     terms, params = [], []
     for operator, operand in value.items():
         if operator == "$not" and has_row_operator(operand):
             sql, more = _by_row(key, operand, scope)
             sql = f"({sql}) IS NOT TRUE"
         elif operator == "$empty":
-            inside, more = _both(_terms({"$or": [{key: None}, {key: ""}, {key: {"$contains_all": []}}]}, scope))
-            kind, kinds = _extracted("json_type", key, scope)
-            text, texts = _extracted("json_extract", key, scope)
-            size, sizes = _extracted("json_array_length", key, scope)
-            exact = f"CASE coalesce({kind}, 'null') WHEN 'null' THEN 1 WHEN 'text' THEN {text} = '' WHEN 'array' THEN {size} = 0 ELSE 0 END"
-            sql, more = f"({inside} AND {exact})", [*more, *kinds, *texts, *sizes]
+            sql, more = _paths.empty(column, key)
             sql = sql if operand else f"{sql} IS NOT TRUE"
         elif operator in SUBSTRINGS:
-            sql, more = _contained(key, operator, operand, scope)
+            sql, more = _paths.contained(column, key, operator, operand)
         else:
             sql, more = _both(_terms({key: {operator: operand}}, scope))
         terms.append(sql)
@@ -215,31 +235,8 @@ def _by_row(key: str, value: Mapping[str, Any], scope: Scope) -> Sql:
     return " AND ".join(terms), params
 
 
-def _contained(key: str, operator: str, operand: str, scope: Scope) -> Sql:
-    """A condition that a text of a path, or one of a list, contains another: narrowed inside the search where its pattern is not too long."""
-    text, texts = _extracted("json_extract", key, scope)
-    pattern = f"%{operand}%"
-    if len(pattern.encode("utf-8", "replace")) <= LONGEST_PATTERN:
-        inside, more = _both(_terms({key: {"$like": pattern}}, scope))
-        return f"{inside} AND {SUBSTRINGS[operator].format(text, '?')}", [*more, *texts, operand]
-    kind, kinds = _extracted("json_type", key, scope)
-    each = f"EXISTS (SELECT 1 FROM json_each({text}) WHERE type = 'text' AND {SUBSTRINGS[operator].format('value', '?')})"
-    sql = f"CASE {kind} WHEN 'text' THEN {SUBSTRINGS[operator].format(text, '?')} WHEN 'array' THEN {each} ELSE 0 END"
-    return sql, [*kinds, *texts, operand, *texts, operand]
-
-
-def _extracted(function: str, key: str, scope: Scope) -> Sql:
-    """A function of SQLite on the value of a path: of a key with dots, if there is one, else of the nested key."""
-    assert scope.json is not None
-    paths = ["$." + json.dumps(key, ensure_ascii=False)]
-    if "." in key:
-        paths.append("$." + ".".join(json.dumps(part, ensure_ascii=False) for part in key.split(".")))
-    calls = [f"{function}({scope.json.quoted}, ?)"] * len(paths)
-    return (calls[0] if len(calls) == 1 else f"coalesce({', '.join(calls)})"), list(paths)
-
-
 def _both(terms: tuple[list[str], list[Any]]) -> Sql:
-    return " AND ".join(terms[0]) or "1", terms[1]
+    return joined(terms[0], "AND") or "1", terms[1]
 
 
 def _on_column(column: Column, value: Any) -> Sql:
@@ -260,7 +257,7 @@ def _operator(column: Column, name: str, operator: str, operand: Any) -> Sql:
         inner, more = _on_column(column, operand)
         return f"({inner}) IS NOT TRUE", more
     if operator == "$like":
-        return (f"{name} LIKE ?", [operand]) if column.type in ("TEXT", "") else ("0", [])
+        return _paths.like(name, operand) if column.type in ("TEXT", "") else ("0", [])
     if operator in SUBSTRINGS:
         return (SUBSTRINGS[operator].format(name, "?"), [operand]) if column.type in ("TEXT", "") else ("0", [])
     if operator == "$empty":
