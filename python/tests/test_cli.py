@@ -127,3 +127,10 @@ def test_it_runs_as_a_module_and_into_a_closed_pipe(jsonl, tmp_path):
     command = f"{sys.executable} -m nearlite import {jsonl} --db {tmp_path}/x.db && {sys.executable} -m nearlite export {tmp_path}/x.db docs | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr
+
+
+def test_the_table_of_a_search_has_every_column(run):
+    run("sql", "x.db", "CREATE VIRTUAL TABLE t USING nearlite(code TEXT PRIMARY KEY, id FULLTEXT, meta JSON, e VECTOR(2))")
+    nearlite.Collection(nearlite.connect("x.db"), "t").add([{"code": "a", "id": "an owl", "e": [1, 0], "distance": "far"}])
+    out = run("search", "x.db", "t", "--vector", "[1, 0]")[1]
+    assert all(part in out for part in ("_id", "an owl", "_distance", "far", "0.0"))

@@ -260,3 +260,49 @@ def test_a_table_of_sqlite_vec(run, tmp_path):
     assert opened("plain").get_one(7, include_vectors=True).vector == [1, 2] and opened("plain").schema.vector().metric == "l2"
     assert "holds bits" in run("import", "--from-vec0", "v.db", "bits", "--db", "x.db")[2]
     assert "no table 'nope'" in run("import", "--from-vec0", "v.db", "nope", "--db", "x.db")[2]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_every_column_of_an_export_comes_back(run, name):
+    if name == "out.parquet":
+        pytest.importorskip("pyarrow")
+    columns = "id TEXT PRIMARY KEY, metadata FULLTEXT, distance FULLTEXT, any UNINDEXED, blank UNINDEXED, info JSON, extra JSON, raw JSON UNINDEXED"
+    for path in ("x.db", "y.db"):
+        run("sql", path, f"CREATE VIRTUAL TABLE t USING nearlite({columns}, score VECTOR(2), hidden_prefix='nl_')")
+    docs = opened("t")
+    row = {"id": "a", "metadata": "x y", "distance": "far", "any": 1, "extra": {"deep": [1]}, "raw": [1, {"q": None}], "score": [1, 0.5]}
+    docs.add([{**row, "k": {"w": None}, "z": None, "info": {"metadata": "m", "id": "own", "score": 3}}, {"id": "b", "raw": "12", "any": 2.5}])
+    docs.add([{"id": "c", "raw": "no JSON", "coords": [0.5, 1.5, 2.5]}, {"id": "d", "raw": 5, "extra": {}}, {"id": "e", "raw": False}])
+    assert run("export", "x.db", "t", "-o", name)[0] == 0
+    assert run("import", name, "--db", "y.db", "--table", "t")[0] == 0
+    found = opened("t", "y.db").get(include_vectors=True).to_dicts()
+    assert found == docs.get(include_vectors=True).to_dicts() and found[0]["metadata"] == "x y" and found[0]["nl_metadata"]["z"] is None
+    assert run("export", "x.db", "t", "-o", "bare.jsonl", "--no-vectors")[0] == 0
+    assert run("import", "bare.jsonl", "--db", "y.db", "--table", "t")[0] == 0
+    assert opened("t", "y.db").get().to_dicts() == docs.get().to_dicts()
+
+
+def test_a_table_without_metadata_is_exported_and_imported(run):
+    for path in ("x.db", "y.db"):
+        docs = nearlite.Collection(nearlite.connect(path), "t").create(columns={"meta": str, "raw": "REAL"}, meta=None)
+    docs = opened("t")
+    docs.add(ids=["a"], texts=["x"], metadatas=[{"meta": "m", "raw": 0.5}])
+    assert run("export", "x.db", "t", "-o", "out.jsonl")[0] == 0 and run("import", "out.jsonl", "--db", "y.db", "--table", "t")[0] == 0
+    assert opened("t", "y.db").get().to_dicts() == docs.get().to_dicts()
+
+
+def test_parquet_refuses_a_column_of_several_kinds(run):
+    pytest.importorskip("pyarrow")
+    run("sql", "x.db", "CREATE VIRTUAL TABLE t USING nearlite(id TEXT PRIMARY KEY, any UNINDEXED)")
+    opened("t").add(ids=["a", "b"], metadatas=[{"any": 1}, {"any": "1"}])
+    code, _, err = run("export", "x.db", "t", "-o", "out.parquet")
+    assert code == 1 and "the column 'any' holds integer and text values" in err and "JSON lines" in err
+    assert not os.path.exists("out.parquet") and not os.path.exists("out.parquet.part")
+
+
+def test_json_in_a_csv_file_goes_into_a_json_column_as_a_value(run, tmp_path):
+    run("sql", "x.db", "CREATE VIRTUAL TABLE t USING nearlite(id TEXT PRIMARY KEY, meta JSON, raw JSON UNINDEXED)")
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["id", "raw"], ["a", '{"x": [1]}'], ["b", "plain"]])
+    assert run("import", "t.csv", "--db", "x.db")[0] == 0
+    assert opened("t").get().metadatas == [{"raw": {"x": [1]}}, {"raw": "plain"}]

@@ -275,3 +275,41 @@ def test_a_connection_bound_to_another_thread(path):
     thread.join()
     assert [type(error) for error in found] == [nearlite.ThreadError]
     assert "check_same_thread=False" in str(found[0])
+
+
+def test_limits_of_the_engine_are_errors_of_this_package(docs):
+    for text, message in [("x " * 100_000, "length of the full-text query .* the limit is"), ("(" * 500 + "a" + ")" * 500, "brackets .* the limit")]:
+        with pytest.raises(nearlite.InputError, match=message):
+            docs.search(text=text)
+
+
+def test_metadata_that_is_nested_too_deep_is_told(docs):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    for metadata in ({"a": deep}, {"a": deep, "b": {1}}, {"b": [deep, {1}]}):
+        with pytest.raises(nearlite.InputError, match=r"metadatas\[0\]: .*nested too deep"):
+            docs.add(ids=["a"], metadatas=[metadata])
+    with pytest.raises(nearlite.InputError, match="meta: it is nested too deep|not valid JSON"):
+        docs.add([{"id": "a", "meta": '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"}])
+    # Deep enough for the engine, which names its own limit.
+    for _ in range(300):
+        metadata = {"a": metadata if isinstance(metadata, dict) and "b" not in metadata else 1}
+    with pytest.raises(nearlite.InputError, match="levels of nesting"):
+        docs.add(ids=["a"], metadatas=[metadata])
+    while deep:
+        deep = deep.pop()
+    assert docs.count() == 1
+
+
+def test_bytes_are_no_text(docs):
+    for value in (b"abc", bytearray(b"abc"), memoryview(b"abc")):
+        for call in (docs.add, docs.upsert, docs.update):
+            with pytest.raises(nearlite.InputError, match=r"texts \(body\)\[1\]: expected a text or None, got bytes"):
+                call([{"id": "a", "body": "x"}, {"id": "b", "body": value}])
+    assert docs.count() == 1
+    docs.add([{"id": "n", "body": 5}])
+    assert docs.get_one("n").text == "5"
+    pyarrow = pytest.importorskip("pyarrow")
+    with pytest.raises(nearlite.InputError, match="got bytes"):
+        docs.add(pyarrow.table({"id": ["a"], "body": pyarrow.array([b"abc"])}))

@@ -219,3 +219,73 @@ def test_a_collection_may_have_no_text_column(db, text):
 def test_a_name_of_a_text_column_that_is_none_is_told(db, text):
     with pytest.raises(nearlite.InputError, match="text is the name of a text column"):
         nearlite.Collection(db, "docs").create(dim=2, text=text)
+
+
+@pytest.mark.parametrize("made", ["SQL", "added", "created"])
+def test_a_json_column_beside_the_metadata_holds_the_value_of_one_key(db, made):
+    docs = nearlite.Collection(db, "docs")
+    if made == "SQL":
+        db.execute("CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, body FULLTEXT, meta JSON, raw JSON UNINDEXED, extra JSON)")
+    elif made == "added":
+        docs.create(text=["body"])
+        for declaration in ("raw JSON UNINDEXED", "extra JSON"):
+            docs.add_column(declaration)
+    else:
+        docs.create(text=["body"], columns={"raw": "JSON UNINDEXED", "extra": "JSON"})
+    assert docs.schema.json.name == "meta"
+    metadatas = [{"raw": [1, {"q": None}], "extra": {"a": {"b": "é"}}, "k": 1}, {"raw": "text"}, {"raw": False, "k": 2}, {"raw": None}]
+    docs.add(ids=["a", "b", "c", "d"], metadatas=metadatas)
+    docs.upsert([{"id": "e", "raw": '{"x": 1}', "extra": {}}])
+    expected = [*metadatas[:3], {}, {"raw": '{"x": 1}', "extra": {}}]
+    assert docs.get().metadatas == expected == [row.metadata for row in docs.search(k=9)] and docs.get(columns=["raw"])[1].metadata == {"raw": "text"}
+    stored = [('[1,{"q":null}]', '{"a":{"b":"é"}}', '{"k":1}'), ('"text"', None, "{}")]
+    assert db.execute("SELECT raw, extra, meta FROM docs").fetchmany(2) == stored
+    assert docs.count('json_matches(extra, \'{"a.b": "é"}\')') == 1
+    docs.update(ids=["a", "b"], metadatas=[{"extra": {"c": 1}}, {"raw": None, "k": 3}])
+    assert docs.get(["a", "b"]).metadatas == [{"raw": [1, {"q": None}], "extra": {"c": 1}, "k": 1}, {"k": 3}]
+    assert docs.update_where({"k": {"$exists": True}}, {"raw": {"n": 1}}) == 3 and docs.get_one("c").metadata["raw"] == {"n": 1}
+    with pytest.raises(nearlite.InputError, match="expected a JSON object"):
+        docs.add(ids=["x"], metadatas=[{"extra": [1]}])
+    with pytest.raises(nearlite.InputError, match="raw, row 0: it is not JSON"):
+        docs.add(ids=["x"], metadatas=[{"raw": {1, 2}}])
+    # What SQL wrote there need not be JSON.
+    db.execute("UPDATE docs SET raw = CASE id WHEN 'a' THEN 'no JSON' ELSE 'null' END")
+    assert [metadata.get("raw") for metadata in docs.get().metadatas] == ["no JSON", None, None, None, None]
+    docs.verify()
+
+
+def test_values_of_json_columns_pass_through_arrow_and_pandas(db):
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")
+    docs = nearlite.Collection(db, "docs").create(columns={"raw": "JSON UNINDEXED"})
+    docs.add(ids=["a", "b", "c"], metadatas=[{"raw": {"x": [1]}, "k": 1}, {"raw": "text"}, {}])
+    for name, rows in (("arrow", docs.to_arrow()), ("pandas", docs.to_pandas())):
+        copy = nearlite.Collection(db, name).create(columns={"raw": "JSON UNINDEXED"})
+        copy.add(rows)
+        assert copy.get().to_dicts() == docs.get().to_dicts()
+    table = docs.to_arrow()
+    table = table.set_column(table.column_names.index("raw"), "raw", [["{", None, None]])
+    with pytest.raises(nearlite.InputError, match="raw: it is not JSON"):
+        docs.upsert(table)
+
+
+def test_columns_that_are_called_like_parts_of_a_result_keep_their_names(db):
+    docs = nearlite.Collection(db, "plain").create(dim=2, text=["metadata", "snippet"], key="_metadata")
+    docs.add(ids=["a"], texts={"metadata": ["an owl"], "snippet": ["own"]}, vectors=[[1, 0]], metadatas=[{"k": 1}])
+    row = {"_metadata": "a", "metadata": "an owl", "snippet": "own", "__metadata": {"k": 1}}
+    assert docs.get().to_dicts() == [row]
+    hit = docs.search([1, 0], "owl", snippet=("[", "]"))
+    found = hit[0].to_dict()
+    assert found.items() >= row.items() and found["_snippet"] == "an [owl]" and found["distance"] == hit[0].distance
+    docs = nearlite.Collection(db, "docs").create(dim=2, text=["distance", "bm25"], vector="score", hidden_prefix="nl_")
+    docs.add(ids=["a"], texts={"distance": ["far owl"], "bm25": ["x"]}, vectors=[[1, 0]])
+    hits = docs.search([1, 0], "owl", include_vectors=True)
+    found = hits[0].to_dict()
+    assert (found["distance"], found["bm25"], found["score"]) == ("far owl", "x", [1, 0])
+    assert (found["nl_distance"], found["nl_bm25"], found["nl_score"]) == (hits[0].distance, hits[0].bm25, hits[0].score)
+    pytest.importorskip("pyarrow")
+    for found in (hits, docs.search([1, 0], "owl")):
+        names = found.to_arrow().column_names
+        assert len(names) == len(set(names)) and {"distance", "bm25", "nl_distance", "nl_bm25", "nl_score", "text_rank"} <= set(names)
+    names = docs.search([1, 0], "owl", snippet=("", ""), columns=["distance"]).to_arrow().column_names
+    assert names == ["id", "distance", "nl_distance", "nl_bm25", "nl_score", "vector_rank", "text_rank", "snippet"]

@@ -95,3 +95,51 @@ def test_columns_change_while_another_thread_counts_and_groups(db):
         done.set()
         reader.join()
     assert not failed
+
+
+def test_a_table_that_others_make_at_the_same_time_is_made_once(path):
+    barrier, errors = threading.Barrier(6), []
+
+    def work(name):
+        db = nearlite.connect(path)
+        try:
+            barrier.wait()
+            nearlite.Collection(db, name).create_if_missing(dim=2).add(vectors=[[1, 0]])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            db.close()
+
+    for name in ("one", "two", "three"):
+        threads = [threading.Thread(target=work, args=(name,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors[0]
+        assert nearlite.Collection(nearlite.connect(path), name).count() == 6
+
+
+def test_a_table_that_another_connection_made_meanwhile_is_opened(path, monkeypatch):
+    first, second = nearlite.connect(path), nearlite.connect(path)
+    docs, taken = nearlite.Collection(first, "docs"), nearlite.Collection._taken
+    looked = []
+
+    def late(self):
+        found = taken(self)
+        if self is docs and not looked:
+            looked.append(found)
+            nearlite.Collection(second, "docs").create(dim=3)
+        return found
+
+    monkeypatch.setattr(nearlite.Collection, "_taken", late)
+    assert docs.create_if_missing(dim=2).schema.vector().dim == 3 and looked == [False] and not first.in_transaction
+    first.execute("BEGIN")
+    nearlite.Collection(first, "more").create_if_missing(dim=2).add(vectors=[[1, 0]])
+    with pytest.raises(nearlite.SchemaError, match="already"):
+        nearlite.Collection(first, "more").create(dim=2)
+    assert first.in_transaction
+    first.rollback()
+    assert nearlite.collections(first) == ["docs"]
+    first.close()
+    second.close()

@@ -146,7 +146,7 @@ def test_rows_of_a_filter_are_changed_together(docs):
     changed = docs.get(where={"lang": "de"}).metadatas
     for metadata in changed:
         assert (metadata["year"], metadata["new"], metadata["author"]["age"]) == (9, "x", 3)
-        assert "name" in metadata["author"] and "tags" not in metadata and "ok" not in metadata
+        assert metadata["author"] == {"age": 3} and "tags" not in metadata and "ok" not in metadata
     assert docs.count({"new": "x"}) == count
     assert docs.update_where("lang = ? AND year = ?", {"body": "eagle"}, params=["de", 9]) == count
     assert len(docs.search(words="eagle", k=1000)) == count
@@ -191,3 +191,71 @@ def test_tokens_and_terms(docs):
     for call in (lambda: docs.tokens("year", "x"), lambda: docs.terms("nope")):
         with pytest.raises(nearlite.SchemaError, match="no text column"):
             call()
+
+
+def test_a_dictionary_changes_only_what_it_has(db):
+    docs = nearlite.Collection(db, "docs").create(dim={"e": 2, "f": 2}, text=["title", "body"], columns={"year": int, "size": str})
+    docs.add(
+        ids=["a", "b", "c"],
+        texts={"title": ["A", "B", "C"], "body": ["1", "2", "3"]},
+        vectors={"e": [[1, 0]] * 3, "f": [[0, 1]] * 3},
+        metadatas=[{"year": 1, "k": 1}, {"year": 2, "k": 2}, {"year": 3, "k": 3}],
+    )
+    rows = [{"id": "a", "e": [5, 5], "year": 7}, {"id": "b", "title": "x", "k": None}, {"id": "c", "size": "L", "f": None, "body": None}]
+    assert docs.update([*rows, {"id": "missing", "title": "y", "k": 4}]) == 3
+    assert docs.get(include_vectors=True).to_dicts() == [
+        {"id": "a", "title": "A", "body": "1", "metadata": {"year": 7, "k": 1}, "e": [5, 5], "f": [0, 1]},
+        {"id": "b", "title": "x", "body": "2", "metadata": {"year": 2}, "e": [1, 0], "f": [0, 1]},
+        {"id": "c", "title": "C", "body": None, "metadata": {"year": 3, "size": "L", "k": 3}, "e": [1, 0], "f": None},
+    ]
+    assert docs.update([{"id": "a"}, {"id": "missing"}]) == 1 and docs.update([{"id": "a"}, {"id": "b", "title": "z"}]) == 2
+    assert docs.update([{"id": "c", "meta": {"k": 9}}, {"id": "a", "meta": None}]) == 2 and docs.get_one("c").metadata["k"] == 9
+    with pytest.raises(nearlite.InputError, match="row 1: expected 2 numbers, got 1"):
+        docs.update([{"id": "a", "title": "no"}, {"id": "b", "e": [1]}])
+    assert docs.get_one("a").texts["title"] == "A"
+    # Those that are added have None where they give nothing.
+    docs.upsert([{"id": "a", "e": [1, 1]}, {"id": "b", "title": "x"}])
+    assert docs.get_one("a").texts["title"] is None and docs.get_one("b", include_vectors=True).vectors["e"] is None
+    docs.verify()
+
+
+def test_keys_of_the_metadata_are_replaced_whichever_escapes_are_stored(db):
+    docs = nearlite.Collection(db, "docs").create()
+    stored = r'{"caf\u00e9": 1, "q\"": 1, "a\\b": {"x": 1}, "n": {"m": 1, "o": null}, "keep": [null, 1.5, {"z": null}]}'
+    for key in ("a", "b", "c"):
+        db.execute("INSERT INTO docs(id, meta) VALUES(?, ?)", [key, stored])
+    db.execute("INSERT INTO docs(id, meta) VALUES('null', NULL)")
+    db.commit()
+    change = {"café": 2, 'q"': None, "a\\b": {"y": None}, "n": {"p": {"q": None}}, "new": "ü"}
+    expected = {"café": 2, "a\\b": {"y": None}, "n": {"p": {"q": None}}, "keep": [None, 1.5, {"z": None}], "new": "ü"}
+    assert docs.update(ids=["a", "b", "nobody"], metadatas=[change, {"café": None, "none": None}, {"x": 1}]) == 2
+    assert docs.update_where({"id": {"$in": ["c", "null"]}}, change) == 2
+    assert docs.get_one("a").metadata == docs.get_one("c").metadata == expected
+    assert db.execute("SELECT count(*) FROM docs, json_each(meta) WHERE docs.id = 'a'").fetchone() == (len(expected),)
+    assert docs.get_one("b").metadata.keys() == {'q"', "a\\b", "n", "keep"}
+    assert docs.get_one("null").metadata == {key: value for key, value in change.items() if value is not None}
+    assert docs.get(where={"café": 2}).ids == ["a", "c", "null"] and docs.count({"caf\\u00e9": {"$exists": True}}) == 0
+    docs.verify()
+
+
+def test_metadata_that_cannot_be_changed_by_keys_is_told(db):
+    db.execute("CREATE VIRTUAL TABLE docs USING nearlite(id TEXT PRIMARY KEY, meta JSON UNINDEXED)")
+    db.execute("INSERT INTO docs VALUES('a', '{\"n\": 1e400}'), ('b', 'plain')")
+    db.commit()
+    docs = nearlite.Collection(db, "docs")
+    for call in (lambda: docs.update(ids=["a"], metadatas=[{"x": 1}]), lambda: docs.update_where({"id": "b"}, {"x": 1})):
+        with pytest.raises(nearlite.InputError, match="^the row "):
+            call()
+    assert db.execute("SELECT meta FROM docs").fetchall() == [('{"n": 1e400}',), ("plain",)] and not db.in_transaction
+
+
+def test_many_rows_are_changed_in_steps(db):
+    docs = nearlite.Collection(db, "docs").create(columns={"year": int})
+    ids = [f"k{at}" for at in range(1203)]
+    docs.add(ids=ids, texts=ids, metadatas=[{"at": at} for at in range(1203)])
+    given = [{"id": key, **({"n": at} if at % 2 else {}), **({"year": at} if at % 3 else {})} for at, key in enumerate([*ids, "nobody"])]
+    assert docs.update(given) == 1203
+    expected = [{"at": at, **({"n": at} if at % 2 else {}), **({"year": at} if at % 3 else {})} for at in range(1203)]
+    assert docs.get().metadatas == expected
+    assert docs.update_where({"year": {"$gt": 1}}, {"at": None, "year": None}) == sum(at % 3 > 0 and at > 1 for at in range(1203))
+    assert sum("at" in metadata for metadata in docs.get().metadatas) == 1203 - 801

@@ -205,3 +205,82 @@ def test_the_sql_function(db):
     for word in ("eel", "fig", "papaya"):
         db.execute(sql, [word]).fetchall()
     assert calls == [["papaya"], ["eel"], ["fig"], ["papaya"]]
+
+
+def test_the_texts_that_come_without_a_vector_are_embedded(db):
+    asked = []
+    docs = nearlite.Collection(db, "docs", embed=lambda texts: asked.append(texts) or embed(texts))
+    docs.create(dim={"e": 5, "f": 2}, text=["body"])
+    own = [9.0] * 5
+    docs.add([{"id": "a", "body": "banana"}, {"id": "b", "body": "eel", "e": own}, {"id": "c", "e": own}, {"id": "d"}, {"id": "g", "body": "g"}])
+    assert asked.pop() == ["banana", "g"] and not asked
+    read = {row.id: row.vectors["e"] for row in docs.get(include_vectors=True)}
+    assert read == {"a": embed(["banana"])[0], "b": own, "c": own, "d": None, "g": embed(["g"])[0]}
+    docs.upsert(ids=["a", "b", "c"], texts=["x", "ee", None], vectors={"E": [own, None, None]})
+    assert asked.pop() == ["ee"] and docs.get_one("b", include_vectors=True).vectors["e"] == embed(["ee"])[0]
+    # A vector for another column is none for this one.
+    docs.upsert(ids=["a"], texts=["iii"], vectors={"f": [[1, 2]]})
+    assert asked.pop() == ["iii"] and docs.get_one("a", include_vectors=True).vectors == {"e": embed(["iii"])[0], "f": [1, 2]}
+    docs.upsert(ids=["a"], texts=["x"], vectors=[own])
+    assert not asked
+    rows = [{"id": "a", "k": 1}, {"id": "b", "body": "oo"}, {"id": "c", "e": [1] * 5}, {"id": "d", "body": "u", "e": None}, {"id": "g", "body": None}]
+    assert docs.update(rows) == 5 and asked.pop() == ["oo"]
+    read = {row.id: (row.text, row.vectors["e"]) for row in docs.get(include_vectors=True)}
+    assert read == {"a": ("x", own), "b": ("oo", embed(["oo"])[0]), "c": (None, [1] * 5), "d": ("u", None), "g": (None, None)}
+
+
+def test_vectors_of_arrow_and_numpy_are_completed(db):
+    numpy = pytest.importorskip("numpy")
+    docs = nearlite.Collection(db, "docs", embed=lambda texts: numpy.array(embed(texts))).create()
+    docs.add(ids=["a", "b"], texts=["a", "b"], vectors=numpy.ones((2, 5)))
+    pyarrow = pytest.importorskip("pyarrow")
+    docs.add(pyarrow.table({"id": ["c", "d"], "text": ["cc", "dd"], "embedding": pyarrow.array([[2.0] * 5, None])}))
+    assert [row.vector for row in docs.get(include_vectors=True)] == [[1] * 5, [1] * 5, [2] * 5, embed(["dd"])[0]]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 429 Slow\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_an_answer_that_is_cut_off_is_asked_for_again(answer):
+    import socket
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    whole = json.dumps({"data": [{"embedding": [1, 2]}]}).encode()
+    answers = [answer, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(whole), whole), answer]
+
+    def serve():
+        for each in answers:
+            connection, _ = listener.accept()
+            while b'"input"' not in connection.recv(65536):
+                pass
+            connection.sendall(each)
+            connection.close()
+
+    listener.settimeout(20)
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    made = nearlite.Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}", "m", timeout=5, retries=1)
+    made._wait = 0.0
+    assert made(["x"]) == [[1, 2]]
+    made.retries = 0
+    with pytest.raises(nearlite.EmbedError):
+        made(["x"])
+    thread.join()
+    listener.close()
+
+
+def test_a_pause_that_is_none_is_not_made():
+    from nearlite.embed import _seconds
+
+    for asked in ("-1", "nan", "-inf", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", None):
+        assert _seconds(asked, 0.5) == 0.5
+    assert _seconds("2.5", 0.5) == 2.5 and _seconds("0", 0.5) == 0 and _seconds("inf", 0.5) == _seconds("9" * 400, 0.5) == 60
+
+
+def test_the_key_is_not_sent_to_the_machine_itself(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    own = ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1.2.3", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"]
+    for host in own:
+        assert nearlite.Endpoint(f"http://{host}:8080/v1", "m")._key is None, host
+    for host in ("example.com", "10.0.0.1", "localhost.example.com", "127.0.0.1.example.com"):
+        assert nearlite.Endpoint(f"http://{host}/v1", "m")._key == "secret", host

@@ -207,3 +207,13 @@ def test_a_store_that_was_opened_before_the_table_was_made_finds_it(tmp_path):
     assert writer.get_by_ids(["wolf"]) == [DOCUMENTS[1]]
     for store in (reader, writer, other):
         store.close()
+
+
+def test_metadata_of_another_length_is_refused_also_where_ids_come_twice():
+    store = NearliteVectorStore(Letters())
+    for arguments in ([["a", "b"], [{}], ["1", "1"]], [["a", "b"], [{}, {}, {}], ["1", "1"]], [["a", "b"], None, ["1"]], [["a"], None, ["1", "1"]]):
+        with pytest.raises(ValueError, match="the arguments differ in length: texts"):
+            store.add_texts(arguments[0], arguments[1], ids=arguments[2])
+    assert store.add_texts(["a", "b"], [{"k": 1}, {"k": 2}], ids=["1", "1"]) == ["1", "1"]
+    assert store.get_by_ids(["1"])[0].metadata == {"k": 2}
+    store.close()

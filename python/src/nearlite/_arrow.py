@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+#: What the fields of JSON columns beside that of the metadata are marked with: their texts are the JSON of values.
+JSON_MARK = {b"nearlite": b"json"}
+
+
 def is_arrow(value: Any) -> bool:
     """Whether it is an array or a table of pyarrow, or one of polars, which becomes one."""
     return type(value).__module__.partition(".")[0] in ("pyarrow", "polars")
@@ -61,7 +65,8 @@ def table(shape: Shape, rows: list[tuple[Any, ...]]) -> pyarrow.Table:
 
     types = {"TEXT": pyarrow.string(), "INTEGER": pyarrow.int64(), "REAL": pyarrow.float64(), "BOOLEAN": pyarrow.bool_(), "JSON": pyarrow.string()}
     measures = dict(zip(MEASURES, [pyarrow.float64()] * 3 + [pyarrow.int64()] * 2))
-    columns: list[Any] = list(zip(*rows)) if rows else [()] * len(shape.names())
+    names = shape.names()
+    columns: list[Any] = list(zip(*rows)) if rows else [()] * len(names)
     arrays = [pyarrow.array(columns[0], pyarrow.string() if shape.schema.key_type is str else pyarrow.int64())]
     for column, values in zip(shape.columns, columns[1:]):
         if column.kind == "vector":
@@ -75,7 +80,9 @@ def table(shape: Shape, rows: list[tuple[Any, ...]]) -> pyarrow.Table:
         arrays += [pyarrow.array(values, measures[name]) for name, values in zip(MEASURES, columns[shape.measures :])]
     if shape.snippet:
         arrays.append(pyarrow.array(columns[shape.snippet], pyarrow.string()))
-    return pyarrow.table(arrays, names=shape.names())
+    marks = {column.name: JSON_MARK for column in shape.schema.json_values if column in shape.columns}
+    fields = [pyarrow.field(name, array.type, metadata=marks.get(name)) for name, array in zip(names, arrays)]
+    return pyarrow.table(arrays, schema=pyarrow.schema(fields))
 
 
 def _any(values: Any) -> Any:

@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 from . import _blobs, _metadata
+from ._absent import ABSENT
 from ._errors import InputError
 from ._numbers import unboxed
-from ._schema import Schema
+from ._schema import Column, Schema
 
 Ids = Optional[list[Any]]
 
 
 class Batch:
-    """``columns`` maps names of table columns to their values, one for each row. ``ids`` is None where none were given."""
+    """``columns`` maps names of table columns to their values, one for each row. ``ids`` is None where none were given.
+
+    In a batch of changes a value may be ABSENT.
+    """
 
     def __init__(self, ids: Ids, columns: dict[str, Any], count: int) -> None:
         self.ids, self.columns, self.count = ids, columns, count
@@ -42,7 +46,7 @@ def batch(schema: Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, ch
         out[name] = _texts(values, name)
         lengths[f"texts ({name})" if isinstance(texts, Mapping) else "texts"] = len(out[name])
     for name, values in by_column(vectors, "vector", schema).items():
-        out[name] = _blobs.blobs(values, schema.vector(name), schema.table)
+        out[name] = _vectors(values, schema.vector(name), schema.table)
         lengths[f"vectors ({name})" if isinstance(vectors, Mapping) else "vectors"] = len(out[name])
     if metadatas is not None:
         if isinstance(metadatas, (str, Mapping)) or not hasattr(metadatas, "__len__"):
@@ -129,6 +133,14 @@ def _texts(values: Any, column: str) -> list[Any]:
         raise InputError(f"texts ({column}): expected a list, got {type(values).__name__}")
     listed = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
     for at, value in enumerate(listed):
-        if not isinstance(value, str) and value is not None:
+        if not isinstance(value, str) and value is not None and value is not ABSENT:
             raise InputError(f"texts ({column})[{at}]: expected a text or None, got {value!r:.80}")
     return listed
+
+
+def _vectors(values: Any, column: Column, table: str) -> Any:
+    """The vectors as BLOBs; those that are ABSENT stay so."""
+    if not isinstance(values, list) or all(value is not ABSENT for value in values):
+        return _blobs.blobs(values, column, table)
+    made = _blobs.blobs([None if value is ABSENT else value for value in values], column, table)
+    return [ABSENT if value is ABSENT else blob for value, blob in zip(values, made)]

@@ -50,10 +50,13 @@ def declaration(
         parts.append(f"{quote(key)} {_TYPES[key_type]} PRIMARY KEY")
     for name, weight in _texts(text).items():
         parts.append(f"{quote(name)} TEXT FULLTEXT" + ("" if weight is None else f" WEIGHT {_number(name, weight)}"))
-    for name, kind in columns.items():
-        parts.append(f"{quote(name)} {_type(name, kind)}")
+    types = {name: _type(name, kind) for name, kind in columns.items()}
+    # The first JSON column is that of the metadata.
+    values = [name for name in types if types[name].upper().split()[0] == METADATA]
+    parts += [f"{quote(name)} {types[name]}" for name in types if name not in values]
     if meta is not None:
         parts.append(f"{quote(meta)} {METADATA}")
+    parts += [f"{quote(name)} {types[name]}" for name in values]
     settings = [f"{word}={whole(word, value, 0)}" for word, value in (("m", m), ("ef_construction", ef_construction)) if value is not None]
     if settings and index != "hnsw":
         raise InputError("m and ef_construction are settings of index='hnsw'")

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from . import _arrow
+from ._absent import ABSENT
 from ._errors import InputError
 from ._schema import Schema
 
 Split = tuple[Any, Any, Any, Optional[list[dict[str, Any]]]]
 
 
-def split(rows: Any, schema: Schema) -> Split:
-    """The arguments ``ids, texts, vectors, metadatas`` that the table stands for. Raises InputError where it is no table."""
+def split(rows: Any, schema: Schema, absent: Any = None) -> Split:
+    """The arguments ``ids, texts, vectors, metadatas`` that the table stands for. Raises InputError where it is no table.
+
+    ``absent`` is the text or vector of a dictionary that has none, where another one of the list has.
+    """
     if _arrow.is_arrow(rows):
         table = _arrow.as_table(rows)
         columns = {name: table.column(name) for name in table.column_names}
-        return _columns(columns, table.num_rows, schema)
+        return _columns({**columns, **_parsed_json(columns, schema)}, table.num_rows, schema)
     if type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns"):
         return _columns({str(name): rows[name] for name in rows.columns}, len(rows), schema)
     if isinstance(rows, (Mapping, str, bytes)) or not hasattr(rows, "__iter__"):
@@ -32,7 +36,8 @@ def split(rows: Any, schema: Schema) -> Split:
         names.update(dict.fromkeys(row))
     own = {schema.id.name, *(column.name for column in schema.columns if column.kind in ("text", "vector"))}
     own |= {schema.json.name} if schema.json is not None else set()
-    columns = {name: [row.get(name) for row in listed] for name in names if name in own}
+    left_out = {column.name: absent for column in (*schema.texts, *schema.vectors)}
+    columns = {name: [row.get(name, left_out.get(name)) for row in listed] for name in names if name in own}
     ids, texts, vectors, metadatas = _columns(columns, len(listed), schema)
     for at, row in enumerate(listed):
         rest = {key: value for key, value in row.items() if key not in own}
@@ -45,7 +50,7 @@ def split(rows: Any, schema: Schema) -> Split:
 def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
     key = schema.id.name
     ids = _listed(columns[key]) if key in columns else None
-    texts = {column.name: [_text(value) for value in _listed(columns[column.name])] for column in schema.texts if column.name in columns}
+    texts = {column.name: _texts(columns[column.name], column.name) for column in schema.texts if column.name in columns}
     vectors = {
         column.name: _vectors(columns[column.name], f"vectors of {schema.table}.{column.name}") for column in schema.vectors if column.name in columns
     }
@@ -59,7 +64,7 @@ def _columns(columns: Mapping[str, Any], count: int, schema: Schema) -> Split:
         whole = schema.json is not None and name == schema.json.name
         for metadata, value in zip(metadatas, _listed(values)):
             if value is None:
-                if name in schema.declared_by_name:
+                if name in schema.keyed:
                     metadata[name] = None
                 continue
             if whole:
@@ -98,15 +103,38 @@ def _vectors(values: Any, where: str) -> Any:
     return listed
 
 
-def _text(value: Any) -> Any:
-    return value if value is None or isinstance(value, str) else str(value)
+def _texts(values: Any, name: str) -> list[Any]:
+    """The texts of a column; what is no text and no bytes as the text that Python makes of it."""
+    listed = _listed(values)
+    for at, value in enumerate(listed):
+        if value is None or value is ABSENT or isinstance(value, str):
+            continue
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            raise InputError(f"texts ({name})[{at}]: expected a text or None, got bytes; decode them first")
+        listed[at] = str(value)
+    return listed
+
+
+def _parsed_json(columns: Mapping[str, Any], schema: Schema) -> dict[str, list[Any]]:
+    """The columns of an Arrow table that go into JSON columns of their own: texts in them are JSON, as ``to_arrow`` writes it."""
+    return {
+        column.name: [_loaded(value, column.name) if isinstance(value, str) else value for value in columns[column.name].to_pylist()]
+        for column in schema.json_values
+        if column.name in columns
+    }
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(value) if isinstance(value, (str, bytes)) else value
-    except ValueError as error:
-        raise InputError(f"{name}: it is not JSON: {error}") from None
+    found = _loaded(value, name) if isinstance(value, (str, bytes)) else value
     if not isinstance(found, Mapping):
         raise InputError(f"{name}: expected a JSON object, got {found!r:.80}")
     return found
+
+
+def _loaded(text: str | bytes, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name}: it is not JSON: {error}") from None
+    except RecursionError:
+        raise InputError(f"{name}: it is nested too deep to be stored") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Union, overload
 
 from . import _blobs, _metadata
@@ -29,22 +29,37 @@ class Shape:
         self.vectors = [column.name for column in columns if column.kind == "vector"]
         self.declared = [(column.name, self.at[column.name], column.type == "BOOLEAN") for column in columns if column in schema.declared]
         self.json = next((self.at[column.name] for column in columns if column is schema.json), 0)
+        self.json_values = [(column.name, self.at[column.name]) for column in columns if column in schema.json_values]
         self.measures = len(columns) + 1 if measured else 0
         self.snippet = self.measures + len(MEASURES) if snippet else 0
+        taken = {schema.id.name, *(column.name for column in schema.columns if column.kind in ("text", "vector"))}
+        #: What ``to_dict`` calls that which is no column: no column is called so.
+        self.keys = {name: self._free(name, taken) for name in ("metadata", *MEASURES, "snippet")}
 
     def metadata(self, values: tuple[Any, ...]) -> dict[str, Any]:
-        """The JSON metadata of a tuple together with the declared columns that are not NULL."""
+        """The JSON metadata of a tuple together with the columns of single keys that are not NULL."""
         found = _metadata.decode(values[self.json]) if self.json else {}
         for name, at, boolean in self.declared:
             if values[at] is not None:
                 found[name] = bool(values[at]) if boolean else values[at]
+        for name, at in self.json_values:
+            value = _metadata.json_value(values[at])
+            if value is not None:
+                found[name] = value
         return found
+
+    def _free(self, name: str, taken: Container[str]) -> str:
+        """The name, with a prefix in front where a column is called so."""
+        while name in taken:
+            name = (self.schema.hidden_prefix or "_") + name
+        return name
 
     def names(self) -> list[str]:
         """Names of the result's columns."""
-        # A column may be called like a measure where the hidden columns have a prefix.
-        measures = [name if name not in self.at else self.schema.hidden(name) for name in MEASURES]
-        return [self.schema.id.name, *self.at, *(measures if self.measured else ()), *(["snippet"] if self.snippet else ())]
+        more = [*(MEASURES if self.measured else ()), *(["snippet"] if self.snippet else ())]
+        # All columns count, also those that were not read: the names of a table's results are always the same.
+        taken = {self.schema.id.name, *(column.name for column in self.schema.columns)}
+        return [self.schema.id.name, *self.at, *(self._free(name, taken) for name in more)]
 
 
 class Row:
@@ -74,7 +89,7 @@ class Row:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The JSON metadata together with the declared columns that are not NULL."""
+        """The JSON metadata together with the declared and JSON columns that are not NULL."""
         if self._read is None:
             self._read = self._shape.metadata(self._values)
         return self._read
@@ -98,8 +113,12 @@ class Row:
         return {name: None if blob is None else _blobs.floats(blob) for name, blob in found.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as a dictionary: id, the text columns, metadata, and the vectors that were read."""
-        return {self._shape.schema.id.name: self.id, **self.texts, "metadata": self.metadata, **self.vectors}
+        """The row as a dictionary: id, the text columns, metadata, and the vectors that were read.
+
+        Where a text or vector column or the key is called ``metadata``, the metadata is under that name with the hidden prefix of the table
+        in front, or ``_`` where the table has none.
+        """
+        return {self._shape.schema.id.name: self.id, **self.texts, self._shape.keys["metadata"]: self.metadata, **self.vectors}
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Row) and self._values == other._values and self.to_dict() == other.to_dict()
@@ -150,9 +169,13 @@ class Hit(Row):
         return self._values[self._shape.snippet] if self._shape.snippet else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The row with distance, score and, where they are known, bm25 and the ranks of both legs."""
-        known = {name: getattr(self, name) for name in ("bm25", "vector_rank", "text_rank", "snippet") if getattr(self, name) is not None}
-        return {**super().to_dict(), "distance": self.distance, "score": self.score, **known}
+        """The row with distance, score and, where they are known, bm25, the ranks of both legs and the snippet.
+
+        Their names have the same prefix where a column is called so.
+        """
+        keys = self._shape.keys
+        known = {keys[name]: getattr(self, name) for name in ("bm25", "vector_rank", "text_rank", "snippet") if getattr(self, name) is not None}
+        return {**super().to_dict(), keys["distance"]: self.distance, keys["score"]: self.score, **known}
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, distance={self.distance}, score={self.score})"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._absent import ABSENT
 from ._errors import InputError
 from ._numbers import unboxed
 from ._schema import Column, Schema
@@ -17,15 +18,16 @@ _scan = json.JSONDecoder().raw_decode
 
 
 def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, changes: bool) -> tuple[dict[str, list[Any]], list[str]]:
-    """The values of the declared columns that any of the dictionaries has, None among them, and the JSON of the rest of each.
+    """The values of the columns whose keys any of the dictionaries has, and the JSON of the rest of each.
 
-    The JSON of ``changes`` also removes keys whose column becomes NULL: a row may have one from before there was the column.
+    A key that a dictionary does not have is None, in ``changes`` ABSENT. The JSON of ``changes`` also removes keys whose column becomes
+    NULL: a row may have one from before there was the column.
 
     Raises InputError for what JSON cannot say, and for keys without a column where the table has no JSON column.
     """
     declared: dict[str, list[Any]] = {}
     texts: list[str] = []
-    by_name = {column.name: column for column in schema.declared}
+    by_name, missing = schema.keyed, ABSENT if changes else None
     for at, metadata in enumerate(metadatas):
         if metadata is None:
             texts.append("{}")
@@ -40,10 +42,9 @@ def columns_of(metadatas: Sequence[Mapping[str, Any] | None], schema: Schema, ch
                 if column is None:
                     rest[key] = value
                     continue
-                values = declared.setdefault(key, [None] * len(metadatas))
-                if value is not None:
-                    values[at] = scalar(value, column, at)
-                elif changes and schema.json is not None:
+                values = declared.setdefault(key, [missing] * len(metadatas))
+                values[at] = None if value is None else _bound(value, column, at)
+                if value is None and changes and schema.json is not None:
                     rest[key] = None
         if rest and schema.json is None:
             raise InputError(f"metadatas[{at}]: {schema.table} has no column {next(iter(rest))!r} and no JSON column that could hold it")
@@ -59,7 +60,9 @@ def encode(value: Any, place: str) -> str:
         return found
     except InputError:
         raise
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"{place}: it is nested too deep to be stored") from None
+    except (TypeError, ValueError) as error:
         if hasattr(value, "items"):
             for key, inner in value.items():
                 if not isinstance(key, str):
@@ -69,9 +72,18 @@ def encode(value: Any, place: str) -> str:
                     return encode({key: unboxed(inner) for key, inner in value.items()}, place)
                 try:
                     _dump(inner)
-                except (TypeError, ValueError, RecursionError):
-                    raise InputError(f"{place}: the value of {key!r} is not JSON: {inner!r:.80}") from None
+                except RecursionError:
+                    raise InputError(f"{place}: the value of {key!r} is nested too deep to be stored") from None
+                except (TypeError, ValueError):
+                    raise InputError(f"{place}: the value of {key!r} is not JSON: {_shown(inner)}") from None
         raise InputError(f"{place}: it is not JSON: {error}") from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.80}"
+    except RecursionError:
+        return type(value).__name__
 
 
 def _check_keys(value: Any, place: str) -> None:
@@ -86,6 +98,11 @@ def _check_keys(value: Any, place: str) -> None:
         for inner in value:
             if isinstance(inner, (dict, list, tuple)):
                 _check_keys(inner, place)
+
+
+def _bound(value: Any, column: Column, at: int) -> Any:
+    """A value for the column of its key, as SQLite binds it."""
+    return encode(unboxed(value), f"{column.name}, row {at}") if column.kind == "json" else scalar(value, column, at)
 
 
 def scalar(value: Any, column: Column, at: int) -> Any:
@@ -111,6 +128,30 @@ def decode(text: Any) -> dict[str, Any]:
     if end != len(text):
         found = json.loads(text)
     return found if isinstance(found, dict) else {"": found}
+
+
+def json_value(stored: Any) -> Any:
+    """The value that a JSON column beside that of the metadata holds; what is no JSON, as an UNINDEXED column may hold it, as it is."""
+    if not isinstance(stored, str):
+        return stored
+    try:
+        return json.loads(stored)
+    except (ValueError, RecursionError):
+        return stored
+
+
+def merged(stored: Any, change: str, place: str) -> str:
+    """The JSON of a row's metadata after a change: each key of the change replaces that of the row as a whole, and null removes it."""
+    try:
+        found = decode(stored)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: its metadata cannot be changed key by key, because it is not JSON: {error}; upsert replaces all of it") from None
+    for key, value in decode(change).items():
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = value
+    return encode(found, place)
 
 
 def at_path(metadata: Any, name: str, path: list[str]) -> Any:

@@ -26,6 +26,8 @@ def frame(shape: Shape, rows: list[tuple[Any, ...]]) -> pandas.DataFrame:
             data[column.name] = [None if blob is None else next(block) for blob in values]
         elif column is shape.schema.json:
             data[column.name] = [_metadata.decode(value) for value in values]
+        elif column in shape.schema.json_values:
+            data[column.name] = [_metadata.json_value(value) for value in values]
         elif column.type == "BOOLEAN":
             data[column.name] = [None if value is None else bool(value) for value in values]
     made: pandas.DataFrame = pandas.DataFrame(data)

@@ -43,6 +43,7 @@ class Schema:
         self._by_exact_name = {self.id.name: self.id, **{column.name: column for column in columns}}
         self.texts = tuple(column for column in columns if column.kind == "text")
         self.vectors = tuple(column for column in columns if column.kind == "vector")
+        #: The column of the metadata that has no column of its own: the first JSON column.
         self.json = next((column for column in columns if column.kind == "json"), None)
         #: Columns whose values are keys of a row's metadata.
         self.declared = tuple(column for column in columns if column.kind in ("metadata", "stored"))
@@ -51,6 +52,10 @@ class Schema:
         if self.key is None:
             self.filterable[_ROWID.name] = _ROWID
         self.declared_by_name = {column.name: column for column in self.declared}
+        #: JSON columns beside that of the metadata: each holds the value of one key, whatever JSON it is.
+        self.json_values = tuple(column for column in columns if column.kind == "json" and column is not self.json)
+        #: Columns that hold the value of one key of a row's metadata.
+        self.keyed = {column.name: column for column in (*self.declared, *self.json_values)}
         self.options = options
         self.model: str | None = options.get("model")
         self.tokenizer: str | None = options.get("tokenizer")

@@ -14,8 +14,8 @@ from ._errors import ClosedError, Error, ExistsError, FilterError, InputError, L
 
 Row = tuple[Any, ...]
 
-# The engine's errors begin with the table, the column or the function; SQLite's own do not.
-_OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: ")
+# The engine's errors begin with the table, the column or the function, or say of something that it is beyond a limit; SQLite's own do not.
+_OF_ENGINE = re.compile(r"[^\s:]+(?: options)?: |.+ is \d+, the limit is \d+\Z", re.S)
 _OF_FILTER = re.compile(r"(?:^|: )(?:json|row)_matches: ")
 
 

@@ -71,10 +71,11 @@ class Table:
 
         The columns are, in this order: ``key`` (``key_type`` is str or int; None: rows are known by their rowid), the ``text`` columns
         (a mapping gives weights; None: there are none), the declared ``columns`` (name to str, int, float, bool or words of SQL),
-        ``meta`` with the rest of the metadata as JSON (None: only declared columns), and ``vector`` with ``dim`` numbers (a mapping of
-        names to dimensions makes several). ``dim`` is asked of the embedding function where there is one. With a ``hidden_prefix`` such
-        as ``"nl_"`` columns and keys of the metadata may be called ``score`` or ``rank``. ``text_options`` say how text queries are
-        meant that do not say it, ``{"operator": "and", "stop_words": "en"}``. The other words are those of the SQL reference.
+        ``meta`` with the rest of the metadata as JSON (None: only declared columns), those of ``columns`` that are JSON, each for the
+        value of one key, and ``vector`` with ``dim`` numbers (a mapping of names to dimensions makes several). ``dim`` is asked of the
+        embedding function where there is one. With a ``hidden_prefix`` such as ``"nl_"`` columns and keys of the metadata may be called
+        ``score`` or ``rank``. ``text_options`` say how text queries are meant that do not say it,
+        ``{"operator": "and", "stop_words": "en"}``. The other words are those of the SQL reference.
 
         Raises SchemaError where the name is taken, InputError for arguments that do not fit.
         """
@@ -105,7 +106,7 @@ class Table:
             hidden_prefix=hidden_prefix,
             text_options=text_options,
         )
-        with self._session.lock:
+        with self._session.write():
             if self._taken():
                 raise SchemaError(f"{self.name!r} is in {self._session.file()} already: open() uses it, drop() deletes it")
             self._change(sql)
@@ -123,9 +124,18 @@ class Table:
             raise
 
     def create_if_missing(self: _Self, **arguments: Any) -> _Self:
-        """``create`` where there is no such table, ``open`` where there is; an existing table is not compared with the arguments."""
-        with self._session.lock:
-            return self.open() if self._taken() else self.create(**arguments)
+        """``create`` where there is no such table, ``open`` where there is; an existing table is not compared with the arguments.
+
+        Several connections and processes may call it at once: one makes the table, and the others open it.
+        """
+        if not self._taken():
+            try:
+                return self.create(**arguments)
+            except SchemaError:
+                # Another connection was quicker.
+                if not self._taken():
+                    raise
+        return self.open()
 
     def open(self: _Self) -> _Self:
         """Returns the collection after a look at its table. Raises SchemaError where there is none, ModelError for another model."""

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
-from . import _batch, _change, _query, _schema
+from . import _batch, _blobs, _change, _query, _schema
+from ._absent import ABSENT
+from ._batch import Batch
 from ._errors import InputError
 from ._table import Table
 from ._twins import twin
@@ -67,7 +69,7 @@ class Writer(Table):
         rows = _batch.held(rows)
         if rows is not None and hasattr(rows, "__len__") and len(rows) == 0 and not isinstance(rows, (str, Mapping)):
             return []
-        batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas))
+        batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas), changes=False)
         if schema.json is not None and schema.json.name not in batch.columns:
             # Filters are of objects: a row without metadata has an empty one.
             batch.columns[schema.json.name] = ["{}"] * batch.count
@@ -102,17 +104,18 @@ class Writer(Table):
     ) -> int:
         """Changes what is given of rows that are there, and returns how many were: ids that are not are left out.
 
-        The keys of a metadata dictionary are changed one by one; None removes a key. Raises InputError and ModelError as ``add`` does.
+        A dictionary of ``rows`` changes the columns and keys that it has, and the row keeps the others; None empties a column. An Arrow table
+        and a DataFrame give each of their columns to every row. The keys of the metadata are changed one by one: a value replaces the one
+        that was there as a whole, and None removes the key. Raises InputError and ModelError as ``add`` does.
         """
         schema = self.schema
         if model is not None:
             self.check_model(model)
-        given = self._given(schema, rows, ids, texts, vectors, metadatas)
-        batch = self._batch(schema, *given, changes=True)
+        batch = self._batch(schema, *self._given(schema, rows, ids, texts, vectors, metadatas, changes=True), changes=True)
         if batch.ids is None:
             raise InputError("update needs ids")
         with self._session.write():
-            return _change.update(self._session, schema, batch, given[3])
+            return _change.update(self._session, schema, batch)
 
     def update_where(self, where: Where, values: Mapping[str, Any], *, params: Sequence[Any] = ()) -> int:
         """Changes every row that passes the filter (``where={}``: all), and returns how many did.
@@ -124,7 +127,7 @@ class Writer(Table):
         _check_says_which(where, "update_where takes a filter; {} changes every row")
         if not isinstance(values, Mapping):
             raise InputError(f"update_where: the values are a dictionary of what changes, got {type(values).__name__}")
-        given = self._given(schema, [values], None, None, None, None)
+        given = self._given(schema, [values], None, None, None, None, changes=True)
         if given[0] is not None:
             raise InputError("update_where: an id is that of one row, it cannot be set for those of a filter")
         batch = self._batch(schema, *given, changes=True)
@@ -146,7 +149,9 @@ class Writer(Table):
             condition, values = _query.condition(schema, where, params)
             return self._session.many(f"DELETE FROM {schema.target} WHERE {condition or 1}", [values])
 
-    def _given(self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any) -> tuple[Any, Any, Any, Any]:
+    def _given(
+        self, schema: _schema.Schema, rows: Any, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool = False
+    ) -> tuple[Any, Any, Any, Any]:
         """The arguments column by column, those of ``rows`` too."""
         if rows is None:
             return ids, _batch.held(texts), vectors, _batch.held(metadatas)
@@ -154,18 +159,34 @@ class Writer(Table):
             raise InputError("give rows, or ids, texts, vectors and metadatas, not both")
         from . import _frames
 
-        return _frames.split(rows, schema)
+        return _frames.split(rows, schema, ABSENT if changes else None)
 
-    def _batch(self, schema: _schema.Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool = False) -> _batch.Batch:
+    def _batch(self, schema: _schema.Schema, ids: Any, texts: Any, vectors: Any, metadatas: Any, changes: bool) -> Batch:
         if self._embed is not None:
             self._check_model(schema)
-            if vectors is None and texts is not None and schema.vectors:
-                # Before the transaction: an endpoint may take long, and nobody else could write meanwhile.
-                listed = _batch.by_column(texts, "text", schema).get(schema.text().name)
-                if listed is not None:
-                    column = schema.vector()
-                    vectors = {column.name: embed_texts(self._embed, list(listed), column.dim)}
-        return _batch.batch(schema, ids, texts, vectors, metadatas, changes)
+        batch = _batch.batch(schema, ids, texts, vectors, metadatas, changes)
+        if self._embed is not None and schema.vectors and schema.texts:
+            self._embed_into(batch, schema.text().name, schema.vector(), ABSENT if changes else None)
+        return batch
+
+    def _embed_into(self, batch: Batch, text: str, column: _schema.Column, missing: Any) -> None:
+        """Gives a vector to each row of the batch that has a text and whose vector is ``missing``, as the text is in the other rows.
+
+        This is done before the transaction: an endpoint may take long, and nobody else could write meanwhile.
+        """
+        assert self._embed is not None
+        texts, blobs = batch.columns.get(text), batch.columns.get(column.name)
+        if texts is None or blobs is not None and not isinstance(blobs, list):
+            # An array has a vector for each row.
+            return
+        blobs = [missing] * batch.count if blobs is None else blobs
+        wanted = [at for at, blob in enumerate(blobs) if blob is missing and texts[at] is not missing]
+        if not wanted:
+            return
+        made = embed_texts(self._embed, [texts[at] for at in wanted], column.dim)
+        for at, blob in zip(wanted, _blobs.blobs(made, column, self.name)):
+            blobs[at] = blob
+        batch.columns[column.name] = blobs
 
     aadd, aupsert, aupdate, adelete = twin(add), twin(upsert), twin(update), twin(delete)
     aupdate_where = twin(update_where)

@@ -70,6 +70,7 @@ class Endpoint:
         return vectors
 
     def _request(self, texts: list[str]) -> list[list[float]]:
+        import http.client
         import urllib.error
         import urllib.request
 
@@ -88,11 +89,14 @@ class Endpoint:
                     there = error.headers.get("Location")
                     raise EmbedError(f"{self.url} has moved to {there}: make the endpoint with that URL, if it is to have texts and key") from None
                 if last or error.code not in _PASSING:
-                    raise EmbedError(f"{self.url} refused the request with status {error.code}: {_reason(error.read())}") from None
+                    raise EmbedError(f"{self.url} refused the request with status {error.code}: {_reason(_body(error))}") from None
                 time.sleep(_seconds(error.headers.get("Retry-After"), self._wait * 2**attempt))
-            except (OSError, urllib.error.URLError) as error:
-                if last:
-                    raise EmbedError(f"{self.url} cannot be reached: {getattr(error, 'reason', None) or error}") from None
+            except (OSError, http.client.HTTPException) as error:
+                # URLError is an OSError. An answer that is cut off, or is no HTTP, comes as an HTTPException.
+                if last or isinstance(error, http.client.InvalidURL):
+                    why = getattr(error, "reason", None) or str(error) or type(error).__name__
+                    what = "cannot be reached" if isinstance(error, (OSError, http.client.InvalidURL)) else "gave no whole answer"
+                    raise EmbedError(f"{self.url} {what}: {why}") from None
                 time.sleep(self._wait * 2**attempt)
         raise AssertionError("a request ends with an answer or an error")
 
@@ -126,9 +130,29 @@ def _numbers(embedding: Any) -> list[float]:
 
 
 def _is_local(url: str) -> bool:
+    """Whether the host is the machine itself: by name, by an address of its own, or by the one that stands for any of them (0.0.0.0)."""
+    import ipaddress
     from urllib.parse import urlsplit
 
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    name = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
+
+
+def _body(error: Any) -> bytes:
+    """What came of the body of an error."""
+    import http.client
+
+    try:
+        return bytes(error.read())
+    except http.client.IncompleteRead as cut:
+        return cut.partial
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _reason(body: bytes) -> str:
@@ -141,10 +165,13 @@ def _reason(body: bytes) -> str:
 
 
 def _seconds(asked: str | None, otherwise: float) -> float:
+    """The pause that a server asks for, a minute at most; ``otherwise`` where it asks for none, or for what is no pause."""
     try:
-        return min(float(asked), 60.0) if asked is not None else otherwise
+        found = float(asked) if asked is not None else otherwise
     except ValueError:
         return otherwise
+    # Written so that NaN is no pause.
+    return min(found, 60.0) if found >= 0 else otherwise
 
 
 def embed_texts(embed: Embed, texts: list[Any], dim: int | None) -> Any:

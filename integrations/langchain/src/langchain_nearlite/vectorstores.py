@@ -136,10 +136,13 @@ class NearliteVectorStore(VectorStore):
         if not texts:
             return []
         named = [name or uuid.uuid4().hex for name in ids] if ids is not None else [uuid.uuid4().hex for _ in texts]
+        for name, given in (("ids", named), ("metadatas", metadatas)):
+            if given and len(given) != len(texts):
+                raise nearlite.InputError(f"the arguments differ in length: texts {len(texts)}, {name} {len(given)}")
         collection = self._ready(len(vectors[0]))
         # Of an id that comes twice the last one stays, as in a store that writes one after the other.
         last = {name: at for at, name in enumerate(named)}
-        if len(last) < len(named) == len(texts):
+        if len(last) < len(named):
             keep = sorted(last.values())
             texts, vectors = [texts[at] for at in keep], [vectors[at] for at in keep]
             metadatas = metadatas and [metadatas[at] for at in keep]

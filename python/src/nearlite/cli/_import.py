@@ -171,7 +171,7 @@ def _write(given: Any, target: Collection, batch: _read.Batch, plan: _infer.Plan
             (target.add if counted else target.upsert)(rows)
         except Error as error:
             where = f"rows {batch.first} to {batch.first + len(batch.rows) - 1}"
-            declared = any(str(error).startswith(f"{schema.table}.{column.name}: ") for column in schema.declared)
+            declared = any(str(error).startswith(f"{schema.table}.{column.name}: ") for column in schema.keyed.values())
             hint = "; a key that is not among --columns is metadata, which takes any type" if declared else ""
             raise Failure(f"{where}: {error}{hint}") from None
     return len(rows), len(there)
@@ -183,6 +183,8 @@ def _row(row: dict[str, Any], plan: _infer.Plan, texts: set[str], vectors: set[s
         if name == plan.vector or name in vectors:
             found = _infer.numbers(value)
             value = value if found is None else found
+        elif name in plan.parsed:
+            value = _infer.parsed(value)
         elif name in plan.typed and name != plan.key and name not in texts and plan.columns.get(name) is not str:
             value = _infer.scalar(value)
         out[name] = value

@@ -29,6 +29,8 @@ class Plan(NamedTuple):
     columns: dict[str, type]
     #: Columns of texts that all stand for numbers or truth, as in CSV.
     typed: frozenset[str]
+    #: JSON columns of the table, where the file has nothing but texts.
+    parsed: frozenset[str] = frozenset()
 
 
 def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Schema | None = None) -> Plan:
@@ -39,7 +41,7 @@ def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Sche
         if wanted and wanted not in values:
             raise Failure(f"the file has no column {wanted!r} in its first {len(rows)} rows; it has {', '.join(names) or 'none'}")
     key = given.id or _key(values, len(rows), untyped, schema)
-    vector = given.vector or next((name for name in names if name != key and _dim(values[name])), None)
+    vector = given.vector or _vector({name: values[name] for name in names if name != key}, schema)
     dim = _dim(values[vector]) if vector else 0
     if vector and not dim:
         raise Failure(f"the column {vector!r} does not hold vectors of one length")
@@ -56,7 +58,8 @@ def plan(rows: Sequence[dict[str, Any]], given: Any, untyped: bool, schema: Sche
     # Of one column all values stand for something or none does: half of them converted could not be compared with the others.
     stands = {name for name in names if untyped and name not in texts and all(not isinstance(scalar(value), str) for value in values[name])}
     typed = frozenset(stands if given.columns is None else stands.union(columns))
-    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, typed)
+    parsed = frozenset(column.name for column in schema.json_values) if untyped and schema is not None else frozenset()
+    return Plan(key, None if key == "rowid" else table_key, key_type, vector, dim, texts, columns, typed, parsed)
 
 
 def _key(values: dict[str, list[Any]], count: int, untyped: bool, schema: Schema | None) -> str | None:
@@ -68,6 +71,20 @@ def _key(values: dict[str, list[Any]], count: int, untyped: bool, schema: Schema
         return "rowid"
     taken = schema.by_name if schema is not None else ()
     return next((name for name in _KEYS if name in values and name not in taken and _is_key(values[name], count)), None)
+
+
+def _vector(values: dict[str, list[Any]], schema: Schema | None) -> str | None:
+    """The column that holds vectors: that of the table, else the first whose values could be some of its vectors."""
+    own = {} if schema is None else {column.name: column.dim for column in schema.vectors}
+    for name in own:
+        if name in values and _dim(values[name]):
+            return name
+    for name, given in values.items():
+        size = _dim(given)
+        # A list of another length is a value of the metadata; an array is meant as a vector.
+        if size and (schema is None or size in own.values() or hasattr(given[0], "dtype")) and not (schema is not None and name in schema.keyed):
+            return name
+    return None
 
 
 # Names of hidden columns: such keys stay in the JSON metadata.
@@ -133,6 +150,16 @@ def numbers(value: Any) -> Any:
         # A list of whole numbers may be anything; one with fractions is a vector.
         return value if any(isinstance(number, float) for number in value) or len(value) > 16 else None
     return None
+
+
+def parsed(text: Any) -> Any:
+    """The value that a text stands for as JSON; a text that is no JSON stands for itself."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def scalar(text: Any) -> Any:

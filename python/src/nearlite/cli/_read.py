@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .._arrow import JSON_MARK
 from ._failure import Failure
 
 
@@ -167,6 +168,8 @@ def _listed(batch: Any) -> list[dict[str, Any]]:
         lists = pyarrow.types.is_list(kind) or pyarrow.types.is_large_list(kind) or pyarrow.types.is_fixed_size_list(kind)
         if lists and pyarrow.types.is_floating(kind.value_type):
             columns[name] = [item.values.to_numpy(zero_copy_only=False) if item.is_valid else None for item in column]
+        elif batch.schema.field(name).metadata == JSON_MARK:
+            columns[name] = [None if text is None else json.loads(text) for text in column.to_pylist()]
         else:
             columns[name] = column.to_pylist()
     return [{name: value for name, value in zip(columns, values) if value is not None} for values in zip(*columns.values())]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from .. import Collection, Hit
 from . import _open, _print, _read
 from ._failure import Failure
+
+# Headings of what a search adds to a row.
+_OWN = ("id", "distance", "bm25", "score", "v", "t")
 
 
 def run(given: Any) -> None:
@@ -45,14 +49,23 @@ def run(given: Any) -> None:
 
 def _table(docs: Collection, hits: list[Hit]) -> None:
     rows = []
+    texts = [column.name for column in docs.schema.texts]
     for hit in hits:
         measures = {name: value for name, value in (("distance", hit.distance), ("bm25", hit.bm25)) if value is not None}
         ranks = {"score": hit.score, "v": hit.vector_rank, "t": hit.text_rank} if hit.vector_rank or hit.text_rank else {}
-        rows.append({"id": hit.id, **measures, **ranks, **hit.texts, **hit.metadata})
-    names = dict.fromkeys(["id", *(name for row in rows for name in row if name in ("distance", "bm25", "score", "v", "t"))])
-    names.update(dict.fromkeys(column.name for column in docs.schema.texts))
+        row = {"id": hit.id, **measures, **ranks, **{_beside(name, _OWN): text for name, text in hit.texts.items()}}
+        rows.append({**row, **{_beside(name, (*_OWN, *texts)): value for name, value in hit.metadata.items()}})
+    names = dict.fromkeys(["id", *(name for row in rows for name in row if name in _OWN)])
+    names.update(dict.fromkeys(_beside(name, _OWN) for name in texts))
     names.update(dict.fromkeys(name for row in rows for name in row))
     _print.table(rows, list(names))
+
+
+def _beside(name: str, taken: Sequence[str]) -> str:
+    """The heading of a column or a key: its name, with ``_`` in front where another column of the output has that."""
+    while name in taken:
+        name = f"_{name}"
+    return name
 
 
 def _vector(given: str) -> Any:
