@@ -462,3 +462,17 @@ def test_a_small_table_takes_less_than_20_kb(host, path):
         db.many(f"INSERT INTO docs{number} VALUES(?, 'all', 2000, '[1,2,3,4]')", [(at,) for at in range(10)])
     assert db.one("PRAGMA page_count") * 4096 / 100 < 20_000
     db.close()
+
+
+def test_why_maintenance_gave_up_is_noted_of_the_table_and_not_of_its_name(file_db):
+    file_db.rows("INSERT INTO docs(docs, rank) VALUES('delta_rows', 20)")
+    forbid_tables(file_db, True)
+    insert(file_db, range(1, 50))
+    forbid_tables(file_db, False)
+    assert "not authorized" in trouble(file_db)
+    file_db.rows("ALTER TABLE docs RENAME TO notes")
+    file_db.rows(TABLE.format("docs"))
+    assert trouble(file_db) is None and "not authorized" in trouble(file_db, "notes")
+    file_db.rows("DROP TABLE notes")
+    file_db.rows(TABLE.format("notes"))
+    assert trouble(file_db, "notes") is None

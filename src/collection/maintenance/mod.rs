@@ -226,9 +226,10 @@ pub fn forget_ended(place: &Place, table: &str, claims: &[Token]) {
     registry::keep(place, table, claims);
 }
 
-/// The jobs of a table at `place` stay with it, which is being renamed. What cannot be read has none.
+/// The jobs of a table at `place`, and what is noted of it, stay with it, which is being renamed. What cannot be read has none.
 pub fn rename_jobs(on: Connected<'_>, place: &Place, new: &str) {
     registry::name(place, new, &tokens(on).unwrap_or_default());
+    registry::move_notes(place, &on.storage.table, Some(new));
 }
 
 /// The tokens of all claims of a table.
@@ -239,11 +240,12 @@ pub fn tokens(on: Connected<'_>) -> Result<Vec<Token>> {
     Ok(on.storage.claims(on.conn)?.iter().map(|claim| claim.token).collect())
 }
 
-/// Forgets the jobs of a table at `place`, which is being dropped. What cannot be read has none.
+/// Forgets the jobs of a table at `place`, and what is noted of it, which is being dropped. What cannot be read has none.
 pub fn forget_jobs(on: Connected<'_>, place: &Place) {
     let claims = on.storage.claims(on.conn).unwrap_or_default();
     let own = claims.iter().filter(|claim| registry::find(&claim.token, place).is_some());
     own.for_each(|claim| registry::remove(&claim.token));
+    registry::move_notes(place, &on.storage.table, None);
 }
 
 /// The segments, by position, that a commit of `entries` log entries merges by itself, the log being empty.

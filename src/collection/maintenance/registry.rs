@@ -136,6 +136,18 @@ pub fn trouble(place: &Place, table: &str) -> Option<String> {
     registry.troubles.get(&key).or_else(|| registry.obstacles.get(&key)).cloned()
 }
 
+/// What is noted of a table goes with it to its new name; without one it is forgotten.
+pub fn move_notes(place: &Place, table: &str, new: Option<&str>) {
+    let mut registry = registry();
+    let Registry { troubles, obstacles, .. } = &mut *registry;
+    for notes in [troubles, obstacles] {
+        let note = notes.remove(&(place.clone(), table.to_owned()));
+        if let (Some(note), Some(new)) = (note, new) {
+            notes.insert((place.clone(), new.to_owned()), note);
+        }
+    }
+}
+
 /// Notes why no thread maintains a table that asks for one, or that one does.
 pub fn set_obstacle(place: &Place, table: &str, obstacle: Option<&str>) {
     let mut registry = registry();
