@@ -250,7 +250,7 @@ fn texts_with_a_nul_are_matched_alike_by_all_that_takes_a_filter() {
                 keys
             };
             assert_eq!(keys(rows.search()), *expected, "{at}");
-            assert_eq!(keys(rows.search().nearest("v", &[0.0])), *expected, "{at}");
+            assert_eq!(keys(rows.search().nearest("v", [0.0])), *expected, "{at}");
             assert_eq!(rows.count(filter.clone()).unwrap(), expected.len(), "{at}");
             assert_eq!(rows.update_where(filter.clone(), &json!({"n": 1})).unwrap(), expected.len(), "{at}");
             assert_eq!(rows.delete_where(filter.clone()).unwrap(), expected.len(), "{at}");
