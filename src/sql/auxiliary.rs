@@ -43,6 +43,14 @@ pub struct RowHandle {
 impl RowHandle {
     /// Name of the pointer type.
     pub const NAME: &'static CStr = c"nearlite_row";
+
+    /// Refuses to mark words of a text that MATCH as a function matched with the row.
+    fn refuse_marks(&self, function: &str) -> Result<()> {
+        match self.found {
+            Some(_) => Ok(()),
+            None => self.row_match.refuse_marks(&self.shared, function),
+        }
+    }
 }
 
 /// The function of this name.
@@ -245,6 +253,7 @@ fn text_of(handle: &RowHandle, field: Option<usize>) -> Result<Option<(usize, Te
 
 fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some(handle) = handle(args, "snippet")? else { return Ok(()) };
+    handle.refuse_marks("snippet()")?;
     let field = field_of(handle, args, "snippet")?;
     let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
@@ -266,6 +275,7 @@ fn snippet(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
 
 fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some(handle) = handle(args, "highlight")? else { return Ok(()) };
+    handle.refuse_marks("highlight()")?;
     let field = field_of(handle, args, "highlight")?;
     let Some((field, texts)) = text_of(handle, field)? else { return Ok(()) };
     let before = text_arg(args, 2, "");
@@ -280,10 +290,10 @@ fn highlight(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
 
 /// What each leg gave to the row, as JSON; NULL where a row was found by no search.
 fn explain(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
-    if let Some(handle) = handle(args, "explain_row")?
-        && let Some((hit, legs)) = &handle.found
-    {
-        out.set_text(&explain_row::json(&handle.shared.collection.schema, legs, hit));
+    let Some(handle) = handle(args, "explain_row")? else { return Ok(()) };
+    match &handle.found {
+        Some((hit, legs)) => out.set_text(&explain_row::json(&handle.shared.collection.schema, legs, hit)),
+        None => handle.row_match.refuse(&handle.shared, "explain_row()")?,
     }
     Ok(())
 }
@@ -291,8 +301,10 @@ fn explain(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
 /// As in FTS5: smaller is better, so it is the negated score.
 fn bm25(out: &mut FunctionContext<'_>, args: &Args<'_>) -> Result<()> {
     let Some(handle) = handle(args, "bm25")? else { return Ok(()) };
-    if let Some(score) = handle.bm25 {
-        out.set_real(-f64::from(score));
+    match handle.bm25 {
+        Some(score) => out.set_real(-f64::from(score)),
+        None if handle.found.is_none() => handle.row_match.refuse_bm25(&handle.shared, "bm25()")?,
+        None => {}
     }
     Ok(())
 }

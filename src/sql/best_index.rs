@@ -2,9 +2,9 @@
 
 use super::callers::Reads;
 use super::columns::{ColumnRole, Hidden, hidden_at};
-use super::module::{IndexInfo, Verdict};
+use super::module::{Constraint, ConstraintOp, IndexInfo, Verdict};
 use super::plan::{Order, QueryPlan, Term};
-use super::question::{Question, is_match};
+use super::question::{MAX_OMITTED, Question, is_match};
 use super::table_state::TableState;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
@@ -40,6 +40,7 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
         }
     }
     refuse_two_vectors(table, &used)?;
+    in_order_of_statement(&constraints, &mut used);
     if !search {
         // It could be a list, which SQLite would then check value by value, see [`Question::term`].
         used.retain(|one| one.term != Term::Key || one.index < MAX_LISTS);
@@ -49,7 +50,8 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
     for (position, one) in used.iter().enumerate() {
         plan.terms.push(one.term);
         info.set_arg(one.index, position);
-        if one.omit {
+        // SQLite keeps a promise by its position, in 16 bits.
+        if one.omit && position < MAX_OMITTED {
             info.set_omit(one.index);
         }
         if matches!(one.term, Term::In(_) | Term::RowidIn | Term::KeyIn) {
@@ -69,7 +71,7 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
         Term::Key => matches!(info.rhs_value(one.index), Some(Value::Text(_))),
         _ => false,
     });
-    set_cost(info, &plan, joined, unique);
+    set_cost(schema, info, &plan, joined, unique);
     let number = match reads_of(schema, info) {
         _ if plan.unranked => shared.callers.number(Reads::default()),
         _ if plan.is_search() => 1,
@@ -79,6 +81,20 @@ pub fn best_index(shared: &TableState, info: &mut IndexInfo<'_>) -> Result<Verdi
     info.set_idx_num(number);
     info.set_idx_str(&plan.write(schema))?;
     Ok(Verdict::Plan)
+}
+
+/// Puts the texts into the order of the statement, in which the first one ranks. SQLite goes through the terms of a WHERE
+/// from the last to the first and appends each MATCH that it meets: they come last and reversed. `docs = 'words'` stands
+/// where it was written, in front of them.
+fn in_order_of_statement(constraints: &[Constraint], used: &mut [Used]) {
+    let texts: Vec<usize> = (0..used.len())
+        .filter(|&at| {
+            matches!(used[at].term, Term::Text(_)) && constraints[used[at].index].op == ConstraintOp::Match
+        })
+        .collect();
+    for nth in 0..texts.len() / 2 {
+        used.swap(texts[nth], texts[texts.len() - 1 - nth]);
+    }
 }
 
 fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
@@ -91,15 +107,25 @@ fn refuse_two_vectors(table: &str, used: &[Used]) -> Result<()> {
     Ok(())
 }
 
-/// What a scan of rows reads that a MATCH could be about, if it also reads what only a MATCH can tell.
+/// What a scan of rows reads that a MATCH could be about, if it also reads what only a MATCH can tell: a column of a search,
+/// or the column named like the table, which functions of a row take.
 fn reads_of(schema: &Schema, info: &IndexInfo<'_>) -> Option<Reads> {
-    let known_to_match = [Hidden::Rank, Hidden::Distance, Hidden::Bm25, Hidden::K];
-    if !known_to_match.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
+    let known_to_search = [
+        Hidden::Rank,
+        Hidden::Distance,
+        Hidden::Bm25,
+        Hidden::Score,
+        Hidden::VectorRank,
+        Hidden::TextRank,
+        Hidden::K,
+        Hidden::Explain,
+    ];
+    let row = info.reads(hidden_at(schema, Hidden::Table));
+    if !row && !known_to_search.into_iter().any(|hidden| info.reads(hidden_at(schema, hidden))) {
         return None;
     }
     let vector = schema.vectors().any(|(at, _)| info.reads(at));
-    let text =
-        info.reads(hidden_at(schema, Hidden::Table)) || schema.full_texts().any(|(at, _)| info.reads(at));
+    let text = row || schema.full_texts().any(|(at, _)| info.reads(at));
     (vector || text).then_some(Reads { vector, text })
 }
 
@@ -162,25 +188,34 @@ fn consume_order(schema: &Schema, info: &mut IndexInfo<'_>, plan: &mut QueryPlan
     }
 }
 
-/// A search is cheaper than any look-up: it becomes the outer loop of a join with an ordinary table, and an OR of
-/// look-ups beside a MATCH is not run as look-ups, where SQLite could not evaluate the MATCH. A rowid that another
-/// table of a join gives must not turn a search into one search per row.
+/// A search costs more than going through the rows that it gives, so that it becomes the outer loop of a join with an
+/// ordinary table and is not run once for each row of it. A rowid that another table of a join gives must not turn a
+/// search into one search per row either.
+///
+/// Beside a MATCH an OR of look-ups must not be run as look-ups, for whose rows the MATCH would be called as a function.
+/// SQLite asks for plans of each side of an OR (older versions without showing the MATCH, newer ones run the side without
+/// it), takes the least cost and the fewest rows of each, and adds the sides up. It drops the OR if the search neither
+/// costs nor gives more. So every plan of a side costs more than half as much as a search and gives as many rows: even
+/// where the search waits for a query from another table, going through that table for each of these rows costs more.
 ///
 /// SQLite runs a scan once for each value of an IN that it keeps (a row value, or the term beyond the 32nd), which looks
 /// here like `=`. It also asks for a plan without such terms: that has to cost less, or each value would have its own k
 /// and its own ranks. So each equality of a search costs something.
-fn set_cost(info: &mut IndexInfo<'_>, plan: &QueryPlan, joined: bool, unique: bool) {
+fn set_cost(schema: &Schema, info: &mut IndexInfo<'_>, plan: &QueryPlan, joined: bool, unique: bool) {
+    const FOUND: i64 = 25;
+    let side = plan.is_search() || may_match(schema, info);
+    let (least_cost, least) = if side { (SEARCH_COST / 2 + 1, FOUND) } else { (10, 1) };
     let has = |wanted: fn(&Term) -> bool| plan.terms.iter().any(wanted);
     let lookup = has(|t| matches!(t, Term::Rowid(Op::Eq) | Term::Key));
     let (cost, rows) = if plan.is_search() {
-        if lookup && joined { (5_000.0, 1) } else { (search_cost(plan), 25) }
+        if lookup && joined { (5_000.0, least) } else { (search_cost(plan), FOUND) }
     } else if lookup {
         if unique {
             info.set_unique();
         }
-        (10.0, 1)
+        (f64::from(least_cost), least)
     } else if has(|t| *t == Term::KeyIn) {
-        (50.0, 5)
+        (50.0, least.max(5))
     } else if has(|t| matches!(t, Term::Rowid(_))) {
         (50_000.0, 25_000)
     } else {
@@ -190,8 +225,21 @@ fn set_cost(info: &mut IndexInfo<'_>, plan: &QueryPlan, joined: bool, unique: bo
     info.set_rows(rows);
 }
 
+/// Whether a MATCH may stand in the statement: it reads a column that one could be about.
+fn may_match(schema: &Schema, info: &IndexInfo<'_>) -> bool {
+    info.reads(hidden_at(schema, Hidden::Table))
+        || schema.vectors().any(|(at, _)| info.reads(at))
+        || schema.full_texts().any(|(at, _)| info.reads(at))
+}
+
+/// The cost of a search without equalities: more than three times the rows that it is said to give, which is what SQLite
+/// takes a scan of as many rows of an ordinary table to cost.
+const SEARCH_COST: u32 = 90;
+
 /// Whole numbers whose base-2 logarithms differ by a tenth, which is all that SQLite tells apart.
 fn search_cost(plan: &QueryPlan) -> f64 {
     let equal = |term: &&Term| matches!(term, Term::Compare(_, Op::Eq) | Term::Rowid(Op::Eq) | Term::Key);
-    f64::from(plan.terms.iter().filter(equal).fold(2_u32, |cost, _| cost.saturating_add(1.max(cost / 8))))
+    f64::from(
+        plan.terms.iter().filter(equal).fold(SEARCH_COST, |cost, _| cost.saturating_add(1.max(cost / 8))),
+    )
 }

@@ -180,6 +180,7 @@ impl TableCursor {
 
     /// A hidden column of a scan of rows.
     fn row_column(&self, out: &mut Output<'_>, scan: &RowScan, hidden: Hidden) -> Result<()> {
+        let name = |word| self.shared.collection.schema.hidden(word);
         let known = match hidden {
             Hidden::Table => {
                 if let Some(row) = scan.rows.get(scan.at) {
@@ -193,9 +194,13 @@ impl TableCursor {
             }
             Hidden::Distance => self.row_match.distance(&self.shared)?,
             Hidden::Rank => self.row_match.rank(&self.shared)?,
-            Hidden::Bm25 => return self.row_match.bm25(&self.shared),
+            Hidden::Bm25 => return self.row_match.refuse_bm25(&self.shared, &name("bm25")),
+            Hidden::Score => return self.row_match.refuse(&self.shared, &name("score")),
+            Hidden::VectorRank => return self.row_match.refuse(&self.shared, &name("vector_rank")),
+            Hidden::TextRank => return self.row_match.refuse(&self.shared, &name("text_rank")),
+            Hidden::Explain => return self.row_match.refuse(&self.shared, &name("explain")),
             Hidden::K => return self.row_match.k(&self.shared),
-            _ => None,
+            Hidden::EfSearch | Hidden::Exact => None,
         };
         if let Some(known) = known {
             out.set_real(known);

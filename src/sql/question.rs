@@ -10,7 +10,7 @@ use crate::schema::{ColumnKind, ColumnType, Schema};
 use crate::value::Op;
 
 /// SQLite checks the terms from this one on again, whatever a plan promises.
-const MAX_OMITTED: usize = 16;
+pub const MAX_OMITTED: usize = 16;
 
 /// What the table may be asked about one term.
 pub struct Question<'q, 'i> {

@@ -72,7 +72,7 @@ impl RowMatch {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) => Ok(*distance),
             Vectors::None if !(self.called() && self.caller.get().1.vector) => Ok(None),
-            _ => Err(unknown(shared, "distance")),
+            _ => Err(unknown(shared, &shared.collection.schema.hidden("distance"))),
         }
     }
 
@@ -81,17 +81,27 @@ impl RowMatch {
         match &*self.vector.borrow() {
             Vectors::One(_, _, distance) if !self.text.get() => Ok(*distance),
             Vectors::None if !self.called() => Ok(None),
-            _ => Err(unknown(shared, "rank")),
+            _ => Err(unknown(shared, &shared.collection.schema.hidden("rank"))),
         }
     }
 
-    /// Refuses to tell the score of a text that a function matched with the row, or may match yet.
-    pub fn bm25(&self, shared: &TableState) -> Result<()> {
+    /// Refuses to tell the score of a text, which `what` asks for, if a function matched one with the row, or may yet.
+    pub fn refuse_bm25(&self, shared: &TableState, what: &str) -> Result<()> {
         let maybe = matches!(*self.vector.borrow(), Vectors::None) && self.caller.get().1.text;
         if self.called() && (self.text.get() || maybe) {
-            return Err(unknown(shared, "bm25"));
+            return Err(unknown(shared, what));
         }
         Ok(())
+    }
+
+    /// Refuses `what` marks words, where a function matched a text with the row and did not keep which words.
+    pub fn refuse_marks(&self, shared: &TableState, what: &str) -> Result<()> {
+        if self.text.get() { Err(unknown(shared, what)) } else { Ok(()) }
+    }
+
+    /// Refuses `what` only a search can tell, where a MATCH is none.
+    pub fn refuse(&self, shared: &TableState, what: &str) -> Result<()> {
+        if self.called() { Err(unknown(shared, what)) } else { Ok(()) }
     }
 
     /// Refuses to tell `k` where a MATCH is not the search that it cuts.
@@ -110,10 +120,9 @@ pub fn no_search(shared: &TableState) -> Error {
     ))
 }
 
-fn unknown(shared: &TableState, column: &str) -> Error {
-    let column = shared.collection.schema.hidden(column);
+fn unknown(shared: &TableState, what: &str) -> Error {
     Error::Value(format!(
-        "{}: {column} is not known here: SQLite calls this MATCH for single rows (over an outer join, under OR or NOT, in a \
+        "{}: {what} is not known here: SQLite calls this MATCH for single rows (over an outer join, under OR or NOT, in a \
          SELECT list); move it into the ON clause or into a subquery, where it is a search",
         shared.table()
     ))

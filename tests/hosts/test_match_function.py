@@ -79,6 +79,21 @@ def test_a_blob_of_a_stored_column_has_no_match(small):
         (f"SELECT d.id FROM {OUTER} AND d.k < 3", "k"),
         ("SELECT id FROM d WHERE (v MATCH '[1,0]' OR a = 2) AND k = 3", "k"),
         ("SELECT id FROM d WHERE k = 3", "k"),
+        ("SELECT id FROM d WHERE d MATCH 'amber' OR a = 2 ORDER BY bm25(d) LIMIT 3", "bm25()"),
+        ("SELECT id FROM d WHERE a = 2 OR d MATCH 'amber' ORDER BY bm25(d) LIMIT 3", "bm25()"),
+        ("SELECT d.id FROM p LEFT JOIN d ON d.id = p.id WHERE d.body MATCH 'amber' ORDER BY bm25(d.d)", "bm25()"),
+        *[
+            (f"SELECT id, {column} FROM d WHERE {match} {rest}", column)
+            for column in ("score", "vector_rank", "text_rank", "explain")
+            for match in ("(d MATCH 'amber' AND v MATCH '[1,0]') OR a = 7", "v MATCH '[1,0]' OR a = 2", "body MATCH 'no' OR a = 2")
+            for rest in (f"ORDER BY {column}", "")
+        ],
+        *[(f"SELECT id, explain_row(d) FROM d WHERE {match} OR a = 2", "explain_row()") for match in ("d MATCH 'amber'", "v MATCH '[1,0]'", "body MATCH 'amber'")],
+        *[
+            (f"SELECT id, {function}(d, 'body', '[', ']') FROM d WHERE {match}", f"{function}()")
+            for function in ("highlight", "snippet")
+            for match in ("d MATCH 'amber' OR a = 2", "body MATCH 'amber' OR a = 2", "(v MATCH '[1,0]' AND d MATCH 'amber') OR a = 7")
+        ],
     ],
 )
 def test_what_such_a_match_cannot_tell_is_an_error_and_not_null(small, sql, column):
@@ -86,11 +101,14 @@ def test_what_such_a_match_cannot_tell_is_an_error_and_not_null(small, sql, colu
 
 
 def test_the_error_does_not_reach_other_statements(small):
-    reads = "SELECT v, body, distance, rank, bm25, k FROM d WHERE id = 3"
-    plain = [(model.blob([1, 17]), "amber", None, None, None, None)]
+    reads = "SELECT v, body, distance, rank, bm25, k, score, vector_rank, text_rank, explain, bm25(d), explain_row(d), highlight(d, 'body', '[', ']') FROM d WHERE id = 3"
+    plain = [(model.blob([1, 17]), "amber", *[None] * 10, "amber")]
     assert small.rows(reads) == plain
     small.failure("SELECT distance, v MATCH '[1,0]' FROM d")
+    small.failure("SELECT score, d MATCH 'amber' FROM d")
     assert small.rows(reads) == plain
+    # No text was matched, so there is none to mark.
+    assert small.rows("SELECT id, highlight(d, 'body', '[', ']') FROM d WHERE v MATCH '[1,0]' OR a = 7 LIMIT 1") == [(1, "amber")]
     assert small.rows("SELECT id, distance FROM d WHERE v MATCH '[1,0]' ORDER BY distance LIMIT 1") == [(20, 0)]
     assert small.rows("SELECT id, distance FROM d WHERE d MATCH 'amber' OR id = 2 LIMIT 1") == [(1, None)]
 
