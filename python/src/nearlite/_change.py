@@ -12,7 +12,7 @@ from ._batch import Batch
 from ._schema import Schema, quote
 from ._session import Session
 
-# Rows that are changed at once; the metadata of so many is in memory.
+# How many rows are changed in one step, with their metadata in memory.
 _STEP = 500
 
 

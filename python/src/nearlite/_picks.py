@@ -43,7 +43,8 @@ def pick(steps: Sequence[Pool], relevance: Callable[[int], list[float]], vectors
     """Positions of at most ``end`` rows in the order of picking; the first is the most relevant one.
 
     Every pick maximises ``weight * relevance - (1 - weight) * (greatest cosine similarity to a row picked before)``. A candidate
-    without a vector resembles nothing. Of equals the earlier one is picked. ``relevance`` returns that of the first so many rows.
+    without a vector resembles nothing. Of equals the earlier one is picked. ``relevance(count)`` returns
+    the relevance of each of the first ``count`` rows.
     """
     units: list[Any] = []
     nearest: list[float | None] = []

@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+mod due;
+
 /// How many times `delta_rows` the log may grow to before a commit waits for the builder.
 const CROWDED: usize = 4;
 
@@ -34,8 +36,6 @@ const TRASH_CHUNKS_OF_COMMIT: u32 = 4;
 
 /// Commits without maintenance after one that failed with it.
 const REST: usize = 64;
-
-mod due;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
